@@ -1,0 +1,49 @@
+# What there is to do here; `make` alone lists it.
+
+# Any Python from 3.11 on; only used to make .venv.
+PYTHON ?= python3
+# Processes that share the tests.
+WORKERS ?= 2
+EXTRAS := demo,hub,tensorboard,test
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# One thread for each process: with several, small networks lose more to waiting than they gain.
+PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest \
+	-n $(WORKERS) --jaxtyping-packages=tinybert,beartype.beartype
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo check test test-slow format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(READY) ## make .venv with the tested versions
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@
+
+demo: $(READY) ## the whole job on shipped data, offline; leaves tinybert-demo/
+	$(BIN)/tinybert demo --output tinybert-demo
+
+check: $(READY) ## style, types, who may import whom, docstrings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/interrogate --quiet src
+	$(BIN)/mypy
+
+test: check ## everything of check, then the tests with their coverage
+	$(PYTEST) -m "not slow and not gpu and not hub" --cov --cov-report=term
+
+test-slow: $(READY) ## the tests that take minutes
+	$(PYTEST) -m slow
+
+format: $(READY) ## let ruff write the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove .venv and caches; the next command makes them again
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -1,0 +1,44 @@
+"""TinyBERT: small language encoders out of big ones.
+
+The public names, each the Python face of a command; nothing heavy is imported before the first of them is used.
+"""
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinybert.api import demo, distill, evaluate, export, predict, recipes, report
+
+    __version__: str
+
+__all__ = ["__version__", "demo", "distill", "evaluate", "export", "predict", "recipes", "report"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tinybert")
+    if name in __all__:
+        from tinybert import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'tinybert' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__
+
+
+class _Package(ModuleType):
+    """Keeps `tinybert.export` the command: the room tinybert/export would take its place when it is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

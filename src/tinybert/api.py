@@ -1,0 +1,174 @@
+"""The Python face of each command: the same names and arguments; files may also be data in memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tinybert import launch, plan, predictor
+from tinybert.config import preset_names
+from tinybert.export.onnx import export as export_model
+from tinybert.recipes import RECIPES
+from tinybert.report.render import render
+from tinybert.types import Kind
+
+StrPath = str | PathLike[str]
+
+
+def distill(
+    recipe: str,
+    *,
+    train: Any,
+    output: StrPath,
+    teacher: StrPath | None = None,
+    dev: Any = None,
+    test: Any = None,
+    source: Any = None,
+    unlabeled: Any = None,
+    student: StrPath | None = None,
+    mlm: StrPath | None = None,
+    vectors: StrPath | None = None,
+    kind: Kind | None = None,
+    config: StrPath | None = None,
+    set: Sequence[str] = (),
+    seed: int | None = None,
+    seeds: int | None = None,
+    device: str | None = None,
+    dry_run: bool = False,
+    restart: bool = False,
+    restart_from: str | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Make a small model out of a big one.
+
+    Args:
+        recipe: See `recipes()`.
+        train: Labelled texts: a file, a list of dicts, a pandas frame or a `datasets.Dataset`.
+        output: The run folder; the same call again continues an unfinished run.
+        teacher: A folder or a hub name.
+        dev: Texts that decide which weights are kept; a tenth of `train` without it.
+        test: Texts for the final figures.
+        source: Labelled texts of another domain.
+        unlabeled: Texts without labels.
+        student: A checkpoint, or layers x width such as `4x312`.
+        mlm: A masked LM, for augmenters.
+        vectors: Word vectors, for augmenters.
+        kind: Of the task; by its labels without it.
+        config: A preset's name or a YAML file.
+        set: `key=value` strings, as behind `--set`.
+        seed: Root of all random streams.
+        seeds: How many runs, with seeds 1 to K.
+        device: Where networks run; the best there is without it.
+        dry_run: Check everything, train nothing, return the plan.
+        restart: Forget what the folder has.
+        restart_from: Redo this stage and what follows.
+        settings: Groups of settings, such as `prediction={"epochs": 5}` or `**{"prediction.epochs": 5}`.
+
+    Returns:
+        What `metrics.json` says.
+
+    Raises:
+        UserError: If something about the input is wrong; one line per problem.
+        ResourceError: If disk or memory run out.
+    """
+    flags = {
+        "train": train, "dev": dev, "test": test, "source": source, "unlabeled": unlabeled, "output": output,
+        "teacher": teacher, "student": student, "mlm": mlm, "vectors": vectors, "kind": kind,
+        "seed": seed, "seeds": seeds, "device": device,
+    }  # fmt: skip
+    asked = launch.order(recipe, flags=flags, config=config, settings=settings, overrides=set)
+    if dry_run:
+        return plan.plan(asked)
+    return launch.launch(asked, restart=restart, restart_from=restart_from)
+
+
+def evaluate(model: StrPath, *, data: Any, kind: Kind | None = None, set: Sequence[str] = ()) -> dict[str, Any]:
+    """Measure a model on labelled data.
+
+    Args:
+        model: A run folder, its `student` or `export`, or any classifier's folder or hub name.
+        data: Labelled texts.
+        kind: Of the task; the model's own without it.
+        set: `key=value` strings for the groups `data` and `run`.
+
+    Returns:
+        The metrics by name, and `rows`.
+
+    Raises:
+        UserError: If model and data do not fit.
+    """
+    return predictor.Predictor.load(model, kind, set).evaluate(data)
+
+
+def predict(
+    model: StrPath, *, data: Any, kind: Kind | None = None, set: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """What a model says about texts, row by row.
+
+    Args:
+        model: As for `evaluate`.
+        data: Texts; `-` is standard input.
+        kind: Of the task; the model's own without it.
+        set: `key=value` strings for the groups `data` and `run`.
+
+    Yields:
+        `{"row": 1, "label": ..., "scores": {...}}`; for a regression `{"row": 1, "score": ...}`.
+
+    Raises:
+        UserError: If model and data do not fit.
+    """
+    return predictor.Predictor.load(model, kind, set).predict(data)
+
+
+def export(model: StrPath, *, output: StrPath, int8: bool = False) -> dict[str, Any]:
+    """Write a model as ONNX, with tokenizer and configuration.
+
+    Args:
+        model: A run folder, its `student`, or any classifier's folder or hub name.
+        output: Folder for the files.
+        int8: Write the int8 form too.
+
+    Returns:
+        Sizes, and how far ONNX differs from the original.
+
+    Raises:
+        UserError: If the model cannot be exported.
+    """
+    return asdict(export_model(predictor.folder_of_student(model), Path(output), int8=int8))
+
+
+def report(runs: Sequence[StrPath], *, output: StrPath) -> Path:
+    """Compare finished runs in one HTML file.
+
+    Args:
+        runs: Run folders.
+        output: The file.
+
+    Raises:
+        UserError: If a folder holds no run.
+    """
+    render([Path(run) for run in runs], Path(output))
+    return Path(output)
+
+
+def recipes() -> list[dict[str, Any]]:
+    """What there is: name, summary, citation and presets of every recipe."""
+    return [
+        {"name": name, "summary": recipe.summary, "citation": recipe.citation, "presets": list(preset_names(name))}
+        for name, recipe in RECIPES.items()
+    ]
+
+
+def demo(*, output: StrPath = "tinybert-demo") -> dict[str, Any]:
+    """The whole job on data that come with the package, offline.
+
+    Args:
+        output: The run folder.
+
+    Raises:
+        UserError: If the extra `demo` is not installed.
+    """
+    from tinybert.demo import demonstrate
+
+    return demonstrate(Path(output))

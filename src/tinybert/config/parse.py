@@ -1,0 +1,223 @@
+"""From layers of settings to one checked dataclass; every problem is one line that says where and what to do."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from math import isfinite
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from tinybert.config import schema as schemas
+from tinybert.config.source import KeyPath, Origin, Plain, read_override
+from tinybert.errors import UserError
+
+T = TypeVar("T")
+Layer = tuple[Mapping[str, Any], Origin]
+
+_EXPECTED: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite_number": "a finite number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list such as [a, b]",
+    "tuple": "a list such as [a, b]",
+    "dict": "a mapping such as {a: b}",
+    "mapping": "a mapping such as {a: b}",
+    "dataclass": "a group of settings",
+}
+
+
+def parse(
+    schema: type[T], mapping: Mapping[str, Any], overrides: Sequence[str] = (), origin: Origin | None = None
+) -> T:
+    """Check a mapping against a settings dataclass.
+
+    Args:
+        schema: A frozen dataclass; fields that are dataclasses are groups.
+        mapping: Nested or dotted keys. Where a group has a field `path`, a plain value for the group means that field.
+        overrides: `key.sub=value`, laid over the mapping.
+        origin: Where the mapping was written, for error messages.
+
+    Raises:
+        UserError: One line per problem.
+    """
+    layers = [(mapping, origin or Origin())]
+    return parse_layers(schema, [*layers, *map(read_override, overrides)])
+
+
+def parse_layers(schema: type[T], layers: Iterable[Layer]) -> T:
+    """Like `parse` for several mappings; later ones win, key by key."""
+    merged = _Merged()
+    for mapping, origin in layers:
+        merged.lay(schema, mapping, origin)
+    try:
+        settings = TypeAdapter(schema).validate_python(merged.values)
+    except ValidationError as error:
+        merged.problems += _explain(error.errors(include_url=False), merged)
+    if merged.problems:
+        raise UserError(*merged.problems)
+    return settings
+
+
+class _Merged:
+    """The layers laid over each other, and who wrote each key last."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.problems: list[str] = []
+        self._writers: dict[KeyPath, Origin] = {}
+
+    def lay(self, schema: type, mapping: Mapping[str, Any], origin: Origin, path: KeyPath = ()) -> None:
+        """Lay one mapping over what is there; `path` is the group it belongs to."""
+        hints = schemas.hints(schema)
+        for dotted, value in mapping.items():
+            key, _, rest = str(dotted).partition(".")
+            here = (*path, key)
+            hint = hints.get(key)
+            if hint is None:
+                self.problems.append(f"{origin.where(here)}: unknown key ({_instead(schema, key)})")
+            elif (group := schemas.group(hint)) is not None:
+                self._lay_group(group, {rest: value} if rest else value, origin, here)
+            elif rest and not schemas.takes_mapping(hint):
+                self.problems.append(f"{origin.where(here)}: has no keys of its own, got {key}.{rest}")
+            else:
+                self._put(here, _typed(hint, {rest: value} if rest else value, origin), origin)
+
+    def where(self, path: KeyPath) -> str | None:
+        """Where a key was set, or None where nobody set it."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self._writers:
+                return self._writers[path[:end]].where(path)
+        return None
+
+    def _lay_group(self, group: type, value: Any, origin: Origin, path: KeyPath) -> None:
+        if isinstance(value, Mapping):
+            self.lay(group, value, origin, path)
+        elif "path" in schemas.hints(group):
+            self.lay(group, {"path": value}, origin, path)
+        elif not _is_null(value):
+            example = next(iter(schemas.hints(group)))
+            self.problems.append(f"{origin.where(path)}: is a group; set its keys, such as {'.'.join(path)}.{example}")
+
+    def _put(self, path: KeyPath, value: Any, origin: Origin) -> None:
+        if isinstance(value, float) and not isfinite(value):
+            self.problems.append(f"{origin.where(path)}: must be a finite number, got {value}")
+            return
+        inside = self.values
+        for key in path[:-1]:
+            inside = inside.setdefault(key, {})
+        before = inside.get(path[-1])
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        inside[path[-1]] = {**before, **value} if both else value  # type: ignore[dict-item]
+        self._writers[path] = origin
+
+
+def _typed(hint: Any, value: Any, origin: Origin) -> Any:
+    """A value as its field wants it: words stay words for text, become numbers or truth values elsewhere."""
+    if isinstance(value, Mapping):
+        return {str(key): _typed(schemas.inner(hint), entry, origin) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_typed(schemas.inner(hint), entry, origin) for entry in value]
+    if not schemas.is_text(hint):
+        return _resolved(value) if isinstance(value, Plain) else value
+    if value is None or _is_null(value):
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    return _located(schemas.mark(hint), str(fspath(value)), origin) if isinstance(value, str | PathLike) else value
+
+
+def _located(mark: str | None, text: str, origin: Origin) -> str:
+    """A path in a file is relative to that file; a model that is not there may be a name on the hub."""
+    if mark is None or origin.folder is None or not text or text.startswith("hf:"):
+        return text
+    path = origin.folder / Path(text).expanduser()
+    if mark == schemas.MODEL and not text.startswith(".") and not path.exists():
+        return text
+    return str(path)
+
+
+def _resolved(word: Plain) -> Any:
+    if _is_null(word):
+        return None
+    if word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    for number in (int, float):
+        try:
+            return number(word)
+        except ValueError:
+            continue
+    return str(word)
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or (isinstance(value, Plain) and value.lower() in ("", "~", "null"))
+
+
+def _explain(errors: Sequence[ErrorDetails], merged: _Merged) -> Iterator[str]:
+    """One line per key; the branches of a union become one sentence."""
+    by_key: dict[KeyPath, list[ErrorDetails]] = {}
+    for error in errors:
+        by_key.setdefault(_key_path(error, merged.values), []).append(error)
+    for path, found in by_key.items():
+        first = found[0]
+        if first["type"] == "missing":
+            way = f"--{path[0].replace('_', '-')}" if len(path) == 1 else f"--set {'.'.join(path)}=..."
+            yield f"{'.'.join(path)}: is needed; give it by {way} or in the file of --config"
+        elif first["type"] == "value_error":
+            yield _explain_meaning(path, str(first["ctx"]["error"]), merged)
+        else:
+            expected = " or ".join(dict.fromkeys(map(_expected, found)))
+            yield f"{merged.where(path) or '.'.join(path)}: must be {expected}, got {_shown(first['input'])}"
+
+
+def _explain_meaning(path: KeyPath, message: str, merged: _Merged) -> str:
+    """A meaning check speaks of a group; where its first word is a key of that group, that key's place is named."""
+    words = re.match(r"(\w+) (.+)", message, flags=re.DOTALL)
+    if words and (where := merged.where((*path, words[1]))):
+        return f"{where}: {words[2]}"
+    return f"{merged.where(path) or '.'.join(path)}: {message}" if path else message
+
+
+def _key_path(error: ErrorDetails, values: Mapping[str, Any]) -> KeyPath:
+    """The key an error is about: pydantic's location without the branches of unions."""
+    path: list[str] = []
+    inside: Any = values
+    for part in error["loc"]:
+        known = isinstance(inside, Mapping) and part in inside
+        if not known and error["type"] != "missing":
+            break
+        path.append(str(part))
+        inside = inside[part] if known else None
+    return tuple(path)
+
+
+def _expected(error: ErrorDetails) -> str:
+    kind = error["type"]
+    if kind == "literal_error":
+        return str(error["ctx"]["expected"]).replace("'", "")
+    name = kind if kind in _EXPECTED else kind.split("_")[0]
+    return _EXPECTED.get(name, error["msg"].lower())
+
+
+def _shown(value: Any) -> str:
+    text = "null" if value is None else repr(str(value) if isinstance(value, str) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _instead(schema: type, key: str) -> str:
+    """What the user may have meant."""
+    known = [field.name for field in fields(schema)]
+    close = get_close_matches(key, known, n=1)
+    deeper = [entry.name for entry in schemas.schema_keys(schema) if entry.name.endswith(f".{key}")]
+    if close or deeper:
+        return f"did you mean {' or '.join(close or deeper[:3])}?"
+    return f"there are {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""Data: from files, the hub or memory to checked, split and encoded rows."""

@@ -1,0 +1,147 @@
+"""From text to piece ids: tokenised once, kept in an Arrow file, read back by memory map a batch at a time."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from transformers import PreTrainedTokenizerFast
+
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
+from tinybert.files import atomic_file
+
+RECORD_BATCH = 4096  # rows written at once
+_AT_ONCE = 512  # rows tokenised at once: pieces take a hundred times more memory there than in the file
+_PIECE = 40  # characters a piece is assumed to have at most, see `_head`
+
+
+def encode(
+    examples: Examples,
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+    target: Path,
+    record_batch: int = RECORD_BATCH,
+) -> EncodedRows:
+    """Tokenise examples into an Arrow file.
+
+    Pairs are cut `longest_first`: a piece at a time from the end of whichever side is longer.
+
+    Args:
+        examples: What to encode; all pairs or none.
+        tokenizer: Its own padding and truncation are left aside, and left as they were.
+        max_length: Pieces per row, special ones included.
+        target: The file, whole or absent.
+        record_batch: Rows per record batch; changes memory, not contents.
+
+    Returns:
+        The rows, memory-mapped from `target`.
+
+    Raises:
+        ResourceError: If the disk is full.
+        ValueError: If the tokenizer has no padding piece.
+    """
+    if tokenizer.pad_token_id is None:
+        raise ValueError("the tokenizer has no padding piece, so rows cannot share a batch")
+    with_types = examples.paired and "token_type_ids" in tokenizer.model_input_names
+    schema = _schema(examples.labels, with_types, tokenizer.pad_token_id)
+    contents = _Contents()
+    with atomic_file(target) as temporary, temporary.open("wb") as stream, _writer(stream, schema) as writer:
+        with _truncating(tokenizer.backend_tokenizer, max_length) as backend:
+            for start in range(0, len(examples), record_batch):
+                rows = slice(start, min(start + record_batch, len(examples)))
+                writer.write_batch(_block(examples, backend, rows, schema, contents))
+        # What only the end knows travels with an empty last batch: an Arrow file's own metadata is written first.
+        end = {"digest": contents.digest(), "truncated": str(contents.truncated)}
+        writer.write_batch(pa.RecordBatch.from_pylist([], schema), custom_metadata=end)
+    return EncodedRows.open(target)
+
+
+class _Contents:
+    """Hash of what was written, whatever the size of the record batches; and how many rows were cut."""
+
+    def __init__(self) -> None:
+        self.truncated = 0
+        self._parts = {name: hashlib.sha256() for name in ("lengths", "pieces", "types", "label")}
+
+    def add(self, name: str, values: Any) -> None:
+        self._parts[name].update(np.ascontiguousarray(values).tobytes())
+
+    def digest(self) -> str:
+        return hashlib.sha256(b"".join(part.digest() for part in self._parts.values())).hexdigest()
+
+
+def _schema(labels: Any, with_types: bool, pad: int) -> pa.Schema:
+    fields = [pa.field("pieces", pa.list_(pa.int32()))]
+    if with_types:
+        fields.append(pa.field("types", pa.list_(pa.uint8())))
+    if labels is not None:
+        fields.append(pa.field("label", pa.from_numpy_dtype(labels.dtype)))
+    return pa.schema(fields, metadata={"pad": str(pad)})
+
+
+@contextmanager
+def _writer(stream: Any, schema: pa.Schema) -> Iterator[Any]:
+    writer = pa.ipc.new_file(stream, schema)
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+@contextmanager
+def _truncating(backend: Any, max_length: int) -> Iterator[Any]:
+    """Set truncation and no padding for the block, then put back what was set: a tokenizer is shared."""
+    truncation, padding = backend.truncation, backend.padding
+    backend.enable_truncation(max_length, strategy="longest_first")
+    backend.no_padding()
+    try:
+        yield backend
+    finally:
+        backend.no_truncation() if truncation is None else backend.enable_truncation(**truncation)
+        backend.no_padding() if padding is None else backend.enable_padding(**padding)
+
+
+def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, contents: _Contents) -> pa.RecordBatch:
+    ids: list[list[int]] = []
+    types: list[list[int]] = []
+    for start in range(rows.start, rows.stop, _AT_ONCE):
+        texts, pairs, _ = examples.columns(start, min(start + _AT_ONCE, rows.stop))
+        found, cut = _tokenised(backend, list(zip(texts, pairs, strict=True)))
+        contents.truncated += cut
+        ids += [encoding.ids for encoding in found]
+        if "types" in schema.names:
+            types += [encoding.type_ids for encoding in found]
+    columns = [pa.array(ids, pa.list_(pa.int32()))]
+    contents.add("lengths", np.fromiter(map(len, ids), np.int64))
+    contents.add("pieces", columns[0].values)
+    if "types" in schema.names:
+        columns.append(pa.array(types, pa.list_(pa.uint8())))
+        contents.add("types", columns[-1].values)
+    if examples.labels is not None:
+        columns.append(pa.array(examples.labels[rows]))
+        contents.add("label", examples.labels[rows])
+    return pa.record_batch(columns, schema=schema)
+
+
+def _tokenised(backend: Any, sides: list[tuple[str, str | None]]) -> tuple[list[Any], int]:
+    """The encodings of some rows, and how many of them were cut."""
+    longest = backend.truncation["max_length"]
+    heads = [(_head(text, longest), None if pair is None else _head(pair, longest)) for text, pair in sides]
+    found = backend.encode_batch_fast([text if pair is None else (text, pair) for text, pair in heads])  # no offsets
+    cut = sum(bool(encoding.overflowing) for encoding in found)
+    for place in (place for place, head in enumerate(heads) if head != sides[place] and not found[place].overflowing):
+        found[place] = backend.encode(*sides[place])  # its pieces are longer than assumed
+        cut += bool(found[place].overflowing)
+    return found, cut
+
+
+def _head(text: str, max_length: int) -> str:
+    """The words of a text that can matter; a cell of megabytes would be tokenised for nothing, in gigabytes."""
+    limit = _PIECE * max_length
+    if len(text) <= limit:
+        return text
+    return text[: text.rfind(" ", 0, limit)] if " " in text[:limit] else text[:limit]

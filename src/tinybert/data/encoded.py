@@ -1,0 +1,108 @@
+"""Encoded rows, memory-mapped: any rows in any order as a padded `Batch`."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Int, Shaped
+
+from tinybert.types import Batch
+
+
+class _Chunk(NamedTuple):
+    """One record batch: where each row begins, and the pieces (and types) of all its rows on end."""
+
+    offsets: Int[np.ndarray, " rows_and_one"]
+    pieces: Int[np.ndarray, " pieces"]
+    types: Int[np.ndarray, " pieces"] | None
+
+
+class EncodedRows:
+    """The rows of an Arrow file that `encode` wrote; made by `open`.
+
+    Attributes:
+        lengths: Pieces per row.
+        labels: Class or score per row; None = unlabelled.
+        truncated: How many rows were cut to the largest length.
+        digest: sha256 of pieces, types and labels, whatever the layout of the file.
+    """
+
+    def __init__(self, reader: Any) -> None:
+        """View the record batches of an open Arrow file; its last one is empty and carries what `encode` counted."""
+        self._pad = int(reader.schema.metadata[b"pad"])
+        end = reader.get_batch_with_custom_metadata(reader.num_record_batches - 1).custom_metadata
+        self.truncated = int(end[b"truncated"])
+        self.digest = str(end[b"digest"].decode())
+        table = [reader.get_batch(number) for number in range(reader.num_record_batches - 1)]
+        self._chunks = [_chunk(batch) for batch in table]
+        self._starts = np.cumsum([0, *(len(chunk.offsets) - 1 for chunk in self._chunks)])
+        lengths = [np.diff(chunk.offsets) for chunk in self._chunks]
+        self.lengths: Int[np.ndarray, " rows"] = np.concatenate([np.zeros(0, np.int32), *lengths])
+        self.labels = _labels(table, reader.schema)
+
+    @classmethod
+    def open(cls, path: Path) -> "EncodedRows":
+        """Map a file that `encode` wrote."""
+        return cls(pa.ipc.open_file(pa.memory_map(str(path))))
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.lengths)
+
+    def needed_labels(self) -> Shaped[np.ndarray, " rows"]:
+        """The labels; a `ValueError` where there are none."""
+        if self.labels is None:
+            raise ValueError("these rows have no labels")
+        return self.labels
+
+    def batch(self, indices: Int[np.ndarray, " batch"]) -> Batch:
+        """Pick rows, padded to the longest of them.
+
+        Args:
+            indices: Which rows, in which order.
+
+        Returns:
+            The batch; labels are int64 classes or float32 scores.
+        """
+        lengths = self.lengths[indices]
+        shape = (len(indices), int(lengths.max()))
+        ids = np.full(shape, self._pad, np.int64)
+        types = np.zeros(shape, np.int64)
+        chunks = np.searchsorted(self._starts, indices, side="right") - 1
+        within = indices - self._starts[chunks]
+        for place, (number, row, length) in enumerate(zip(chunks, within, lengths, strict=True)):
+            chunk = self._chunks[number]
+            begin = chunk.offsets[row]
+            ids[place, :length] = chunk.pieces[begin : begin + length]
+            if chunk.types is not None:
+                types[place, :length] = chunk.types[begin : begin + length]
+        real = np.arange(shape[1]) < lengths[:, None]
+        rows = np.asarray(indices, np.int64).copy()
+        return Batch(
+            input_ids=torch.from_numpy(ids),
+            token_type_ids=torch.from_numpy(types),
+            real=torch.from_numpy(real),
+            labels=self._picked_labels(indices),
+            rows=torch.from_numpy(rows),
+        )
+
+    def _picked_labels(self, indices: Int[np.ndarray, " batch"]) -> Shaped[torch.Tensor, " batch"] | None:
+        if self.labels is None:
+            return None
+        labels = torch.from_numpy(self.labels[indices])
+        return labels.float() if labels.is_floating_point() else labels
+
+
+def _chunk(batch: Any) -> _Chunk:
+    pieces = batch.column("pieces")
+    types = batch.column("types").values.to_numpy() if "types" in batch.schema.names else None
+    return _Chunk(pieces.offsets.to_numpy(), pieces.values.to_numpy(), types)
+
+
+def _labels(batches: list[Any], schema: pa.Schema) -> Shaped[np.ndarray, " rows"] | None:
+    if "label" not in schema.names:
+        return None
+    empty = np.zeros(0, schema.field("label").type.to_pandas_dtype())
+    return np.concatenate([empty, *(batch.column("label").to_numpy() for batch in batches)])

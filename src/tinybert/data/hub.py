@@ -1,0 +1,60 @@
+"""`hf:NAME[:CONFIG][:SPLIT]`: data sets of the Hugging Face hub, through the `datasets` library.
+
+The only place where data touch the network. With one part after the name it is a split if it is called like one.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from tinybert.data.opened import one_line
+from tinybert.errors import UserError
+
+PREFIX = "hf:"
+_SPLIT = re.compile(r"(train|validation|valid|dev|test|unsupervised)([_\[].*)?")
+_FORM = "a hub data set is written hf:NAME[:CONFIG][:SPLIT]"
+
+
+class HubName(NamedTuple):
+    """A data set of the hub."""
+
+    name: str
+    config: str | None
+    split: str | None
+
+
+def parsed(source: str) -> HubName:
+    """Take `hf:NAME[:CONFIG][:SPLIT]` apart.
+
+    Raises:
+        UserError: If it is not of that form.
+
+    Example:
+        >>> parsed("hf:glue:sst2:validation")
+        HubName(name='glue', config='sst2', split='validation')
+        >>> parsed("hf:imdb:test")
+        HubName(name='imdb', config=None, split='test')
+    """
+    name, *rest = source.removeprefix(PREFIX).split(":", 2)  # a slice such as train[10:20] keeps its colon
+    if not name or not all(rest):
+        raise UserError(f"{source}: {_FORM}")
+    if rest and _SPLIT.fullmatch(joined := ":".join(rest)):
+        return HubName(name, None, joined)
+    config, split = [*rest, None, None][:2]
+    return HubName(name, config, split)
+
+
+def load_hub(source: str, default_split: str) -> Any:
+    """Load a data set of the hub, or its copy on disk; respects `HF_HUB_OFFLINE`.
+
+    Raises:
+        UserError: If the library is missing, or the data set cannot be had.
+    """
+    name = parsed(source)
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError(f"{source}: hub data sets need another package: pip install 'tinybert[hub]'") from error
+    try:
+        return datasets.load_dataset(name.name, name.config, split=name.split or default_split)
+    except Exception as error:  # the errors of network, hub and builders have no common base
+        raise UserError(f"{source}: cannot be loaded ({type(error).__name__}: {one_line(error)})") from error

@@ -1,0 +1,92 @@
+"""Bad rows: the first one ends the run, unless `data.skip_bad` tolerates a share; then they are put aside."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tinybert.errors import UserError
+from tinybert.files import write_text
+
+_SHOWN = 60  # characters of a user's text in a message
+
+
+class Bad(NamedTuple):
+    """Why a row cannot be used."""
+
+    reason: str  # what, what to do
+    content: object  # the row as far as it could be read
+    rows: int = 1  # a broken quote can swallow several
+
+
+def shown(value: object) -> str:
+    """A user's own value as one short printable piece of a message."""
+    text = f"'{printable(value)}'" if isinstance(value, str) else _written(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def listed(values: Iterable[str], limit: int = 20) -> str:
+    """Names one after the other; a long list is cut and counted."""
+    names = [printable(name)[:_SHOWN] for name in values]
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
+
+
+def _written(value: object) -> str:
+    try:
+        return printable(repr(value))
+    except ValueError:  # a number with more digits than Python is willing to print
+        return f"a {type(value).__name__}"
+
+
+def printable(text: str) -> str:
+    """A text on one line, without anything that a terminal would act on."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: 10 * _SHOWN])
+
+
+class Problems:
+    """The bad rows of one source.
+
+    Attributes:
+        name: What messages call the source.
+        rejected: What `rejected.jsonl` will say of it.
+    """
+
+    def __init__(self, name: str, tolerated: float) -> None:
+        self.name = printable(name)
+        self.tolerated = tolerated
+        self.rejected: list[dict[str, Any]] = []
+        self._rows = 0
+
+    def add(self, line: int, bad: Bad) -> None:
+        """Put a row aside.
+
+        Raises:
+            UserError: If no bad row is tolerated.
+        """
+        if not self.tolerated:
+            raise UserError(f"{self.name}:{line}: {bad.reason}")
+        self._rows += bad.rows
+        self.rejected.append({"file": self.name, "row": line, "reason": bad.reason, "content": bad.content})
+
+    def settle(self, good: int) -> tuple[str, ...]:
+        """Say how many rows were put aside, now that the number of good ones is known.
+
+        Raises:
+            UserError: If they are more than tolerated.
+        """
+        if not self.rejected:
+            return ()
+        count = f"{self._rows:,} of {good + self._rows:,} rows are bad"
+        first = f"{self.name}:{self.rejected[0]['row']}: {self.rejected[0]['reason']}"
+        if self._rows > self.tolerated * (good + self._rows):
+            raise UserError(f"{first} ({count}, more than data.skip_bad={self.tolerated:g} tolerates)")
+        return (f"{self.name}: {count} and left out (data.skip_bad={self.tolerated:g}); the first: {first}",)
+
+
+def write_rejected(target: Path, sources: Iterable[Problems]) -> None:
+    """Write one JSON object per rejected row (file, row, reason, content); no file where there is none."""
+    rows = [row for problems in sources for row in problems.rejected]
+    if rows:
+        # Content can hold lone surrogates and NaN, which only ASCII escapes and strings survive.
+        write_text(target, "".join(f"{json.dumps(row, default=str)}\n" for row in rows))

@@ -1,0 +1,103 @@
+"""One row: what may stand in it. Cells of any source become text, pair and the label as it is spelled."""
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from tinybert.data.columns import Columns
+from tinybert.data.problems import Bad, shown
+
+NO_LABEL = "the label is missing; give it one or remove the row"
+_ADVICE = "; correct or remove the row"
+
+
+class Row(NamedTuple):
+    """A row that can be used; `label` is None where it is missing."""
+
+    text: str
+    pair: str | None
+    label: str | None
+
+
+def checked(cells: Sequence[Any], columns: Columns, label_needed: bool) -> Row | Bad:
+    """Check the wanted cells of a row.
+
+    Args:
+        cells: Values in the order of `columns.wanted`.
+        columns: What the cells are.
+        label_needed: Whether a missing label makes the row bad.
+
+    Returns:
+        The row, or why it cannot be used.
+    """
+    text, pair = cells[0], None if columns.pair is None else cells[1]
+    reason = _text_problem(text, columns.text) or (columns.pair and _text_problem(pair, columns.pair))
+    if reason:
+        return Bad(reason + _ADVICE, list(cells))
+    if columns.label is None:
+        return Row(text, pair, None)
+    label = _spelled(cells[-1])
+    if isinstance(label, _Unfit):
+        return Bad(f"the label {shown(cells[-1])} is neither text nor a finite number{_ADVICE}", list(cells))
+    if label is None and label_needed:
+        return Bad(NO_LABEL, list(cells))
+    return Row(text, pair, label)
+
+
+def _text_problem(value: Any, column: str) -> str | None:
+    if type(value) is str:
+        if not value or value.isspace():
+            return f"'{column}' is empty"
+        if "\0" in value:
+            return f"'{column}' contains a NUL character"
+        if not value.isascii() and not _encodes(value):
+            return f"'{column}' contains half of a surrogate pair"
+        return None
+    if _is_missing(value):
+        return f"'{column}' is missing"
+    if isinstance(value, str):  # numpy.str_ and the like
+        return _text_problem(str(value), column)
+    return f"'{column}' is not text but {shown(value)}"
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _Unfit:
+    """The spelling of a value that cannot be a label."""
+
+
+def _spelled(value: Any) -> str | _Unfit | None:
+    """A label as text; None = missing. Whole floats keep their ".0", which `labels` reads as a whole number."""
+    if _is_missing(value):
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        label = value.strip()
+        if not _encodes(label) or "\0" in label:
+            return _Unfit()
+        return label if label and label.lower() != "nan" else None
+    if isinstance(value, int | float | Decimal):
+        return _number(value)
+    return _spelled(value.item()) if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else _Unfit()
+
+
+def _number(value: int | float | Decimal) -> str | _Unfit:
+    try:
+        return str(value) if math.isfinite(value) else _Unfit()
+    except (ValueError, OverflowError):  # more digits than Python is willing to print, or a float to hold
+        return _Unfit()
+
+
+def _is_missing(value: Any) -> bool:
+    """None, a float NaN, or pandas' own NA and NaT (known by name: pandas need not be installed)."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and value != value

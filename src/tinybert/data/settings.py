@@ -1,0 +1,65 @@
+"""What a user may say about the data: which columns, which dialect, how much of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Settings of the group `data`.
+
+    Attributes:
+        text: Column of the text; None = `text`, unless the data has `text_a` and `text_b`.
+        text_a: Column of the first text of a pair; None = `text_a`.
+        text_b: Column of the second text of a pair; None = `text_b`.
+        label: Column of the label; None = `label`.
+        header: Whether the first line of a TSV or CSV file names its columns; otherwise they go by number from 0.
+        quoting: Of TSV files: `csv` (quotes enclose), `none` (quotes are letters), `auto` (see `dialect`).
+        skip_bad: Share of bad rows of a file that is tolerated; they go to `rejected.jsonl`.
+        max_length: Pieces per row, special ones included; longer rows are cut.
+        per_class: Draw so many rows of each class from train; None = all.
+        label_map: Renames labels, applied before anything else looks at them.
+        positive: The class that F1 and MCC call positive; None = the rule of `labels.positive_class`.
+        drop_overlap: Which rows of train to drop because dev or test shows them.
+    """
+
+    text: str | None = None
+    text_a: str | None = None
+    text_b: str | None = None
+    label: str | None = None
+    header: bool = True
+    quoting: Literal["auto", "csv", "none"] = "auto"
+    skip_bad: float = 0.0
+    max_length: int = 128
+    per_class: int | None = None
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    positive: str | None = None
+    drop_overlap: Literal["none", "exact", "contained"] = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself or would leave nothing to learn from."""
+        self._check_columns()
+        if not 0 <= self.skip_bad < 1:
+            raise ValueError(f"skip_bad is a share of the rows, at least 0 and below 1, got {self.skip_bad}")
+        if self.max_length < 5:  # a pair has three special pieces and needs one piece a side
+            raise ValueError(f"max_length must be at least 5 pieces, got {self.max_length}")
+        if self.per_class is not None and self.per_class < 1:
+            raise ValueError(f"per_class must be at least 1, got {self.per_class}")
+
+    def _check_columns(self) -> None:
+        pair = self.text_a is not None or self.text_b is not None
+        if self.text is not None and pair:
+            raise ValueError("text (single texts) and text_a, text_b (pairs) exclude each other; give one or the other")
+        given = {n: v for n in ("text", "text_a", "text_b", "label") if (v := getattr(self, n)) is not None}
+        if len(set(given.values())) < len(given):
+            raise ValueError(f"{', '.join(f'{n}={v}' for n, v in given.items())}: the same column serves twice")
+        if not self.header:
+            self._check_numbers(given)
+
+    def _check_numbers(self, given: Mapping[str, str]) -> None:
+        for name, value in given.items():
+            if not (value.isascii() and value.isdigit()):
+                raise ValueError(f"{name}={value}: with header=false columns go by number from 0")
+        if "text" not in given and not {"text_a", "text_b"} <= set(given):
+            raise ValueError("header=false needs the columns by number from 0, for example text=0 label=1")

@@ -1,0 +1,96 @@
+"""Rows out of columns: Parquet files, pandas frames, tables of the `datasets` library."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tinybert.data.columns import Known
+from tinybert.data.opened import BLOCK, Opened, Record, one_line, refuse_twins
+from tinybert.data.problems import listed
+from tinybert.errors import UserError
+
+
+def open_parquet(path: Path) -> Opened:
+    """Open a Parquet file.
+
+    Raises:
+        UserError: If it is none, or damaged; the latter possibly only while its rows are read.
+    """
+    name = str(path)
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        names = tuple(file.schema_arrow.names)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _damaged(name, error) from error
+    refuse_twins(name, names)
+    return Opened(Known(name, names), lambda wanted: _parquet_rows(file, name, wanted))
+
+
+def _parquet_rows(file: Any, name: str, wanted: Sequence[str]) -> Iterator[Record]:
+    read = 0
+    blocks = file.iter_batches(batch_size=BLOCK, columns=list(wanted))
+    while True:
+        try:
+            block = next(blocks, None)
+            columns = [] if block is None else [block.column(column).to_pylist() for column in wanted]
+        except (pa.ArrowException, OSError, ValueError) as error:  # UnicodeDecodeError is a ValueError
+            raise _damaged(f"{name}:{read + 1}", error) from error
+        if block is None:
+            break
+        yield from enumerate(zip(*columns, strict=True), start=read + 1)
+        read += block.num_rows
+    if read != file.metadata.num_rows:
+        raise _damaged(name, f"{read} rows instead of {file.metadata.num_rows}")
+
+
+def _damaged(where: str, error: object) -> UserError:
+    return UserError(f"{where}: cannot be read as Parquet ({one_line(error)}); write or download the file again")
+
+
+def open_frame(name: str, frame: Any) -> Opened:
+    """Open a pandas frame.
+
+    Raises:
+        UserError: If a column occurs twice.
+    """
+    names = tuple(str(column) for column in frame.columns)
+    refuse_twins(name, names)
+
+    def rows(wanted: Sequence[str]) -> Iterator[Record]:
+        picked = frame.iloc[:, [names.index(column) for column in wanted]]
+        for start in range(0, len(picked), BLOCK):
+            block = picked.iloc[start : start + BLOCK]
+            columns = [block.iloc[:, position].tolist() for position in range(len(wanted))]
+            yield from enumerate(zip(*columns, strict=True), start=start + 1)
+
+    return Opened(Known(name, names), rows)
+
+
+def open_dataset(name: str, dataset: Any) -> Opened:
+    """Open a table of the `datasets` library; class numbers are given back their names, -1 is a missing label.
+
+    Raises:
+        UserError: If it is a dictionary of splits.
+    """
+    if isinstance(dataset.column_names, dict):
+        raise UserError(f"{name}: has the splits {listed(dataset.column_names)}; hand in one of them")
+
+    def rows(wanted: Sequence[str]) -> Iterator[Record]:
+        picked = dataset.select_columns(list(wanted)).with_format(None)
+        class_names = [getattr(picked.features[column], "names", None) for column in wanted]
+        start = 1
+        for block in picked.iter(batch_size=BLOCK):
+            columns = [_named(block[column], names) for column, names in zip(wanted, class_names, strict=True)]
+            yield from enumerate(zip(*columns, strict=True), start)
+            start += len(columns[0])
+
+    return Opened(Known(name, tuple(dataset.column_names)), rows)
+
+
+def _named(values: Sequence[Any], class_names: Sequence[str] | None) -> Sequence[Any]:
+    if class_names is None:
+        return values
+    return [None if value is None or value < 0 else class_names[value] for value in values]

@@ -1,0 +1,244 @@
+"""The task that data make, and the data of a run: train, dev and test."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from tinybert.data.columns import Labels
+from tinybert.data.draws import dev_rows, few_rows
+from tinybert.data.examples import Examples
+from tinybert.data.labels import Meaning, positive_class
+from tinybert.data.leakage import without_overlap
+from tinybert.data.meaning import meaning_of
+from tinybert.data.problems import listed, write_rejected
+from tinybert.data.read import Rows, read
+from tinybert.data.refusals import refuse_kind
+from tinybert.data.resolve import resolve, spellings, unlabelled
+from tinybert.data.settings import DataSettings
+from tinybert.data.sources import Source
+from tinybert.errors import UserError
+from tinybert.types import Kind
+
+Rng = Callable[[str], np.random.Generator]  # from the name of a random stream to the stream
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be predicted.
+
+    Attributes:
+        kind: Classification or regression.
+        classes: Names in the order of the model's outputs; empty = regression.
+        positive: The class that F1 and MCC call positive; None unless there are two classes.
+        paired: Whether an example is a pair of texts.
+    """
+
+    kind: Kind
+    classes: tuple[str, ...] = ()
+    positive: int | None = None
+    paired: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of a model for the task."""
+        return len(self.classes) or 1
+
+    def class_named(self, name: str) -> int:
+        """The index of a class.
+
+        Raises:
+            KeyError: If there is no such class.
+        """
+        if name not in self.classes:
+            raise KeyError(name)
+        return self.classes.index(name)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The data of a run.
+
+    Attributes:
+        task: What is to be predicted.
+        train: What is learnt from.
+        dev: What decides which model is best.
+        test: What is only measured on; None = there is none. May be unlabelled.
+        notes: What the log should say.
+        overlap: Counts of rows of train that dev and test show as well, for the report; see `leakage`.
+        dev_is_split: Whether dev was split off train.
+    """
+
+    task: Task
+    train: Examples
+    dev: Examples
+    test: Examples | None = None
+    notes: tuple[str, ...] = ()
+    overlap: Mapping[str, Any] = field(default_factory=dict)
+    dev_is_split: bool = False
+
+
+def load(
+    train: Source,
+    dev: Source | None,
+    test: Source | None,
+    settings: DataSettings,
+    *,
+    kind: Kind | None,
+    head_classes: tuple[str, ...] | None,
+    rng: Rng,
+    rejected_to: Path | None,
+) -> Splits:
+    """Read the data of a run.
+
+    Args:
+        train: See `sources.open_source`; so are `dev` and `test`.
+        dev: None = a tenth of train.
+        test: None = there is none.
+        settings: Of the group `data`.
+        kind: None = by the labels of train.
+        head_classes: Names of the classes of the teacher's head; None = it has none, or no teacher has a say.
+        rng: Streams; `split` and `per_class` are drawn from.
+        rejected_to: File for the rows that were put aside; None = they are not written down.
+
+    Raises:
+        UserError: If the data cannot be used; one line says which row of which file, and what to do.
+    """
+    refuse_kind(kind)
+    given = {"train": train, "dev": dev, "test": test}
+    rows: dict[str, Rows] = {}
+    try:
+        for name, source in given.items():
+            if source is not None:
+                rows[name] = read(source, settings, labels="optional" if name == "test" else "needed", name=name)
+        task, examples = _resolved(rows, settings, kind, head_classes)
+    finally:
+        _write_rejected(rejected_to, rows)
+    notes = [note for part in examples.values() for note in part.notes]
+    learnt = examples.pop("train")
+    if dev is None:
+        learnt, split = _split_off(learnt, task, rng("split"), notes)
+        examples = {"dev": split, **examples}
+    learnt, overlap, found = without_overlap(learnt, examples, settings.drop_overlap)
+    notes += found
+    if settings.per_class is not None:
+        learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
+    notes += [_described(name, part, task) for name, part in {"train": learnt, **examples}.items()]
+    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, dev is None)
+
+
+def load_one(
+    source: Source,
+    settings: DataSettings,
+    *,
+    task: Task,
+    labels: Labels = "needed",
+    name: str = "data",
+    rejected_to: Path | None = None,
+) -> Examples:
+    """Read data for a model that exists: with labels to evaluate it, without to predict.
+
+    Whether the rows are pairs is for the data to say; labels are matched to the classes whatever their capitals.
+
+    Args:
+        source: See `sources.open_source`; `-` is standard input, one text a line or JSON lines.
+        settings: Of the group `data`.
+        task: The model's.
+        labels: `needed` to evaluate, `none` to predict; `optional` takes them where they are.
+        name: What messages call an object in memory.
+        rejected_to: File for the rows that were put aside; None = they are not written down.
+
+    Raises:
+        UserError: If the data cannot be used; one line says which row of which file, and what to do.
+    """
+    rows: dict[str, Rows] = {}
+    try:
+        rows[name] = read(source, settings, labels=labels, name=name)
+        meaning = Meaning(task.classes, settings.label_map, any_capitals=True)
+        return _not_empty(rows[name], resolve(rows[name], meaning) if labels != "none" else unlabelled(rows[name]))
+    finally:
+        _write_rejected(rejected_to, rows)
+
+
+def _resolved(
+    rows: Mapping[str, Rows], settings: DataSettings, kind: Kind | None, head: tuple[str, ...] | None
+) -> tuple[Task, dict[str, Examples]]:
+    train = rows["train"]
+    for name, part in rows.items():
+        if part.paired != train.paired:
+            ours, theirs = ("pairs" if paired else "single texts" for paired in (train.paired, part.paired))
+            raise UserError(
+                f"{part.name}: {name} has {theirs}, but {train.name} has {ours}; name the columns (data.text)"
+            )
+    found = spellings(train)
+    meaning = meaning_of(train, found, settings, kind, head)
+    task = Task(
+        "classification" if meaning.classes else "regression",
+        meaning.classes,
+        positive_class(meaning.classes, settings.positive),
+        train.paired,
+    )
+    examples = {n: resolve(part, meaning, found if n == "train" else None) for n, part in rows.items()}
+    for name in rows:
+        _not_empty(rows[name], examples[name])
+    _check_variety(train, examples["train"], head)
+    return task, examples
+
+
+def _check_variety(rows: Rows, train: Examples, head: tuple[str, ...] | None) -> None:
+    if head is None and train.labels is not None and np.all(train.labels == train.labels[0]):
+        raise UserError(f"{rows.name}: every row has the same label; there is nothing to learn")
+
+
+def _not_empty(rows: Rows, examples: Examples) -> Examples:
+    if len(examples) == 0:
+        raise UserError(f"{rows.name}: no row is left")
+    return examples
+
+
+def _write_rejected(target: Path | None, rows: Mapping[str, Rows]) -> None:
+    if target is not None:
+        write_rejected(target, [part.problems for part in rows.values()])
+
+
+def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:
+    labels = _labels(train)
+    dev = dev_rows(labels, len(task.classes), rng)
+    if not dev.any():
+        raise UserError(f"train: {len(train)} rows are too few to split dev off; pass --dev, or more rows")
+    notes.append(f"dev: {int(dev.sum()):,} of {len(train):,} rows of train, stratified (no --dev)")
+    alone = [task.classes[c] for c in range(len(task.classes)) if (labels == c).sum() == 1]
+    if alone:
+        notes.append(f"dev: no row of {listed(alone)}, which train has only one of")
+    return train.select(np.flatnonzero(~dev)), train.select(np.flatnonzero(dev))
+
+
+def _few(train: Examples, task: Task, count: int, rng: np.random.Generator, notes: list[str]) -> Examples:
+    if not task.classes:
+        raise UserError(f"data.per_class={count}: the labels are scores, there are no classes to draw from")
+    labels = _labels(train)
+    short = {
+        name: n for name, n in zip(task.classes, np.bincount(labels, minlength=task.outputs), strict=True) if n < count
+    }
+    if short:
+        have = ", ".join(f"{name} {n}" for name, n in short.items())
+        notes.append(f"train: fewer than data.per_class={count} rows, all taken: {have}")
+    return train.select(few_rows(labels, task.outputs, count, rng))
+
+
+def _labels(examples: Examples) -> Shaped[np.ndarray, " rows"]:
+    if examples.labels is None:
+        raise ValueError("train was read without labels")
+    return examples.labels
+
+
+def _described(name: str, examples: Examples, task: Task) -> str:
+    if examples.labels is None:
+        return f"{name}: {len(examples):,} rows without labels"
+    if not task.classes:
+        return f"{name}: {len(examples):,} rows, scores {examples.labels.min():g} to {examples.labels.max():g}"
+    counts = np.bincount(examples.labels, minlength=task.outputs)
+    return f"{name}: {len(examples):,} rows; " + listed(f"{c} {n:,}" for c, n in zip(task.classes, counts, strict=True))

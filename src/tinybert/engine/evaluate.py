@@ -1,0 +1,60 @@
+"""What a network says about encoded rows, and how good that is."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tinybert.data.batches import by_length
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.task import Task
+from tinybert.engine.metrics import classification_metrics, regression_metrics
+from tinybert.models.inference import evaluation_mode
+from tinybert.models.student import Student
+from tinybert.run import Run
+from tinybert.types import LOGITS, Batch
+
+ROWS_AT_ONCE = 64
+Answer = Callable[[Batch], Float[Tensor, "batch label"]]
+
+
+def logits_of(answer: Answer, rows: EncodedRows) -> Float[np.ndarray, "row label"]:
+    """Logits of all rows, in row order; rows are batched by length, which changes their order only on the way."""
+    parts = by_length(rows.lengths, ROWS_AT_ONCE)
+    logits = [answer(rows.batch(part)).float().cpu().numpy() for part in parts]
+    in_row_order = np.argsort(np.concatenate(parts), kind="stable")
+    return np.concatenate(logits)[in_row_order]
+
+
+def student_answer(student: Student, device: torch.device) -> Answer:
+    """A network's logits in evaluation mode and fp32; leaves its mode and all random streams as they were."""
+
+    def answer(batch: Batch) -> Float[Tensor, "batch label"]:
+        with evaluation_mode(student):
+            return student.observe(batch.to(device), frozenset({LOGITS})).needed_logits()
+
+    return answer
+
+
+def student_logits(student: Student, rows: EncodedRows, run: Run) -> Float[np.ndarray, "row label"]:
+    """The logits of a network for all rows."""
+    return logits_of(student_answer(student, run.device), rows)
+
+
+def quality(logits: Float[np.ndarray, "row label"], labels: np.ndarray, task: Task) -> dict[str, float]:
+    """The metrics of a task (interface: `metrics.json`) by name."""
+    if task.kind == "regression":
+        return regression_metrics(labels, logits[:, 0])
+    return classification_metrics(labels, logits.argmax(axis=1), task.classes, task.positive)
+
+
+def judge_on(student: Student, rows: EncodedRows, task: Task, run: Run) -> Callable[[], float]:
+    """The figure that decides which weights are kept: accuracy, or Pearson's correlation."""
+
+    def judge() -> float:
+        figures = quality(student_logits(student, rows, run), rows.needed_labels(), task)
+        return figures["pearson" if task.kind == "regression" else "accuracy"]
+
+    return judge

@@ -1,0 +1,113 @@
+"""The only training loop: every recipe trains through `fit`.
+
+The loop alone reduces (see `update`), keeps (see `learner`) and decides when. A resumed run ends with the same bits as
+an uninterrupted one.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from tinybert import files
+from tinybert.data.encoded import EncodedRows
+from tinybert.engine import checkpoint
+from tinybert.engine.learner import Learner
+from tinybert.engine.update import Observed, update
+from tinybert.models.student import Student
+from tinybert.run import StageRun
+from tinybert.types import Objective, Selector, Stage
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """How a stage went.
+
+    Attributes:
+        steps: Updates made.
+        examples: Examples learnt from, counted as often as they were seen.
+        seconds: Spent in updates, over all resumptions.
+        best: Best figure on dev; None where nothing was judged.
+        best_step: When it was reached.
+    """
+
+    steps: int
+    examples: int
+    seconds: float
+    best: float | None = None
+    best_step: int | None = None
+
+
+def fit(
+    student: Student,
+    teacher: Observed | None,
+    objective: Objective,
+    rows: EncodedRows,
+    stage: Stage,
+    place: StageRun,
+    *,
+    selector: Selector,
+    judge: Callable[[], float] | None = None,
+) -> StageReport:
+    """Train `student` in place.
+
+    Args:
+        student: The network that learns; on the run's device.
+        teacher: What it learns from; None for objectives on gold labels only.
+        objective: One value per example; its own parameters are trained too.
+        rows: Encoded examples.
+        stage: Epochs, batch size, rates.
+        place: Where this stage keeps its checkpoints and its result.
+        selector: Chooses which examples count.
+        judge: Gives a figure on dev, higher is better; with it the student ends as the best it was.
+
+    Returns:
+        Steps, seconds and the best figure; the stored ones where the stage was finished before.
+
+    Raises:
+        ResourceError: If memory or disk run out; what was saved stays valid.
+        Interrupted: After a checkpoint, if a signal came.
+        FloatingPointError: If gradients are not finite many times in a row.
+    """
+    if place.finished:
+        return _recall(student, place)
+    learner = Learner(student, objective.to(place.run.device), selector, stage, place, len(rows))
+    learner.resume()
+    with place.run.deferring_signals(), place.run.log.progress(place.name, learner.steps, learner.now.step) as bar:
+        for indices in learner.remaining_batches(rows):
+            loss = update(learner, teacher, rows, indices)
+            learner.selector.after_update()
+            if learner.at_end_of_epoch:
+                learner.selector.after_epoch()
+            if judge is not None and learner.judgement_due:
+                learner.keep_best(judge)
+            learner.save_if_due()
+            bar.advance(loss=loss)
+            if learner.out_of_patience:
+                break
+    return _finished(learner)
+
+
+def _finished(learner: Learner) -> StageReport:
+    """Leave the student as its best, and store it."""
+    if learner.best_weights:
+        learner.student.load_state_dict(learner.best_weights)
+    now, epochs = learner.now, learner.stage.epochs or 1
+    seen = min(now.step * learner.stage.batch_size, learner.examples * epochs)
+    report = StageReport(now.step, seen, round(now.seconds, 3), now.best, now.best_step)
+
+    def write(folder: Path) -> None:
+        checkpoint.write_tensors(folder, {"student": learner.student.state_dict()})
+        files.write_json(folder / "report.json", asdict(report))
+
+    if learner.run.is_main:
+        learner.place.finish(write)
+    learner.run.wait()
+    return report
+
+
+def _recall(student: Student, place: StageRun) -> StageReport:
+    """Give a student the weights that a finished stage ended with."""
+    student.load_state_dict(load_file(place.result / "student.safetensors"))
+    return StageReport(**files.read_json(place.result / "report.json"))

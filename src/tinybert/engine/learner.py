@@ -1,0 +1,165 @@
+"""Everything that changes while a stage is trained: weights, optimizer, selector, counters; and how it is kept.
+
+A checkpoint holds all of it. Order of batches, dropout and selector draws are no state: they are functions of
+(seed, stage, epoch, step).
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from math import ceil
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from tinybert.data.batches import batches
+from tinybert.data.encoded import EncodedRows
+from tinybert.engine import checkpoint, optimise
+from tinybert.errors import Interrupted
+from tinybert.models.student import Student
+from tinybert.run import StageRun
+from tinybert.types import Objective, Selector, Stage
+
+
+@dataclass
+class Counters:
+    """The numbers of a checkpoint.
+
+    Attributes:
+        step: Updates made.
+        seconds: Spent in updates.
+        best: Best figure on dev; None before the first judgement.
+        best_step: When it was reached.
+        judgements_since_best: What patience counts.
+        splits: Into how many parts a micro-batch is cut because it did not fit the GPU.
+        bad_steps: Updates in a row without a finite gradient.
+        metrics_position: Length of `metrics.jsonl`.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    best_step: int | None = None
+    judgements_since_best: int = 0
+    splits: int = 1
+    bad_steps: int = 0
+    metrics_position: int = 0
+
+
+@dataclass
+class Learner:
+    """A student in the middle of a stage.
+
+    Attributes:
+        student: The network that learns.
+        objective: What it learns; its projections learn with it.
+        selector: Chooses examples; may learn too.
+        stage: Settings.
+        place: Where checkpoints and the result go.
+        examples: Rows of the data set.
+        now: Counters.
+        best_weights: The student as it was at `now.best`.
+    """
+
+    student: Student
+    objective: Objective
+    selector: Selector
+    stage: Stage
+    place: StageRun
+    examples: int
+    now: Counters = field(default_factory=Counters)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Name what is trained, make the optimizer, count the updates."""
+        self.run = self.place.run
+        modules: dict[str, nn.Module] = {"student": self.student, "objective": self.objective}
+        self.trained: dict[str, nn.Parameter] = {
+            f"{owner}.{name}": parameter
+            for owner, module in modules.items()
+            for name, parameter in module.named_parameters()
+        }
+        self.optimizer = optimise.adamw(self.trained, self.stage)
+        self.epoch_steps = ceil(self.examples / self.stage.batch_size)
+        whole = self.epoch_steps * (self.stage.epochs or 1)
+        self.steps = min(whole, self.stage.max_steps or whole)
+        self._saved_at = time.monotonic()
+
+    @property
+    def at_end_of_epoch(self) -> bool:
+        """Whether the last update ended an epoch, or the stage."""
+        return self.now.step % self.epoch_steps == 0 or self.now.step == self.steps
+
+    @property
+    def judgement_due(self) -> bool:
+        """Whether the student is to be judged after the last update."""
+        every = self.stage.evaluate_every
+        return self.at_end_of_epoch if every is None else self.now.step % every == 0 or self.now.step == self.steps
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether too many judgements brought no new best."""
+        return self.stage.patience is not None and self.now.judgements_since_best >= self.stage.patience
+
+    def remaining_batches(self, rows: EncodedRows) -> Iterator[Int[np.ndarray, " batch"]]:
+        """The global batches from here to the last update; their order is a function of (seed, stage, epoch)."""
+        while self.now.step < self.steps and not self.out_of_patience:
+            epoch, done = divmod(self.now.step, self.epoch_steps)
+            order = batches(rows.lengths, self.stage.batch_size, self.run.rng(self.place.name, "order", epoch))
+            yield from order[done : done + self.steps - self.now.step]
+
+    def keep_best(self, judge: Callable[[], float]) -> None:
+        """Judge the student on dev; remember its weights if it never was better."""
+        value = self._agreed(judge())
+        self.run.log.record({"stage": self.place.name, "step": self.now.step, "dev": value})
+        self.now.judgements_since_best += 1
+        if self.now.best is None or value > self.now.best:
+            self.now.best, self.now.best_step, self.now.judgements_since_best = value, self.now.step, 0
+            weights = self.student.state_dict()
+            self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+
+    def _agreed(self, value: float) -> float:
+        """The first rank's figure on all ranks, so that all keep the same best."""
+        if self.run.world == 1:
+            return value
+        shared = torch.tensor(value, dtype=torch.float64, device=self.run.device)
+        torch.distributed.broadcast(shared, 0)
+        return float(shared)
+
+    def save_if_due(self) -> None:
+        """Checkpoint at the end of an epoch, every so many seconds, and before giving way to a signal."""
+        late = time.monotonic() - self._saved_at > self.run.settings.checkpoint_every
+        stopping = self.run.stop_signal
+        if (late or stopping or self.at_end_of_epoch) and self.now.step < self.steps and self.run.is_main:
+            self.save()
+        if stopping:
+            raise Interrupted(stopping)
+
+    def save(self) -> None:
+        """Write a checkpoint of the last update."""
+        self.now.metrics_position = self.run.log.position()
+        tensors = {
+            "student": self.student.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizer": optimise.optimizer_tensors(self.optimizer, self.trained),
+            "selector": self.selector.state_dict(),
+            "best": self.best_weights,
+        }
+        checkpoint.save(self.place, self.now.step, tensors, asdict(self.now))
+        self._saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Continue from the newest whole checkpoint, where there is one."""
+        found = checkpoint.newest(self.place)
+        if found is None:
+            return
+        self.student.load_state_dict(found.tensors["student"])
+        self.objective.load_state_dict(found.tensors["objective"])
+        optimise.load_optimizer(self.optimizer, self.trained, found.tensors["optimizer"])
+        self.selector.load_state_dict(dict(found.tensors["selector"]))
+        self.best_weights = dict(found.tensors["best"])
+        self.now = Counters(**found.counters)
+        self.run.log.rewind(self.now.metrics_position)
+        self.run.log.say(f"{self.place.name}: continues after update {self.now.step} of {self.steps}")

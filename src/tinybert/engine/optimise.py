@@ -1,0 +1,73 @@
+"""AdamW with weight decay groups, the learning rate as a pure function of the step, and gradients over ranks."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from tinybert.types import Stage
+
+BETAS = (0.9, 0.999)  # BERT's own, Devlin et al. 2019, App. A.2
+
+
+def adamw(named: Mapping[str, nn.Parameter], stage: Stage) -> torch.optim.AdamW:
+    """Fused AdamW; vectors (biases, LayerNorm) do not decay."""
+    matrices = [parameter for parameter in named.values() if parameter.ndim > 1]
+    vectors = [parameter for parameter in named.values() if parameter.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": stage.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=stage.lr, betas=BETAS, fused=True)
+
+
+def learning_rate(step: int, total: int, stage: Stage) -> float:
+    """The rate of update `step` (from 0) of `total`."""
+    if stage.schedule == "constant":
+        return stage.lr
+    rising = int(stage.warmup * total)
+    if step < rising:
+        return stage.lr * (step + 1) / rising
+    return stage.lr * (total - step) / max(total - rising, 1)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give all groups the same rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, named: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """The optimizer's state by parameter name, flat, as a checkpoint keeps it."""
+    states = ((name, optimizer.state[parameter]) for name, parameter in named.items() if parameter in optimizer.state)
+    return {f"{name}|{key}": value for name, state in states for key, value in state.items()}
+
+
+def load_optimizer(
+    optimizer: torch.optim.Optimizer, named: Mapping[str, nn.Parameter], tensors: Mapping[str, Tensor]
+) -> None:
+    """Take back what `optimizer_tensors` gave."""
+    for flat, value in tensors.items():
+        name, key = flat.split("|")
+        parameter = named[name]
+        optimizer.state[parameter][key] = value.to(parameter.device)
+
+
+def sum_gradients_over_ranks(parameters: Iterable[nn.Parameter], world: int) -> None:
+    """Add up the gradients of all ranks, in place.
+
+    A parameter that no rank has a gradient for keeps none (so it does not decay either); where only some ranks lack
+    one, because they had no example in this update, it counts as zero there.
+    """
+    if world == 1:
+        return
+    parameters = list(parameters)
+    touched = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
+    torch.distributed.all_reduce(touched)
+    shared = [p for p, count in zip(parameters, touched.tolist(), strict=True) if count]
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in shared])
+    torch.distributed.all_reduce(flat)
+    for parameter, gradient in zip(shared, torch.split(flat, [p.numel() for p in shared]), strict=True):
+        parameter.grad = gradient.view_as(parameter).clone()
+
+
+def clip(parameters: Iterable[nn.Parameter], largest: float) -> float:
+    """Scale gradients to a norm of at most `largest`; returns the norm before, not finite if a gradient is not."""
+    return float(nn.utils.clip_grad_norm_(parameters, largest))

@@ -1,0 +1,156 @@
+"""One update: the gradient of the mean over the kept examples of a whole global batch.
+
+Sums are accumulated over micro-batches and ranks, and divided once by the number kept before clipping. So neither the
+number of micro-batches nor that of ranks, nor how unevenly a selector keeps, changes what is learnt.
+"""
+
+import time
+from math import isfinite
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from tinybert.data.encoded import EncodedRows
+from tinybert.engine import optimise
+from tinybert.engine.learner import Learner
+from tinybert.errors import ResourceError
+from tinybert.types import NO_TRACE, Batch, Signal, Trace
+
+BAD_STEPS = 10  # updates in a row without a finite gradient before the run gives up
+RECORDS = 200  # lines per stage in metrics.jsonl, about
+
+
+@runtime_checkable
+class Observed(Protocol):
+    """A teacher, or its stored outputs."""
+
+    def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
+        """What the teacher shows for a batch."""
+
+
+def update(learner: Learner, teacher: Observed | None, rows: EncodedRows, indices: Int[np.ndarray, " batch"]) -> float:
+    """Make one update; returns the mean of the objective over the kept examples."""
+    started = time.monotonic()
+    learner.student.train()
+    sums = _gradients(learner, teacher, rows, indices)
+    if sums["kept"] > 0:  # a selector that keeps nothing leaves the student as it is
+        _step(learner, sums["kept"], indices)
+    learner.optimizer.zero_grad(set_to_none=True)
+    learner.now.step += 1
+    learner.now.seconds += time.monotonic() - started
+    means = {name: value / max(sums["kept"], 1e-12) for name, value in sums.items() if name != "kept"}
+    _record(learner, means, sums["kept"], len(indices) / (time.monotonic() - started))
+    return means["loss"]
+
+
+def _gradients(
+    learner: Learner, teacher: Observed | None, rows: EncodedRows, indices: Int[np.ndarray, " batch"]
+) -> dict[str, float]:
+    """Sum the gradients of the global batch; where a micro-batch does not fit the GPU, halve them all and redo."""
+    while True:
+        try:
+            sums = _forward_backward(learner, teacher, rows, indices)
+            break
+        except torch.OutOfMemoryError as error:
+            if learner.stage.accumulate * learner.now.splits >= len(indices):
+                raise ResourceError("not even one example fits the GPU's memory; lower data.max_length") from error
+            learner.optimizer.zero_grad(set_to_none=True)
+            learner.now.splits *= 2
+            name = learner.place.name
+            learner.run.log.say(f"{name}: out of GPU memory; micro-batches are halved, the global batch stays")
+    optimise.sum_gradients_over_ranks(learner.trained.values(), learner.run.world)
+    return sums
+
+
+def _forward_backward(
+    learner: Learner, teacher: Observed | None, rows: EncodedRows, indices: Int[np.ndarray, " batch"]
+) -> dict[str, float]:
+    """Forward and backward of this rank's share, micro-batch by micro-batch."""
+    run, name = learner.run, learner.place.name
+    totals: dict[str, Tensor] = {key: torch.zeros((), device=run.device) for key in ("kept", "loss")}
+    parts = min(learner.stage.accumulate * learner.now.splits, len(indices))
+    for number, part in enumerate(np.array_split(indices, parts)):
+        mine = part[run.rank :: run.world]
+        if len(mine) == 0:
+            continue
+        torch.manual_seed(run.seed_for(name, learner.now.step, number, run.rank))
+        weights, terms = _look(learner, teacher, rows.batch(mine).to(run.device))
+        loss = (weights * torch.stack(list(terms.values())).sum(dim=0)).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        shown = {"kept": weights.sum(), "loss": loss.detach()}
+        shown |= {term: (weights * values.detach()).sum() for term, values in terms.items()}
+        totals |= {key: totals.get(key, torch.zeros_like(loss)) + value for key, value in shown.items()}
+    return _over_ranks(learner, totals)
+
+
+def _look(
+    learner: Learner, teacher: Observed | None, batch: Batch
+) -> tuple[Float[Tensor, " batch"], dict[str, Float[Tensor, " batch"]]]:
+    """Both networks see the batch; the selector chooses; the objective gives its terms, one value per example."""
+    objective, selector, dtype = learner.objective, learner.selector, learner.run.student_dtype
+    needs = objective.needs_teacher | selector.needs_teacher
+    shown = NO_TRACE if teacher is None else teacher.observe(batch, needs)
+    with torch.autocast(learner.run.device.type, dtype=dtype, enabled=dtype != torch.float32):
+        answer = learner.student.observe(batch, objective.needs_student | selector.needs_student)
+        return selector.choose(answer, shown, batch), objective.terms(answer, shown, batch)
+
+
+def _over_ranks(learner: Learner, totals: dict[str, Tensor]) -> dict[str, float]:
+    """Loss, count and stop signal are summed over ranks; the terms stay this rank's, scaled to the whole batch."""
+    run, local = learner.run, float(totals["kept"])
+    if run.world > 1:
+        joint = torch.stack([totals["kept"], totals["loss"], torch.full_like(totals["loss"], run.stop_signal)])
+        torch.distributed.all_reduce(joint)
+        totals["kept"], totals["loss"] = joint[0], joint[1]
+        run.stop_signal = run.stop_signal or int(joint[2])
+    values = dict(zip(totals, torch.stack(list(totals.values())).tolist(), strict=True))
+    scale = values["kept"] / max(local, 1e-12)
+    return {name: value if name in ("kept", "loss") else value * scale for name, value in values.items()}
+
+
+def _step(learner: Learner, kept: float, indices: Int[np.ndarray, " batch"]) -> None:
+    """Divide once by the number kept, clip, update; a gradient that is not finite is skipped, but not for ever."""
+    for parameter in learner.trained.values():
+        if parameter.grad is not None:
+            parameter.grad /= kept
+    norm = optimise.clip(learner.trained.values(), learner.stage.clip)
+    if not isfinite(norm):
+        _skip(learner, indices)
+        return
+    learner.now.bad_steps = 0
+    rate = optimise.learning_rate(learner.now.step, learner.steps, learner.stage)
+    optimise.set_learning_rate(learner.optimizer, rate)
+    learner.optimizer.step()
+
+
+def _skip(learner: Learner, indices: Int[np.ndarray, " batch"]) -> None:
+    learner.now.bad_steps += 1
+    where = f"{learner.place.name}, update {learner.now.step}"
+    learner.run.log.say(f"{where}: the gradient is not finite; the update is skipped")
+    if learner.now.bad_steps >= BAD_STEPS:
+        rows = ", ".join(str(row) for row in indices[:8])
+        raise FloatingPointError(f"{where}: no finite gradient {BAD_STEPS} times in a row; encoded rows here: {rows}")
+
+
+def _record(learner: Learner, means: dict[str, float], kept: float, speed: float) -> None:
+    """Note about `RECORDS` updates of a stage in `metrics.jsonl`."""
+    now = learner.now
+    if now.step % max(learner.steps // RECORDS, 1) and now.step != learner.steps:
+        return
+    terms = {name: value for name, value in means.items() if name != "loss"}
+    learner.run.log.record(
+        {
+            "stage": learner.place.name,
+            "step": now.step,
+            "epoch": (now.step - 1) // learner.epoch_steps,
+            "loss": means["loss"],
+            "terms": terms,
+            "kept": kept,
+            "lr": optimise.learning_rate(now.step - 1, learner.steps, learner.stage),
+            "seconds": round(now.seconds, 3),
+            "examples_per_second": round(speed, 1),
+        }
+    )

@@ -1,0 +1,25 @@
+"""What can go wrong outside our own code, and the exit code each of it ends with."""
+
+
+class UserError(Exception):
+    """The user's input is at fault: exit 2, one line saying what, where (file and row, or key) and what to do."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class ResourceError(Exception):
+    """The machine ran out of disk or memory: exit 75; everything saved before stays valid."""
+
+    exit_code = 75
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to stop: exit 128 + its number (130 Ctrl-C, 143 SIGTERM), after a checkpoint."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.exit_code = 128 + signal_number
+        super().__init__(f"stopped by signal {signal_number}; the same command again continues")

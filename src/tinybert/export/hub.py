@@ -1,0 +1,58 @@
+"""A student as a plain transformers folder: `AutoModelFor...` and `pipeline()` load it with no code of ours."""
+
+import copy
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from tinybert.export.quiet import quiet
+from tinybert.files import atomic_folder
+from tinybert.models.loading import without_fixed_lengths
+
+# What a tokenizer remembers of the place it was loaded from; transformers would write it into tokenizer_config.json.
+_OF_THE_PLACE = ("is_local", "local_files_only", "name_or_path")
+
+
+def save_student(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int) -> None:
+    """Write a model and its tokenizer as one folder, whole or not at all.
+
+    The folder holds `model.safetensors`, `config.json` and the tokenizer; an existing folder is replaced. Neither
+    the model nor the tokenizer is changed.
+
+    Args:
+        model: A transformers model with its task head; class names are those of its configuration.
+        tokenizer: The tokenizer that made the training data.
+        folder: Where to.
+        max_length: Pieces per text or pair; `truncation=True` cuts there.
+
+    Raises:
+        ResourceError: If the disk is full.
+    """
+    with atomic_folder(folder) as temporary:
+        with quiet():
+            model.save_pretrained(temporary)
+        save_description(model, tokenizer, temporary, max_length=max_length)
+
+
+def save_description(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int
+) -> None:
+    """Write everything but the weights into an existing folder: configuration and tokenizer.
+
+    Without a problem type `pipeline()` would squeeze the one output of a regression through a sigmoid.
+    """
+    config = copy.deepcopy(model.config)
+    config.architectures, config.dtype = [type(model).__name__], model.dtype
+    if config.problem_type is None:
+        config.problem_type = "regression" if config.num_labels == 1 else "single_label_classification"
+    config.save_pretrained(folder)
+    plain_tokenizer(tokenizer, max_length).save_pretrained(folder)
+
+
+def plain_tokenizer(tokenizer: PreTrainedTokenizerFast, max_length: int) -> PreTrainedTokenizerFast:
+    """A copy that pads and cuts only when asked to, and then at `max_length` pieces."""
+    plain = without_fixed_lengths(copy.deepcopy(tokenizer))
+    plain.model_max_length = max_length
+    for name in _OF_THE_PLACE:
+        plain.init_kwargs.pop(name, None)
+    return plain

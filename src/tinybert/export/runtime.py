@@ -1,0 +1,74 @@
+"""An exported model behind ONNX Runtime, for evaluating int8 and for predicting from an export folder."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from tinybert.errors import UserError
+from tinybert.models.source import first_line
+from tinybert.types import Batch
+
+_ERRORS_ONLY = 3
+
+
+class OnnxModel:
+    """One ONNX file, ready to answer on the CPU.
+
+    Args:
+        path: `model.onnx` or `model_int8.onnx`.
+        threads: Of one forward pass.
+
+    Raises:
+        UserError: If the file is missing, damaged, or no text classifier.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self.path = path
+        self.threads = threads
+        self.session = _open(path, threads)
+        self.inputs = tuple(given.name for given in self.session.get_inputs())
+        outputs = [given.name for given in self.session.get_outputs()]
+        if not {"input_ids", "attention_mask"} <= set(self.inputs) or "logits" not in outputs:
+            raise UserError(f"{path}: takes {list(self.inputs)} and gives {outputs}, so it is no export of tinybert")
+
+    def logits(
+        self,
+        input_ids: Integer[np.ndarray, "batch seq"],
+        attention_mask: Integer[np.ndarray, "batch seq"],
+        token_type_ids: Integer[np.ndarray, "batch seq"] | None = None,
+    ) -> Float[np.ndarray, "batch label"]:
+        """Scores of the task head, before softmax.
+
+        Args:
+            input_ids: Piece ids.
+            attention_mask: 1 where a piece is not padding.
+            token_type_ids: 0 for the first text, 1 for the second; None = one text. Models without types ignore it.
+        """
+        types = np.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        known = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": types}
+        given = {name: known[name].astype(np.int64, copy=False) for name in self.inputs}
+        logits: np.ndarray = self.session.run(["logits"], given)[0]
+        return logits
+
+    def answer(self, batch: Batch) -> Float[Tensor, "batch label"]:
+        """As `logits`, for a batch of encoded rows."""
+        mask = batch.real.long()
+        arrays = [tensor.cpu().numpy() for tensor in (batch.input_ids, mask, batch.token_type_ids)]
+        return torch.from_numpy(self.logits(*arrays))
+
+
+def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; tinybert export writes it (with --int8 also model_int8.onnx)")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's exception classes share no base but Exception
+        raise UserError(f"{path}: cannot be opened ({first_line(error)}); export the model again") from error

@@ -1,0 +1,1 @@
+"""Networks: facts about their architectures, loading, traces, teachers, students."""

@@ -1,0 +1,56 @@
+"""Task heads: whether a checkpoint has one, what its outputs mean, and whether that is what the data asks for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import PretrainedConfig
+
+from tinybert.errors import UserError
+from tinybert.models.hf import ARCHITECTURES
+from tinybert.models.source import folder_of, read_config, saved_as, weight_names
+
+
+def has_task_head(source: str | Path) -> bool:
+    """Whether a checkpoint was saved as a sequence classifier and its weights hold the classifier."""
+    folder = folder_of(source)
+    config = read_config(folder)
+    output = ARCHITECTURES[config["model_type"]].head_output
+    return saved_as(config).endswith("ForSequenceClassification") and f"{output}.weight" in weight_names(folder)
+
+
+def head_classes(config: PretrainedConfig) -> tuple[str, ...] | None:
+    """The names of a head's classes in order; None for regression and for the placeholders LABEL_0, LABEL_1, ..."""
+    names = [config.id2label.get(number) for number in range(config.num_labels)]
+    placeholders = [f"LABEL_{number}" for number in range(config.num_labels)]
+    if is_regression(config) or names == placeholders or None in names:
+        return None
+    return tuple(str(name) for name in names)
+
+
+def is_regression(config: PretrainedConfig) -> bool:
+    """Whether a head gives one score instead of classes."""
+    return bool(config.num_labels == 1 or config.problem_type == "regression")
+
+
+def name_outputs(config: PretrainedConfig, classes: Sequence[str]) -> None:
+    """Set the number, names and kind of a head's outputs; no classes = regression."""
+    config.num_labels = len(classes) or 1
+    config.problem_type = "single_label_classification" if classes else "regression"
+    if classes:
+        config.id2label = dict(enumerate(classes))
+        config.label2id = {name: number for number, name in enumerate(classes)}
+
+
+def refuse_other_task(folder: Path, config: PretrainedConfig, classes: Sequence[str] | None) -> None:
+    """Refuse a head that gives something else than the task asks for."""
+    if config.problem_type == "multi_label_classification":
+        raise UserError(f"{folder}: the head gives several labels to one text; only one label per text is supported")
+    if classes is None:
+        return
+    stored = head_classes(config)
+    if config.num_labels != (len(classes) or 1) or (stored and stored != tuple(classes)):
+        has = ", ".join(stored) if stored else f"{config.num_labels} output(s)"
+        wants = ", ".join(classes) if classes else "one score"
+        raise UserError(
+            f"{folder}: the head has {has}; the data has {wants}; see data.label_map, or give another model"
+        )

@@ -1,0 +1,204 @@
+"""Networks and tokenizers out of folders that transformers saved, or out of the hub: float32, safetensors, no code."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging
+
+from tinybert.errors import UserError
+from tinybert.files import sha256_json
+from tinybert.models.heads import has_task_head, name_outputs, refuse_other_task
+from tinybert.models.hf import architecture_of
+from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
+
+# What a forward pass returns and which attention it uses is decided here, not by whoever saved the model.
+_IGNORED = ("output_attentions", "output_hidden_states", "return_dict", "attn_implementation", "name_or_path")
+_LENGTHS = ("max_length", "truncation_strategy", "stride", "pad_to_multiple_of")
+_NOT_CONTENT = ("transformers_version", "dtype", "architectures")  # of a configuration, for its digest
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A classifier as it was loaded.
+
+    Attributes:
+        model: In eval mode, float32, on the CPU.
+        has_head: Whether the task head comes from the checkpoint; otherwise it is random and must be trained.
+    """
+
+    model: PreTrainedModel
+    has_head: bool
+
+    @cached_property
+    def digest(self) -> str:
+        """Sha256 over weights and configuration."""
+        return digest_of(self.model)
+
+
+def load_config(source: str | Path) -> PretrainedConfig:
+    """The configuration of a model.
+
+    Raises:
+        UserError: If there is none, or it is not of a supported architecture.
+    """
+    folder = folder_of(source)
+    content = read_config(folder)
+    kept = {key: value for key, value in content.items() if not key.startswith("_") and key not in _IGNORED}
+    with quietly(), _blaming(folder / "config.json"):
+        return type(AutoConfig.for_model(content["model_type"])).from_dict(kept)
+
+
+def load_classifier(source: str | Path, classes: Sequence[str] | None = None, *, seed: int = 0) -> Loaded:
+    """A network with a task head: the checkpoint's own, or a random one where it has none.
+
+    Args:
+        source: A folder, else a hub name.
+        classes: The task's classes in order; empty = regression; None = whatever the checkpoint's head has.
+        seed: Of a random head; no other randomness is touched.
+
+    Raises:
+        UserError: If it cannot be loaded, its head is of another task, or it has none and `classes` is None.
+    """
+    folder, config = folder_of(source), load_config(source)
+    has_head = has_task_head(folder)
+    if has_head:
+        refuse_other_task(folder, config, classes)
+    elif classes is None:
+        raise UserError(f"{folder}: has no task head; fine-tune it first")
+    if classes is not None:
+        name_outputs(config, classes)
+    architecture = architecture_of(config)
+    head = () if has_head else (architecture.head_hidden, architecture.head_output)
+    with _seeded(seed):
+        return Loaded(_load(AutoModelForSequenceClassification, folder, config, new=head), has_head)
+
+
+def load_masked_lm(source: str | Path) -> PreTrainedModel:
+    """A network with its masked-LM head.
+
+    Raises:
+        UserError: If it cannot be loaded, or has no such head.
+    """
+    folder, config = folder_of(source), load_config(source)
+    if not any(name.startswith(architecture_of(config).masked_lm) for name in weight_names(folder)):
+        raise UserError(f"{folder}: has no masked-LM head; give a checkpoint that was saved with one")
+    return _load(AutoModelForMaskedLM, folder, config, new=())
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model, without the padding and truncation that some are saved with.
+
+    Raises:
+        UserError: If there is none, or it does not fit the network.
+    """
+    folder, config = folder_of(source), load_config(source)
+    if (folder / "tokenizer_config.json").exists():
+        read_object(folder / "tokenizer_config.json")
+    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+        raise UserError(f"{folder}: holds no tokenizer; tokenizer.json or vocab.txt must lie beside config.json")
+    with quietly(), _blaming(folder):
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, config=config, use_fast=True, trust_remote_code=False, local_files_only=True
+        )
+    _refuse_misfitting_tokenizer(folder, tokenizer, config)
+    return without_fixed_lengths(tokenizer)
+
+
+def without_fixed_lengths(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """The same tokenizer with neither padding nor truncation set; saved again, it has none either."""
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    for name in _LENGTHS:
+        tokenizer.init_kwargs.pop(name, None)
+    return tokenizer
+
+
+def digest_of(model: PreTrainedModel) -> str:
+    """Sha256 over all weights and the configuration: the same before saving and after loading, on every device."""
+    content = {key: value for key, value in model.config.to_dict().items() if not key.startswith("_")}
+    total = hashlib.sha256(sha256_json({key: content[key] for key in content if key not in _NOT_CONTENT}).encode())
+    for name, value in sorted(model.state_dict().items()):
+        total.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Inside the block transformers shows neither progress bars nor reports when it loads and saves."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _load(auto: Any, folder: Path, config: PretrainedConfig, new: Sequence[str]) -> PreTrainedModel:
+    """Load weights; each must be stored and fit, except those of the modules `new`, which are random."""
+    weight_names(folder)
+    with quietly(), _blaming(folder):
+        model, report = auto.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # so that the report names them; refused below
+            output_loading_info=True,
+        )
+    missing = {name for name in report["missing_keys"] if not name.startswith(tuple(f"{module}." for module in new))}
+    surplus = {name for name in report["unexpected_keys"] if f"{architecture_of(config).layers}." in name}
+    wrong = {entry[0] for entry in report["mismatched_keys"]}
+    if misfits := sorted(missing | surplus | wrong):
+        raise UserError(f"{folder}: config.json and the weights do not fit each other, first at {misfits[0]}")
+    return model
+
+
+def _refuse_misfitting_tokenizer(folder: Path, tokenizer: Any, config: PretrainedConfig) -> None:
+    """Refuse what would fail, or be wrong without failing, inside the network."""
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise UserError(f"{folder}: the tokenizer has no tokenizer.json form; save it again as a fast tokenizer")
+    if missing := [name for name in ("pad", "cls", "sep") if getattr(tokenizer, f"{name}_token_id") is None]:
+        raise UserError(f"{folder}: the tokenizer has no {missing[0]} token; add it to tokenizer_config.json")
+    if (highest := max(tokenizer.get_vocab().values())) >= config.vocab_size:
+        raise UserError(f"{folder}: the tokenizer has piece {highest}, the network only {config.vocab_size} of them")
+    first = architecture_of(config).first_position
+    if first and not tokenizer.pad_token_id == config.pad_token_id == first - 1:
+        raise UserError(f"{folder}: the padding piece must be {first - 1}, since positions are counted from it")
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Turn whatever transformers raises about a user's file into one line; its errors have no type in common."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(f"{path}: transformers cannot load it: {first_line(error)} ({type(error).__name__})") from error
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw from `seed` on the CPU inside the block and leave all random states as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

@@ -1,0 +1,102 @@
+"""The student: its sizes, and the network that is trained and later saved as a plain transformers model."""
+
+import re
+from pathlib import Path
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from tinybert.errors import UserError
+from tinybert.models.hf import Shape, shape_of
+from tinybert.models.loading import digest_of
+from tinybert.models.trace import observe
+from tinybert.types import Batch, Signal, Trace
+
+_SHAPE = re.compile(r"(\d+)\s*x\s*(\d+)", re.IGNORECASE)
+# The released General_TinyBERT 4L is 4/312/1200/12 (Jiao et al. 2020); every other width has BERT's own 4 x width.
+_INNER_OF_312 = 1200
+
+
+class Student(nn.Module):
+    """A network that learns; `model` is a plain transformers model with its task head, and is what gets saved."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def shape(self) -> Shape:
+        """Its sizes."""
+        return shape_of(self.model.config)
+
+    def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
+        """One forward pass, with gradient, that records only what was asked for."""
+        return observe(self.model, batch, needs)
+
+    def digest(self) -> str:
+        """Sha256 over weights and configuration."""
+        return digest_of(self.model)
+
+
+def is_shape(text: str) -> bool:
+    """Whether `--student` names a shape rather than a checkpoint; a folder of that name wins.
+
+    Example:
+        >>> is_shape("4x312"), is_shape("my/student")
+        (True, False)
+    """
+    return _SHAPE.fullmatch(text.strip()) is not None and not Path(text).exists()
+
+
+def parse_shape(text: str, heads: int | None, inner: int | None, teacher: Shape) -> Shape:
+    """The sizes that `--student 4x312` (layers x width) asks for.
+
+    Args:
+        text: Layers, an x, width.
+        heads: Attention heads; None = the teacher's number, which head-to-head objectives need.
+        inner: Neurons between the two matrices of a feed-forward block; None = 1200 for width 312, else 4 x width.
+        teacher: The teacher's sizes.
+
+    Raises:
+        UserError: If the text is no shape, or the heads do not divide the width.
+
+    Example:
+        >>> parse_shape("4x312", None, None, Shape(layers=12, width=768, heads=12, inner=3072))
+        Shape(layers=4, width=312, heads=12, inner=1200)
+    """
+    found = _SHAPE.fullmatch(text.strip())
+    if not found:
+        raise UserError(f"student: {text!r} is not a shape; write layers x width, such as 4x312")
+    layers, width = int(found[1]), int(found[2])
+    heads = teacher.heads if heads is None else heads
+    if inner is None:
+        inner = _INNER_OF_312 if width == 312 else 4 * width
+    sizes = {"layers": layers, "width": width, "heads": heads, "inner": inner}
+    if empty := [name for name, size in sizes.items() if size < 1]:
+        raise UserError(*(f"student: {name} must be at least 1" for name in empty))
+    if width % heads:
+        raise UserError(_indivisible(width, heads))
+    return Shape(layers=layers, width=width, heads=heads, inner=inner)
+
+
+def refuse_deeper(student: Shape, teacher: Shape) -> None:
+    """Refuse a student with more layers than the teacher, for everything that pairs their layers.
+
+    Raises:
+        UserError: If the student is deeper.
+    """
+    if student.layers > teacher.layers:
+        raise UserError(
+            f"student: {student.layers} layers cannot learn layer by layer from a teacher of {teacher.layers}; "
+            f"take at most {teacher.layers}"
+        )
+
+
+def _indivisible(width: int, heads: int) -> str:
+    below = width // heads
+    works = ", ".join(str(n * heads) for n in range(max(1, below - 1), below + 3))
+    divisors = [n for n in range(1, width + 1) if width % n == 0]
+    nearest = min(divisors, key=lambda n: (abs(n - heads), n))
+    return (
+        f"student: {heads} heads do not divide width {width}; widths that work: {works}; or set student.heads={nearest}"
+    )

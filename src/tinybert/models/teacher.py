@@ -1,0 +1,67 @@
+"""The teacher: the one place that freezes a network."""
+
+import copy
+from typing import Literal, final
+
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+
+from tinybert.models.hf import Shape, native_bfloat16, shape_of, use_fastest_attention
+from tinybert.models.loading import digest_of
+from tinybert.models.trace import observe
+from tinybert.types import Batch, Signal, Trace
+
+DType = Literal["auto", "fp32", "bf16"]
+
+
+def teacher_dtype(setting: DType, device: torch.device) -> torch.dtype:
+    """The type a teacher computes in; `auto` is bfloat16 where the device multiplies it in hardware, else float32."""
+    fast = native_bfloat16(device) if setting == "auto" else setting == "bf16"
+    return torch.bfloat16 if fast else torch.float32
+
+
+@final
+class Teacher:
+    """A frozen copy of a network: no dropout, no gradient, its own dtype; what it shows comes in float32.
+
+    The network that was handed in stays as it is and may go on learning; the teacher does not notice.
+
+    Attributes:
+        dtype: What it computes in.
+        device: Where it computes.
+        digest: Sha256 over the weights as they came, before any change of dtype, and the configuration.
+    """
+
+    def __init__(self, model: PreTrainedModel, dtype: DType, device: torch.device) -> None:
+        self.dtype = teacher_dtype(dtype, device)
+        self.device = device
+        self.digest = digest_of(model)
+        self._model = copy.deepcopy(model).to(device, self.dtype).requires_grad_(False)
+        use_fastest_attention(self._model, self.dtype, device)
+
+    @property
+    def config(self) -> PretrainedConfig:
+        """The network's configuration."""
+        return self._model.config
+
+    @property
+    def shape(self) -> Shape:
+        """The network's sizes."""
+        return shape_of(self.config)
+
+    @property
+    def outputs(self) -> int:
+        """How many logits it gives."""
+        return int(self.config.num_labels)
+
+    def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
+        """One forward pass that records only what was asked for, in float32 and without gradient."""
+        self._model.eval()  # again, in case somebody walked over all modules with .train()
+        # The student's training step may run under autocast, which must not choose the teacher's dtype.
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            trace = observe(self._model, batch.to(self.device), needs)
+        return Trace(
+            logits=None if trace.logits is None else trace.logits.float(),
+            hidden_states={layer: states.float() for layer, states in trace.hidden_states.items()},
+            scores={layer: scores.float() for layer, scores in trace.scores.items()},
+        )

@@ -1,0 +1,118 @@
+"""Traces: what a network showed in one forward pass, taken by hooks so that fused attention stays on.
+
+Fused attention never builds its scores; they are computed again from the outputs of the query and key projections, and
+only for the layers that are asked for. Layers above the highest one needed do not run unless the logits are wanted.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from tinybert.models.hf import architecture_of, embedding_output_of, inputs_of, layers_of, truncated
+from tinybert.types import LOGITS, Batch, Signal, Trace
+
+
+def observe(model: PreTrainedModel, batch: Batch, needs: frozenset[Signal]) -> Trace:
+    """Run a network on a batch and record the signals asked for, nothing else; gradients flow through them.
+
+    Args:
+        model: A Hugging Face model of a supported architecture; with a task head where LOGITS is needed.
+        batch: Encoded examples on the model's device.
+        needs: The signals; layers count from 1, layer 0 of the hidden states is the embedding output.
+
+    Raises:
+        ValueError: If a signal names a layer the network does not have.
+        UserError: If the architecture is not supported.
+    """
+    highest = _highest_layer(model, needs)
+    wanted = _modules(model, needs)
+    with _outputs(wanted.values()) as outputs, _only(model, highest, needs):
+        network = model if LOGITS in needs else model.base_model
+        result = network(**inputs_of(model, batch))
+    seen = {name: outputs[module] for name, module in wanted.items()}
+    return Trace(
+        logits=result.logits if LOGITS in needs else None,
+        hidden_states={layer: seen["hidden_states", layer] for kind, layer in needs if kind == "hidden_states"},
+        scores={layer: _scores_of(model, seen, layer) for kind, layer in needs if kind == "attention_scores"},
+    )
+
+
+def attention_scores(
+    query: Float[Tensor, "batch seq width"], key: Float[Tensor, "batch seq width"], heads: int
+) -> Float[Tensor, "batch head seq seq"]:
+    """QKᵀ/√d of each head, d = width / heads, before softmax and without the padding mask; float32 at least.
+
+    A network in bfloat16 gives its projections with 8 bits; rounding their long sums to 8 bits again would add noise
+    to a target for next to no time saved.
+
+    Example:
+        >>> attention_scores(torch.ones(1, 2, 8), torch.ones(1, 2, 8), heads=2)[0, 0]
+        tensor([[2., 2.],
+                [2., 2.]])
+    """
+    precise = torch.promote_types(query.dtype, torch.float32)
+    query, key = query.to(precise), key.to(precise)
+    head_width = query.shape[-1] // heads
+    by_head = (*query.shape[:2], heads, head_width)
+    scaled = query.view(by_head).transpose(1, 2) * head_width**-0.5  # scaling the smaller tensor is cheaper
+    return torch.matmul(scaled, key.view(by_head).permute(0, 2, 3, 1))
+
+
+def _highest_layer(model: PreTrainedModel, needs: Iterable[Signal]) -> int:
+    """The highest layer that some signal comes from."""
+    layers = len(layers_of(model))
+    for signal in needs:
+        lowest = 1 if signal.kind == "attention_scores" else 0
+        if not lowest <= signal.layer <= layers:
+            raise ValueError(
+                f"{signal.kind} of layer {signal.layer} asked of a network with layers {lowest} to {layers}"
+            )
+    return max((signal.layer for signal in needs), default=0)
+
+
+def _only(model: PreTrainedModel, highest: int, needs: frozenset[Signal]) -> AbstractContextManager[None]:
+    """Leave out the layers that nothing needs."""
+    return nullcontext() if LOGITS in needs else truncated(model, highest)
+
+
+def _modules(model: PreTrainedModel, needs: Iterable[Signal]) -> dict[tuple[str, int], nn.Module]:
+    """Which modules' outputs the signals are made of."""
+    architecture, layers = architecture_of(model), layers_of(model)
+    wanted: dict[tuple[str, int], nn.Module] = {}
+    for kind, layer in needs:
+        if kind == "hidden_states":
+            wanted[kind, layer] = layers[layer - 1] if layer else embedding_output_of(model)
+        elif kind == "attention_scores":
+            wanted["query", layer] = layers[layer - 1].get_submodule(architecture.query)
+            wanted["key", layer] = layers[layer - 1].get_submodule(architecture.key)
+            if architecture.position_bias:
+                wanted["position_bias", 0] = model.base_model.get_submodule(architecture.position_bias)
+    return wanted
+
+
+def _scores_of(
+    model: PreTrainedModel, seen: dict[tuple[str, int], Tensor], layer: int
+) -> Float[Tensor, "batch head seq seq"]:
+    """The scores of one layer; MPNet adds a bias by head and distance, the same in every layer."""
+    scores = attention_scores(seen["query", layer], seen["key", layer], model.config.num_attention_heads)
+    bias = seen.get(("position_bias", 0))
+    return scores if bias is None else scores + bias.permute(2, 0, 1)
+
+
+@contextmanager
+def _outputs(modules: Iterable[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
+    """Collect what modules give during the block; the hooks are gone after it, however it ends."""
+    outputs: dict[nn.Module, Tensor] = {}
+
+    def record(module: nn.Module, _: Any, output: Any) -> None:
+        outputs[module] = output if isinstance(output, Tensor) else output[0]
+
+    with ExitStack() as hooks:
+        for module in modules:
+            hooks.callback(module.register_forward_hook(record).remove)
+        yield outputs

@@ -1,0 +1,76 @@
+"""Learning the attention scores: L_attn of TinyBERT (arXiv:1909.10351, Eq. 7).
+
+The official code sets scores of padding to zero on both sides and keeps those zeros in the mean, so that the same text
+weighs less in a longer batch; its padded rows count in full. Here neither counts.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from tinybert.layer_maps import LayerMap
+from tinybert.objectives.numerics import at_least_float32, require_same_shape
+from tinybert.types import Batch, Objective, Signal, Trace
+
+
+def attention_score_mse(
+    student: Float[Tensor, "batch head seq seq"],
+    teacher: Float[Tensor, "batch teacher_head seq seq"],
+    real: Bool[Tensor, "batch seq"],
+) -> Float[Tensor, " batch"]:
+    """Mean squared difference of attention scores over heads and pairs of real pieces.
+
+    Scores are QKᵀ/√d *before* softmax; head i is compared with head i.
+
+    Args:
+        student: Scores of one student layer.
+        teacher: Scores of the teacher layer it learns from; the same number of heads.
+        real: True where a piece is not padding, at least once per example; padded rows and columns do not count.
+
+    Returns:
+        One non-negative value per example; 0 when the scores agree on real pieces.
+
+    Raises:
+        ValueError: If the numbers of heads, or other sizes, differ.
+
+    Example:
+        >>> scores = torch.zeros(2, 3, 5, 5)
+        >>> attention_score_mse(scores, scores + 1, torch.ones(2, 5, dtype=torch.bool))
+        tensor([1., 1.])
+    """
+    heads = student.shape[1]
+    if heads != teacher.shape[1]:
+        raise ValueError(f"the student has {heads} heads, the teacher {teacher.shape[1]}; head i learns from head i")
+    require_same_shape("the attention scores", student, teacher)
+    pair = real[:, None, :, None] & real[:, None, None, :]
+    gap = at_least_float32(student) - at_least_float32(teacher)
+    # Zeroed before squaring: nothing in the padding, not even an infinity, reaches the value or the gradient.
+    # torch.where, because masked_fill with a mask that broadcasts took twice as long forward and backward (CPU).
+    total = torch.where(pair, gap, 0.0).square().sum(dim=(1, 2, 3))
+    return total / (heads * real.sum(dim=1).square())
+
+
+@final
+class AttentionScoreMSE(Objective):
+    """Term `attention`: attention scores of each student layer learn those of its teacher layer, summed over layers."""
+
+    def __init__(self, layer_map: LayerMap) -> None:
+        """Keep the map.
+
+        Args:
+            layer_map: Which teacher layer teaches which student layer.
+        """
+        super().__init__()
+        self.layer_map = layer_map
+        self.needs_student = frozenset(Signal("attention_scores", m) for m, _ in layer_map.pairs)
+        self.needs_teacher = frozenset(Signal("attention_scores", g) for _, g in layer_map.pairs)
+
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
+        """Distance of the scores, summed over the layer map."""
+        layers = [
+            attention_score_mse(student.attention_scores(m), teacher.attention_scores(g), batch.real)
+            for m, g in self.layer_map.pairs
+        ]
+        return {"attention": torch.stack(layers).sum(dim=0)}

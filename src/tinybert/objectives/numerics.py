@@ -1,0 +1,20 @@
+"""What every objective does to its tensors before it compares them: same shape, enough precision."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def at_least_float32(values: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """Half precision as float32, so that differences and sums keep their digits; float32 and float64 as they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def require_same_shape(what: str, student: Tensor, teacher: Tensor) -> None:
+    """Refuse tensors that would broadcast against each other, or fail with a message that names neither side.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if student.shape != teacher.shape:
+        raise ValueError(f"{what} differ in shape: student {tuple(student.shape)}, teacher {tuple(teacher.shape)}")

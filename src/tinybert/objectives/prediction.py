@@ -1,0 +1,179 @@
+"""Learning the output layer: from the teacher's logits or score, or from gold labels.
+
+L_pred of TinyBERT (arXiv:1909.10351, Eq. 10), and the plain losses that a model without a teacher is fine-tuned with.
+For scores the official code takes the gold label even when it distils; here `ScoreMSE` learns the teacher's score, as
+classification learns the teacher's distribution, and `GoldMSE` is there for those who want the label.
+"""
+
+import math
+from typing import final
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from tinybert.objectives.numerics import at_least_float32, require_same_shape
+from tinybert.types import LOGITS, Batch, Objective, Trace
+
+
+def soft_cross_entropy(
+    student_logits: Float[Tensor, "batch label"],
+    teacher_logits: Float[Tensor, "batch teacher_label"],
+    temperature: float = 1.0,
+) -> Float[Tensor, " batch"]:
+    """Cross-entropy of the student's distribution under the teacher's, both softened by the temperature.
+
+    -sum_c softmax(teacher / t)_c log softmax(student / t)_c. Not multiplied by t²: the gradient shrinks as t grows.
+
+    Args:
+        student_logits: Scores of the student's classes, before softmax.
+        teacher_logits: Scores of the same classes by the teacher.
+        temperature: Above 1 flattens both distributions, below 1 sharpens them; 1 in the paper.
+
+    Returns:
+        One value per example, in nats; the entropy of the teacher's distribution when the two agree, never less.
+
+    Raises:
+        ValueError: If the classes differ or are fewer than two, or the temperature is not positive and finite.
+
+    Example:
+        >>> soft_cross_entropy(torch.zeros(1, 4), torch.tensor([[0.0, 5.0, 0.0, 0.0]])).exp()
+        tensor([4.0000])
+    """
+    _require_usable(temperature)
+    require_same_shape("the logits", student_logits, teacher_logits)
+    _require_classes(student_logits)
+    soft_targets = F.softmax(at_least_float32(teacher_logits) / temperature, dim=1)
+    # Official code averages over classes too (a factor 1/C); we sum, as Eq. 10 is written. See tests/references/.
+    return F.cross_entropy(at_least_float32(student_logits) / temperature, soft_targets, reduction="none")
+
+
+def cross_entropy(logits: Float[Tensor, "batch label"], labels: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """Negative log-likelihood of the gold classes.
+
+    Args:
+        logits: Scores of the classes, before softmax.
+        labels: The right class of each example, from 0.
+
+    Returns:
+        One non-negative value per example, in nats.
+
+    Raises:
+        ValueError: If there are fewer than two classes.
+
+    Example:
+        >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3])).exp()
+        tensor([4., 4.])
+    """
+    _require_classes(logits)
+    log_probabilities = F.log_softmax(at_least_float32(logits), dim=1)
+    # Not F.cross_entropy: it takes the label -100 for "ignore" and would train nothing without a word.
+    return -log_probabilities.gather(1, labels[:, None]).squeeze(1)
+
+
+def squared_error(scores: Float[Tensor, " batch"], targets: Shaped[Tensor, " other_batch"]) -> Float[Tensor, " batch"]:
+    """Squared difference of scores and what they should be.
+
+    Args:
+        scores: The student's score of each example.
+        targets: The teacher's score or the gold one; whole numbers are taken too.
+
+    Returns:
+        One non-negative value per example, in squared units of the score.
+
+    Raises:
+        ValueError: If there is not one target per score.
+
+    Example:
+        >>> squared_error(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 5.0]))
+        tensor([0., 9.])
+    """
+    require_same_shape("the scores", scores, targets)
+    scores = at_least_float32(scores)
+    return (scores - targets.to(scores.dtype)).square()
+
+
+@final
+class SoftCrossEntropy(Objective):
+    """Term `prediction`: the student's classes learn the teacher's distribution; see `soft_cross_entropy`."""
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        """Keep the temperature.
+
+        Raises:
+            ValueError: If the temperature is not positive and finite.
+        """
+        super().__init__()
+        _require_usable(temperature)
+        self.temperature = temperature
+        self.needs_student = self.needs_teacher = frozenset({LOGITS})
+
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
+        """The soft cross-entropy of each example."""
+        return {"prediction": soft_cross_entropy(student.needed_logits(), teacher.needed_logits(), self.temperature)}
+
+
+@final
+class ScoreMSE(Objective):
+    """Term `prediction`: the student's score learns the teacher's score."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs_student = self.needs_teacher = frozenset({LOGITS})
+
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
+        """The squared difference of the two scores of each example."""
+        return {"prediction": squared_error(_score(student), _score(teacher))}
+
+
+@final
+class GoldCrossEntropy(Objective):
+    """Term `gold`: classes learn from gold labels; needs no teacher."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs_student, self.needs_teacher = frozenset({LOGITS}), frozenset()
+
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
+        """The cross-entropy of each example; a `ValueError` where the batch has no labels."""
+        return {"gold": cross_entropy(student.needed_logits(), _gold(batch))}
+
+
+@final
+class GoldMSE(Objective):
+    """Term `gold`: a score learns from gold scores; needs no teacher."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs_student, self.needs_teacher = frozenset({LOGITS}), frozenset()
+
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
+        """The squared error of each example; a `ValueError` where the batch has no labels."""
+        return {"gold": squared_error(_score(student), _gold(batch))}
+
+
+def _require_usable(temperature: float) -> None:
+    if not 0 < temperature < math.inf:
+        raise ValueError(
+            f"temperature must be positive and finite, got {temperature}; a negative one inverts the soft targets"
+        )
+
+
+def _require_classes(logits: Float[Tensor, "batch label"]) -> None:
+    if logits.shape[1] < 2:
+        raise ValueError(
+            f"a cross-entropy over {logits.shape[1]} class is always 0 and trains nothing; for a score use MSE"
+        )
+
+
+def _score(trace: Trace) -> Float[Tensor, " batch"]:
+    logits = trace.needed_logits()
+    if logits.shape[1] != 1:
+        raise ValueError(f"a score is one output, this head has {logits.shape[1]}; for classes use a cross-entropy")
+    return logits[:, 0]
+
+
+def _gold(batch: Batch) -> Shaped[Tensor, " batch"]:
+    if batch.labels is None:
+        raise ValueError("these examples have no gold labels; learn from a teacher, or hand over labelled examples")
+    return batch.labels

@@ -1,0 +1,163 @@
+"""What a run would do, and whether it could: everything that `--dry-run` checks. Nothing is trained or written."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from tinybert.data.encode import encode
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.task import Splits, load
+from tinybert.errors import UserError
+from tinybert.launch import Order, teacher_classes, vocabulary_of
+from tinybert.models.heads import has_task_head
+from tinybert.models.hf import Shape, longest_input, shape_of
+from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.models.student import is_shape, parse_shape, refuse_deeper
+from tinybert.stages.fine_tune import stretched
+from tinybert.types import Stage
+
+BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
+EFFICIENCY = 0.4  # share of a large matrix product's speed that a training step reaches; measured on small students
+
+
+def plan(asked: Order) -> dict[str, Any]:
+    """Check data, labels, lengths, vocabulary, heads, layers, disk and memory; estimate the time.
+
+    Raises:
+        UserError: One line per problem.
+    """
+    problems: list[str] = []
+    result: dict[str, Any] = {"recipe": asked.recipe, "preset": asked.preset}
+    with _collecting(problems):
+        teacher, student = _shapes(asked)
+        result |= {"teacher": _sizes(teacher), "student": _sizes(student)}
+    with _collecting(problems):
+        splits, lengths = _data(asked)
+        result["rows"] = {name: len(part) for name, part in _parts(splits).items()}
+        result["notes"] = list(splits.notes)
+    if problems:
+        raise UserError(*problems)
+    result["stages"] = list(_stages(asked, teacher, student, lengths))
+    result["seconds"] = round(sum(stage["seconds"] for stage in result["stages"]))
+    result |= _room(asked, teacher, student)
+    return result
+
+
+@contextmanager
+def _collecting(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        problems.extend(error.problems)
+
+
+def _shapes(asked: Order) -> tuple[Shape | None, Shape]:
+    """Sizes of teacher and student, if they fit each other and the longest text."""
+    settings = asked.settings
+    config = load_config(vocabulary_of(settings))
+    if settings.data.max_length > (longest := longest_input(config)):
+        raise UserError(f"data.max_length: {settings.data.max_length} pieces, but the model reads at most {longest}")
+    origin = shape_of(load_config(settings.teacher.path)) if settings.teacher.path else None
+    path = settings.student.path
+    if is_shape(path) and origin is not None:
+        student = parse_shape(path, settings.student.heads, settings.student.inner, origin)
+    else:
+        student = shape_of(load_config(path))
+    if origin is not None and asked.what.needs_teacher:
+        refuse_deeper(student, origin)
+        if student.heads != origin.heads:
+            raise UserError(f"student.heads: {student.heads} heads cannot learn from the teacher's {origin.heads}")
+    return origin, student
+
+
+def _data(asked: Order) -> tuple[Splits, np.ndarray]:
+    """The splits, and the lengths of the training rows in pieces."""
+    settings = asked.settings
+    splits = load(
+        asked.data["train"],
+        asked.data["dev"],
+        asked.data["test"],
+        settings.data,
+        kind=settings.kind,
+        head_classes=teacher_classes(asked),
+        rng=lambda _: np.random.default_rng(0),
+        rejected_to=None,
+    )
+    tokenizer = load_tokenizer(vocabulary_of(settings))
+    with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
+        rows: EncodedRows = encode(splits.train, tokenizer, settings.data.max_length, Path(folder) / "rows.arrow")
+        return splits, np.array(rows.lengths)
+
+
+def _parts(splits: Splits) -> dict[str, Any]:
+    return {"train": splits.train, "dev": splits.dev} | ({} if splits.test is None else {"test": splits.test})
+
+
+def _stages(asked: Order, teacher: Shape | None, student: Shape, lengths: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Each training of the recipe with its updates and a guess at its time."""
+    speed = _operations_per_second(asked)
+    trains_teacher = teacher is not None and asked.what.needs_teacher and not has_task_head(asked.settings.teacher.path)
+    for field in fields(asked.settings):
+        stage = getattr(asked.settings, field.name)
+        if not isinstance(stage, Stage):
+            continue
+        of_teacher = field.name == "fine_tune" and asked.what.needs_teacher
+        if of_teacher and not trains_teacher:
+            continue
+        network = teacher if of_teacher and teacher is not None else student
+        stage = stretched(stage, len(lengths))
+        work = 6.0 * _weights(network)  # two operations per weight and piece forward, four backward
+        if teacher is not None and asked.what.needs_teacher and not of_teacher:
+            work += 2.0 * _weights(teacher) / (stage.epochs or 1)  # once; its outputs are stored
+        updates = -(-len(lengths) // stage.batch_size) * (stage.epochs or 1)
+        seconds = work * float(lengths.sum()) * (stage.epochs or 1) / speed
+        yield {"name": "teacher" if of_teacher else field.name, "updates": updates, "seconds": round(seconds)}
+
+
+def _weights(shape: Shape) -> int:
+    """Weights that multiply every piece: attention and feed-forward, without the embeddings, which are looked up."""
+    return shape.layers * (4 * shape.width**2 + 2 * shape.width * shape.inner)
+
+
+def _operations_per_second(asked: Order) -> float:
+    """What this machine reaches in a matrix product of a student's size, times what training makes of it."""
+    device = torch.device(asked.settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    left, right = torch.randn(1024, 312, device=device), torch.randn(312, 1200, device=device)
+    (left @ right).sum().item()
+    started, times = time.perf_counter(), 20
+    for _ in range(times):
+        product = left @ right
+    product.sum().item()
+    return EFFICIENCY * 2 * 1024 * 312 * 1200 * times / (time.perf_counter() - started)
+
+
+def _room(asked: Order, teacher: Shape | None, student: Shape) -> dict[str, Any]:
+    """Memory and disk: what is needed at most, and what there is."""
+    vocabulary = load_config(vocabulary_of(asked.settings)).vocab_size
+    weights = sum(_weights(shape) + vocabulary * shape.width for shape in (teacher, student) if shape is not None)
+    folder = next(path for path in (asked.folder, *asked.folder.absolute().parents) if path.exists())
+    needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free
+    memory = psutil.virtual_memory().available
+    problems = []
+    if free < 3 * needed:  # two checkpoints and the one being written
+        problems.append(f"--output {asked.folder}: {3 * needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
+    if memory < 2 * needed:
+        problems.append(f"memory: about {2 * needed / 1e9:.1f} GB needed, {memory / 1e9:.1f} GB free")
+    if problems:
+        raise UserError(*problems)
+    return {"disk_mb": round(3 * needed / 1e6), "memory_mb": round(2 * needed / 1e6)}
+
+
+def _sizes(shape: Shape | None) -> dict[str, int] | None:
+    if shape is None:
+        return None
+    return {"layers": shape.layers, "width": shape.width, "heads": shape.heads, "inner": shape.inner}

@@ -1,0 +1,117 @@
+"""A finished model at work: evaluate it on labelled text, or let it answer; torch folders and ONNX files alike."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PretrainedConfig, PreTrainedTokenizerFast
+
+from tinybert.config import parse
+from tinybert.data.columns import Labels
+from tinybert.data.encode import encode
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.labels import positive_class
+from tinybert.data.settings import DataSettings
+from tinybert.data.task import Task, load_one
+from tinybert.engine.evaluate import Answer, logits_of, quality, student_answer
+from tinybert.errors import UserError
+from tinybert.export.runtime import OnnxModel
+from tinybert.models.heads import head_classes, is_regression
+from tinybert.models.hf import longest_input
+from tinybert.models.loading import load_classifier, load_config, load_tokenizer
+from tinybert.models.student import Student
+from tinybert.run import RunSettings, choose_device
+from tinybert.stages.answers import answers
+from tinybert.types import Kind
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `--set` may say to a finished model."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model that is ready to answer.
+
+    Attributes:
+        answer: Logits of a batch.
+        task: What it was made for.
+        tokenizer: Its own.
+        settings: How to read the data.
+    """
+
+    answer: Answer
+    task: Task
+    tokenizer: PreTrainedTokenizerFast
+    settings: Settings
+
+    @staticmethod
+    def load(model: str | PathLike[str], kind: Kind | None, overrides: Sequence[str]) -> "Predictor":
+        """Load a run folder's student, a classifier's folder, an export folder, or one ONNX file.
+
+        Raises:
+            UserError: If it cannot be loaded, or is not of this kind.
+        """
+        place = folder_of_student(model)
+        folder = place.parent if place.suffix == ".onnx" else place
+        config, tokenizer = load_config(folder), load_tokenizer(folder)
+        longest = min(int(tokenizer.model_max_length), longest_input(config))
+        settings = parse(Settings, {"data": {"max_length": longest}}, overrides)
+        if settings.data.max_length > longest_input(config):
+            raise UserError(f"data.max_length: {model} reads at most {longest_input(config)} pieces")
+        if settings.run.threads is not None:
+            torch.set_num_threads(settings.run.threads)
+        task = _task_of(config, model, kind, settings.data)
+        return Predictor(_answer_of(place), task, tokenizer, settings)
+
+    def evaluate(self, data: Any) -> dict[str, Any]:
+        """The metrics of the model on labelled data, and how many rows they rest on."""
+        with self._encoded(data, "needed") as rows:
+            figures = quality(logits_of(self.answer, rows), rows.needed_labels(), self.task)
+            return {**figures, "rows": len(rows), "truncated": rows.truncated}
+
+    def predict(self, data: Any) -> Iterator[dict[str, Any]]:
+        """The model's answers, one per row, in order."""
+        with self._encoded(data, "none") as rows:
+            logits = logits_of(self.answer, rows)
+        yield from answers(logits, self.task)
+
+    @contextmanager
+    def _encoded(self, data: Any, labels: Labels) -> Iterator[EncodedRows]:
+        examples = load_one(data, self.settings.data, task=self.task, labels=labels)
+        with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
+            yield encode(examples, self.tokenizer, self.settings.data.max_length, Path(folder) / "rows.arrow")
+
+
+def folder_of_student(model: str | PathLike[str]) -> Path:
+    """The student of a run folder; anything else stays as it is."""
+    path = Path(model)
+    return path / "student" if (path / "student" / "config.json").exists() else path
+
+
+def _answer_of(place: Path) -> Answer:
+    """Torch weights where there are some, else ONNX."""
+    if place.suffix == ".onnx" or (place / "model.onnx").exists():
+        file = place if place.suffix == ".onnx" else place / "model.onnx"
+        return OnnxModel(file, torch.get_num_threads()).answer
+    device = choose_device(None)
+    return student_answer(Student(load_classifier(place).model.to(device)), device)
+
+
+def _task_of(config: PretrainedConfig, model: str | PathLike[str], kind: Kind | None, data: DataSettings) -> Task:
+    found: Kind = "regression" if is_regression(config) else "classification"
+    if kind not in (None, found):
+        raise UserError(f"--kind {kind}: {model} is a model for {found}")
+    if found == "regression":
+        return Task(found, (), None, paired=False)
+    classes = head_classes(config) or tuple(str(config.id2label[number]) for number in range(config.num_labels))
+    return Task(found, classes, positive_class(classes, data.positive), paired=False)

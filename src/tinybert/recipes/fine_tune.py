@@ -1,0 +1,47 @@
+"""Plain fine-tuning on gold labels (Devlin et al. 2019): the control that every distillation must beat."""
+
+from dataclasses import dataclass, field
+
+from transformers import PreTrainedModel
+
+from tinybert.data.settings import DataSettings
+from tinybert.models.heads import has_task_head
+from tinybert.models.loading import load_classifier
+from tinybert.models.student import is_shape
+from tinybert.run import Run, RunSettings
+from tinybert.stages.birth import StudentSettings, born
+from tinybert.stages.fine_tune import fine_tune
+from tinybert.stages.flags import Flags
+from tinybert.stages.job import Job, Outcome
+from tinybert.stages.teacher import TeacherSettings
+from tinybert.types import Stage, keyed
+
+CITATION = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers, arXiv:1810.04805"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Flags):
+    """Settings of the recipe."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
+    student: StudentSettings = field(default_factory=StudentSettings)
+    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
+    run: RunSettings = field(default_factory=RunSettings)
+
+
+def distill(job: Job, config: Config, run: Run) -> Outcome:
+    """A student, a checkpoint or cut out of `teacher`, trained on gold labels; the best on dev is kept."""
+    student = born(job, _origin(job, config, run), config.student, run).student
+    place = run.stage("fine_tune", {**keyed("fine_tune", config.fine_tune), **job.digests(), "seed": run.seed})
+    fine_tune(student, job, config.fine_tune, place)
+    return Outcome(student, None)
+
+
+def _origin(job: Job, config: Config, run: Run) -> PreTrainedModel | None:
+    """The network a shape is cut out of; whether it has a head does not matter."""
+    path = config.teacher.path
+    if path is None or not is_shape(config.student.path):
+        return None
+    classes = None if has_task_head(path) else job.task.classes
+    return load_classifier(path, classes, seed=run.seed_for("birth", "origin")).model

@@ -1,0 +1,182 @@
+"""Curves as numbers a template can draw: places in per cent of the plot, so that labels are text and never shrink."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tinybert.report import words
+from tinybert.report.predictions import Predictions
+from tinybert.report.read import Line, StageLog
+
+_POINTS = 160  # of a curve; more cannot be told apart on a screen
+_LOG_FROM = 8.0  # ratio of largest to smallest value from which the axis is logarithmic
+_TICKS = 5
+_DOTS = 500  # of a scatter plot
+
+
+class Tick(NamedTuple):
+    """A label on an axis and its place in per cent."""
+
+    place: float
+    label: str
+
+
+class Series(NamedTuple):
+    """One curve: `points` as SVG wants them, the last value as text."""
+
+    name: str
+    points: str
+    last: str
+
+
+class Chart(NamedTuple):
+    """A line chart.
+
+    Attributes:
+        title: What is drawn.
+        summary: The same in a sentence, for those who cannot see it.
+        series: The curves, the most important first.
+        x: Ticks of the steps.
+        y: Ticks of the values.
+        logarithmic: Whether values are on a logarithmic axis.
+        mark: Place (x, y) and label of the best point, where one is marked.
+    """
+
+    title: str
+    summary: str
+    series: Sequence[Series]
+    x: Sequence[Tick]
+    y: Sequence[Tick]
+    logarithmic: bool
+    mark: tuple[float, float, str] | None = None
+
+
+def loss_chart(stage: StageLog) -> Chart | None:
+    """Loss and terms of a stage; a single term that is the loss itself is not drawn twice."""
+    lines = {name: _thin(sorted(points.items())) for name, points in stage.lines.items()}
+    if len(lines) == 2 and "loss" in lines:
+        lines = {"loss": lines["loss"]}
+    loss = lines.get("loss") or next(iter(lines.values()), [])
+    if len(loss) < 2:
+        return None
+    summary = (
+        f"Loss of stage {words.readable(stage.name)} over {loss[-1][0]:,.0f} steps: "
+        f"from {words.digits(loss[0][1])} to {words.digits(loss[-1][1])}."
+    )
+    return _chart("Loss", summary, lines, words.digits)
+
+
+def dev_chart(stage: StageLog, metric: str) -> Chart | None:
+    """The main metric on dev over a stage, with its best point marked."""
+    line = sorted(stage.dev.items())
+    if len(line) < 2:
+        return None
+    step, best = max(line, key=lambda point: (point[1], -point[0]))
+    title = f"{words.METRIC_NAMES.get(metric, metric)} on dev"
+    summary = (
+        f"{title} over stage {words.readable(stage.name)}: best {words.quality(metric, best)} at step {step:,.0f}."
+    )
+    chart = _chart(title, summary, {"dev": line}, lambda value: words.quality(metric, value))
+    place = _placer(line, logarithmic=False)(step, best)
+    return chart._replace(mark=(place[0], place[1], f"best {words.quality(metric, best)}"))
+
+
+def _chart(title: str, summary: str, lines: Mapping[str, Line], text: Callable[[float], str]) -> Chart:
+    drawn = [point for line in lines.values() for point in line]
+    steps, values = [step for step, _ in drawn], [value for _, value in drawn]
+    logarithmic = min(values) > 0 and max(values) / min(values) >= _LOG_FROM
+    place = _placer(drawn, logarithmic)
+    series = [Series(words.readable(name), _path(line, place), text(line[-1][1])) for name, line in lines.items()]
+    heights = _log_ticks(min(values), max(values)) if logarithmic else round_values(min(values), max(values), _TICKS)
+    # Ticks closer than their labels can tell apart keep one of each.
+    y = {_plain(text(value)): place(steps[0], value)[1] for value in heights}
+    x = {f"{step:,.0f}": place(step, values[0])[0] for step in round_values(0.0, max(steps), 4)}
+    return Chart(title, summary, series, _ticks(x), _ticks(y), logarithmic)
+
+
+def _path(line: Line, place: Callable[[float, float], tuple[float, float]]) -> str:
+    return " ".join(f"{x:.2f},{y:.2f}" for x, y in (place(*point) for point in line))
+
+
+def _ticks(places: Mapping[str, float]) -> list[Tick]:
+    return [Tick(place, label) for label, place in places.items()]
+
+
+class Scatter(NamedTuple):
+    """Gold scores across, a system's scores up, on one scale for both; `dots` as an SVG path."""
+
+    system: str
+    summary: str
+    dots: str
+    ticks: Sequence[Tick]
+
+
+def scatters(rows: Predictions) -> list[Scatter]:
+    """One plot a system for a regression task, of at most some hundred evenly chosen rows."""
+    chosen = slice(None, None, math.ceil(len(rows.gold) / _DOTS))
+    everything = [rows.gold[chosen], *(said[chosen] for said in rows.answers.values())]
+    low, high = float(np.min(everything)), float(np.max(everything))
+    reach = (high - low) or 1.0
+    ticks = [
+        Tick(100 * (value - low) / reach, _plain(words.digits(value))) for value in round_values(low, high, _TICKS)
+    ]
+
+    def dots(said: np.ndarray) -> str:
+        pairs = zip(rows.gold[chosen], said[chosen], strict=True)
+        return "".join(f"M{100 * (x - low) / reach:.1f} {100 - 100 * (y - low) / reach:.1f}h0" for x, y in pairs)
+
+    return [
+        Scatter(system, f"Scores of the {words.SYSTEM_NAMES[system].lower()} against gold scores.", dots(said), ticks)
+        for system, said in sorted(rows.answers.items(), key=lambda item: list(words.SYSTEM_NAMES).index(item[0]))
+    ]
+
+
+def _thin(line: Line) -> Line:
+    """Means of equal stretches of a curve; the noise of single batches would hide its course."""
+    stretch = math.ceil(len(line) / _POINTS)
+    cuts = [line[start : start + stretch] for start in range(0, len(line), stretch)]
+    return [(sum(step for step, _ in cut) / len(cut), sum(value for _, value in cut) / len(cut)) for cut in cuts]
+
+
+def _placer(points: Line, logarithmic: bool) -> Callable[[float, float], tuple[float, float]]:
+    """Maps a point to per cent of the plot, y downwards; a flat curve runs through the middle."""
+    scale = math.log if logarithmic else float
+    steps, values = [step for step, _ in points], [scale(value) for _, value in points]
+
+    def share(value: float, all_values: Sequence[float], margin: float) -> float:
+        low, high = min(all_values), max(all_values)
+        return 50.0 if high == low else margin + (100 - 2 * margin) * (value - low) / (high - low)
+
+    return lambda step, value: (share(step, [0.0, *steps], 0.0), 100 - share(scale(value), values, 6.0))
+
+
+def round_values(low: float, high: float, most: int) -> list[float]:
+    """Round numbers within the range."""
+    if high == low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    first = math.ceil(low / step - 1e-9)
+    return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten, with 2 and 5 between them where there is room."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [factor * 10.0**exponent for exponent in exponents for factor in factors]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= _TICKS + 1:
+            break
+    return ticks
+
+
+def _plain(label: str) -> str:
+    """A tick without needless zeros: 2.00 is 2, 85.0 % is 85 %."""
+    number, _, unit = label.partition(" ")
+    if "." in number and "e" not in number:
+        number = number.rstrip("0").rstrip(".")
+    return f"{number} {unit}".strip()

@@ -1,0 +1,277 @@
+"""Where and how a run happens, never what it does: folder, lock, device, seed streams, stages, signals.
+
+A run is a chain of stages. Each has a folder with what it was begun with (its fingerprint: contents and settings,
+chained to its parent) and, once finished, its result. The same command again skips finished stages.
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+
+from tinybert import files
+from tinybert.errors import Interrupted, UserError
+from tinybert.log import Log
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a run is carried out; no key here changes a stage's fingerprint.
+
+    Attributes:
+        dtype: Of the student's forward pass: `auto` is bf16 autocast on a GPU that has it, fp32 elsewhere.
+        threads: Of torch on a processor; None = torch's own choice.
+        deterministic: Refuse operations without a deterministic form.
+        checkpoint_every: Seconds between checkpoints; there is one at the end of every epoch as well.
+        keep: `student` removes stages and teacher once the run has succeeded.
+        tensorboard: Write event files too (needs the extra `tensorboard`).
+    """
+
+    dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: int | None = None
+    deterministic: bool = True
+    checkpoint_every: float = 300.0
+    keep: Literal["all", "student"] = "all"
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+        if self.checkpoint_every <= 0:
+            raise ValueError(f"checkpoint_every is a number of seconds above 0, got {self.checkpoint_every}")
+
+
+@dataclass
+class Run:
+    """One run: its place on the disk, its machine and its randomness.
+
+    Attributes:
+        folder: Where everything is written.
+        seed: Root of all random streams.
+        settings: See `RunSettings`.
+        device: Where networks run.
+        log: What it says.
+        config: All resolved settings by dotted name; names the culprit when a stage no longer matches.
+        cache: Folder for teacher outputs; the seeds of one command share it.
+        rank: Which of `world` processes this is.
+        world: Number of processes.
+    """
+
+    folder: Path
+    seed: int
+    settings: RunSettings
+    device: torch.device
+    log: Log
+    config: Mapping[str, Any] = field(default_factory=dict)
+    cache: Path | None = None
+    rank: int = 0
+    world: int = 1
+    stop_signal: int = 0
+    _deferring: bool = False
+    _parent: str = ""
+    _stages: int = 0
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    @property
+    def student_dtype(self) -> torch.dtype:
+        """Of the student's forward pass (weights and optimizer always stay fp32)."""
+        if self.settings.dtype == "auto":
+            usable = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+            return torch.bfloat16 if usable else torch.float32
+        return {"fp32": torch.float32, "bf16": torch.bfloat16}[self.settings.dtype]
+
+    def seed_for(self, *names: str | int) -> int:
+        """The seed of a named stream: a pure function of the run's seed and the names."""
+        text = "\x1f".join(str(part) for part in (self.seed, *names))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+    def rng(self, *names: str | int) -> np.random.Generator:
+        """A NumPy generator on a named stream; streams are independent of each other and of the order of calls."""
+        return np.random.Generator(np.random.Philox(self.seed_for(*names)))
+
+    def stage(self, name: str, inputs: Mapping[str, Any]) -> "StageRun":
+        """Enter the next stage of the chain.
+
+        Args:
+            name: What the stage is called in settings and messages.
+            inputs: What its result depends on: digests of contents and settings by their dotted name.
+
+        Raises:
+            UserError: If the stage was begun with other inputs.
+        """
+        self._stages += 1
+        fingerprint = files.sha256_json({"inputs": dict(inputs), "parent": self._parent, "stage": name})
+        place = StageRun(self, name, self.folder / "stages" / f"{self._stages}-{name}", fingerprint)
+        if self.is_main:
+            place.begin(inputs)
+        self._parent = fingerprint
+        return place
+
+    def once(self, name: str, inputs: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+        """The result folder of a stage that is not a training: made now by `make`, or found."""
+        place = self.stage(name, inputs)
+        if not place.finished and self.is_main:
+            place.finish(make)
+        self.wait()
+        return place.result
+
+    def wait(self) -> None:
+        """Wait for the other processes."""
+        if self.world > 1:
+            torch.distributed.barrier()
+
+    @contextmanager
+    def deferring_signals(self) -> Iterator[None]:
+        """Inside, a signal only sets `stop_signal`: the loop ends its step, saves, and raises `Interrupted` itself."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into a checkpoint and an `Interrupted`; a second signal does not wait."""
+
+        def handle(number: int, _frame: FrameType | None) -> None:
+            if self._deferring and not self.stop_signal:
+                self.stop_signal = number
+            else:
+                raise Interrupted(number)
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@dataclass
+class StageRun:
+    """The place of one stage: what it began with, its checkpoints, its result."""
+
+    run: Run
+    name: str
+    folder: Path
+    fingerprint: str
+
+    @property
+    def result(self) -> Path:
+        """The folder of the finished result."""
+        return self.folder / "result"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where unfinished training is saved."""
+        return self.folder / "checkpoints"
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a result and it is whole."""
+        if files.is_whole(self.result):
+            return True
+        if self.result.exists():
+            self.run.log.say(f"{self.name}: the stored result is damaged; the stage is done again")
+        return False
+
+    def begin(self, inputs: Mapping[str, Any]) -> None:
+        """Note what the stage begins with, or check that it is what it was begun with."""
+        begun = self.folder / "begun.json"
+        if begun.exists():
+            before = files.read_json(begun)
+            if before["fingerprint"] != self.fingerprint:
+                raise UserError(self._mismatch(before, inputs))
+            return
+        entry = {"fingerprint": self.fingerprint, "inputs": dict(inputs), "config": dict(self.run.config)}
+        files.write_json(begun, {**entry, "metrics_position": self.run.log.position()})
+
+    def finish(self, make: Callable[[Path], None]) -> None:
+        """Write the result atomically: `make` fills a folder, which then appears whole, with its manifest."""
+        with files.atomic_folder(self.result) as temporary:
+            make(temporary)
+            files.write_manifest(temporary)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _mismatch(self, before: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+        old = before["inputs"]
+        changed = [key for key in {**old, **inputs} if old.get(key) != inputs.get(key)]
+        contents = [key for key in changed if key not in self.run.config]
+        if contents:  # what a person changed is more helpful than which content differs
+            known, now = before["config"], self.run.config
+            changed += [key for key in now if key.startswith("data.") and known.get(key) != now[key]]
+        names = ", ".join(sorted(set(changed))) or "an earlier stage"
+        return (
+            f"{names}: changed since stage {self.name} of {self.run.folder} began; "
+            f"--restart-from {self.name} redoes it and what follows, --restart begins anew"
+        )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Own a run folder: a second process gets a `UserError`; leftovers of a killed one are swept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"{folder}: another tinybert process is working in this folder; wait for it or take another --output"
+        ) from None
+    try:
+        files.sweep(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def forget_stages(folder: Path, first: str | None) -> None:
+    """Remove the stages from `first` on (None = all), and what was recorded since.
+
+    Raises:
+        UserError: If the run has no such stage.
+    """
+    stages = sorted((folder / "stages").glob("[0-9]*-*"), key=lambda path: int(path.name.split("-")[0]))
+    names = [path.name.split("-", 1)[1] for path in stages]
+    if first is not None and first not in names:
+        there = ", ".join(names) or "none yet"
+        raise UserError(f"--restart-from {first}: {folder} has no such stage; there are: {there}")
+    doomed = stages[names.index(first) if first else 0 :]
+    if doomed and (doomed[0] / "begun.json").exists():
+        position = files.read_json(doomed[0] / "begun.json")["metrics_position"]
+        Log(folder / "metrics.jsonl").rewind(position)
+    for path in reversed(doomed):
+        shutil.rmtree(path)
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device asked for, else the best there is.
+
+    Raises:
+        UserError: If there is no such device.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name}: not usable here ({str(error).splitlines()[0]})") from error
+    return device

@@ -1,0 +1,1 @@
+"""Which examples of a batch count."""

@@ -1,0 +1,142 @@
+"""How a student comes to be: a checkpoint, at random, out of chosen teacher layers, or projected out of the teacher."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tinybert.config import MODEL
+from tinybert.data.batches import by_length
+from tinybert.errors import UserError
+from tinybert.models import birth
+from tinybert.models.hf import shape_of
+from tinybert.models.loading import load_classifier, load_tokenizer
+from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
+from tinybert.run import Run
+from tinybert.stages.job import Job
+from tinybert.types import Batch
+
+LOOKED_AT = 1500  # texts that show the principal directions of the teacher's hidden states (methods: birth `project`)
+LOOKED_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class StudentSettings:
+    """The student and how it comes to be.
+
+    Attributes:
+        path: A checkpoint, or a shape: layers x width.
+        birth: Where the first weights of a shape come from; None = `project` if it is narrower than the teacher,
+            `layers` at the same width.
+        heads: Attention heads; None = the teacher's number.
+        inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
+        projection: Which of the learned student-to-teacher maps are shared, see `objectives.hidden`.
+        layer_map: Which teacher layers teach, see `layer_maps`.
+    """
+
+    path: Annotated[str, MODEL] = "4x312"  # General_TinyBERT 4L, Jiao et al. 2020, section 4.1
+    birth: Literal["random", "layers", "project"] | None = None
+    heads: int | None = None
+    inner: int | None = None
+    projection: Literal["embedding_and_hidden", "shared", "per_layer"] = "embedding_and_hidden"
+    layer_map: Literal["uniform", "top", "bottom", "last"] = "uniform"
+
+
+@dataclass(frozen=True)
+class Newborn:
+    """A student before its first lesson.
+
+    Attributes:
+        student: On the run's device.
+        directions: P of the birth `project`; None for the others.
+    """
+
+    student: Student
+    directions: Float[Tensor, "teacher_width student_width"] | None
+
+
+def born(job: Job, origin: PreTrainedModel | None, settings: StudentSettings, run: Run) -> Newborn:
+    """The student of a run: made once, found again by a resumed run.
+
+    Args:
+        job: Gives the task, and the texts on which `project` looks at the teacher.
+        origin: The teacher, or the network a shape is cut out of; None where the student is a checkpoint of its own.
+        settings: What is to be born.
+        run: Where it is kept.
+
+    Raises:
+        UserError: If the shape or the checkpoint does not fit the teacher.
+    """
+    inputs = {f"student.{key}": getattr(settings, key) for key in ("birth", "heads", "inner")} | {"seed": run.seed}
+    if is_shape(settings.path):
+        assert origin is not None
+        inputs |= {"student.path": settings.path, "train": job.train.digest}
+        folder = run.once("birth", inputs, lambda target: _out_of(origin, job, settings, run).save(target))
+    else:
+        loaded = load_classifier(settings.path, job.task.classes, seed=run.seed_for("birth"))
+        inputs["student"] = loaded.digest
+        folder = run.once(
+            "birth", inputs, lambda target: _adopted(loaded.model, origin, job, settings.path).save(target)
+        )
+    return _Born.load(folder, job).on(run)
+
+
+@dataclass(frozen=True)
+class _Born:
+    """What the stage stores."""
+
+    model: PreTrainedModel
+    directions: Tensor | None = None
+
+    def save(self, folder: Path) -> None:
+        self.model.save_pretrained(folder / "model")
+        if self.directions is not None:
+            save_file({"directions": self.directions.contiguous()}, folder / "directions.safetensors")
+
+    @staticmethod
+    def load(folder: Path, job: Job) -> "_Born":
+        stored = folder / "directions.safetensors"
+        directions = load_file(stored)["directions"] if stored.exists() else None
+        return _Born(load_classifier(folder / "model", job.task.classes).model, directions)
+
+    def on(self, run: Run) -> Newborn:
+        return Newborn(Student(self.model.to(run.device)), self.directions)
+
+
+def _adopted(student: PreTrainedModel, origin: PreTrainedModel | None, job: Job, path: str) -> _Born:
+    """A checkpoint as it is, if it can learn from this teacher."""
+    if load_tokenizer(path).get_vocab() != job.tokenizer.get_vocab():
+        raise UserError(f"student: the vocabulary of {path} is not the teacher's; a student shares it")
+    if origin is not None:
+        refuse_deeper(shape_of(student.config), shape_of(origin.config))
+    return _Born(student)
+
+
+def _out_of(origin: PreTrainedModel, job: Job, settings: StudentSettings, run: Run) -> _Born:
+    """A shape cut out of the teacher."""
+    teacher = shape_of(origin.config)
+    shape = parse_shape(settings.path, settings.heads, settings.inner, teacher)
+    how = settings.birth or ("project" if shape.width < teacher.width else "layers")
+    run.log.say(f"student: {shape.layers} layers x width {shape.width}, born by {how}")
+    plan = birth.Plan(shape, job.task.classes, run.seed_for("birth"))
+    if how == "random":
+        return _Born(birth.random(plan, origin))
+    if how == "layers":
+        return _Born(birth.layers(plan, origin))
+    projected = birth.project(plan, origin, _some_texts(job, run))
+    kept = ", ".join(f"{share:.2f}" for share in projected.energy.values())
+    r2 = ", ".join(f"{share:.2f}" for share in projected.r2.values())
+    run.log.say(f"student: its directions keep {kept} of the teacher's states; its layers reproduce r2 {r2} of that")
+    return _Born(projected.model, projected.directions)
+
+
+def _some_texts(job: Job, run: Run) -> Iterator[Batch]:
+    """Texts of the task on which the teacher is looked at; labels play no part."""
+    order = run.rng("birth", "texts").permutation(len(job.train))[:LOOKED_AT]
+    for part in by_length(job.train.lengths[order], LOOKED_AT_ONCE):
+        yield job.train.batch(order[part]).to(run.device)

@@ -1,0 +1,204 @@
+"""The end of every run: save and export the student, evaluate all systems, describe them, report.
+
+Done once per (trained student, test data); a repeated command finds it done. Nothing here changes what was learnt.
+"""
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from tinybert import files
+from tinybert.data.batches import by_length
+from tinybert.export.card import CardFacts, licence_of, model_card
+from tinybert.export.card_results import System as CardSystem
+from tinybert.export.hub import save_student
+from tinybert.export.onnx import ExportReport, export_onnx
+from tinybert.report.render import render
+from tinybert.run import Run
+from tinybert.stages.answers import answers, gold, verdicts
+from tinybert.stages.job import Job, Outcome
+from tinybert.stages.systems import System, all_rows, final_rows, onnx_system, torch_system
+from tinybert.types import Batch
+
+AGREEMENT_ROWS = 1000  # dev rows on which int8 is compared with fp32
+Systems = Mapping[str, System]
+
+
+@dataclass(frozen=True)
+class About:
+    """What the papers of a run say about it.
+
+    Attributes:
+        recipe: Its name.
+        citation: Its paper.
+        preset: The preset its settings were laid over.
+        teacher: The teacher as the user named it; None without one.
+    """
+
+    recipe: str
+    citation: str
+    preset: str
+    teacher: str | None
+
+
+def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]:
+    """Everything a run leaves that is not training; returns what `metrics.json` says."""
+    done = run.folder / "stages" / "finished.json"
+    key = _key(job, outcome)
+    if done.exists() and files.read_json(done) == key and _complete(run.folder):
+        run.log.say("finish: found, nothing to do")
+        return dict(files.read_json(run.folder / "metrics.json"))
+    model = outcome.student.model
+    save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
+    run.log.say("export: ONNX fp32 and int8")
+    exported = export_onnx(model, job.tokenizer, run.folder / "export", rows=_sample(job))
+    run.log.say("evaluate: quality and latency of all systems")
+    systems = _systems(job, outcome, about, run)
+    metrics = _metrics(job, systems, exported, about, run)
+    files.write_json(run.folder / "metrics.json", metrics)
+    _write_predictions(job, systems, run.folder / "predictions.jsonl")
+    _write_cards(job, metrics, about, run)
+    render([run.folder], run.folder / "report.html")
+    files.write_json(done, key)
+    return metrics
+
+
+def environment(run: Run) -> dict[str, Any]:
+    """What `environment.json` says: versions and machine, no paths."""
+    import onnxruntime
+    import transformers
+
+    from tinybert import __version__
+
+    return {
+        "tinybert": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": platform.processor() or platform.machine(),
+        "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "device": str(run.device),
+        "device_name": torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+        "processes": run.world,
+    }
+
+
+def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:
+    test = None if job.test is None else job.test.digest
+    return {
+        "student": outcome.student.digest(),
+        "dev": job.dev.digest,
+        "test": test,
+        "positive": str(job.task.positive),
+    }
+
+
+def _complete(folder: Path) -> bool:
+    there = (
+        "metrics.json",
+        "predictions.jsonl",
+        "report.html",
+        "README.md",
+        "student/config.json",
+        "export/model.onnx",
+    )
+    return all((folder / name).exists() for name in there)
+
+
+def _sample(job: Job) -> Iterator[Batch]:
+    """Real rows for the comparison of int8 with fp32."""
+    for part in by_length(job.dev.lengths[:AGREEMENT_ROWS], 64):
+        yield job.dev.batch(part)
+
+
+def _systems(job: Job, outcome: Outcome, about: About, run: Run) -> Systems:
+    systems: dict[str, System] = {}
+    if outcome.teacher is not None:
+        folder = run.folder / "teacher" if (run.folder / "teacher").exists() else Path(about.teacher or "")
+        systems["teacher"] = torch_system(outcome.teacher, job, run, folder / "model.safetensors")
+    model = outcome.student.model
+    systems["student"] = torch_system(model, job, run, run.folder / "student" / "model.safetensors")
+    systems["student_int8"] = onnx_system(run.folder / "export" / "model_int8.onnx", model, job)
+    return systems
+
+
+def _metrics(job: Job, systems: Systems, exported: ExportReport, about: About, run: Run) -> dict[str, Any]:
+    figures: dict[str, Any] = {"recipe": about.recipe, "preset": about.preset, "seed": run.seed}
+    figures["classes"] = list(job.task.classes)
+    figures |= {name: system.entry(job) for name, system in systems.items()}
+    figures["evaluated_on"] = final_rows(job)[0]
+    if job.task.kind == "classification":
+        figures["confusion"] = {name: system.confusion(job) for name, system in systems.items()}
+    figures["flops"] = {name: system.flops for name, system in systems.items() if system.flops}
+    agreement = {"parity_difference": exported.parity_difference, "int8_agreement": exported.int8_agreement}
+    figures["export"] = agreement | {"int8_difference": exported.int8_difference, "int8_rows": exported.int8_rows}
+    figures["data"] = _data(job)
+    figures["notes"] = list(job.splits.notes)
+    return figures
+
+
+def _data(job: Job) -> dict[str, Any]:
+    rows = {"train": job.train, **all_rows(job)}
+    return {
+        "rows": {name: len(part) for name, part in rows.items()},
+        "truncated": {name: part.truncated for name, part in rows.items()},
+        "overlap": job.splits.overlap,
+        "digests": {name: part.digest for name, part in rows.items()},
+    }
+
+
+def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
+    """The student's answers on test (else dev) beside those of the other systems and the gold label."""
+    split, rows = list(all_rows(job).items())[-1]
+    examples = job.splits.dev if job.splits.test is None else job.splits.test
+    columns = {name: verdicts(system.logits[split], job.task) for name, system in systems.items() if name != "student"}
+    if rows.labels is not None:
+        columns["gold"] = gold(rows.labels, job.task)
+    with files.atomic_file(target) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        for index, answer in enumerate(answers(systems["student"].logits[split], job.task)):
+            example = examples[index]
+            extra = {name: column[index] for name, column in columns.items()} | {"text": example.text}
+            if example.pair is not None:
+                extra["pair"] = example.pair
+            stream.write(json.dumps({**answer, **extra}, ensure_ascii=False) + "\n")
+
+
+def _write_cards(job: Job, metrics: Mapping[str, Any], about: About, run: Run) -> None:
+    machine = environment(run)
+    systems = {
+        name: CardSystem(
+            {split: entry[split] for split in ("dev", "test") if split in entry},
+            **{key: entry[key] for key in ("parameters", "bytes", "latency_ms", "threads")},
+        )
+        for name in ("teacher", "student", "student_int8")
+        if (entry := metrics.get(name))
+    }
+    facts = CardFacts(
+        recipe=about.recipe,
+        citation=about.citation,
+        teacher=about.teacher or "none",
+        kind=job.task.kind,
+        classes=job.task.classes,
+        paired=job.task.paired,
+        max_length=job.max_length,
+        systems=systems,
+        data=metrics["data"]["digests"],
+        seed=run.seed,
+        preset=about.preset,
+        hardware=f"{machine['device_name'] or machine['processor']}, {machine['threads']} threads",
+        versions={name: machine[name] for name in ("tinybert", "torch", "transformers", "onnxruntime")},
+        teacher_licence=licence_of(Path(about.teacher)) if about.teacher else None,
+        notes=job.splits.notes,
+    )
+    files.write_text(run.folder / "README.md", model_card(facts, "student"))
+    files.write_text(run.folder / "student" / "README.md", model_card(facts))

@@ -1,0 +1,61 @@
+"""What every recipe is told on the command line, under the same names in YAML."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from tinybert.config import FILE, MODEL
+from tinybert.errors import UserError
+from tinybert.types import Kind
+
+IN_MEMORY = "(in memory)"  # stands in the settings for data that Python handed over
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Where the data are, where the run goes, and how often.
+
+    Attributes:
+        train: Labelled texts to learn from.
+        dev: Labelled texts that decide which weights are kept; None = a tenth of train.
+        test: Texts for the final figures.
+        source: Labelled texts of another domain.
+        unlabeled: Texts without labels.
+        output: The run folder.
+        kind: Of the task; None = by its labels.
+        mlm: A masked LM, for augmenters.
+        vectors: Word vectors, for augmenters.
+        seed: Root of all random streams.
+        seeds: How many runs, with seeds 1 to K, each in a folder of its own.
+        device: Where networks run; None = the best there is.
+    """
+
+    train: Annotated[str | None, FILE] = None
+    dev: Annotated[str | None, FILE] = None
+    test: Annotated[str | None, FILE] = None
+    source: Annotated[str | None, FILE] = None
+    unlabeled: Annotated[str | None, FILE] = None
+    output: Annotated[str | None, FILE] = None
+    kind: Kind | None = None
+    mlm: Annotated[str | None, MODEL] = None
+    vectors: Annotated[str | None, FILE] = None
+    seed: int = 0
+    seeds: int | None = None
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        if self.seeds is not None and self.seeds < 1:
+            raise ValueError(f"seeds is the number of runs, at least 1, got {self.seeds}")
+
+    def refuse_unused(self, recipe: str, used: frozenset[str]) -> None:
+        """Refuse files that the recipe would not look at, instead of ignoring them silently.
+
+        Raises:
+            UserError: One line per such flag.
+        """
+        optional = ("source", "unlabeled", "mlm", "vectors")
+        unused = [name for name in optional if getattr(self, name) is not None and name not in used]
+        if unused:
+            raise UserError(*(f"--{name}: the recipe {recipe} does not use it; leave it out" for name in unused))

@@ -1,0 +1,107 @@
+"""The systems a run compares: teacher, student, int8 student; what each says, and what each costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from transformers import PreTrainedModel
+
+from tinybert.data.encoded import EncodedRows
+from tinybert.engine.evaluate import logits_of, quality, student_logits
+from tinybert.engine.metrics import confusion
+from tinybert.export.runtime import OnnxModel
+from tinybert.models.hf import shape_of
+from tinybert.models.inference import evaluation_mode
+from tinybert.models.student import Student
+from tinybert.report import measure
+from tinybert.run import Run
+from tinybert.stages.job import Job
+
+
+@dataclass(frozen=True)
+class System:
+    """One model, asked and measured.
+
+    Attributes:
+        logits: By split, in row order.
+        cost: Parameters, bytes, latency, threads, as in `metrics.json`.
+        flops: Of one forward pass, by number of pieces; None for int8, which has fewer than it pretends.
+    """
+
+    logits: Mapping[str, Float[np.ndarray, "row label"]]
+    cost: Mapping[str, Any]
+    flops: Mapping[str, int] | None = None
+
+    def entry(self, job: Job) -> dict[str, Any]:
+        """What `metrics.json` says of this system."""
+        figures = {
+            split: quality(self.logits[split], rows.needed_labels(), job.task)
+            for split, rows in labelled_rows(job).items()
+        }
+        return {**figures, **self.cost}
+
+    def confusion(self, job: Job) -> list[list[int]]:
+        """Rows by gold class and predicted class, on the split that counts."""
+        split, rows = final_rows(job)
+        return confusion(rows.needed_labels(), self.logits[split].argmax(axis=1), len(job.task.classes))
+
+
+def torch_system(model: PreTrainedModel, job: Job, run: Run, file: Path | None) -> System:
+    """A transformers model; its latency is that of torch in fp32.
+
+    Args:
+        model: Teacher or student.
+        job: What to ask it.
+        run: Where it runs.
+        file: Its weights; None = their size in memory counts, as for a model that came from a hub.
+    """
+    network = Student(model)
+    logits = {split: student_logits(network, rows, run) for split, rows in all_rows(job).items()}
+    shape = shape_of(model.config)
+    sizes = {"layers": shape.layers, "width": shape.width, "inner": shape.inner, "outputs": job.task.outputs}
+    with evaluation_mode(model):
+        latency = measure.latency(measure.torch_forward(model), vocabulary=model.config.vocab_size)
+    cost = {
+        "parameters": measure.count_parameters(model),
+        "bytes": file.stat().st_size if file is not None and file.exists() else _bytes_in_memory(model),
+        "latency_ms": latency,
+        "threads": torch.get_num_threads(),
+    }
+    return System(logits, cost, {str(n): measure.forward_flops(n, **sizes) for n in measure.LENGTHS})
+
+
+def onnx_system(file: Path, student: PreTrainedModel, job: Job) -> System:
+    """An exported student behind ONNX Runtime on the processor."""
+    threads = torch.get_num_threads()
+    model = OnnxModel(file, threads)
+    logits = {split: logits_of(model.answer, rows) for split, rows in all_rows(job).items()}
+    cost = {
+        "parameters": measure.count_parameters(student),
+        "bytes": file.stat().st_size,
+        "latency_ms": measure.latency(measure.onnx_forward(model.session), vocabulary=student.config.vocab_size),
+        "threads": threads,
+    }
+    return System(logits, cost)
+
+
+def all_rows(job: Job) -> dict[str, EncodedRows]:
+    """Dev, and test where there is one."""
+    return {"dev": job.dev} | ({} if job.test is None else {"test": job.test})
+
+
+def labelled_rows(job: Job) -> dict[str, EncodedRows]:
+    """The splits whose labels are known."""
+    return {split: rows for split, rows in all_rows(job).items() if rows.labels is not None}
+
+
+def final_rows(job: Job) -> tuple[str, EncodedRows]:
+    """The labelled split that counts: test, else dev."""
+    return list(labelled_rows(job).items())[-1]
+
+
+def _bytes_in_memory(model: PreTrainedModel) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())

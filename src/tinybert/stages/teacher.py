@@ -1,0 +1,96 @@
+"""The first stage of every recipe that has a teacher: a network with a task head that is good enough to learn from."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from tinybert import files
+from tinybert.config import MODEL
+from tinybert.engine.cache import size_in_bytes
+from tinybert.engine.evaluate import quality, student_logits
+from tinybert.errors import UserError
+from tinybert.export.hub import save_student
+from tinybert.models.loading import load_classifier
+from tinybert.models.student import Student
+from tinybert.report.statistics import Strength, classifier_strength, regressor_strength
+from tinybert.run import Run, StageRun
+from tinybert.stages.fine_tune import fine_tune
+from tinybert.stages.job import Job
+from tinybert.types import Stage, keyed
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """The teacher and how it is used.
+
+    Attributes:
+        path: A folder or a hub name; with a task head it is used as it is, without one it is fine-tuned first.
+        dtype: Of its forward pass while it teaches; `auto` is bf16 where the machine computes in it.
+        cache: Disk for its outputs: `auto`, `off`, or a size such as `4GB`.
+        accept_weak: Go on with a teacher that is no better than always naming the commonest class.
+    """
+
+    path: Annotated[str | None, MODEL] = None
+    dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    cache: str = "auto"
+    accept_weak: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a size that is none."""
+        if self.cache not in ("auto", "off"):
+            size_in_bytes(self.cache)
+
+
+def qualified_teacher(job: Job, settings: TeacherSettings, stage: Stage, run: Run) -> PreTrainedModel:
+    """The teacher with its head, in fp32, on the run's device; fine-tuned first if it came without one.
+
+    Raises:
+        UserError: If it is clearly too weak and `teacher.accept_weak` is not set.
+    """
+    assert settings.path is not None
+    source = load_classifier(settings.path, job.task.classes, seed=run.seed_for("teacher", "head"))
+    inputs: dict[str, Any] = {**job.digests(), "teacher": source.digest}
+    if not source.has_head:
+        inputs |= {**keyed("fine_tune", stage), "seed": run.seed}
+    place = run.stage("teacher", inputs)
+    teacher = Student(source.model.to(run.device))
+    if source.has_head:
+        run.log.say(f"teacher: {settings.path} has a head for this task and is used as it is")
+    else:
+        run.log.say(f"teacher: {settings.path} has no task head; it is fine-tuned first")
+        fine_tune(teacher, job, stage, place)
+        if run.is_main and not (run.folder / "teacher").exists():
+            save_student(teacher.model, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
+    _examine(teacher, job, settings, place)
+    return teacher.model
+
+
+def _examine(teacher: Student, job: Job, settings: TeacherSettings, place: StageRun) -> None:
+    """Evaluate the teacher on dev before anything is distilled from it, once."""
+    examined = place.folder / "examined.json"
+    if not examined.exists() and place.run.is_main:
+        logits = student_logits(teacher, job.dev, place.run)
+        strength = _strength(logits, job, place.run)
+        figures = {"dev": quality(logits, job.dev.needed_labels(), job.task), "strength": strength.verdict}
+        files.write_json(examined, {**figures, "figure": strength.figure, "baseline": strength.baseline})
+    place.run.wait()
+    found = files.read_json(examined)
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in found["dev"].items())
+    place.run.log.say(f"teacher on dev ({len(job.dev)} rows): {shown}")
+    if found["strength"] == "good":
+        return
+    complaint = (
+        f"teacher: {found['figure']:.3f} on {len(job.dev)} dev rows is not better than the {found['baseline']:.3f} "
+        "of a teacher that knows nothing; give a better one or more data"
+    )
+    if found["strength"] == "weak" and not settings.accept_weak:
+        raise UserError(f"{complaint}, or set teacher.accept_weak=true")
+    place.run.log.say(complaint)
+
+
+def _strength(logits: np.ndarray, job: Job, run: Run) -> Strength:
+    if job.task.kind == "regression":
+        return regressor_strength(job.dev.needed_labels(), logits[:, 0], run.rng("strength"))
+    return classifier_strength(job.dev.needed_labels(), logits.argmax(axis=1), run.rng("strength"))

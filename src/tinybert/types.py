@@ -1,0 +1,220 @@
+"""The words all else is written in: Example, Batch, Signal, Trace, Stage; abstract Objective, Selector, Augmenter.
+
+Only tensors, no networks: what an objective or a selector needs to know of a model is what a `Trace` shows of it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor, nn
+
+Label = int | float | None  # class index | score | None = unlabelled
+Kind = Literal["classification", "regression", "token-classification", "question-answering"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training example: a text or a pair of texts, with its label where it has one."""
+
+    text: str
+    pair: str | None = None
+    label: Label = None
+    row: int = 0  # which row of its file it comes from, counted from 1; 0 = not from a file
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Encoded examples of one forward pass, padded to the longest of them.
+
+    Attributes:
+        input_ids: Piece ids.
+        token_type_ids: 0 for the first text, 1 for the second.
+        real: True where a piece is not padding.
+        labels: Class index or score per example; None where the data has none.
+        rows: Which encoded row each example is; names examples in error messages and in the teacher's cache.
+    """
+
+    input_ids: Int[Tensor, "batch seq"]
+    token_type_ids: Int[Tensor, "batch seq"]
+    real: Bool[Tensor, "batch seq"]
+    labels: Shaped[Tensor, " batch"] | None
+    rows: Int[Tensor, " batch"]
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.rows)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        pieces, types, real, rows = (x.to(device) for x in (self.input_ids, self.token_type_ids, self.real, self.rows))
+        return Batch(pieces, types, real, labels, rows)
+
+
+class Signal(NamedTuple):
+    """A kind of thing a network shows in a forward pass, at one layer (0 = embedding output; logits have layer 0)."""
+
+    kind: Literal["logits", "hidden_states", "attention_scores"]
+    layer: int = 0
+
+
+LOGITS = Signal("logits")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one network showed in one forward pass; only what was asked for is recorded.
+
+    Attributes:
+        logits: Scores of the task head, before softmax.
+        hidden_states: By m: after layer m; 0 = embedding output.
+        scores: By layer: attention scores, see `attention_scores`.
+    """
+
+    logits: Float[Tensor, "batch label"] | None = None
+    hidden_states: Mapping[int, Float[Tensor, "batch seq width"]] = field(default_factory=dict)
+    scores: Mapping[int, Float[Tensor, "batch head seq seq"]] = field(default_factory=dict)
+
+    def attention_scores(self, layer: int) -> Float[Tensor, "batch head seq seq"]:
+        """Attention scores before softmax, no padding mask: QKᵀ/√d plus a position bias where the model has one."""
+        return self.scores[layer]
+
+    def needed_logits(self) -> Float[Tensor, "batch label"]:
+        """The logits; a `ValueError` where the pass did not run the head."""
+        if self.logits is None:
+            raise ValueError("this forward pass did not record logits; ask for the signal LOGITS")
+        return self.logits
+
+
+NO_TRACE = Trace()  # what a recipe without a teacher hands to its objective
+
+
+class Objective(nn.Module, ABC):
+    """What a student is trained on: one value per example; only the engine reduces.
+
+    A module because some own a projection, which is trained with the student and never exported. Never holds a model.
+    """
+
+    needs_student: frozenset[Signal]
+    needs_teacher: frozenset[Signal]
+
+    @abstractmethod
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
+        """The named terms of the objective, each one value per example; their sum is the objective."""
+
+    def forward(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
+        """The sum of the terms."""
+        return torch.stack(list(self.terms(student, teacher, batch).values())).sum(dim=0)
+
+
+@runtime_checkable
+class Selector(Protocol):
+    """Chooses which examples of a batch count; the three hooks of the loop."""
+
+    needs_student: frozenset[Signal]
+    needs_teacher: frozenset[Signal]
+
+    def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
+        """Weights in [0, 1], detached; hard selection gives 0 and 1."""
+
+    def after_update(self) -> None:
+        """Called after every update of the student."""
+
+    def after_epoch(self) -> None:
+        """Called after the last update of an epoch."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a checkpoint must keep for an exact resume."""
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take back what `state_dict` gave."""
+
+
+@runtime_checkable
+class Augmenter(Protocol):
+    """Rewrites examples; given several at once because batching is where its speed comes from."""
+
+    def __call__(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[Example]:
+        """Yield the augmented examples."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Settings of one call of `fit`: one objective, one data set.
+
+    Attributes:
+        epochs: Passes over the data; None = the recipe's own rule.
+        batch_size: Examples per update over all ranks and micro-batches.
+        lr: Peak learning rate of AdamW.
+        weight_decay: On matrices; biases and LayerNorm parameters have none.
+        warmup: Share of the updates over which the rate rises linearly from 0.
+        schedule: `linear` falls to 0 at the end; `constant` stays (no warm-up).
+        max_steps: Stop after so many updates; None = no limit.
+        accumulate: Micro-batches per update; changes memory, not mathematics.
+        temperature: Of soft targets.
+        clip: Largest norm of the gradient.
+        evaluate_every: Updates between evaluations on dev; None = once an epoch.
+        patience: Evaluations without a new best before the stage ends; None = never ends early.
+    """
+
+    epochs: int | None = 3
+    batch_size: int = 32
+    lr: float = 5e-5
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    schedule: Literal["linear", "constant"] = "linear"
+    max_steps: int | None = None
+    accumulate: int = 1
+    temperature: float = 1.0
+    clip: float = 1.0
+    evaluate_every: int | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would train nothing, or the wrong way."""
+        for name in ("epochs", "batch_size", "max_steps", "accumulate", "evaluate_every", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name in ("lr", "temperature", "clip"):
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        if not 0 <= self.warmup <= 1:
+            raise ValueError(f"warmup is a share of the updates, between 0 and 1, got {self.warmup}")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError(f"weight_decay must not be negative, and finite, got {self.weight_decay}")
+        if self.accumulate > self.batch_size:
+            raise ValueError(f"accumulate ({self.accumulate}) splits a batch of {self.batch_size}; it cannot be larger")
+
+    def with_epochs(self, epochs: int) -> "Stage":
+        """The same settings with the number of epochs decided."""
+        return replace(self, epochs=epochs)
+
+
+def as_dict(settings: Any) -> dict[str, Any]:
+    """A settings dataclass as plain values, nested ones too; what fingerprints and config files are made of."""
+    return {
+        f.name: as_dict(value) if hasattr(value := getattr(settings, f.name), "__dataclass_fields__") else value
+        for f in fields(settings)
+    }
+
+
+def keyed(prefix: str, settings: Any) -> dict[str, Any]:
+    """A settings dataclass as plain values by dotted name, as users write them.
+
+    Example:
+        >>> keyed("prediction", Stage())["prediction.batch_size"]
+        32
+    """
+    flat: dict[str, Any] = {}
+    for name, value in as_dict(settings).items():
+        key = f"{prefix}.{name}" if prefix else name
+        field_value = getattr(settings, name)
+        flat |= keyed(key, field_value) if hasattr(field_value, "__dataclass_fields__") else {key: value}
+    return flat

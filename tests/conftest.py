@@ -1,0 +1,140 @@
+"""Shared fixtures: a tokenizer and networks so small that a test takes milliseconds; no test reaches the network.
+
+Nothing of tinybert is imported at the top: this file is read before the import hook that checks shapes is in place.
+"""
+
+import os
+import socket
+import string
+from collections.abc import Callable, Sequence
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # HF_HUB_OFFLINE=0 pytest -m hub
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+import torch
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+WORDS = ("the", "a", "film", "movie", "plot", "is", "was", "very", "not", "good", "bad", "great", "dull", "and", "it")
+ENDINGS = ("##ing", "##ed", "##s", "##ly", "##ness")
+LETTERS = string.ascii_lowercase + string.digits
+SPELLING = (*LETTERS, *(f"##{letter}" for letter in LETTERS), *string.punctuation, "é", "##é")
+VOCABULARY = (*SPECIAL, *WORDS, *ENDINGS, *SPELLING)
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that asks another machine for something fails, unless it is marked `hub`."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            pytest.fail(f"tried to connect to {address}")
+        connect(self, address)
+
+    if request.node.get_closest_marker("hub") is None:
+        monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> Any:
+    """A lower-casing WordPiece tokenizer in BERT's format that spells every ASCII word; [PAD] is 0."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = {piece: number for number, piece in enumerate(VOCABULARY)}
+    backend = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", pieces["[CLS]"]), ("[SEP]", pieces["[SEP]"])],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=64,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        **{f"{name.strip('[]').lower()}_token": name for name in SPECIAL},
+    )
+
+
+@pytest.fixture
+def tiny_model() -> Callable[..., Any]:
+    """`tiny_model("roberta", layers, width, heads, inner, outputs, head)`: random weights, biases too; eval mode.
+
+    `head` is "classifier" (default), "masked_lm" or "none". The same arguments and seed give the same weights.
+    """
+    return make_tiny_model
+
+
+@pytest.fixture
+def tiny_bert() -> Callable[..., Any]:
+    """`tiny_bert(layers, width, heads, outputs)`: a random BertForSequenceClassification in eval mode."""
+
+    def make(layers: int = 2, width: int = 24, heads: int = 3, outputs: int = 2, **others: Any) -> Any:
+        return make_tiny_model("bert", layers, width, heads, outputs=outputs, **others)
+
+    return make
+
+
+@pytest.fixture
+def make_batch() -> Callable[..., Any]:
+    """`make_batch(lengths, pad=0, outputs=2, seed=0)`: random pieces padded to the longest; labels are classes."""
+
+    def make(lengths: Sequence[int] = (7, 3, 5), pad: int = 0, outputs: int = 2, seed: int = 0) -> Any:
+        from tinybert.types import Batch
+
+        generator = torch.Generator().manual_seed(seed)
+        shape = (len(lengths), max(lengths))
+        real = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]
+        pieces = torch.randint(len(SPECIAL), len(VOCABULARY), shape, generator=generator)
+        types = (torch.arange(shape[1]) >= torch.tensor(lengths)[:, None] // 2).long() * real
+        labels = torch.randint(outputs, shape[:1], generator=generator)
+        return Batch(pieces.masked_fill(~real, pad), types, real, labels, torch.arange(shape[0]))
+
+    return make
+
+
+def make_tiny_model(
+    model_type: str,
+    layers: int = 2,
+    width: int = 24,
+    heads: int = 3,
+    inner: int = 41,
+    outputs: int = 2,
+    head: str = "classifier",
+    seed: int = 0,
+) -> Any:
+    """See the fixture `tiny_model`."""
+    import transformers
+
+    auto_class = {"classifier": "AutoModelForSequenceClassification", "masked_lm": "AutoModelForMaskedLM"}
+    auto = getattr(transformers, auto_class.get(head, "AutoModel"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = auto.from_config(tiny_config(model_type, layers, width, heads, inner, outputs)).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():  # biases and LayerNorms too, so that mixing them up shows
+                parameter += 0.1 * torch.randn_like(parameter)
+    return model
+
+
+def tiny_config(model_type: str, layers: int, width: int, heads: int, inner: int, outputs: int) -> Any:
+    """The configuration of a tiny network of one of the supported architectures, by Hugging Face's own names."""
+    from transformers import AutoConfig
+
+    pad = 1 if model_type in ("roberta", "mpnet") else 0
+    common = {"vocab_size": len(VOCABULARY), "num_labels": outputs, "max_position_embeddings": 67, "pad_token_id": pad}
+    if model_type == "distilbert":
+        sizes = {"n_layers": layers, "dim": width, "n_heads": heads, "hidden_dim": inner}
+    else:
+        sizes = {
+            "num_hidden_layers": layers,
+            "hidden_size": width,
+            "num_attention_heads": heads,
+            "intermediate_size": inner,
+        }
+    extra = {"electra": {"embedding_size": 13}, "roberta": {"type_vocab_size": 1}}.get(model_type, {})
+    return AutoConfig.for_model(model_type, **common, **sizes, **extra, initializer_range=0.2)

@@ -1,0 +1,82 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from tinybert.data.encode import encode
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
+from tinybert.types import Example
+
+TEXTS = ["good", "a very good film", "bad plot", "the movie was dull and the plot was bad", "not great"]
+
+
+@pytest.fixture
+def rows(tiny_tokenizer: Any, tmp_path: Path) -> EncodedRows:
+    examples = Examples.of([Example(text, None, n % 3) for n, text in enumerate(TEXTS)])
+    return encode(examples, tiny_tokenizer, 64, tmp_path / "rows.arrow", record_batch=2)
+
+
+def test_batch__picks_rows_in_any_order_and_pads_to_the_longest(rows: EncodedRows, tiny_tokenizer: Any) -> None:
+    batch = rows.batch(np.array([4, 1, 0, 1]))
+    expected = tiny_tokenizer([TEXTS[n] for n in (4, 1, 0, 1)], padding=True, return_tensors="pt")
+    assert torch.equal(batch.input_ids, expected["input_ids"])
+    assert torch.equal(batch.real, expected["attention_mask"].bool())
+    assert batch.token_type_ids.sum() == 0
+    assert batch.labels is not None
+    assert batch.labels.tolist() == [1, 1, 0, 1]
+    assert batch.labels.dtype == torch.int64
+    assert batch.rows.tolist() == [4, 1, 0, 1]
+
+
+def test_batch__does_not_share_memory_with_what_was_asked_for(rows: EncodedRows) -> None:
+    indices = np.array([0, 1])
+    batch = rows.batch(indices)
+    indices[:] = 9
+    assert batch.rows.tolist() == [0, 1]
+
+
+def test_batch__pads_with_the_tokenizers_own_piece(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    other = copy.deepcopy(tiny_tokenizer)
+    other.pad_token = "[SEP]"
+    rows = encode(Examples.of([Example(text) for text in TEXTS]), other, 64, tmp_path / "rows.arrow")
+    batch = rows.batch(np.array([0, 3]))
+    assert (batch.input_ids[0][~batch.real[0]] == 3).all()
+
+
+def test_batch__gives_scores_as_floats_or_no_labels(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    scores = Examples.of([Example("good", "bad", 0.5), Example("film", "plot", 2.0)])
+    batch = encode(scores, tiny_tokenizer, 64, tmp_path / "a.arrow").batch(np.array([1]))
+    assert batch.labels is not None
+    assert batch.labels.dtype == torch.float32
+    assert batch.labels.tolist() == [2.0]
+    bare = encode(Examples.of([Example("good")]), tiny_tokenizer, 64, tmp_path / "b.arrow")
+    assert bare.labels is None
+    assert bare.batch(np.array([0])).labels is None
+
+
+def test_open__reads_back_everything(rows: EncodedRows, tmp_path: Path) -> None:
+    again = EncodedRows.open(tmp_path / "rows.arrow")
+    assert len(again) == len(TEXTS)
+    assert again.lengths.tolist() == rows.lengths.tolist() == [3, 6, 4, 11, 4]
+    assert again.labels is not None
+    assert again.labels.tolist() == [0, 1, 2, 0, 1]
+    assert (again.digest, again.truncated) == (rows.digest, 0)
+
+
+def test_open__maps_the_file_instead_of_reading_it(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    examples = Examples.of([Example("the film is very good and the plot is great " * 5)] * 5_000)
+    encode(examples, tiny_tokenizer, 64, tmp_path / "rows.arrow")
+    before = pa.total_allocated_bytes()
+    rows = EncodedRows.open(tmp_path / "rows.arrow")
+    assert rows.batch(np.array([4_999])).input_ids.shape == (1, 52)
+    assert pa.total_allocated_bytes() - before < 100_000
+
+
+def test_open__takes_no_rows_at_all(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    rows = encode(Examples.of([]), tiny_tokenizer, 64, tmp_path / "rows.arrow")
+    assert len(rows) == 0

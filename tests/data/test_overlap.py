@@ -1,0 +1,125 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinybert.data.examples import Examples
+from tinybert.data.overlap import contained, exact, normalised
+from tinybert.types import Example
+
+
+def singles(*texts: str) -> Examples:
+    return Examples.of([Example(text) for text in texts])
+
+
+def pairs(*sides: tuple[str, str]) -> Examples:
+    return Examples.of([Example(*both) for both in sides])
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("A Good film.", "agoodfilm"),
+        ("do n't !", "dont"),
+        ("Don't", "dont"),
+        ("Größe_2 ÉTÉ", "größe2été"),
+        (" ... ", "..."),
+        ("日本 語", "日本語"),
+    ],
+)
+def test_normalised__keeps_letters_and_digits_in_lower_case(text: str, key: str) -> None:
+    assert normalised(text) == key
+
+
+def test_exact__sees_through_punctuation_capitals_and_spaces() -> None:
+    train = singles("A good film .", "a good", "good film", "It's fun")
+    assert exact(train, singles("a GOOD film!", "it 's fun")).tolist() == [True, False, False, True]
+
+
+def test_exact__does_not_take_all_punctuation_for_the_same() -> None:
+    assert exact(singles("!!!", "..."), singles("...")).tolist() == [False, True]
+
+
+def test_exact__compares_both_sides_of_pairs_in_either_order() -> None:
+    train = pairs(("A b.", "c d"), ("c D", "a b"), ("a b", "x"), ("a", "b c d"))
+    assert exact(train, pairs(("a b", "c d"))).tolist() == [True, True, False, False]
+
+
+SENTENCE = "what a truly good film this was , he said ."
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a truly good film this", True),  # five words inside
+        ("a truly good film", False),  # four
+        ("A TRULY, good film -- this!", True),
+        ("truly good film this w", False),  # ends within a word
+        ("ruly good film this was", False),  # begins within one
+        ("truly good film this is", False),
+        ("well , what a truly good film this was , he said , and left", True),  # around
+        ("well , what a truly good film this wasn , he said", False),
+        ("swhat a truly good film this was he said", False),
+        ("what a truly good film this was he said", True),  # the same
+    ],
+)
+def test_contained__looks_either_way_at_the_boundaries_of_words(text: str, expected: bool) -> None:
+    assert contained(singles(text), singles("nothing of it", SENTENCE)).tolist() == [expected]
+    assert contained(singles(SENTENCE), singles("nothing of it", text)).tolist() == [expected]
+
+
+def test_contained__includes_short_texts_that_are_the_same() -> None:
+    assert contained(singles("Good!", "bad"), singles("good", "bad film")).tolist() == [True, False]
+
+
+def test_contained__finds_five_words_of_a_letter_each() -> None:
+    assert contained(singles("a b c d e", "a b c d"), singles("x a b c d e y")).tolist() == [True, False]
+    assert contained(singles("x a b c d e y", "xa b c d e y"), singles("a b c d e")).tolist() == [True, False]
+
+
+LONG_A, LONG_B = "a man is playing a guitar outside", "somebody makes music in the open air"
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        ((LONG_A, LONG_B), True),
+        ((LONG_B, LONG_A), True),
+        (("man is playing a guitar", "in truth " + LONG_B), True),
+        (("in truth " + LONG_B, "man is playing a guitar"), True),
+        ((LONG_A, "something else"), False),
+        (("something else", LONG_B), False),
+        ((LONG_A, LONG_A), False),
+    ],
+)
+def test_contained__of_pairs_needs_both_sides_of_one_row(pair: tuple[str, str], expected: bool) -> None:
+    held_out = pairs(("x", "y"), (LONG_A, LONG_B), (LONG_A, "z"))
+    assert contained(pairs(pair), held_out).tolist() == [expected]
+
+
+def test_contained__of_pairs_does_not_join_two_rows() -> None:
+    assert contained(pairs((LONG_A, LONG_B)), pairs((LONG_A, "y"), ("x", LONG_B))).tolist() == [False]
+
+
+TEXT = st.lists(st.sampled_from(["a", "be", "the", "good", "film", "It's", ",", "plot2", "é"]), min_size=1, max_size=9)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=6), st.lists(TEXT, min_size=1, max_size=6))
+def test_contained__agrees_with_looking_at_every_pair_of_texts(train: list[list[str]], held: list[list[str]]) -> None:
+    ours, theirs = ([" ".join(words) for words in part] for part in (train, held))
+    expected = [any(slowly(a, b) for b in theirs) for a in ours]
+    assert contained(singles(*ours), singles(*theirs)).tolist() == expected
+
+
+def slowly(first: str, second: str) -> bool:
+    """Written from the definition: try every run of whole words of either text."""
+    if normalised(first) == normalised(second):
+        return True
+    one, two = (re.findall(r"[^\W_]+", text.lower()) for text in (first, second))
+    return inside(one, two) or inside(two, one)
+
+
+def inside(words: list[str], others: list[str]) -> bool:
+    runs = ["".join(others[i:j]) for i in range(len(others)) for j in range(i + 1, len(others) + 1)]
+    return len(words) >= 5 and "".join(words) in runs

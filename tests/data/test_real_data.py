@@ -1,0 +1,93 @@
+"""Well-known data sets as they are published, where a folder `shared/data` lies beside the repository."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinybert.data.settings import DataSettings
+from tinybert.data.task import Splits, Task, load
+from tinybert.errors import UserError
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="no folder shared/data beside the repository")
+
+
+def loaded(streams: Any, train: str, dev: str | None = None, test: str | None = None, **settings: Any) -> Splits:
+    paths = [None if name is None else str(DATA / name) for name in (train, dev, test)]
+    return load(*paths, DataSettings(**settings), kind=None, head_classes=None, rng=streams, rejected_to=None)
+
+
+def sizes(splits: Splits) -> tuple[int, int, int]:
+    return len(splits.train), len(splits.dev), 0 if splits.test is None else len(splits.test)
+
+
+def test_load__reads_sst2(streams: Any) -> None:
+    splits = loaded(streams, "sst2/train.tsv", "sst2/dev.tsv", "sst2/test.tsv", text="sentence")
+    assert sizes(splits) == (67_349, 872, 1_821)
+    assert splits.task == Task("classification", ("0", "1"), positive=1)
+    assert splits.train.labels is not None
+    assert splits.train.labels.sum() == 37_569
+    assert splits.test is not None
+    assert not splits.test.labelled
+
+
+def test_load__finds_sst2_in_rt(streams: Any) -> None:
+    files = "rt_polarity/split/train.tsv", "rt_polarity/split/dev.tsv", "sst2/dev.tsv"
+    splits = loaded(streams, *files, text="sentence", drop_overlap="contained")
+    assert splits.overlap["test"]["contained"] > splits.overlap["test"]["exact"] > 100
+    assert len(splits.train) == 8_635 - splits.overlap["dropped"]
+
+
+def test_load__reads_the_rt_split(streams: Any) -> None:
+    splits = loaded(streams, *(f"rt_polarity/split/{part}.tsv" for part in ("train", "dev", "test")), text="sentence")
+    assert sizes(splits) == (8_635, 960, 1_067)
+    assert not any(example.text.endswith("\r") for example in splits.dev)
+
+
+def test_load__reads_mrpc_with_its_mark_and_quotes(streams: Any) -> None:
+    columns = {"text_a": "#1 String", "text_b": "#2 String", "label": "Quality"}
+    splits = loaded(streams, *(f"glue_mrpc/{part}.tsv" for part in ("train", "dev", "test")), **columns)
+    assert sizes(splits) == (3_667, 408, 1_725)
+    assert splits.task.paired
+    assert splits.train.labels is not None
+    assert splits.train.labels.sum() == 2_473
+    assert "data.quoting=auto chose none" in splits.notes[0]
+
+
+def test_load__reads_snli(streams: Any) -> None:
+    splits = loaded(streams, "snli/dev.csv", text_a="premise", text_b="hypothesis")
+    assert splits.task == Task("classification", ("contradiction", "entailment", "neutral"), paired=True)
+    assert len(splits.train) + len(splits.dev) == 9_831
+
+
+def test_load__reads_stsb_as_scores(streams: Any) -> None:
+    files = (f"glue_stsb/{part}.tsv" for part in ("train", "dev", "test"))
+    splits = loaded(streams, *files, text_a="sentence1", text_b="sentence2", label="score")
+    assert sizes(splits) == (5_749, 1_500, 1_379)
+    assert splits.task == Task("regression", paired=True)
+
+
+def test_load__reads_cola_by_number(streams: Any) -> None:
+    splits = loaded(streams, "glue_cola/train.tsv", "glue_cola/dev.tsv", header=False, text="3", label="1")
+    assert sizes(splits) == (8_551, 1_043, 0)
+
+
+def test_load__names_the_row_of_qqp_that_has_lost_a_column(streams: Any) -> None:
+    columns = {"header": False, "text_a": "3", "text_b": "4", "label": "5"}
+    with pytest.raises(UserError, match=r"new_dev.tsv:"):
+        loaded(streams, "qqp/glue_dev_subset_new_dev.tsv", **columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("conll2003/eng.train", "token classification"),
+        ("squad/xquad.en.json", "question answering"),
+        ("squad/cs224n_dev-v2.0.json", "question answering"),
+        ("snli/labels.test", "unknown ending"),
+    ],
+)
+def test_load__refuses_other_tasks(streams: Any, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        loaded(streams, name)

@@ -1,0 +1,61 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tinybert.data.refusals import looks_like_conll, refusal, refuse_kind, refuse_row
+from tinybert.errors import UserError
+
+CONLL = "-DOCSTART- -X- O O\n\nEU NNP I-NP I-ORG\nrejects VBZ I-VP O\n"
+SQUAD = '{"version": "1.1", "data": [{"title": "x", "paragraphs": []}]}'
+
+
+@pytest.mark.parametrize("kind", ["token-classification", "question-answering"])
+def test_refuse_kind__in_one_line(kind: str) -> None:
+    with pytest.raises(UserError, match=rf"^--kind {kind}: not supported .* classification and regression$"):
+        refuse_kind(kind)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression", None])
+def test_refuse_kind__lets_the_others_pass(kind: str | None) -> None:
+    refuse_kind(kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("eng.train", CONLL, "seems to be token classification (CoNLL columns)"),
+        ("a.conll", "x", "seems to be token classification"),
+        ("dev.json", SQUAD, "seems to be question answering (SQuAD JSON)"),
+        ("dev.json", "[1]", "with the ending .jsonl"),
+        ("dev.xlsx", "x", "unknown ending '.xlsx'; data is read from .tsv, .csv, .jsonl and .parquet"),
+    ],
+)
+def test_refusal__says_what_a_file_seems_to_be(
+    write: Callable[..., str], name: str, content: str, message: str
+) -> None:
+    path = write(name, content)
+    assert str(refusal(Path(path))).startswith(f"{path}: ")
+    assert message in str(refusal(Path(path)))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (CONLL, True),
+        ("EU\tB-ORG\nrejects\tO\n\nPeter\tB-PER\n", True),
+        ("text\tlabel\ngood\tO\n", False),
+        ("", False),
+        ("good\nbad\n", False),
+    ],
+)
+def test_looks_like_conll__by_its_tags(write: Callable[..., str], content: str, expected: bool) -> None:
+    assert looks_like_conll(Path(write("x.tsv", content))) is expected
+
+
+def test_refuse_row__knows_other_tasks_by_their_keys() -> None:
+    with pytest.raises(UserError, match=r"^f.jsonl: seems to be token classification \(tokens, tags\)"):
+        refuse_row("f.jsonl", {"tokens": ["a"], "tags": ["O"]})
+    with pytest.raises(UserError, match=r"^f.jsonl: seems to be question answering"):
+        refuse_row("f.jsonl", {"version": "2", "data": []})
+    refuse_row("f.jsonl", {"text": "a", "data": 1})

@@ -1,0 +1,61 @@
+from collections.abc import Callable
+
+import pytest
+
+from tinybert.data.labels import Meaning
+from tinybert.data.read import Rows, read
+from tinybert.data.resolve import resolve, spellings, unlabelled
+from tinybert.data.settings import DataSettings
+from tinybert.errors import UserError
+
+MEANING = Meaning(("neg", "pos"), {})
+
+
+def rows(write: Callable[..., str], labels: str, skip_bad: float = 0.0) -> Rows:
+    text = "text\tlabel\n" + "".join(f"row {n}\t{label}\n" for n, label in enumerate(labels.split(","), start=1))
+    return read(write("a.tsv", text), DataSettings(skip_bad=skip_bad), labels="optional")
+
+
+def test_spellings__are_gathered_once_each(write: Callable[..., str]) -> None:
+    found = spellings(rows(write, "b,a,,b"))
+    assert found.names == ["b", "a"]
+    assert found.codes.tolist() == [0, 1, -1, 0]
+
+
+def test_resolve__gives_every_label_its_value(write: Callable[..., str]) -> None:
+    examples = resolve(rows(write, "pos,neg,pos"), MEANING)
+    assert [(e.text, e.label, e.row) for e in examples] == [("row 1", 1, 1), ("row 2", 0, 2), ("row 3", 1, 3)]
+
+
+def test_resolve__gives_scores(write: Callable[..., str]) -> None:
+    assert [e.label for e in resolve(rows(write, "0.5,2"), Meaning((), {}))] == [0.5, 2.0]
+
+
+def test_resolve__leaves_rows_without_any_label_unlabelled(write: Callable[..., str]) -> None:
+    examples = resolve(rows(write, ",,"), MEANING)
+    assert len(examples) == 3
+    assert not examples.labelled
+
+
+def test_resolve__names_the_row_whose_label_is_missing(write: Callable[..., str]) -> None:
+    with pytest.raises(UserError, match=r"a.tsv:3: the label is missing, though other rows have one$"):
+        resolve(rows(write, "pos,,neg"), MEANING)
+
+
+def test_resolve__names_the_row_whose_label_is_unknown(write: Callable[..., str]) -> None:
+    with pytest.raises(UserError, match=r"a.tsv:4: unknown label 'maybe'; known are: neg, pos; "):
+        resolve(rows(write, "pos,neg,maybe"), MEANING)
+    with pytest.raises(UserError, match=r"a.tsv:3: the label 'inf' is not a finite number"):
+        resolve(rows(write, "0.5,inf"), Meaning((), {}))
+
+
+def test_resolve__puts_rows_without_a_value_aside_where_that_is_tolerated(write: Callable[..., str]) -> None:
+    read_rows = rows(write, "pos,maybe,neg,", skip_bad=0.5)
+    examples = resolve(read_rows, MEANING)
+    assert [(e.text, e.label) for e in examples] == [("row 1", 1), ("row 3", 0)]
+    assert [row["row"] for row in read_rows.problems.rejected] == [3, 5]
+    assert "2 of 4 rows are bad" in examples.notes[-1]
+
+
+def test_unlabelled__forgets_labels(write: Callable[..., str]) -> None:
+    assert unlabelled(rows(write, "pos,neg")).labels is None

@@ -1,0 +1,83 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tinybert.data.opened import BLOCK
+from tinybert.data.tables import open_dataset, open_frame, open_parquet
+from tinybert.errors import UserError
+
+
+def parquet(tmp_path: Path, **columns: Any) -> Path:
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    return tmp_path / "a.parquet"
+
+
+def test_open_parquet__reads_columns_in_the_order_asked_for(tmp_path: Path) -> None:
+    path = parquet(tmp_path, label=[1, None], more=["x", "y"], text=["good", "bad"])
+    opened = open_parquet(path)
+    assert opened.known.names == ("label", "more", "text")
+    assert list(opened.records(["text", "label"])) == [(1, ("good", 1)), (2, ("bad", None))]
+
+
+def test_open_parquet__counts_rows_over_blocks(tmp_path: Path) -> None:
+    path = parquet(tmp_path, text=[str(n) for n in range(2 * BLOCK + 5)])
+    rows = list(open_parquet(path).records(["text"]))
+    assert rows[0] == (1, ("0",))
+    assert rows[-1] == (2 * BLOCK + 5, (str(2 * BLOCK + 4),))
+
+
+def test_open_parquet__refuses_what_is_none(write: Callable[..., str]) -> None:
+    path = write("a.parquet", "text\tlabel\n" * 10)
+    with pytest.raises(UserError, match=rf"^{path}: cannot be read as Parquet") as caught:
+        open_parquet(Path(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_open_parquet__refuses_text_that_is_not_utf8(tmp_path: Path) -> None:
+    text = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xe9a")]
+    )
+    with pytest.raises(UserError, match=r"a.parquet:1: cannot be read as Parquet .*utf-?8"):
+        list(open_parquet(parquet(tmp_path, text=text)).records(["text"]))
+
+
+def test_open_frame__gives_plain_values() -> None:
+    frame = pandas.DataFrame({"text": ["good", None], "label": [1.5, float("nan")]}, index=[5, 6])
+    first, second = open_frame("train", frame).records(["text", "label"])
+    assert first == (1, ("good", 1.5))
+    assert type(first[1][1]) is float
+    assert second[0] == 2
+
+
+def test_open_frame__refuses_twins() -> None:
+    frame = pandas.DataFrame([["good", 1]], columns=["text", "text"])
+    with pytest.raises(UserError, match=r"^train: the column 'text' occurs more than once"):
+        open_frame("train", frame)
+
+
+def test_open_dataset__names_classes_and_knows_the_missing_one() -> None:
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])})
+    table = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
+    assert list(open_dataset("train", table).records(["text", "label"])) == [
+        (1, ("a", "pos")),
+        (2, ("b", "neg")),
+        (3, ("c", None)),
+    ]
+
+
+def test_open_dataset__leaves_other_columns_alone_whatever_the_format() -> None:
+    table = datasets.Dataset.from_dict({"text": ["a"], "label": [0.5]}).with_format("numpy")
+    assert list(open_dataset("train", table).records(["label"])) == [(1, (0.5,))]
+
+
+def test_open_dataset__refuses_a_dictionary_of_splits() -> None:
+    splits = datasets.DatasetDict({"train": datasets.Dataset.from_dict({"text": ["a"]})})
+    with pytest.raises(UserError, match=r"^train: has the splits train; hand in one of them$"):
+        open_dataset("train", splits)

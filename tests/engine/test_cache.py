@@ -1,0 +1,97 @@
+"""Stored teacher outputs: equal to computed ones, keyed by contents, within the budget."""
+
+import numpy as np
+import pytest
+import torch
+
+from tinybert.engine import cache
+from tinybert.engine.cache import StoredTeacher, remembered, size_in_bytes
+from tinybert.models.teacher import Teacher
+from tinybert.types import LOGITS, Signal
+
+NEEDS = frozenset({LOGITS, Signal("hidden_states", 0), Signal("hidden_states", 3), Signal("attention_scores", 2)})
+
+
+def stored(world, run=None, needs=NEEDS, budget="auto", teacher=None):
+    place = (run or world.run()).stage("lesson", {})
+    return remembered(teacher or world.make_teacher(), needs, world.rows, place, budget)
+
+
+@pytest.mark.parametrize("rows", [[0], [3, 1, 2], [15, 0, 7, 7]])
+def test__what_is_read_back_is_what_the_teacher_shows(make_world, rows):
+    world = make_world()
+    batch = world.rows.batch(np.array(rows))
+    ours, theirs = stored(world).observe(batch, NEEDS), world.make_teacher().observe(batch, NEEDS)
+    real = batch.real
+    assert torch.allclose(ours.needed_logits(), theirs.needed_logits(), atol=1e-5)
+    for layer in (0, 3):
+        assert torch.allclose(ours.hidden_states[layer][real], theirs.hidden_states[layer][real], atol=1e-5)
+        assert not ours.hidden_states[layer][~real].any()
+    pairs = real[:, None, :, None] & real[:, None, None, :]
+    gap = (ours.attention_scores(2) - theirs.attention_scores(2)).abs() * pairs
+    assert gap.max() < 1e-5
+
+
+def test__bfloat16_outputs_survive_storing_exactly(make_world, tiny_bert):
+    world = make_world()
+    teacher = Teacher(tiny_bert(4, 24, 3, 2, seed=7), "bf16", torch.device("cpu"))
+    source = stored(world, teacher=teacher)
+    whole = world.rows.batch(source.store.order[0])
+    ours, theirs = source.observe(whole, NEEDS), teacher.observe(whole, NEEDS)
+    assert torch.equal(ours.needed_logits(), theirs.needed_logits().bfloat16().float())
+    real = whole.real
+    assert torch.equal(ours.hidden_states[3][real], theirs.hidden_states[3].bfloat16().float()[real])
+
+
+def test__the_store_is_filled_once_and_shared_by_runs(make_world, monkeypatch):
+    world = make_world()
+    shared = world.folder / "cache"
+    first, second = world.run("a"), world.run("b")
+    first.cache = second.cache = shared
+    stored(world, first)
+    monkeypatch.setattr(Teacher, "observe", lambda *_: pytest.fail("the teacher was asked again"))
+    batch = world.rows.batch(np.array([2, 4]))
+    assert stored(world, second).observe(batch, NEEDS).needed_logits().shape == (2, 2)
+
+
+def test__a_killed_filling_goes_on_with_the_first_missing_shard(make_world, monkeypatch):
+    monkeypatch.setattr(cache, "PASS_ROWS", 2)
+    monkeypatch.setattr(cache, "SHARD_ROWS", 4)
+    world = make_world()
+    source = stored(world)
+    files = sorted(source.store.folder.iterdir())
+    assert len(files) == 4
+    before = [path.read_bytes() for path in files]
+    files[1].unlink()
+    stored(world)
+    assert [path.read_bytes() for path in sorted(source.store.folder.iterdir())] == before
+
+
+def test__another_teacher_or_other_signals_have_another_store(make_world, tiny_bert):
+    world = make_world()
+    other = Teacher(tiny_bert(4, 24, 3, 2, seed=8), "fp32", torch.device("cpu"))
+    folders = {
+        stored(world, world.run("a")).store.folder.name,
+        stored(world, world.run("b"), needs=frozenset({LOGITS})).store.folder.name,
+        stored(world, world.run("c"), teacher=other).store.folder.name,
+    }
+    assert len(folders) == 3
+
+
+def test__over_the_budget_or_off_the_teacher_itself_answers_and_the_decision_stays(make_world):
+    world = make_world()
+    for name, budget in (("a", "off"), ("b", "1KB")):
+        assert isinstance(stored(world, world.run(name), budget=budget), Teacher)
+        assert isinstance(stored(world, world.run(name), budget="4GB"), Teacher)  # decided once
+    assert isinstance(stored(world, world.run("c"), budget="4GB"), StoredTeacher)
+
+
+@pytest.mark.parametrize(("text", "size"), [("4GB", 4_000_000_000), ("1.5 mb", 1_500_000), ("10KB", 10_000)])
+def test__sizes(text, size):
+    assert size_in_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "4", "GB", "-1GB", "4 parsecs"])
+def test__what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match="is not a size"):
+        size_in_bytes(text)

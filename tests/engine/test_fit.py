@@ -1,0 +1,270 @@
+"""The training loop: what it learns does not depend on how the work is cut, killed or resumed."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from tinybert.engine import update as update_module
+from tinybert.engine.fit import fit
+from tinybert.engine.update import BAD_STEPS
+from tinybert.errors import Interrupted
+from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
+from tinybert.selectors.keep_all import KeepAll
+from tinybert.types import LOGITS, Stage
+
+
+def learn(world, run=None, *, stage=None, selector=None, objective=None, judge=None, teacher=True):
+    """One stage; returns the trained student."""
+    run = run or world.run()
+    stage = stage or Stage(epochs=2, batch_size=4, lr=1e-2)
+    student = world.make_student()
+    place = run.stage("lesson", {})
+    taught_by = world.make_teacher() if teacher else None
+    judged = None if judge is None else judge(student)
+    objective = objective or world.objective()
+    report = fit(student, taught_by, objective, world.rows, stage, place, selector=selector or KeepAll(), judge=judged)
+    return student, report
+
+
+def weights(student):
+    return torch.cat([tensor.flatten() for tensor in student.state_dict().values()])
+
+
+class Picky(KeepAll):
+    """Keeps rows by number, half of them by half."""
+
+    def __init__(self, keep):
+        self.keep = keep
+        self.calls = []
+
+    def choose(self, student, teacher, batch):
+        return torch.tensor([float(self.keep(int(row))) for row in batch.rows])
+
+    def after_update(self):
+        self.calls.append("update")
+
+    def after_epoch(self):
+        self.calls.append("epoch")
+
+
+def test__something_is_learnt_and_the_teacher_stays_bit_identical(make_world):
+    world = make_world()
+    teacher = world.make_teacher()
+    before = {name: value.clone() for name, value in teacher._model.state_dict().items()}
+    student = world.make_student()
+    start = weights(student).clone()
+    place = world.run().stage("lesson", {})
+    fit(student, teacher, world.objective(), world.rows, Stage(epochs=3, batch_size=4, lr=1e-2), place, selector=KeepAll())
+    lines = [json.loads(line) for line in (world.folder / "run/metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert set(lines[0]["terms"]) == {"embedding", "hidden", "attention"}
+    assert lines[0]["loss"] == pytest.approx(sum(lines[0]["terms"].values()), rel=1e-5)
+    assert not torch.equal(start, weights(student))
+    assert all(torch.equal(value, before[name]) for name, value in teacher._model.state_dict().items())
+
+
+def test__the_same_seed_repeats_bit_for_bit_and_another_does_not(make_world):
+    world = make_world()
+    first, _ = learn(world, world.run("a"))
+    second, _ = learn(world, world.run("b"))
+    other_run = world.run("c")
+    other_run.seed = 4
+    third, _ = learn(world, other_run)
+    assert torch.equal(weights(first), weights(second))
+    assert not torch.equal(weights(first), weights(third))
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 4])
+def test__accumulation_changes_memory_and_not_what_is_learnt(make_world, accumulate):
+    world = make_world(dropout=0.0)
+    whole, _ = learn(world, world.run("a"))
+    parts, _ = learn(world, world.run("b"), stage=Stage(epochs=2, batch_size=4, lr=1e-2, accumulate=accumulate))
+    assert torch.allclose(weights(whole), weights(parts), atol=1e-5)
+
+
+def test__the_mean_is_over_the_kept_examples_however_they_are_spread(make_world):
+    world = make_world(dropout=0.0)
+    stage = Stage(epochs=1, batch_size=16, lr=1e-2)
+    uneven = Picky(lambda row: row in (0, 5, 6))
+    whole, _ = learn(world, world.run("a"), stage=stage, selector=uneven)
+    cut = Stage(epochs=1, batch_size=16, lr=1e-2, accumulate=5)
+    parts, _ = learn(world, world.run("b"), stage=cut, selector=uneven)
+    assert torch.allclose(weights(whole), weights(parts), atol=1e-5)
+
+
+def test__a_dropped_example_is_as_if_it_were_not_there(make_world):
+    """Against an independent twin: autograd on the mean loss of the kept rows alone, one plain AdamW step."""
+    world = make_world(dropout=0.0)
+    keep = [1, 2, 9]
+    stage = Stage(epochs=1, batch_size=16, lr=1e-2, schedule="constant", weight_decay=0.0, clip=1e9)
+    got, _ = learn(world, stage=stage, selector=Picky(lambda row: row in keep))
+
+    twin, objective, teacher = world.make_student(), world.objective(), world.make_teacher()
+    parameters = [*twin.parameters(), *objective.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.0)
+    values = []
+    for row in keep:
+        batch = world.rows.batch(np.array([row]))
+        shown = teacher.observe(batch, objective.needs_teacher)
+        values.append(objective(twin.observe(batch, objective.needs_student), shown, batch))
+    torch.cat(values).mean().backward()
+    optimizer.step()
+    assert torch.allclose(weights(got), weights(twin), atol=2e-6)
+
+
+def test__keeping_nothing_leaves_the_student_as_it_was(make_world):
+    world = make_world()
+    start = weights(world.make_student())
+    nothing = Picky(lambda row: False)
+    student, report = learn(world, selector=nothing)
+    assert torch.equal(start, weights(student))
+    assert report.steps == 8
+    assert nothing.calls.count("update") == 8
+    assert nothing.calls.count("epoch") == 2
+
+
+def test__hooks_are_called_in_order_and_the_epoch_ends_after_its_last_update(make_world):
+    selector = Picky(lambda row: True)
+    learn(make_world(), selector=selector)
+    assert selector.calls == ["update"] * 4 + ["epoch"] + ["update"] * 4 + ["epoch"]
+
+
+def test__the_best_on_dev_is_what_the_student_ends_as(make_world):
+    world = make_world()
+    seen = []
+
+    def judge(student):
+        def figure():
+            seen.append(weights(student).clone())
+            return [0.5, 0.9, 0.7, 0.9][len(seen) - 1]
+
+        return figure
+
+    student, report = learn(world, stage=Stage(epochs=4, batch_size=8, lr=1e-2), judge=judge)
+    assert torch.equal(weights(student), seen[1])  # of equals the first
+    assert (report.best, report.best_step) == (0.9, 4)
+
+
+def test__patience_ends_a_stage_early(make_world):
+    stage = Stage(epochs=9, batch_size=8, lr=1e-2, patience=2)
+    _, report = learn(make_world(), stage=stage, judge=lambda student: lambda: 0.5)
+    assert report.steps == 6
+    assert report.best_step == 2
+
+
+def test__max_steps_and_evaluate_every(make_world):
+    calls = []
+    stage = Stage(epochs=9, batch_size=4, lr=1e-2, max_steps=5, evaluate_every=2)
+    _, report = learn(make_world(), stage=stage, judge=lambda student: lambda: calls.append(1) or 0.1)
+    assert report.steps == 5
+    assert len(calls) == 3  # after 2, 4 and the last
+
+
+def test__gold_labels_need_no_teacher(make_world):
+    world = make_world()
+    student, _ = learn(world, objective=GoldCrossEntropy(), teacher=False)
+    batch = world.rows.batch(np.arange(16))
+    student.eval()
+    right = student.observe(batch, frozenset({LOGITS})).needed_logits().argmax(1) == batch.labels
+    assert right.float().mean() > 0.5
+
+
+def stop_after(monkeypatch, run, steps, number=signal.SIGTERM):
+    """Let a signal come in the middle of an update."""
+    original, count = update_module._look, []
+
+    def look(*arguments):
+        count.append(1)
+        if len(count) == steps:
+            run.stop_signal = int(number)
+        return original(*arguments)
+
+    monkeypatch.setattr(update_module, "_look", look)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 6])
+def test__a_stopped_and_resumed_stage_ends_with_the_same_bits(make_world, monkeypatch, steps):
+    world = make_world()
+    judge = lambda student: lambda: float(weights(student).abs().sum() % 1)  # noqa: E731
+    whole, report = learn(world, world.run("whole"), judge=judge)
+    run = world.run("cut")
+    stop_after(monkeypatch, run, steps)
+    with pytest.raises(Interrupted):
+        learn(world, run, judge=judge)
+    monkeypatch.undo()
+    resumed, again = learn(world, world.run("cut"), judge=judge)
+    assert torch.equal(weights(whole), weights(resumed))
+    assert (report.steps, report.best, report.best_step) == (again.steps, again.best, again.best_step)
+    recorded = [(world.folder / name / "metrics.jsonl").read_text().splitlines() for name in ("whole", "cut")]
+    steps_of = [[json.loads(line)["step"] for line in lines] for lines in recorded]
+    assert steps_of[0] == steps_of[1]  # no line is lost or repeated
+
+
+def test__a_finished_stage_is_not_trained_again(make_world, monkeypatch):
+    world = make_world()
+    first, report = learn(world)
+
+    def explode(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(update_module, "_look", explode)
+    second, again = learn(world)
+    assert torch.equal(weights(first), weights(second))
+    assert report == again
+
+
+def test__a_gradient_that_is_not_finite_is_skipped_and_named_when_it_stays(make_world, monkeypatch):
+    world = make_world(rows=64)
+    original = update_module._look
+
+    def poisoned(learner, teacher, batch):
+        kept, terms = original(learner, teacher, batch)
+        bad = learner.now.step == 1 or learner.now.step >= 4
+        return kept, {name: value * float("nan") if bad else value for name, value in terms.items()}
+
+    monkeypatch.setattr(update_module, "_look", poisoned)
+    run = world.run()
+    with pytest.raises(FloatingPointError, match=rf"lesson, update {4 + BAD_STEPS - 1}.*rows"):
+        learn(world, run, stage=Stage(epochs=9, batch_size=4, lr=1e-2))
+
+
+def test__a_skipped_update_leaves_no_nan(make_world, monkeypatch):
+    world = make_world()
+    original = update_module._look
+
+    def poisoned(learner, teacher, batch):
+        kept, terms = original(learner, teacher, batch)
+        return kept, {n: v * float("nan") if learner.now.step == 2 else v for n, v in terms.items()}
+
+    monkeypatch.setattr(update_module, "_look", poisoned)
+    student, _ = learn(world)
+    assert torch.isfinite(weights(student)).all()
+
+
+def test__out_of_gpu_memory_halves_the_micro_batch_and_keeps_the_global_one(make_world, monkeypatch):
+    world = make_world(dropout=0.0)
+    whole, _ = learn(world, world.run("a"))
+    original = update_module._look
+
+    def small_gpu(learner, teacher, batch):
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("made up")
+        return original(learner, teacher, batch)
+
+    monkeypatch.setattr(update_module, "_look", small_gpu)
+    parts, _ = learn(world, world.run("b"))
+    assert torch.allclose(weights(whole), weights(parts), atol=1e-5)
+
+
+def test__soft_targets_bring_the_student_to_the_teacher(make_world):
+    world = make_world(dropout=0.0)
+    stage = Stage(epochs=60, batch_size=16, lr=2e-2)
+    student, _ = learn(world, stage=stage, objective=SoftCrossEntropy())
+    batch = world.rows.batch(np.arange(16))
+    student.eval()
+    ours = student.observe(batch, frozenset({LOGITS})).needed_logits().softmax(1)
+    theirs = world.make_teacher().observe(batch, frozenset({LOGITS})).needed_logits().softmax(1)
+    assert (ours - theirs).abs().max() < 0.15

@@ -1,0 +1,71 @@
+"""Learning rates, weight decay groups, optimizer state."""
+
+import pytest
+import torch
+from torch import nn
+
+from tinybert.engine.optimise import adamw, clip, learning_rate, load_optimizer, optimizer_tensors, set_learning_rate
+from tinybert.types import Stage
+
+
+def test__the_linear_schedule_rises_to_the_peak_and_falls_to_nearly_nothing():
+    stage = Stage(lr=1.0, warmup=0.1)
+    rates = [learning_rate(step, 100, stage) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[9] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(1 / 90)
+    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test__the_constant_schedule_is_constant():
+    stage = Stage(lr=0.5, schedule="constant")
+    assert {learning_rate(step, 10, stage) for step in range(10)} == {0.5}
+
+
+def test__vectors_do_not_decay():
+    layer = nn.Linear(3, 2)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+        layer.bias.fill_(1.0)
+    optimizer = adamw(dict(layer.named_parameters()), Stage(lr=0.1, weight_decay=0.5))
+    for parameter in layer.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    assert torch.allclose(layer.weight, torch.full((2, 3), 0.95))
+    assert torch.equal(layer.bias, torch.ones(2))
+
+
+def test__a_restored_optimizer_goes_on_bit_for_bit():
+    torch.manual_seed(0)
+    gradients = torch.randn(6, 2, 3)
+
+    def train(parameter: nn.Parameter, optimizer: torch.optim.Optimizer, part: torch.Tensor) -> None:
+        for gradient in part:
+            parameter.grad = gradient.clone()
+            optimizer.step()
+
+    whole = nn.Parameter(torch.ones(2, 3))
+    train(whole, adamw({"w": whole}, Stage(lr=0.1)), gradients)
+    first = nn.Parameter(torch.ones(2, 3))
+    before = adamw({"w": first}, Stage(lr=0.1))
+    train(first, before, gradients[:3])
+    second = nn.Parameter(first.detach().clone())
+    after = adamw({"w": second}, Stage(lr=0.1))
+    load_optimizer(after, {"w": second}, optimizer_tensors(before, {"w": first}))
+    train(second, after, gradients[3:])
+    assert torch.equal(whole, second)
+
+
+def test__clipping_gives_the_norm_before():
+    parameter = nn.Parameter(torch.zeros(4))
+    parameter.grad = torch.full((4,), 3.0)
+    assert clip([parameter], 1.0) == pytest.approx(6.0)
+    assert float(parameter.grad.norm()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test__all_groups_get_the_rate():
+    layer = nn.Linear(2, 2)
+    optimizer = adamw(dict(layer.named_parameters()), Stage())
+    set_learning_rate(optimizer, 0.25)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]

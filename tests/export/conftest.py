@@ -1,0 +1,51 @@
+"""One export for all tests of the room: the exporter takes seconds."""
+
+from typing import Any, NamedTuple
+
+import pytest
+
+
+class Exported(NamedTuple):
+    model: Any
+    tokenizer: Any
+    report: Any
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A tiny random BERT of three classes, exported with int8 and compared on four encoded pairs."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    from tinybert.export.onnx import export_onnx
+
+    config = BertConfig(
+        vocab_size=max(tiny_tokenizer.get_vocab().values()) + 1,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=41,
+        max_position_embeddings=70,
+        num_labels=3,
+        initializer_range=0.2,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        model = BertForSequenceClassification(config)  # in training mode on purpose: dropout must not be exported
+        for parameter in model.parameters():  # biases too: the exporter merges those that are equal
+            torch.nn.init.normal_(parameter, std=0.2)
+    texts = ["a good film", "dull", "not a very good plot and it was long", "bad"]
+    folder = tmp_path_factory.mktemp("run") / "export"
+    report = export_onnx(model, tiny_tokenizer, folder, int8=True, rows=[encoded_pairs(tiny_tokenizer, texts)])
+    return Exported(model, tiny_tokenizer, report)
+
+
+def encoded_pairs(tokenizer: Any, texts: list[str]) -> Any:
+    """Each text paired with the first one, as a batch."""
+    import torch
+
+    from tinybert.types import Batch
+
+    rows = tokenizer(texts, [texts[0]] * len(texts), padding=True, return_tensors="pt")
+    real = rows["attention_mask"].bool()
+    return Batch(rows["input_ids"], rows["token_type_ids"], real, None, torch.arange(len(texts)))

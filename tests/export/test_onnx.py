@@ -1,0 +1,193 @@
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from tinybert.errors import UserError
+from tinybert.export import onnx as under_test
+from tinybert.export.hub import save_student
+from tinybert.export.onnx import export, export_onnx, to_onnx
+from tinybert.export.parity import random_batch
+from tinybert.export.runtime import OnnxModel
+from tinybert.models.hf import inputs_of
+
+
+@pytest.fixture
+def ready_graph(exported: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The graph of the shared export in place of a slow new one; a test may damage it."""
+    graph = onnx.load(exported.report.model)
+    monkeypatch.setattr(under_test, "to_onnx", lambda model: graph)
+    return graph
+
+
+def test__the_folder_holds_both_models_tokenizer_and_config(exported: Any) -> None:
+    folder = exported.report.model.parent
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"model.onnx", "model_int8.onnx", "config.json", "tokenizer.json", "tokenizer_config.json"}
+    assert exported.report.model_int8 == folder / "model_int8.onnx"
+    assert exported.report.bytes == exported.report.model.stat().st_size
+    assert exported.report.bytes_int8 == exported.report.model_int8.stat().st_size < exported.report.bytes
+    assert AutoTokenizer.from_pretrained(folder).model_max_length == exported.tokenizer.model_max_length
+    assert json.loads((folder / "config.json").read_text())["architectures"] == ["BertForSequenceClassification"]
+
+
+def test__the_report_says_how_well_they_agree(exported: Any) -> None:
+    report = exported.report
+    assert 0 < report.parity_difference < 1e-5
+    assert report.int8_rows == 4
+    assert 0 <= report.int8_agreement <= 1
+    assert 0 < report.int8_mean_difference < report.int8_difference < 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 2), (2, 2), (1, 70), (7, 7), (9, 33)])
+def test__batch_and_length_are_free_and_logits_those_of_torch(exported: Any, shape: tuple[int, int]) -> None:
+    batch = random_batch(exported.model, shape, np.random.default_rng(sum(shape)))
+    logits = OnnxModel(exported.report.model, threads=1).answer(batch)
+    with torch.no_grad():
+        expected = copy.deepcopy(exported.model).eval()(**inputs_of(exported.model, batch)).logits
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+    assert OnnxModel(exported.report.model_int8, threads=1).answer(batch).shape == expected.shape
+
+
+def test__padding_changes_nothing(exported: Any) -> None:
+    model = OnnxModel(exported.report.model, threads=1)
+    ids = np.arange(5, 14)[None]
+    padded = np.pad(ids, ((0, 0), (0, 6)))
+    mask = (padded > 0).astype(np.int64)
+    np.testing.assert_allclose(model.logits(padded, mask), model.logits(ids, np.ones_like(ids)), atol=1e-5)
+
+
+def test__axes_have_names_and_inputs_the_usual_order(exported: Any) -> None:
+    for path in (exported.report.model, exported.report.model_int8):
+        graph = onnx.load(path).graph
+        assert [given.name for given in graph.input] == ["input_ids", "attention_mask", "token_type_ids"]
+        assert [given.name for given in graph.output] == ["logits"]
+        for given in graph.input:
+            assert [axis.dim_param for axis in given.type.tensor_type.shape.dim] == ["batch", "sequence"]
+
+
+def test__the_files_name_no_folder_of_this_machine(exported: Any) -> None:
+    for path in exported.report.model.parent.iterdir():
+        content = path.read_bytes()
+        for word in (b"site-packages", b"stack_trace", str(Path.home()).encode() + b"/", str(Path.cwd()).encode()):
+            assert word not in content, (path.name, word)
+
+
+def test__the_caller_s_model_stays_in_training_mode(exported: Any) -> None:
+    assert exported.model.training
+    assert all(parameter.requires_grad for parameter in exported.model.parameters())
+
+
+def test__every_matrix_is_int8_with_a_scale_per_output(exported: Any) -> None:
+    graph = onnx.load(exported.report.model_int8).graph
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    matrices = [node.input[1] for node in graph.node if node.op_type == "MatMulInteger"]
+    assert len(matrices) == 2 * 6 + 2  # six matrices a layer, the pooler's and the head's
+    for name in matrices:
+        assert stored[name].data_type == onnx.TensorProto.INT8
+        assert stored[name.removesuffix("_quantized") + "_scale"].dims == stored[name].dims[1:]
+
+
+def test__a_wrong_graph_is_not_kept(exported: Any, ready_graph: Any, tmp_path: Path) -> None:
+    bias = next(tensor for tensor in ready_graph.graph.initializer if tensor.name == "classifier.bias")
+    bias.raw_data = np.array([0, 0.5, 0], dtype=np.float32).tobytes()
+    with pytest.raises(RuntimeError, match="was not kept"):
+        export_onnx(exported.model, exported.tokenizer, tmp_path / "export", int8=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test__without_int8_there_is_one_model(exported: Any, ready_graph: Any, tmp_path: Path) -> None:
+    report = export_onnx(exported.model, exported.tokenizer, tmp_path / "export", int8=False)
+    assert not (tmp_path / "export/model_int8.onnx").exists()
+    assert (report.model_int8, report.bytes_int8, report.int8_agreement) == (None, None, None)
+
+
+def test__weights_too_large_for_one_file_lie_beside_it(
+    exported: Any, ready_graph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "LARGEST_FILE", 0)
+    report = export_onnx(exported.model, exported.tokenizer, tmp_path / "export", int8=True)
+    assert (tmp_path / "export/model.onnx.data").exists()
+    assert report.bytes > (tmp_path / "export/model.onnx.data").stat().st_size
+    assert report.model_int8 is not None
+    moved = (tmp_path / "export").rename(tmp_path / "moved")
+    ids = np.arange(5, 14)[None]
+    found = OnnxModel(moved / "model.onnx", 1).logits(ids, np.ones_like(ids))
+    assert np.array_equal(found, OnnxModel(exported.report.model, 1).logits(ids, np.ones_like(ids)))
+
+
+def test__another_dtype_is_exported_as_float32(exported: Any, ready_graph: Any, tmp_path: Path) -> None:
+    double = copy.deepcopy(exported.model).double()
+    report = export_onnx(double, exported.tokenizer, tmp_path / "export", int8=False)
+    assert report.parity_difference < 1e-5
+    assert double.dtype == torch.float64
+    assert json.loads((tmp_path / "export/config.json").read_text())["dtype"] == "float32"
+
+
+def test__what_the_exporter_cannot_express_is_one_line(exported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **settings: Any) -> None:
+        raise torch.onnx.errors.OnnxExporterError("first\nsecond")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(UserError, match=r"cannot express this bert model: first$"):
+        to_onnx(exported.model)
+
+
+def test__an_unsupported_architecture_is_refused(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    model = GPT2ForSequenceClassification(GPT2Config(vocab_size=99, n_embd=8, n_layer=1, n_head=1, pad_token_id=0))
+    with pytest.raises(UserError, match="gpt2"):
+        export_onnx(model, tiny_tokenizer, tmp_path / "export")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test__the_command_exports_a_saved_student(exported: Any, ready_graph: Any, tmp_path: Path) -> None:
+    save_student(exported.model, exported.tokenizer, tmp_path / "student", max_length=48)
+    first = export(tmp_path / "student", tmp_path / "export", int8=True)
+    again = export(tmp_path / "student", tmp_path / "export", int8=True)  # an earlier export is replaced
+    assert first == again
+    assert again.int8_rows == 0
+    assert AutoTokenizer.from_pretrained(tmp_path / "export").model_max_length == 48
+
+
+def test__an_output_with_other_files_is_left_alone(exported: Any, ready_graph: Any, tmp_path: Path) -> None:
+    save_student(exported.model, exported.tokenizer, tmp_path / "student", max_length=48)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/model.onnx").write_text("somebody's")
+    (tmp_path / "mine/thesis.txt").write_text("years of work")
+    for output in (tmp_path / "mine", tmp_path / "student"):
+        with pytest.raises(UserError, match="new or empty folder"):
+            export(tmp_path / "student", output)
+    with pytest.raises(UserError, match="is a file"):
+        export(tmp_path / "student", tmp_path / "mine/thesis.txt")
+    assert (tmp_path / "mine/thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "student/model.safetensors").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_type", ["roberta", "electra", "distilbert", "mpnet"])
+def test__every_architecture_is_exported(
+    tiny_model: Callable[..., Any], tiny_tokenizer: Any, tmp_path: Path, model_type: str
+) -> None:
+    model = tiny_model(model_type, outputs=2)
+    batch = random_batch(model, (16, 20), np.random.default_rng(0))
+    report = export_onnx(model, tiny_tokenizer, tmp_path / "export", rows=[batch])
+    assert report.parity_difference < 1e-5
+    assert report.int8_agreement >= 0.75
+    inputs = OnnxModel(report.model, 1).inputs
+    assert ("token_type_ids" in inputs) == (model_type == "electra")
+
+
+@pytest.mark.slow
+def test__the_same_model_gives_the_same_bytes(exported: Any, tmp_path: Path) -> None:
+    export_onnx(exported.model, exported.tokenizer, tmp_path / "export")
+    for path in (tmp_path / "export").iterdir():
+        assert path.read_bytes() == (exported.report.model.parent / path.name).read_bytes(), path.name

@@ -1,0 +1,62 @@
+"""Task heads: when a checkpoint has one, and what its outputs are called."""
+
+import json
+
+import pytest
+from transformers import AutoConfig
+
+from tinybert.models.heads import has_task_head, head_classes, is_regression, name_outputs
+from tinybert.models.loading import quietly
+
+
+def saved(model, folder, architecture):
+    with quietly():
+        model.save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": architecture}))
+    return folder
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "electra", "distilbert", "mpnet"])
+@pytest.mark.parametrize(
+    ("head", "architecture", "expected"),
+    [
+        ("classifier", ["XForSequenceClassification"], True),
+        ("classifier", ["XModel"], False),
+        ("classifier", None, False),
+        ("classifier", [], False),
+        ("none", ["XForSequenceClassification"], False),
+        ("masked_lm", ["XForMaskedLM"], False),
+    ],
+)
+def test_has_task_head__needs_the_name_and_the_weights(model_type, head, architecture, expected, tiny_model, tmp_path):
+    folder = saved(tiny_model(model_type, head=head), tmp_path / "m", architecture)
+    assert has_task_head(folder) is expected
+
+
+def config_with(**entries):
+    return AutoConfig.for_model("bert", **entries)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (config_with(id2label={"1": "b", "0": "a"}), ("a", "b")),
+        (config_with(num_labels=3), None),
+        (config_with(id2label={0: "LABEL_1", 1: "LABEL_0"}), ("LABEL_1", "LABEL_0")),
+        (config_with(id2label={0: "a", 2: "b"}), None),
+        (config_with(id2label={0: "score"}), None),
+        (config_with(id2label={0: "a", 1: "b"}, problem_type="regression"), None),
+    ],
+)
+def test_head_classes__names_in_order_or_none(config, expected):
+    assert head_classes(config) == expected
+
+
+def test_name_outputs__classes_and_regression():
+    config = config_with(num_labels=2)
+    name_outputs(config, ("no", "maybe", "yes"))
+    assert (config.num_labels, head_classes(config), is_regression(config)) == (3, ("no", "maybe", "yes"), False)
+    assert config.label2id == {"no": 0, "maybe": 1, "yes": 2}
+    name_outputs(config, ())
+    assert (config.num_labels, head_classes(config), is_regression(config)) == (1, None, True)

@@ -1,0 +1,117 @@
+"""The teacher never changes, whatever is done around it."""
+
+import copy
+
+import pytest
+import torch
+
+from tinybert.models import hf, teacher
+from tinybert.models.loading import load_classifier, quietly
+from tinybert.models.teacher import Teacher, teacher_dtype
+from tinybert.models.trace import observe
+from tinybert.types import LOGITS, Signal
+
+CPU = torch.device("cpu")
+NEEDS = frozenset({LOGITS, Signal("hidden_states", 0), Signal("hidden_states", 2), Signal("attention_scores", 1)})
+
+
+def values(trace):
+    return [trace.logits, *trace.hidden_states.values(), *trace.scores.values()]
+
+
+def test_observe__what_the_network_shows_in_eval_mode_without_gradient(tiny_bert, make_batch):
+    model, batch = tiny_bert(), make_batch()
+    expected = observe(model, batch, NEEDS)
+    for seen, value in zip(
+        values(Teacher(model.train(), "fp32", CPU).observe(batch, NEEDS)), values(expected), strict=True
+    ):
+        torch.testing.assert_close(seen, value, atol=1e-6, rtol=1e-6)
+        assert not seen.requires_grad
+
+
+def test_observe__records_only_what_was_asked_for(tiny_bert, make_batch):
+    trace = Teacher(tiny_bert(), "fp32", CPU).observe(make_batch(), frozenset({Signal("hidden_states", 1)}))
+    assert (trace.logits, set(trace.hidden_states), set(trace.scores)) == (None, {1}, set())
+
+
+def test_observe__stays_frozen_when_somebody_trains_it(tiny_bert, make_batch):
+    frozen, batch = Teacher(tiny_bert(), "fp32", CPU), make_batch()
+    before = values(frozen.observe(batch, NEEDS))
+    frozen._model.train().requires_grad_(True)
+    after = values(frozen.observe(batch, NEEDS))
+    assert all(torch.equal(one, other) and not other.requires_grad for one, other in zip(before, after, strict=True))
+
+
+def test_observe__a_student_learns_from_it_and_it_does_not_change(tiny_bert, make_batch):
+    model, batch = tiny_bert(), make_batch()
+    frozen = Teacher(model, "fp32", CPU)
+    before = copy.deepcopy(frozen._model.state_dict())
+    for parameter in model.parameters():  # the network handed in may go on learning
+        parameter.data.add_(0.1)
+    student = tiny_bert(seed=5)
+    distance = (observe(student, batch, NEEDS).logits - frozen.observe(batch, NEEDS).logits).square().sum()
+    (distance * frozen.observe(batch, NEEDS).logits.sum()).backward()
+    assert student.classifier.weight.grad.any()
+    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in frozen._model.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in frozen._model.state_dict().items())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("model_type", tuple(hf.ARCHITECTURES))
+def test_observe__bfloat16_inside_float32_outside(model_type, tiny_model, make_batch):
+    model, batch = tiny_model(model_type), make_batch(pad=1 if model_type in ("roberta", "mpnet") else 0)
+    frozen = Teacher(model, "bf16", CPU)
+    assert frozen.dtype == torch.bfloat16
+    assert {parameter.dtype for parameter in frozen._model.parameters()} == {torch.bfloat16}
+    for seen, exact in zip(values(frozen.observe(batch, NEEDS)), values(observe(model, batch, NEEDS)), strict=True):
+        assert seen.dtype == torch.float32
+        assert not torch.equal(seen, exact)
+        assert (seen - exact).abs().mean() < 0.03 * exact.abs().mean()
+
+
+def test_observe__autocast_of_the_student_does_not_reach_it(tiny_bert, make_batch):
+    frozen, batch = Teacher(tiny_bert(), "fp32", CPU), make_batch()
+    plain = frozen.observe(batch, NEEDS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = frozen.observe(batch, NEEDS)
+    assert all(torch.equal(one, other) for one, other in zip(values(plain), values(inside), strict=True))
+
+
+def test_digest__of_contents_whatever_dtype_it_computes_in(tiny_bert, tmp_path):
+    model = tiny_bert()
+    with quietly():
+        model.save_pretrained(tmp_path / "m")
+    loaded = load_classifier(tmp_path / "m").model
+    digests = {Teacher(network, dtype, CPU).digest for network in (model, loaded) for dtype in ("fp32", "bf16")}
+    assert len(digests) == 1
+    assert Teacher(tiny_bert(seed=1), "fp32", CPU).digest not in digests
+
+
+def test_teacher__tells_its_sizes(tiny_bert):
+    frozen = Teacher(tiny_bert(layers=2, width=24, heads=3, outputs=5), "fp32", CPU)
+    assert frozen.shape == hf.Shape(layers=2, width=24, heads=3, inner=41)
+    assert frozen.outputs == 5
+
+
+@pytest.mark.parametrize(
+    ("setting", "native", "expected"),
+    [
+        ("auto", True, torch.bfloat16),
+        ("auto", False, torch.float32),
+        ("fp32", True, torch.float32),
+        ("bf16", False, torch.bfloat16),
+    ],
+)
+def test_teacher_dtype__auto_follows_the_hardware(setting, native, expected, monkeypatch):
+    monkeypatch.setattr(teacher, "native_bfloat16", lambda device: native)
+    assert teacher_dtype(setting, CPU) == expected
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_observe__on_a_gpu_like_on_the_cpu(tiny_bert, make_batch):
+    model, batch = tiny_bert(), make_batch()
+    on_cpu = Teacher(model, "fp32", CPU).observe(batch, NEEDS)
+    on_gpu = Teacher(model, "fp32", torch.device("cuda")).observe(batch, NEEDS)
+    for one, other in zip(values(on_cpu), values(on_gpu), strict=True):
+        torch.testing.assert_close(one, other.cpu(), atol=1e-3, rtol=1e-3)

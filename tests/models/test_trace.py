@@ -1,0 +1,168 @@
+"""Traces against transformers' own outputs, for every supported architecture."""
+
+import weakref
+
+import pytest
+import torch
+
+from tinybert.errors import UserError
+from tinybert.models import hf
+from tinybert.models.trace import attention_scores, observe
+from tinybert.types import LOGITS, Signal
+
+ALL = tuple(hf.ARCHITECTURES)
+LAYERS = 3
+
+
+def every_signal(layers):
+    hidden = {Signal("hidden_states", m) for m in range(layers + 1)}
+    return frozenset({LOGITS} | hidden | {Signal("attention_scores", m) for m in range(1, layers + 1)})
+
+
+def batch_for(model_type, make_batch, lengths=(7, 3, 5)):
+    return make_batch(lengths, pad=1 if model_type in ("roberta", "mpnet") else 0)
+
+
+def reference(model, batch):
+    """Eager attention of transformers itself, with everything it can show."""
+    eager = type(model)(model.config).eval()
+    eager.load_state_dict(model.state_dict())
+    if hf.architecture_of(model).fused:
+        eager.set_attn_implementation("eager")
+    return eager(**hf.inputs_of(model, batch), output_attentions=True, output_hidden_states=True)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_observe__scores_after_mask_and_softmax_are_eager_attention(model_type, tiny_model, make_batch):
+    model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
+    expected = reference(model, batch).attentions
+    trace = observe(model, batch, every_signal(LAYERS))
+    masked = [
+        trace.attention_scores(m).masked_fill(~batch.real[:, None, None], -torch.inf) for m in range(1, LAYERS + 1)
+    ]
+    for scores, probabilities in zip(masked, expected, strict=True):
+        assert probabilities.std() > 0.01  # else uniform attention would pass for right
+        torch.testing.assert_close(scores.softmax(dim=-1), probabilities, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_observe__hidden_states_and_logits_are_those_of_transformers(model_type, tiny_model, make_batch):
+    model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
+    expected = reference(model, batch)
+    trace = observe(model, batch, every_signal(LAYERS))
+    assert len(expected.hidden_states) == LAYERS + 1
+    for m, hidden in enumerate(expected.hidden_states):
+        torch.testing.assert_close(trace.hidden_states[m][batch.real], hidden[batch.real], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(trace.needed_logits(), expected.logits, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_observe__padding_changes_nothing_for_real_pieces(model_type, tiny_model, make_batch):
+    model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch, (7, 4))
+    alone = type(batch)(
+        *(getattr(batch, name)[1:] for name in ("input_ids", "token_type_ids", "real", "labels", "rows"))
+    )
+    cut = type(batch)(alone.input_ids[:, :4], alone.token_type_ids[:, :4], alone.real[:, :4], alone.labels, alone.rows)
+    padded, bare = (observe(model, some, every_signal(LAYERS)) for some in (batch, cut))
+    torch.testing.assert_close(padded.needed_logits()[1:], bare.needed_logits(), atol=1e-5, rtol=1e-5)
+    for m in range(LAYERS + 1):
+        torch.testing.assert_close(padded.hidden_states[m][1:, :4], bare.hidden_states[m], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_observe__every_weight_below_a_signal_gets_a_gradient(model_type, tiny_model, make_batch):
+    model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
+    trace = observe(model, batch, frozenset({Signal("attention_scores", 2), Signal("hidden_states", 1)}))
+    (trace.attention_scores(2).square().mean() + trace.hidden_states[1].square().mean()).backward()
+    touched = {name for name, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()}
+    architecture = hf.architecture_of(model)
+    prefix = f"{model.base_model_prefix}.{architecture.layers}"
+    assert f"{prefix}.1.{architecture.query}.weight" in touched
+    assert f"{prefix}.0.{architecture.output}.weight" in touched
+    assert f"{model.base_model_prefix}.embeddings.word_embeddings.weight" in touched
+    assert not any(name.startswith((f"{prefix}.2", "classifier")) for name in touched)
+    if architecture.position_bias:
+        assert f"{model.base_model_prefix}.{architecture.position_bias}.weight" in touched
+
+
+@pytest.mark.parametrize("model_type", ALL)
+@pytest.mark.parametrize(
+    ("needs", "runs"),
+    [
+        ({Signal("hidden_states", 0)}, 0),
+        ({Signal("hidden_states", 1), Signal("attention_scores", 2)}, 2),
+        ({Signal("hidden_states", 3)}, 3),
+        ({LOGITS}, 3),
+        ({LOGITS, Signal("hidden_states", 1)}, 3),
+    ],
+)
+def test_observe__only_layers_that_are_needed_run(model_type, needs, runs, tiny_model, make_batch):
+    model, ran = tiny_model(model_type, LAYERS), []
+    handles = [layer.register_forward_hook(lambda *_: ran.append(1)) for layer in hf.layers_of(model)]
+    head_ran = []
+    handles.append(model.classifier.register_forward_hook(lambda *_: head_ran.append(1)))
+    trace = observe(model, batch_for(model_type, make_batch), frozenset(needs))
+    assert (len(ran), len(head_ran)) == (runs, int(LOGITS in needs))
+    assert set(trace.hidden_states) | set(trace.scores) == {need.layer for need in needs if need is not LOGITS}
+    assert len(hf.layers_of(model)) == LAYERS
+
+
+def test_observe__fused_attention_stays_on(tiny_bert, make_batch, monkeypatch):
+    calls, fused = [], torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(
+        torch.nn.functional, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or fused(*a, **k)
+    )
+    observe(tiny_bert(LAYERS), make_batch(), every_signal(LAYERS))
+    assert len(calls) == LAYERS
+
+
+def hooks_of(model):
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+
+
+def test_observe__leaves_no_hook_and_no_layer_out_also_after_an_error(tiny_bert, make_batch):
+    model, batch = tiny_bert(LAYERS), make_batch()
+    names = list(model.state_dict())
+    broken = type(batch)(batch.input_ids + 10_000, batch.token_type_ids, batch.real, batch.labels, batch.rows)
+    with pytest.raises(IndexError):
+        observe(model, broken, frozenset({Signal("attention_scores", 1)}))
+    assert (hooks_of(model), list(model.state_dict()), len(hf.layers_of(model))) == (0, names, LAYERS)
+    observe(model, batch, every_signal(LAYERS))
+    assert hooks_of(model) == 0
+
+
+def test_observe__keeps_no_graph_alive(tiny_bert, make_batch):
+    model = tiny_bert(LAYERS)
+    trace = observe(model, make_batch(), every_signal(LAYERS))
+    kept = weakref.ref(trace.attention_scores(1))
+    assert kept() is not None
+    del trace
+    assert kept() is None  # without the garbage collector: nothing of the model or the hooks refers to it
+
+
+@pytest.mark.parametrize(
+    "signal", [Signal("hidden_states", 4), Signal("attention_scores", 4), Signal("attention_scores", 0)]
+)
+def test_observe__a_layer_that_does_not_exist_is_refused(signal, tiny_bert, make_batch):
+    with pytest.raises(ValueError, match=f"{signal.kind} of layer {signal.layer} asked of a network with layers"):
+        observe(tiny_bert(LAYERS), make_batch(), frozenset({signal}))
+
+
+def test_observe__an_unsupported_architecture_is_named_with_those_that_are(make_batch):
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.for_model("gpt2", n_layer=1, n_head=2, n_embd=8, vocab_size=31)
+    with pytest.raises(
+        UserError, match="'gpt2' is not supported; use one of bert, roberta, electra, distilbert, mpnet"
+    ):
+        observe(AutoModel.from_config(config), make_batch(), frozenset({Signal("hidden_states", 1)}))
+
+
+def test_attention_scores__against_a_loop():
+    query, key = torch.randn(2, 5, 21), torch.randn(2, 5, 21)
+    scores = attention_scores(query, key, heads=3)
+    for example in range(2):
+        for head in range(3):
+            part = slice(7 * head, 7 * head + 7)
+            expected = query[example, :, part] @ key[example, :, part].T / 7**0.5
+            torch.testing.assert_close(scores[example, head], expected)

@@ -1,0 +1,98 @@
+"""Every objective with its slow twin: what the conformance suite runs over. A new objective adds a line to `CASES`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from objectives.worlds import CLASSES, STUDENT_WIDTH, TEACHER_WIDTH, World
+from references.attention import attention_score_mse
+from references.hidden import projected_hidden_mse
+from references.prediction import cross_entropy, soft_cross_entropy, squared_error
+from tinybert.layer_maps import layer_map
+from tinybert.objectives.attention import AttentionScoreMSE
+from tinybert.objectives.hidden import HiddenMSE
+from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
+from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.types import Objective
+
+MAP = layer_map("uniform", 2, 5)  # 1 -> 3, 2 -> 5
+GOLD_CLASSES = torch.tensor([1, 0, 1])
+GOLD_SCORES = torch.tensor([0.5, -2.0, 3.25], dtype=torch.float64)
+
+
+def twin_soft(objective: Objective, world: World) -> Sequence[float]:
+    return soft_cross_entropy(world.student.logits, world.teacher.logits, objective.temperature)
+
+
+def twin_gold(objective: Objective, world: World) -> Sequence[float]:
+    return cross_entropy(world.student.logits, world.batch.labels)
+
+
+def twin_gold_score(objective: Objective, world: World) -> Sequence[float]:
+    return squared_error(world.student.logits[:, 0], world.batch.labels)
+
+
+def twin_score(objective: Objective, world: World) -> Sequence[float]:
+    return squared_error(world.student.logits[:, 0], world.teacher.logits[:, 0])
+
+
+def twin_attention(objective: Objective, world: World) -> Sequence[float]:
+    student, teacher = world.student.scores, world.teacher.scores
+    layers = [attention_score_mse(student[m], teacher[g], world.batch.real) for m, g in ((1, 3), (2, 5))]
+    return [sum(values) for values in zip(*layers, strict=True)]
+
+
+def twin_hidden(*names: str) -> Callable[[Objective, World], Sequence[float]]:
+    """Twin of three layers (embedding, 1 -> 3, 2 -> 5) that go through the projections of these names."""
+
+    def twin(objective: Objective, world: World) -> Sequence[float]:
+        student, teacher = world.student.hidden_states, world.teacher.hidden_states
+        weights = objective.state_dict()
+        layers = [
+            projected_hidden_mse(student[m], teacher[g], world.batch.real, weights[f"projections.{name}"].T.tolist())
+            for name, (m, g) in zip(names, ((0, 0), (1, 3), (2, 5)), strict=True)
+        ]
+        return [sum(values) for values in zip(*layers, strict=True)]
+
+    return twin
+
+
+def twin_sum(objective: Objective, world: World) -> Sequence[float]:
+    soft, gold = twin_soft(SoftCrossEntropy(2.0), world), twin_gold(objective, world)
+    attention = twin_attention(objective, world)
+    return [0.25 * s + 3.0 * g + 7.0 * a for s, g, a in zip(soft, gold, attention, strict=True)]
+
+
+def hidden(projection: str = "embedding_and_hidden") -> HiddenMSE:
+    return HiddenMSE(MAP, STUDENT_WIDTH, TEACHER_WIDTH, projection, seed=5)
+
+
+def weighted() -> WeightedSum:
+    parts = {"soft": (SoftCrossEntropy(2.0), 0.25), "gold": (GoldCrossEntropy(), 3.0)}
+    return WeightedSum({**parts, "attention": (AttentionScoreMSE(MAP), 7.0)})
+
+
+@dataclass(frozen=True)
+class Case:
+    """An objective, its slow twin, how many outputs the head has, and the gold labels where it learns from those."""
+
+    make: Callable[[], Objective]
+    twin: Callable[[Objective, World], Sequence[float]]
+    outputs: int = CLASSES
+    labels: Tensor | None = None
+
+
+CASES = {
+    "soft": Case(SoftCrossEntropy, twin_soft),
+    "soft, warm": Case(lambda: SoftCrossEntropy(2.5), twin_soft, outputs=17),
+    "score": Case(ScoreMSE, twin_score, outputs=1),
+    "gold": Case(GoldCrossEntropy, twin_gold, labels=GOLD_CLASSES),
+    "gold score": Case(GoldMSE, twin_gold_score, outputs=1, labels=GOLD_SCORES),
+    "hidden": Case(hidden, twin_hidden("embedding", "hidden", "hidden")),
+    "hidden, shared": Case(lambda: hidden("shared"), twin_hidden("shared", "shared", "shared")),
+    "hidden, per layer": Case(lambda: hidden("per_layer"), twin_hidden("embedding", "layer_1", "layer_2")),
+    "attention": Case(lambda: AttentionScoreMSE(MAP), twin_attention),
+    "sum": Case(weighted, twin_sum, labels=GOLD_CLASSES),
+}

@@ -1,0 +1,68 @@
+import math
+
+import pytest
+import torch
+
+from objectives.worlds import BATCH, STUDENT_WIDTH, TEACHER_WIDTH, make_batch
+from tinybert.layer_maps import layer_map
+from tinybert.objectives.attention import AttentionScoreMSE
+from tinybert.objectives.hidden import HiddenMSE
+from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
+from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.types import LOGITS, Signal, Trace
+
+MAP = layer_map("uniform", 2, 4)
+
+
+def test__terms_keep_their_names_and_carry_their_weights() -> None:
+    student, teacher = Trace(torch.tensor([[1.0, 2.0]] * BATCH)), Trace(torch.tensor([[3.0, 1.0]] * BATCH))
+    batch = make_batch(torch.tensor([0, 1, 0]))
+    soft, gold = SoftCrossEntropy(2.0), GoldCrossEntropy()
+    both = WeightedSum({"a": (soft, 0.25), "b": (gold, 3.0)})
+    terms = both.terms(student, teacher, batch)
+    assert list(terms) == ["prediction", "gold"]
+    torch.testing.assert_close(terms["prediction"], 0.25 * soft(student, teacher, batch))
+    torch.testing.assert_close(terms["gold"], 3.0 * gold(student, teacher, batch))
+
+
+def test__needs_what_any_part_needs() -> None:
+    parts = {"attention": (AttentionScoreMSE(MAP), 1.0), "gold": (GoldCrossEntropy(), 1.0)}
+    both = WeightedSum(parts)
+    assert both.needs_student == {LOGITS, Signal("attention_scores", 1), Signal("attention_scores", 2)}
+    assert both.needs_teacher == {Signal("attention_scores", 2), Signal("attention_scores", 4)}
+
+
+def test__sums_can_be_summed() -> None:
+    trace, batch = Trace(torch.zeros(BATCH, 2)), make_batch(None)
+    inner = WeightedSum({"soft": (SoftCrossEntropy(), 0.5)})
+    outer = WeightedSum({"inner": (inner, 4.0)})
+    torch.testing.assert_close(outer(trace, trace, batch), torch.full((BATCH,), 2 * math.log(2)))
+
+
+def test__projections_of_the_parts_are_its_parameters() -> None:
+    total = WeightedSum({"states": (HiddenMSE(MAP, STUDENT_WIDTH, TEACHER_WIDTH), 1.0)})
+    names = [name for name, _ in total.named_parameters()]
+    assert names == ["objectives.states.projections.embedding", "objectives.states.projections.hidden"]
+
+
+def test__two_terms_of_one_name_are_refused() -> None:
+    both = WeightedSum({"cold": (SoftCrossEntropy(1.0), 1.0), "warm": (SoftCrossEntropy(2.0), 1.0)})
+    trace = Trace(torch.zeros(BATCH, 2))
+    with pytest.raises(ValueError, match="'warm' gives a term 'prediction'"):
+        both(trace, trace, make_batch(None))
+
+
+def test__weight_zero_is_refused_with_advice() -> None:
+    with pytest.raises(ValueError, match=r"'soft' has weight 0.*leave it out"):
+        WeightedSum({"soft": (SoftCrossEntropy(), 0.0)})
+
+
+@pytest.mark.parametrize("weight", [-1.0, math.inf, math.nan])
+def test__weights_that_cannot_train_are_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match=f"weight {weight}; a weight must be positive"):
+        WeightedSum({"soft": (SoftCrossEntropy(), weight)})
+
+
+def test__an_empty_sum_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one objective"):
+        WeightedSum({})

@@ -1,0 +1,90 @@
+"""Costs: formulas against the papers, the clock against callables of known duration."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto, helper
+from torch import nn
+from transformers import BertConfig, BertForSequenceClassification
+
+from tinybert.models.inference import evaluation_mode
+from tinybert.report.measure import cost, count_parameters, forward_flops, latency, onnx_forward, torch_forward
+
+
+def test__flops_are_those_of_the_papers_table() -> None:
+    base = forward_flops(128, layers=12, width=768, inner=3072, outputs=2)
+    tiny = forward_flops(128, layers=4, width=312, inner=1200, outputs=2)
+    assert base == pytest.approx(22.5e9, rel=0.01)
+    assert tiny == pytest.approx(1.2e9, rel=0.05)
+
+
+def test__flops_agree_with_pytorchs_own_counter() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    shape = {"num_hidden_layers": 3, "hidden_size": 24, "intermediate_size": 52, "num_attention_heads": 4}
+    model = BertForSequenceClassification(BertConfig(vocab_size=31, num_labels=5, **shape))
+    with evaluation_mode(model), FlopCounterMode(display=False) as counter:
+        model(input_ids=torch.randint(0, 31, (1, 17)))
+    counted = forward_flops(17, layers=3, width=24, inner=52, outputs=5)
+    # Fused CPU attention is invisible to the counter: 2 x 2 L^2 w a layer.
+    fused = 3 * 4 * 17**2 * 24
+    assert counter.get_total_flops() in (counted, counted - fused)
+
+
+def test__shared_parameters_count_once() -> None:
+    first = nn.Linear(5, 5)
+    tied = nn.Sequential(first, first, nn.Linear(5, 2))
+    assert count_parameters(tied) == 30 + 12
+
+
+def test__latency_sees_how_long_a_call_takes_and_keeps_to_its_budget() -> None:
+    lengths: list[int] = []
+
+    def sleep(input_ids: np.ndarray, attention_mask: np.ndarray) -> None:
+        assert attention_mask.all()
+        assert input_ids.dtype == np.int64
+        lengths.append(input_ids.shape[1])
+        time.sleep(0.004 if input_ids.shape[1] == 7 else 0.02)
+
+    start = time.perf_counter()
+    got = latency(sleep, vocabulary=11, lengths=(7, 13), budget=0.2)
+    assert time.perf_counter() - start < 3
+    assert set(lengths) == {7, 13}
+    assert 4 <= got["7"]["p50"] <= got["7"]["p95"]
+    assert got["13"]["p50"] >= 20
+
+
+def test__a_slow_model_is_still_called_a_few_times() -> None:
+    calls = []
+    latency(lambda *_: calls.append(1), vocabulary=3, lengths=(5,), budget=0.0)
+    assert len(calls) == 8  # three to warm up, five that count
+
+
+def test__torch_and_onnx_models_go_through_the_same_clock(tmp_path: Path) -> None:
+    import onnxruntime
+
+    shape = {"num_hidden_layers": 1, "hidden_size": 12, "intermediate_size": 20, "num_attention_heads": 2}
+    model = BertForSequenceClassification(BertConfig(vocab_size=31, **shape))
+    with evaluation_mode(model):
+        got = latency(torch_forward(model), vocabulary=31, lengths=(5,), budget=0.05)
+    assert got["5"]["p50"] > 0
+
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["input_ids"], ["logits"])],
+        "identity",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "seq"])],
+        [helper.make_tensor_value_info("logits", TensorProto.INT64, ["batch", "seq"])],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    session = onnxruntime.InferenceSession(
+        helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString(),
+        providers=["CPUExecutionProvider"],
+    )
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"x" * 321)
+    entry = cost(onnx_forward(session), parameters=17, file=file, threads=1, vocabulary=31)
+    assert (entry["parameters"], entry["bytes"], entry["threads"]) == (17, 321, 1)
+    assert set(entry["latency_ms"]) == {"32", "128"}

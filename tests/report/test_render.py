@@ -1,0 +1,253 @@
+"""The page: what it says, that it is whole, and that nothing in a run can break or abuse it."""
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tinybert.errors import UserError
+from tinybert.report.render import render
+
+MakeRun = Callable[..., Path]
+VOID = {"meta", "link", "hr", "br", "img", "line", "polyline", "path"}
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text, and checks that every tag is closed in its place."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def _render(*runs: Path) -> Page:
+    output = runs[0].parent / "report.html"
+    render(list(runs), output)
+    html = output.read_text(encoding="utf-8")
+    assert len(html.encode()) < 1_000_000
+    return Page(html)
+
+
+def _harmless(page: Page) -> bool:
+    """No script, no handler, nothing that a browser would fetch."""
+    fetching = {"src", "srcset", "data", "action", "poster", "background", "xlink:href"}
+    links = [value for name, value in page.attributes if name == "href"]
+    return (
+        not {"script", "iframe", "object", "embed", "img", "form", "base"} & set(page.tags)
+        and not any(name.startswith("on") or name in fetching for name, _ in page.attributes)
+        and all(link.startswith(("#", "data:,")) for link in links)
+        and not any("url(" in value for name, value in page.attributes if name == "style")
+    )
+
+
+def test__the_headline_says_what_was_gained(make_run: MakeRun) -> None:
+    page = _render(make_run())
+    metrics = json.loads((Path(str(make_run("again"))) / "metrics.json").read_text())
+    kept = 100 * metrics["student_int8"]["test"]["accuracy"] / metrics["teacher"]["test"]["accuracy"]
+    assert f"14.6 MB instead of 438 MB, 51× faster, {kept:.1f} % of the teacher’s accuracy" in page.text
+
+
+def test__the_page_shows_every_part_of_a_run(make_run: MakeRun) -> None:
+    text = _render(make_run()).text
+    for part in (
+        "Side by side", "Is the difference real?", "exact McNemar test", "Intermediate", "attention", "Accuracy on dev",
+        "Which classes are taken for which", "Most confident mistakes", "Rows in train 8,635", "Overlap: train dev 4",
+        "Texts cut at the maximum length 3", "quoting none", "AMD EPYC 9B14", "preset small", "seed 1", "copies: 5",
+        "22.4 G", "p95 232", "109 M", "Always saying the commonest class", "46 min",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "Dev figures." not in text
+
+
+def test__nothing_is_fetched_and_no_script_runs(make_run: MakeRun) -> None:
+    run = make_run()
+    page = _render(run)
+    assert _harmless(page)
+    html = (run.parent / "report.html").read_text()
+    assert not re.search(r"https?://|@import|url\(", html)
+
+
+@pytest.mark.parametrize("classes", [(EVIL, "pos"), ()])
+def test__whatever_a_run_says_is_escaped(make_run: MakeRun, classes: tuple[str, ...]) -> None:
+    run = make_run(
+        classes=classes, rows=60, recipe=EVIL, preset=EVIL, notes=[EVIL], seconds={EVIL: 3.0}, evaluated_on="test"
+    )
+    (run / "config.yaml").write_text(f"teacher: {EVIL}\n")
+    (run / "environment.json").write_text(json.dumps({EVIL: {EVIL: EVIL}}))
+    lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
+    (run / "predictions.jsonl").write_text("".join(json.dumps({**line, "text": EVIL}) + "\n" for line in lines))
+    log = [
+        {"stage": EVIL, "step": step, "loss": 2.0 / step, "terms": {EVIL: 1.0, "b": 1}, "dev": 0.5} for step in (1, 2)
+    ]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    page = _render(run)
+    assert _harmless(page)
+    assert EVIL in page.text
+    assert _harmless(_render(run, make_run("second", rows=60)))
+
+
+def test__without_a_test_set_it_says_that_the_figures_are_optimistic(make_run: MakeRun) -> None:
+    run = make_run(evaluated_on="dev")
+    metrics = json.loads((run / "metrics.json").read_text())
+    for system in ("teacher", "student", "student_int8"):
+        del metrics[system]["test"]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    text = _render(run).text
+    assert "Dev figures." in text
+    assert "optimistic" in text
+    assert "Quality on test" not in text
+
+
+def test__regression_shows_scores(make_run: MakeRun) -> None:
+    text = _render(make_run(classes=(), rows=150)).text
+    for part in ("of the teacher’s Pearson correlation", "Said against gold", "Farthest off", "paired bootstrap"):
+        assert part in text, part
+
+
+def test__many_classes_list_their_commonest_confusions(make_run: MakeRun) -> None:
+    page = _render(make_run(classes=[f"intent {i}" for i in range(40)], rows=400))
+    assert "40 classes; the commonest confusions" in page.text
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        ["predictions.jsonl"], ["metrics.jsonl"], ["environment.json"], ["config.yaml"], ["metrics.json"],
+        ["predictions.jsonl", "metrics.jsonl", "environment.json", "config.yaml"],
+    ],
+)  # fmt: skip
+def test__a_missing_file_is_only_a_missing_part(make_run: MakeRun, absent: list[str]) -> None:
+    run = make_run()
+    for name in absent:
+        (run / name).unlink()
+    assert _harmless(_render(run))
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        ["teacher"],
+        ["student_int8"],
+        ["student", "student_int8"],
+        ["data", "flops", "export", "notes", "seconds", "seed", "preset"],
+    ],
+)
+def test__a_missing_system_is_only_a_missing_column(make_run: MakeRun, absent: list[str]) -> None:
+    run = make_run(**dict.fromkeys(absent))
+    page = _render(run, make_run("whole"))
+    assert _harmless(page)
+    assert _harmless(_render(run))
+
+
+def test__classes_unknown_to_metrics_json_come_from_the_rows(make_run: MakeRun) -> None:
+    run = make_run(rows=80)
+    metrics = json.loads((run / "metrics.json").read_text())
+    del metrics["classes"]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    assert "Classes 2: " in _render(run).text
+
+
+def test__empty_values_do_not_break_it(make_run: MakeRun) -> None:
+    bare = {"dev": {}, "test": None, "latency_ms": {}, "parameters": 0}
+    run = make_run(
+        student=bare, teacher={"latency_ms": None}, student_int8={}, data=None, confusion={}, classes=("a", "b")
+    )
+    (run / "metrics.jsonl").write_text(
+        '{"stage": "x", "step": 1, "loss": 1.0}\n{"stage": "y"}\n[1]\n{"stage": "x", "st'
+    )
+    (run / "predictions.jsonl").write_text('{"row": 1, "label": "a", "scores": {"a": 1}}\n')
+    assert _harmless(_render(run))
+
+
+def test__a_half_run_says_so(make_run: MakeRun) -> None:
+    run = make_run()
+    (run / "metrics.json").unlink()
+    (run / "predictions.jsonl").unlink()
+    assert "No figures yet" in _render(run).text
+
+
+def test__seeds_are_one_group_with_mean_and_interval(make_run: MakeRun, tmp_path: Path) -> None:
+    for seed in (1, 2, 10):
+        make_run(f"all/seed-{seed}", seed=seed, rows=300)
+    page = _render(tmp_path / "all")
+    accuracies = [
+        json.loads((tmp_path / f"all/seed-{seed}/metrics.json").read_text())["student_int8"]["test"]["accuracy"]
+        for seed in (1, 2, 10)
+    ]
+    assert f"3 runs: accuracy {100 * sum(accuracies) / 3:.1f} % ±" in page.text
+    assert page.text.index("all/seed-2") < page.text.index("all/seed-10")
+
+
+def test__different_settings_are_compared_row_by_row(make_run: MakeRun) -> None:
+    page = _render(make_run("a"), make_run("b", student_shape="6x384"))
+    assert "2 runs of 2 settings compared" in page.text
+    assert "student: 6x384" in page.text
+    assert "Student against the first run’s" in page.text
+
+
+def test__a_dozen_runs_stay_below_a_megabyte(make_run: MakeRun) -> None:
+    page = _render(*(make_run(f"run-{i}", seed=i, rows=200) for i in range(14)))
+    assert "2 more runs are in the tables above" in page.text
+
+
+def test__the_same_run_gives_the_same_page(make_run: MakeRun) -> None:
+    run = make_run()
+    output = run.parent / "report.html"
+    render([run], output)
+    first = output.read_text()
+    render([run], output)
+    assert output.read_text() == first
+
+
+def test__accessible_names_are_there(make_run: MakeRun) -> None:
+    page = _render(make_run())
+    assert page.tags.count("h1") == 1
+    labels = [value for name, value in page.attributes if name == "aria-label"]
+    assert any(label.startswith("Loss of stage intermediate over 2,000 steps") for label in labels)
+    assert {value for name, value in page.attributes if name == "scope"} >= {"col", "row"}
+
+
+def test__a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        render([tmp_path / "nowhere"], tmp_path / "report.html")
+    with pytest.raises(UserError, match="holds no run"):
+        render([tmp_path], tmp_path / "report.html")
+    with pytest.raises(ValueError, match="no run folders"):
+        render([], tmp_path / "report.html")
+
+
+def test__a_damaged_file_is_named(make_run: MakeRun) -> None:
+    run = make_run()
+    (run / "metrics.json").write_text("{")
+    with pytest.raises(UserError, match=r"metrics\.json: not JSON"):
+        _render(run)

@@ -1,0 +1,47 @@
+"""What a run says and records."""
+
+import json
+
+import pytest
+
+from tinybert import log as log_module
+from tinybert.log import Log
+
+
+def test__records_can_be_rewound_to_a_position(tmp_path):
+    log = Log(tmp_path / "metrics.jsonl")
+    assert log.position() == 0
+    log.record({"stage": "a", "step": 1})
+    position = log.position()
+    log.record({"stage": "a", "step": 2})
+    log.rewind(position)
+    assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [1]
+
+
+def test__a_silent_log_writes_nothing(tmp_path, capsys):
+    log = Log(tmp_path / "metrics.jsonl", silent=True)
+    log.record({"step": 1})
+    log.say("hello")
+    assert not (tmp_path / "metrics.jsonl").exists()
+    assert capsys.readouterr().err == ""
+
+
+def test__progress_without_a_terminal_is_a_plain_line_now_and_then(capsys, monkeypatch):
+    monkeypatch.setattr(log_module, "PLAIN_LINE_EVERY", 0.0)
+    with Log().progress("training", total=4) as bar:
+        bar.advance(2, loss=0.5)
+    printed = capsys.readouterr().err
+    assert "training: 2/4  loss 0.5" in printed
+    assert "s left" in printed
+
+
+def test__what_is_said_is_not_read_as_markup(capsys):
+    Log().say("[bold]5 rows[/bold] of file [1]")
+    assert capsys.readouterr().err == "[bold]5 rows[/bold] of file [1]\n"
+
+
+def test__numbers_go_to_tensorboard_where_it_was_asked_for(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not installed")
+    log = Log(tmp_path / "metrics.jsonl", board=tmp_path / "board")
+    log.record({"stage": "prediction", "step": 3, "loss": 0.25, "terms": {"hidden": 0.125}})
+    assert list((tmp_path / "board").iterdir())
