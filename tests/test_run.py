@@ -12,12 +12,16 @@ import pytest
 import torch
 
 from tinybert.errors import Interrupted, UserError
+from tinybert.folders import forget_stages, locked
 from tinybert.log import Log
-from tinybert.run import Run, RunSettings, choose_device, forget_stages, locked
+from tinybert.machine import choose_device
+from tinybert.run import Run, RunSettings
 
 
 def a_run(folder: Path, **config: object) -> Run:
-    return Run(folder, 7, RunSettings(), torch.device("cpu"), Log(folder / "metrics.jsonl", silent=False), config=config)
+    return Run(
+        folder, 7, RunSettings(), torch.device("cpu"), Log(folder / "metrics.jsonl", silent=False), config=config
+    )
 
 
 def test__a_stream_depends_on_its_name_and_the_seed_and_on_nothing_else(tmp_path):
@@ -84,7 +88,8 @@ def test__restart_from_a_stage_forgets_it_and_what_follows(tmp_path):
 
 
 def test__a_second_process_on_the_same_folder_is_refused(tmp_path):
-    code = f"from tinybert.run import locked; from pathlib import Path\nwith locked(Path({str(tmp_path)!r})): print('got it')"
+    code = "from tinybert.folders import locked; from pathlib import Path\n"
+    code += f"with locked(Path({str(tmp_path)!r})): print('got it')"
     with locked(tmp_path):
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert other.returncode == 1
@@ -122,3 +127,15 @@ def test__an_unusable_device_is_the_users_error():
 def test__settings_that_cannot_be_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         RunSettings(**bad)
+
+
+def test__a_folder_with_something_else_in_it_is_refused(tmp_path):
+    refuse_foreign(tmp_path / "new")
+    refuse_foreign(tmp_path)
+    (tmp_path / "thesis.doc").write_text("mine")
+    with pytest.raises(UserError, match="holds no run"):
+        refuse_foreign(tmp_path)
+    (tmp_path / "config.yaml").write_text("")
+    refuse_foreign(tmp_path)
+    with pytest.raises(UserError, match="is a file"):
+        refuse_foreign(tmp_path / "thesis.doc")

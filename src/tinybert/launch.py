@@ -5,33 +5,29 @@
 
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
 from tinybert.config import dump_yaml, resolve
-from tinybert.data.encode import encode
-from tinybert.data.encoded import EncodedRows
-from tinybert.data.examples import Examples
-from tinybert.data.task import load
 from tinybert.errors import UserError
+from tinybert.folders import forget_stages, locked, refuse_foreign
 from tinybert.log import Log
-from tinybert.models.heads import has_task_head, is_regression
-from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.machine import Processes, choose_device, description, join_processes, prepare
 from tinybert.models.student import is_shape
 from tinybert.recipes import RECIPES, Recipe
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
-from tinybert.run import Run, choose_device, forget_stages, locked
-from tinybert.stages.finish import About, environment, finish
+from tinybert.run import Run
+from tinybert.stages.finish import About, finish
 from tinybert.stages.flags import IN_MEMORY, Flags
-from tinybert.stages.job import Job
+from tinybert.stages.kept import KEPT, keep_only_the_student, kept_result
+from tinybert.stages.reading import read
 from tinybert.types import keyed
 
 FILES = ("train", "dev", "test", "source", "unlabeled")
@@ -100,111 +96,72 @@ def order(
 
 def launch(asked: Order, *, restart: bool = False, restart_from: str | None = None) -> dict[str, Any]:
     """Carry out an order: one run, or one per seed and their summary; returns what `metrics.json` says."""
-    if asked.settings.seeds is None:
-        return _one_run(asked, restart, restart_from, asked.folder / "cache")
-    orders = [asked.seeded(seed) for seed in range(1, asked.settings.seeds + 1)]
-    with locked(asked.folder):
-        for one in orders:
-            _one_run(one, restart, restart_from, asked.folder / "cache", keep_cache=one is not orders[-1])
-        folders = [one.folder for one in orders]
-        summary = aggregate(folders)
-        files.write_json(asked.folder / "metrics.json", summary)
-        render(folders, asked.folder / "report.html")
+    device = choose_device(asked.settings.device)
+    prepare(asked.settings.run.threads, asked.settings.run.deterministic)
+    processes = join_processes(device)
+    refuse_foreign(asked.folder)
+    cache = asked.folder / "cache"
+    again = _Again(restart or restart_from is not None, restart_from)
+    seeds = asked.settings.seeds
+    orders = [asked] if seeds is None else [asked.seeded(seed) for seed in range(1, seeds + 1)]
+    with locked(asked.folder) if processes.rank == 0 else nullcontext():
+        metrics = [_one_run(one, again, cache, device, processes) for one in orders]
+        if processes.rank == 0:
+            shutil.rmtree(cache, ignore_errors=True)
+            if seeds is not None:
+                return _summary(asked.folder, [one.folder for one in orders])
+    return metrics[0]
+
+
+@dataclass(frozen=True)
+class _Again:
+    """Whether stages are to be forgotten, and from which on; None = all."""
+
+    wanted: bool
+    stage: str | None
+
+
+def _summary(folder: Path, runs: Sequence[Path]) -> dict[str, Any]:
+    """Mean, deviation and interval over seeds, and a report that compares them."""
+    summary = aggregate(runs)
+    files.write_json(folder / "metrics.json", summary)
+    render(runs, folder / "report.html")
     return summary
 
 
-def _one_run(
-    asked: Order, restart: bool, restart_from: str | None, cache: Path, *, keep_cache: bool = False
-) -> dict[str, Any]:
-    with locked(asked.folder):
-        if restart or restart_from:
-            forget_stages(asked.folder, restart_from)
-        run = start(asked, cache)
-        with run.listening():
-            job = read(asked, run)
-            outcome = asked.what.distill(job, asked.settings, run)
-            about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
-            metrics = finish(job, outcome, about, run)
-        if not keep_cache:
-            shutil.rmtree(cache, ignore_errors=True)
-        if run.settings.keep == "student":
-            shutil.rmtree(asked.folder / "stages")
-            shutil.rmtree(asked.folder / "teacher", ignore_errors=True)
-        run.log.say(f"done: {asked.folder / 'report.html'}")
+def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, processes: Processes) -> dict[str, Any]:
+    if again.wanted and processes.rank == 0:
+        forget_stages(asked.folder, again.stage)
+        (asked.folder / KEPT).unlink(missing_ok=True)
+    run = _begin(asked, cache, device, processes)
+    with run.listening():
+        job = read(asked.settings, asked.data, run, needs_teacher=asked.what.needs_teacher)
+        if (found := kept_result(run, job)) is not None:
+            return found
+        outcome = asked.what.distill(job, asked.settings, run)
+        about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
+        metrics = finish(job, outcome, about, run) if run.is_main else {}
+        run.wait()
+    if run.is_main and run.settings.keep == "student":
+        keep_only_the_student(run, job)
+    run.log.say(f"done: {asked.folder / 'report.html'}")
     return metrics
 
 
-def start(asked: Order, cache: Path | None = None) -> Run:
-    """The run of an order: device, threads and determinism set, settings and machine noted in its folder."""
+def _begin(asked: Order, cache: Path, device: torch.device, processes: Processes) -> Run:
+    """The run of an order, its settings and machine noted in its folder."""
     settings = asked.settings
-    if settings.run.threads is not None:
-        torch.set_num_threads(settings.run.threads)
-    if settings.run.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with this
-        torch.use_deterministic_algorithms(True)
+    asked.folder.mkdir(parents=True, exist_ok=True)
     board = asked.folder / "tensorboard" if settings.run.tensorboard else None
-    log = Log(asked.folder / "metrics.jsonl", board=board)
+    log = Log(asked.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
     config = {key: value for key, value in keyed("", settings).items() if not key.startswith("run.")}
-    run = Run(asked.folder, settings.seed, settings.run, choose_device(settings.device), log, config, cache)
-    log.say(f"{asked.recipe}, preset {asked.preset}, seed {settings.seed}, on {run.device}, in {asked.folder}")
-    files.write_text(
-        asked.folder / "config.yaml", dump_yaml({"preset": asked.preset, **_portable(settings, asked.folder)})
-    )
-    files.write_json(asked.folder / "environment.json", environment(run))
+    run = Run(asked.folder, settings.seed, settings.run, device, log, config, cache, processes.rank, processes.world)
+    log.say(f"{asked.recipe}, preset {asked.preset}, seed {settings.seed}, on {device}, in {asked.folder}")
+    if run.is_main:
+        portable = {"preset": asked.preset, **_portable(settings, asked.folder)}
+        files.write_text(asked.folder / "config.yaml", dump_yaml(portable))
+        files.write_json(asked.folder / "environment.json", description(device, processes))
     return run
-
-
-def read(asked: Order, run: Run) -> Job:
-    """Read, check and encode the data."""
-    settings = asked.settings
-    origin = vocabulary_of(settings)
-    splits = load(
-        asked.data["train"],
-        asked.data["dev"],
-        asked.data["test"],
-        settings.data,
-        kind=settings.kind,
-        head_classes=teacher_classes(asked),
-        rng=lambda name: run.rng("data", name),
-        rejected_to=run.folder / "rejected.jsonl",
-    )
-    for note in splits.notes:
-        run.log.say(f"data: {note}")
-    tokenizer = load_tokenizer(origin)
-    longest = settings.data.max_length
-    train, dev = (_encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
-    test = None if splits.test is None else _encoded(splits.test, tokenizer, longest, run)
-    return Job(splits, train, dev, test, tokenizer, longest)
-
-
-def teacher_classes(asked: Order) -> tuple[str, ...] | None:
-    """The classes of the teacher's head in order, placeholders such as LABEL_0 too; None where it has no say."""
-    path = asked.settings.teacher.path
-    if not asked.what.needs_teacher or not has_task_head(path):
-        return None
-    config = load_config(path)
-    return None if is_regression(config) else tuple(config.id2label[number] for number in range(config.num_labels))
-
-
-def vocabulary_of(settings: Any) -> str:
-    """The checkpoint whose tokenizer encodes the data: the teacher, or the student where there is no teacher."""
-    return str(settings.teacher.path or settings.student.path)
-
-
-def _encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: int, run: Run) -> EncodedRows:
-    """Encoded rows, found by content or made."""
-    vocabulary = files.sha256_json(tokenizer.get_vocab())
-    key = files.sha256_json([examples.digest(), vocabulary, max_length])[:24]
-    target = run.folder / "stages" / "data" / f"{key}.arrow"
-    if target.exists():
-        return EncodedRows.open(target)
-    started = time.monotonic()
-    rows = encode(examples, tokenizer, max_length, target)
-    run.log.say(
-        f"data: {len(rows)} rows encoded in {time.monotonic() - started:.1f} s, "
-        f"{rows.truncated} of them cut at {max_length} pieces"
-    )
-    return rows
 
 
 def _check(asked: Order) -> None:

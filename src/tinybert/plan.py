@@ -17,12 +17,14 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.task import Splits, load
 from tinybert.errors import UserError
-from tinybert.launch import Order, teacher_classes, vocabulary_of
+from tinybert.launch import Order
 from tinybert.models.heads import has_task_head
 from tinybert.models.hf import Shape, longest_input, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.student import is_shape, parse_shape, refuse_deeper
-from tinybert.stages.fine_tune import stretched
+from tinybert.stages import classroom, fine_tune
+from tinybert.stages.length import stretched
+from tinybert.stages.reading import teacher_classes, vocabulary_of
 from tinybert.types import Stage
 
 BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
@@ -88,7 +90,7 @@ def _data(asked: Order) -> tuple[Splits, np.ndarray]:
         asked.data["test"],
         settings.data,
         kind=settings.kind,
-        head_classes=teacher_classes(asked),
+        head_classes=teacher_classes(settings, needs_teacher=asked.what.needs_teacher),
         rng=lambda _: np.random.default_rng(0),
         rejected_to=None,
     )
@@ -114,7 +116,7 @@ def _stages(asked: Order, teacher: Shape | None, student: Shape, lengths: np.nda
         if of_teacher and not trains_teacher:
             continue
         network = teacher if of_teacher and teacher is not None else student
-        stage = stretched(stage, len(lengths))
+        stage = stretched(stage, len(lengths), (fine_tune if field.name == "fine_tune" else classroom).EPOCHS)
         work = 6.0 * _weights(network)  # two operations per weight and piece forward, four backward
         if teacher is not None and asked.what.needs_teacher and not of_teacher:
             work += 2.0 * _weights(teacher) / (stage.epochs or 1)  # once; its outputs are stored

@@ -21,11 +21,12 @@ from tinybert.data.task import Task, load_one
 from tinybert.engine.evaluate import Answer, logits_of, quality, student_answer
 from tinybert.errors import UserError
 from tinybert.export.runtime import OnnxModel
+from tinybert.machine import choose_device
 from tinybert.models.heads import head_classes, is_regression
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.models.student import Student
-from tinybert.run import RunSettings, choose_device
+from tinybert.run import RunSettings
 from tinybert.stages.answers import answers
 from tinybert.types import Kind
 

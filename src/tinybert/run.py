@@ -5,7 +5,6 @@ chained to its parent) and, once finished, its result. The same command again sk
 """
 
 import hashlib
-import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 
 from tinybert import files
 from tinybert.errors import Interrupted, UserError
@@ -220,58 +218,3 @@ class StageRun:
             f"{names}: changed since stage {self.name} of {self.run.folder} began; "
             f"--restart-from {self.name} redoes it and what follows, --restart begins anew"
         )
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Own a run folder: a second process gets a `UserError`; leftovers of a killed one are swept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"{folder}: another tinybert process is working in this folder; wait for it or take another --output"
-        ) from None
-    try:
-        files.sweep(folder)
-        yield
-    finally:
-        lock.release()
-
-
-def forget_stages(folder: Path, first: str | None) -> None:
-    """Remove the stages from `first` on (None = all), and what was recorded since.
-
-    Raises:
-        UserError: If the run has no such stage.
-    """
-    stages = sorted((folder / "stages").glob("[0-9]*-*"), key=lambda path: int(path.name.split("-")[0]))
-    names = [path.name.split("-", 1)[1] for path in stages]
-    if first is not None and first not in names:
-        there = ", ".join(names) or "none yet"
-        raise UserError(f"--restart-from {first}: {folder} has no such stage; there are: {there}")
-    doomed = stages[names.index(first) if first else 0 :]
-    if doomed and (doomed[0] / "begun.json").exists():
-        position = files.read_json(doomed[0] / "begun.json")["metrics_position"]
-        Log(folder / "metrics.jsonl").rewind(position)
-    for path in reversed(doomed):
-        shutil.rmtree(path)
-
-
-def choose_device(name: str | None) -> torch.device:
-    """The device asked for, else the best there is.
-
-    Raises:
-        UserError: If there is no such device.
-    """
-    if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {name}: not usable here ({str(error).splitlines()[0]})") from error
-    return device

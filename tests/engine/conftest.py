@@ -39,7 +39,7 @@ class World:
         return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(g), 1.0)})
 
 
-WORDS = "the film was good but the plot is dull and it is not very great a movie bad".split()
+WORDS = ("the", "film", "was", "good", "plot", "is", "dull", "and", "it", "not", "very", "great", "a", "bad")
 
 
 def sentences(count: int) -> list[Any]:

@@ -57,7 +57,15 @@ def test__something_is_learnt_and_the_teacher_stays_bit_identical(make_world):
     student = world.make_student()
     start = weights(student).clone()
     place = world.run().stage("lesson", {})
-    fit(student, teacher, world.objective(), world.rows, Stage(epochs=3, batch_size=4, lr=1e-2), place, selector=KeepAll())
+    fit(
+        student,
+        teacher,
+        world.objective(),
+        world.rows,
+        Stage(epochs=3, batch_size=4, lr=1e-2),
+        place,
+        selector=KeepAll(),
+    )
     lines = [json.loads(line) for line in (world.folder / "run/metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["loss"] < lines[0]["loss"]
     assert set(lines[0]["terms"]) == {"embedding", "hidden", "attention"}

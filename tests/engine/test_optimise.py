@@ -1,5 +1,7 @@
 """Learning rates, weight decay groups, optimizer state."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -15,7 +17,7 @@ def test__the_linear_schedule_rises_to_the_peak_and_falls_to_nearly_nothing():
     assert max(rates) == pytest.approx(1.0)
     assert rates[9] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(1 / 90)
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[10:]))
 
 
 def test__the_constant_schedule_is_constant():

@@ -4,14 +4,10 @@ Done once per (trained student, test data); a repeated command finds it done. No
 """
 
 import json
-import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
-import torch
 
 from tinybert import files
 from tinybert.data.batches import by_length
@@ -67,30 +63,6 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     render([run.folder], run.folder / "report.html")
     files.write_json(done, key)
     return metrics
-
-
-def environment(run: Run) -> dict[str, Any]:
-    """What `environment.json` says: versions and machine, no paths."""
-    import onnxruntime
-    import transformers
-
-    from tinybert import __version__
-
-    return {
-        "tinybert": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": platform.processor() or platform.machine(),
-        "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "device": str(run.device),
-        "device_name": torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else None,
-        "threads": torch.get_num_threads(),
-        "processes": run.world,
-    }
 
 
 def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:
@@ -174,7 +146,7 @@ def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
 
 
 def _write_cards(job: Job, metrics: Mapping[str, Any], about: About, run: Run) -> None:
-    machine = environment(run)
+    machine = files.read_json(run.folder / "environment.json")
     systems = {
         name: CardSystem(
             {split: entry[split] for split in ("dev", "test") if split in entry},

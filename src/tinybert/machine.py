@@ -1,0 +1,101 @@
+"""The machine: device, threads, determinism, and the processes that share a run."""
+
+import os
+import platform
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from tinybert.errors import UserError
+
+PATIENCE = timedelta(hours=6)  # one process may fill the teacher's store while the others wait
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Which of how many processes this is.
+
+    Attributes:
+        rank: From 0; the first one writes and speaks.
+        world: How many there are.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+
+def join_processes(device: torch.device) -> Processes:
+    """Meet the other processes of `accelerate launch` or `torchrun`; alone where there are none."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return Processes()
+    from accelerate import PartialState
+
+    state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
+    return Processes(state.process_index, state.num_processes)
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device asked for, else the best there is.
+
+    Raises:
+        UserError: If there is no such device.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name}: not usable here ({str(error).splitlines()[0]})") from error
+    return device
+
+
+def prepare(threads: int | None, deterministic: bool) -> None:
+    """Set threads and determinism of torch for the whole process."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with this
+        # Filling fresh memory guards against reading it; nothing here does, and it costs several per cent.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def description(device: torch.device, processes: Processes) -> dict[str, Any]:
+    """What `environment.json` says: versions and machine, no paths and no names."""
+    import onnxruntime
+    import transformers
+
+    from tinybert import __version__
+
+    return {
+        "tinybert": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+        "processes": processes.world,
+    }
+
+
+def _processor() -> str:
+    """The processor's name where Linux tells it, else its kind."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as stream:
+            names = [line.partition(":")[2].strip() for line in stream if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,21 @@
+"""How long a stage is where the settings leave it open: room for few rows, no waste on many."""
+
+from math import ceil
+
+from tinybert.types import Stage
+
+LEAST_STEPS = 300  # three epochs of eighty rows are nine updates: too few to learn anything
+MOST_EPOCHS = 20
+
+
+def stretched(stage: Stage, rows: int, epochs: int) -> Stage:
+    """So many epochs, but at least 300 updates and at most 20 epochs, unless `stage.epochs` says otherwise.
+
+    Example:
+        >>> stretched(Stage(epochs=None), 80, epochs=3).epochs, stretched(Stage(epochs=None), 8635, epochs=3).epochs
+        (20, 3)
+    """
+    if stage.epochs is not None:
+        return stage
+    enough = ceil(LEAST_STEPS / ceil(rows / stage.batch_size))
+    return stage.with_epochs(min(max(epochs, enough), MOST_EPOCHS))

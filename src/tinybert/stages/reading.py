@@ -1,0 +1,76 @@
+"""The data of a run: read, checked, split, encoded once."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast
+
+from tinybert import files
+from tinybert.data.encode import encode
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
+from tinybert.data.task import load
+from tinybert.models.heads import has_task_head, is_regression
+from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.run import Run
+from tinybert.stages.job import Job
+
+
+def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: bool) -> Job:
+    """Read, check and encode the data of a run.
+
+    Args:
+        settings: Of the recipe, flags included.
+        data: By role: a path, or what Python handed over.
+        run: Its streams decide every draw; its folder keeps the encoded rows.
+        needs_teacher: Whether the teacher's head has a say in the order of the classes.
+
+    Raises:
+        UserError: If the data cannot be used.
+    """
+    splits = load(
+        data["train"],
+        data["dev"],
+        data["test"],
+        settings.data,
+        kind=settings.kind,
+        head_classes=teacher_classes(settings, needs_teacher=needs_teacher),
+        rng=lambda name: run.rng("data", name),
+        rejected_to=run.folder / "rejected.jsonl",
+    )
+    for note in splits.notes:
+        run.log.say(f"data: {note}")
+    tokenizer = load_tokenizer(vocabulary_of(settings))
+    longest = settings.data.max_length
+    train, dev = (_encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
+    test = None if splits.test is None else _encoded(splits.test, tokenizer, longest, run)
+    return Job(splits, train, dev, test, tokenizer, longest)
+
+
+def teacher_classes(settings: Any, *, needs_teacher: bool) -> tuple[str, ...] | None:
+    """The classes of the teacher's head in order, placeholders such as LABEL_0 too; None where it has no say."""
+    path = settings.teacher.path
+    if not needs_teacher or not has_task_head(path):
+        return None
+    config = load_config(path)
+    return None if is_regression(config) else tuple(config.id2label[number] for number in range(config.num_labels))
+
+
+def vocabulary_of(settings: Any) -> str:
+    """The checkpoint whose tokenizer encodes the data: the teacher, or the student where there is no teacher."""
+    return str(settings.teacher.path or settings.student.path)
+
+
+def _encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: int, run: Run) -> EncodedRows:
+    """Encoded rows, found by content or made."""
+    vocabulary = files.sha256_json(tokenizer.get_vocab())
+    key = files.sha256_json([examples.digest(), vocabulary, max_length])[:24]
+    target = run.folder / "stages" / "data" / f"{key}.arrow"
+    if not target.exists() and run.is_main:
+        started = time.monotonic()
+        rows = encode(examples, tokenizer, max_length, target)
+        took = f"{time.monotonic() - started:.1f} s"
+        run.log.say(f"data: {len(rows)} rows encoded in {took}, {rows.truncated} of them cut at {max_length} pieces")
+    run.wait()
+    return EncodedRows.open(target)
