@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tinybert.errors import Interrupted, UserError
-from tinybert.folders import forget_stages, locked
+from tinybert.folders import forget_stages, locked, refuse_foreign
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.run import Run, RunSettings

@@ -63,5 +63,7 @@ def forget_stages(folder: Path, first: str | None) -> None:
     if doomed and (doomed[0] / "begun.json").exists():
         position = files.read_json(doomed[0] / "begun.json")["metrics_position"]
         Log(folder / "metrics.jsonl").rewind(position)
+    if any(path.name.endswith("-teacher") for path in doomed):
+        shutil.rmtree(folder / "teacher", ignore_errors=True)  # it would pass for the one that is made anew
     for path in reversed(doomed):
         shutil.rmtree(path)

@@ -25,11 +25,13 @@ from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.finish import About, finish
-from tinybert.stages.flags import IN_MEMORY, Flags
+from tinybert.stages.flags import IN_MEMORY
+from tinybert.stages.job import Job
 from tinybert.stages.kept import KEPT, keep_only_the_student, kept_result
 from tinybert.stages.reading import read
-from tinybert.types import keyed
+from tinybert.types import as_dict, keyed
 
+CONFIG = "config.yaml"
 FILES = ("train", "dev", "test", "source", "unlabeled")
 
 
@@ -136,11 +138,15 @@ def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, pro
     run = _begin(asked, cache, device, processes)
     with run.listening():
         job = read(asked.settings, asked.data, run, needs_teacher=asked.what.needs_teacher)
+        job = _with_portable_notes(job, asked)
         if (found := kept_result(run, job)) is not None:
             return found
         outcome = asked.what.distill(job, asked.settings, run)
         about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
-        metrics = finish(job, outcome, about, run) if run.is_main else {}
+        metrics = {}
+        if run.is_main:
+            _write_config(asked)  # again: settings that touch no stage may have changed since the run began
+            metrics = finish(job, outcome, about, run)
         run.wait()
     if run.is_main and run.settings.keep == "student":
         keep_only_the_student(run, job)
@@ -154,14 +160,20 @@ def _begin(asked: Order, cache: Path, device: torch.device, processes: Processes
     asked.folder.mkdir(parents=True, exist_ok=True)
     board = asked.folder / "tensorboard" if settings.run.tensorboard else None
     log = Log(asked.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
-    config = {key: value for key, value in keyed("", settings).items() if not key.startswith("run.")}
+    config = {key: value for key, value in keyed("", _portable(asked)).items() if not key.startswith("run.")}
     run = Run(asked.folder, settings.seed, settings.run, device, log, config, cache, processes.rank, processes.world)
     log.say(f"{asked.recipe}, preset {asked.preset}, seed {settings.seed}, on {device}, in {asked.folder}")
     if run.is_main:
-        portable = {"preset": asked.preset, **_portable(settings, asked.folder)}
-        files.write_text(asked.folder / "config.yaml", dump_yaml(portable))
         files.write_json(asked.folder / "environment.json", description(device, processes))
+        if not (asked.folder / CONFIG).exists():
+            _write_config(asked)
     return run
+
+
+def _write_config(asked: Order) -> None:
+    found = {"preset": asked.preset, **as_dict(_portable(asked))}
+    found.pop("output")
+    files.write_text(asked.folder / CONFIG, dump_yaml(found))
 
 
 def _check(asked: Order) -> None:
@@ -183,17 +195,25 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _portable(settings: Flags, folder: Path) -> dict[str, Any]:
+def _portable(asked: Order) -> Any:
     """Settings with paths relative to the run folder, so that it can move together with its data."""
-    from tinybert.types import as_dict
+    settings, folder = asked.settings, asked.folder
+    paths = {name: _relative(getattr(settings, name), folder) for name in FILES}
+    models = {
+        name: replace(group := getattr(settings, name), path=_relative(group.path, folder))
+        for name in ("teacher", "student")
+    }
+    return replace(settings, output=".", **paths, **models)
 
-    found = as_dict(settings)
-    found.pop("output")
-    for name in FILES:
-        found[name] = _relative(found[name], folder)
-    for group in ("teacher", "student"):
-        found[group]["path"] = _relative(found[group]["path"], folder)
-    return found
+
+def _with_portable_notes(job: Job, asked: Order) -> Job:
+    """Notes begin with the file they are about; what the run leaves must not say where on the disk that was."""
+    names = {path: _relative(path, asked.folder) for role in FILES if (path := getattr(asked.settings, role))}
+    notes = [
+        next((f"{new}{note[len(old) :]}" for old, new in names.items() if note.startswith(f"{old}: ")), note)
+        for note in job.splits.notes
+    ]
+    return replace(job, splits=replace(job.splits, notes=tuple(notes)))
 
 
 def _relative(path: str | None, folder: Path) -> str | None:

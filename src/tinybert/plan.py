@@ -22,7 +22,6 @@ from tinybert.models.heads import has_task_head
 from tinybert.models.hf import Shape, longest_input, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.student import is_shape, parse_shape, refuse_deeper
-from tinybert.stages import classroom, fine_tune
 from tinybert.stages.length import stretched
 from tinybert.stages.reading import teacher_classes, vocabulary_of
 from tinybert.types import Stage
@@ -116,7 +115,7 @@ def _stages(asked: Order, teacher: Shape | None, student: Shape, lengths: np.nda
         if of_teacher and not trains_teacher:
             continue
         network = teacher if of_teacher and teacher is not None else student
-        stage = stretched(stage, len(lengths), (fine_tune if field.name == "fine_tune" else classroom).EPOCHS)
+        stage = stretched(stage, len(lengths))
         work = 6.0 * _weights(network)  # two operations per weight and piece forward, four backward
         if teacher is not None and asked.what.needs_teacher and not of_teacher:
             work += 2.0 * _weights(teacher) / (stage.epochs or 1)  # once; its outputs are stored

@@ -234,3 +234,14 @@ def test__settings_written_and_read_are_the_same(tmp_path_factory, original):
     mapping, origin = read_yaml(path)
 
     assert parse(Settings, mapping, (), origin) == original
+
+
+def test__a_key_of_a_group_leaves_the_other_defaults_that_the_schema_gave_the_group():
+    @dataclass(frozen=True)
+    class Recipe:
+        teacher: Teacher = field(default_factory=lambda: Teacher(path="given"))
+        stage: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
+
+    got = parse(Recipe, {"stage": {"lr": 1}}, ["stage.patience=6"])
+
+    assert got == Recipe(stage=Stage(epochs=None, patience=6, lr=1))

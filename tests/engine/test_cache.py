@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinybert.engine import cache
+from tinybert.engine import store
 from tinybert.engine.cache import StoredTeacher, remembered, size_in_bytes
 from tinybert.models.teacher import Teacher
 from tinybert.types import LOGITS, Signal
@@ -36,7 +36,7 @@ def test__bfloat16_outputs_survive_storing_exactly(make_world, tiny_bert):
     world = make_world()
     teacher = Teacher(tiny_bert(4, 24, 3, 2, seed=7), "bf16", torch.device("cpu"))
     source = stored(world, teacher=teacher)
-    whole = world.rows.batch(source.store.order[0])
+    whole = world.rows.batch(source.store._shards[0][0])
     ours, theirs = source.observe(whole, NEEDS), teacher.observe(whole, NEEDS)
     assert torch.equal(ours.needed_logits(), theirs.needed_logits().bfloat16().float())
     real = whole.real
@@ -55,27 +55,33 @@ def test__the_store_is_filled_once_and_shared_by_runs(make_world, monkeypatch):
 
 
 def test__a_killed_filling_goes_on_with_the_first_missing_shard(make_world, monkeypatch):
-    monkeypatch.setattr(cache, "PASS_ROWS", 2)
-    monkeypatch.setattr(cache, "SHARD_ROWS", 4)
+    monkeypatch.setattr(store, "PASS_ROWS", 2)
+    monkeypatch.setattr(store, "SHARD_PASSES", 2)
     world = make_world()
-    source = stored(world)
-    files = sorted(source.store.folder.iterdir())
-    assert len(files) == 4
+    folder = stored(world).store.folder
+    files = sorted(folder.rglob("*.bin"))
+    assert len(files) == 4 * len(NEEDS)
     before = [path.read_bytes() for path in files]
     files[1].unlink()
     stored(world)
-    assert [path.read_bytes() for path in sorted(source.store.folder.iterdir())] == before
+    assert [path.read_bytes() for path in sorted(folder.rglob("*.bin"))] == before
 
 
-def test__another_teacher_or_other_signals_have_another_store(make_world, tiny_bert):
+def test__another_teacher_has_another_store(make_world, tiny_bert):
     world = make_world()
     other = Teacher(tiny_bert(4, 24, 3, 2, seed=8), "fp32", torch.device("cpu"))
-    folders = {
-        stored(world, world.run("a")).store.folder.name,
-        stored(world, world.run("b"), needs=frozenset({LOGITS})).store.folder.name,
-        stored(world, world.run("c"), teacher=other).store.folder.name,
-    }
-    assert len(folders) == 3
+    ours, theirs = stored(world, world.run("a")), stored(world, world.run("b"), teacher=other)
+    assert ours.store.folder.name != theirs.store.folder.name
+
+
+def test__a_later_lesson_finds_the_logits_of_an_earlier_one(make_world, monkeypatch):
+    world = make_world()
+    run = world.run()
+    stored(world, run, needs=frozenset({Signal("hidden_states", 3)}))
+    monkeypatch.setattr(Teacher, "observe", lambda *_: pytest.fail("the teacher was asked again"))
+    batch = world.rows.batch(np.array([2, 4]))
+    source = remembered(world.make_teacher(), frozenset({LOGITS}), world.rows, run.stage("next", {}), "auto")
+    assert source.observe(batch, frozenset({LOGITS})).needed_logits().shape == (2, 2)
 
 
 def test__over_the_budget_or_off_the_teacher_itself_answers_and_the_decision_stays(make_world):

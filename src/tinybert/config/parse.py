@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, asdict, fields
 from difflib import get_close_matches
 from math import isfinite
 from os import PathLike, fspath
@@ -53,7 +53,7 @@ def parse(
 
 def parse_layers(schema: type[T], layers: Iterable[Layer]) -> T:
     """Like `parse` for several mappings; later ones win, key by key."""
-    merged = _Merged()
+    merged = _Merged(_group_defaults(schema))
     for mapping, origin in layers:
         merged.lay(schema, mapping, origin)
     try:
@@ -65,11 +65,20 @@ def parse_layers(schema: type[T], layers: Iterable[Layer]) -> T:
     return settings
 
 
+def _group_defaults(schema: type) -> dict[str, Any]:
+    """What each group is where nobody sets a key of it; a group's class does not know what its schema makes of it."""
+    return {
+        field.name: asdict(field.default_factory())
+        for field in fields(schema)
+        if schemas.group(schemas.hints(schema)[field.name]) and field.default_factory is not MISSING
+    }
+
+
 class _Merged:
     """The layers laid over each other, and who wrote each key last."""
 
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
         self.problems: list[str] = []
         self._writers: dict[KeyPath, Origin] = {}
 

@@ -36,7 +36,7 @@ class Config(Flags):
     student: StudentSettings = field(default_factory=StudentSettings)
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
     augment: AugmentSettings = field(default_factory=AugmentSettings)
-    intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, lr=5e-5, schedule="constant"))
+    intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, usual_epochs=5, lr=5e-5, schedule="constant"))
     prediction: Stage = field(default_factory=lambda: Stage(epochs=3, lr=3e-5, evaluate_every=100))
     run: RunSettings = field(default_factory=RunSettings)
 

@@ -15,7 +15,7 @@ from tinybert.data.batches import by_length
 from tinybert.errors import UserError
 from tinybert.models import birth
 from tinybert.models.hf import shape_of
-from tinybert.models.loading import load_classifier, load_tokenizer
+from tinybert.models.loading import load_classifier, load_tokenizer, quietly
 from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
 from tinybert.run import Run
 from tinybert.stages.job import Job
@@ -94,7 +94,8 @@ class _Born:
     directions: Tensor | None = None
 
     def save(self, folder: Path) -> None:
-        self.model.save_pretrained(folder / "model")
+        with quietly():
+            self.model.save_pretrained(folder / "model")
         if self.directions is not None:
             save_file({"directions": self.directions.contiguous()}, folder / "directions.safetensors")
 

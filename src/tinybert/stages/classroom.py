@@ -14,8 +14,6 @@ from tinybert.stages.length import stretched
 from tinybert.stages.teacher import TeacherSettings
 from tinybert.types import Objective, Stage, keyed
 
-EPOCHS = 5  # of a lesson whose settings leave it open; measured, see docs/presets.md
-
 
 @dataclass(frozen=True)
 class Classroom:
@@ -49,6 +47,6 @@ class Classroom:
         """
         inputs = {**keyed(name, stage), **depends_on, "examples": self.examples.digest}
         place = self.run.stage(name, {**inputs, "teacher.dtype": self.settings.dtype, "seed": self.run.seed})
-        stage = stretched(stage, len(self.examples), EPOCHS)
+        stage = stretched(stage, len(self.examples))
         teacher = remembered(self.teacher, objective.needs_teacher, self.examples, place, self.settings.cache)
         return fit(self.student, teacher, objective, self.examples, stage, place, selector=KeepAll(), judge=judge)

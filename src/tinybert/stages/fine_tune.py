@@ -10,12 +10,10 @@ from tinybert.stages.job import Job
 from tinybert.stages.length import stretched
 from tinybert.types import Stage
 
-EPOCHS = 3
-
 
 def fine_tune(student: Student, job: Job, stage: Stage, place: StageRun) -> StageReport:
     """Train a network on the gold labels of `job.train`; it ends as the best it was on `job.dev`."""
     objective = GoldMSE() if job.task.kind == "regression" else GoldCrossEntropy()
     judge = judge_on(student, job.dev, job.task, place.run)
-    decided = stretched(stage, len(job.train), EPOCHS)
+    decided = stretched(stage, len(job.train))
     return fit(student, None, objective, job.train, decided, place, selector=KeepAll(), judge=judge)

@@ -35,4 +35,5 @@ def kept_result(run: Run, job: Job) -> dict[str, Any] | None:
 
 def _made_from(run: Run, job: Job) -> dict[str, Any]:
     paths = ("train", "dev", "test", "output", "device")
-    return {key: value for key, value in run.config.items() if key not in paths} | job.digests()
+    test = {"test": None if job.test is None else job.test.digest}
+    return {key: value for key, value in run.config.items() if key not in paths} | job.digests() | test

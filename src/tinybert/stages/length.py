@@ -8,14 +8,14 @@ LEAST_STEPS = 300  # three epochs of eighty rows are nine updates: too few to le
 MOST_EPOCHS = 20
 
 
-def stretched(stage: Stage, rows: int, epochs: int) -> Stage:
-    """So many epochs, but at least 300 updates and at most 20 epochs, unless `stage.epochs` says otherwise.
+def stretched(stage: Stage, rows: int) -> Stage:
+    """The usual epochs, but at least 300 updates and at most 20 epochs, unless `stage.epochs` says otherwise.
 
     Example:
-        >>> stretched(Stage(epochs=None), 80, epochs=3).epochs, stretched(Stage(epochs=None), 8635, epochs=3).epochs
+        >>> stretched(Stage(epochs=None), 80).epochs, stretched(Stage(epochs=None), 8635).epochs
         (20, 3)
     """
     if stage.epochs is not None:
         return stage
     enough = ceil(LEAST_STEPS / ceil(rows / stage.batch_size))
-    return stage.with_epochs(min(max(epochs, enough), MOST_EPOCHS))
+    return stage.with_epochs(min(max(stage.usual_epochs, enough), MOST_EPOCHS))

@@ -11,7 +11,9 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.task import load
+from tinybert.errors import UserError
 from tinybert.models.heads import has_task_head, is_regression
+from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.run import Run
 from tinybert.stages.job import Job
@@ -29,6 +31,9 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
     Raises:
         UserError: If the data cannot be used.
     """
+    vocabulary, longest = vocabulary_of(settings), settings.data.max_length
+    if longest > (room := longest_input(load_config(vocabulary))):
+        raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
     splits = load(
         data["train"],
         data["dev"],
@@ -41,8 +46,7 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
     )
     for note in splits.notes:
         run.log.say(f"data: {note}")
-    tokenizer = load_tokenizer(vocabulary_of(settings))
-    longest = settings.data.max_length
+    tokenizer = load_tokenizer(vocabulary)
     train, dev = (_encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
     test = None if splits.test is None else _encoded(splits.test, tokenizer, longest, run)
     return Job(splits, train, dev, test, tokenizer, longest)

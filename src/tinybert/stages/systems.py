@@ -14,7 +14,7 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.engine.evaluate import logits_of, quality, student_logits
 from tinybert.engine.metrics import confusion
 from tinybert.export.runtime import OnnxModel
-from tinybert.models.hf import shape_of
+from tinybert.models.hf import longest_input, shape_of
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.student import Student
 from tinybert.report import measure
@@ -64,7 +64,7 @@ def torch_system(model: PreTrainedModel, job: Job, run: Run, file: Path | None) 
     shape = shape_of(model.config)
     sizes = {"layers": shape.layers, "width": shape.width, "inner": shape.inner, "outputs": job.task.outputs}
     with evaluation_mode(model):
-        latency = measure.latency(measure.torch_forward(model), vocabulary=model.config.vocab_size)
+        latency = _latency(measure.torch_forward(model), model)
     cost = {
         "parameters": measure.count_parameters(model),
         "bytes": file.stat().st_size if file is not None and file.exists() else _bytes_in_memory(model),
@@ -82,7 +82,7 @@ def onnx_system(file: Path, student: PreTrainedModel, job: Job) -> System:
     cost = {
         "parameters": measure.count_parameters(student),
         "bytes": file.stat().st_size,
-        "latency_ms": measure.latency(measure.onnx_forward(model.session), vocabulary=student.config.vocab_size),
+        "latency_ms": _latency(measure.onnx_forward(model.session), student),
         "threads": threads,
     }
     return System(logits, cost)
@@ -101,6 +101,12 @@ def labelled_rows(job: Job) -> dict[str, EncodedRows]:
 def final_rows(job: Job) -> tuple[str, EncodedRows]:
     """The labelled split that counts: test, else dev."""
     return list(labelled_rows(job).items())[-1]
+
+
+def _latency(forward: measure.Forward, model: PreTrainedModel) -> dict[str, dict[str, float]]:
+    """At the usual lengths, as far as the model's positions reach."""
+    lengths = [length for length in measure.LENGTHS if length <= longest_input(model.config)]
+    return measure.latency(forward, vocabulary=model.config.vocab_size, lengths=lengths)
 
 
 def _bytes_in_memory(model: PreTrainedModel) -> int:

@@ -1,0 +1,152 @@
+"""Examples per second of TinyBERT's two stages: this engine beside a plain loop, in one run.
+
+The plain loop pads every row to 128 pieces, runs eager attention in fp32 and asks the teacher at every step, as the
+authors' code does. Ratios count; absolute speeds belong to the machine.
+
+    python benchmarks/distillation_step.py --teacher TEACHER --student 4x192 --data train.tsv --text sentence
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinybert.data.batches import batches
+from tinybert.data.encode import encode
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.settings import DataSettings
+from tinybert.data.task import load
+from tinybert.engine.cache import remembered
+from tinybert.engine.learner import Learner
+from tinybert.engine.update import Observed, update
+from tinybert.layer_maps import layer_map
+from tinybert.log import Log
+from tinybert.machine import prepare
+from tinybert.models import birth
+from tinybert.models.hf import shape_of
+from tinybert.models.loading import load_classifier, load_tokenizer
+from tinybert.models.student import Student, parse_shape
+from tinybert.models.teacher import Teacher
+from tinybert.objectives.attention import AttentionScoreMSE
+from tinybert.objectives.hidden import HiddenMSE
+from tinybert.objectives.prediction import SoftCrossEntropy
+from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.run import Run, RunSettings
+from tinybert.selectors.keep_all import KeepAll
+from tinybert.types import Batch, Objective, Stage
+
+PADDED_TO = 128
+
+
+def main() -> None:
+    """Measure and print one line per way."""
+    options = parse()
+    prepare(options.threads, deterministic=True)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options, Path(folder))
+        for name, objective in (("intermediate", bench.layers()), ("prediction", SoftCrossEntropy())):
+            plain = speed(bench.plain_steps(objective), options)
+            print(f"{name:13} plain loop            {plain:8.1f} examples/s", flush=True)
+            for budget, what in (("off", "teacher at each step"), ("100GB", "teacher stored       ")):
+                ours = speed(bench.our_steps(name, objective, budget), options)
+                print(f"{name:13} {what}  {ours:8.1f} examples/s   {ours / plain:5.1f} x plain", flush=True)
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", required=True, help="folder of a classifier or of a network without a head")
+    parser.add_argument("--student", default="4x312")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--text", default="text", help="column")
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    return parser.parse_args()
+
+
+def speed(steps: Iterator[int], options: argparse.Namespace) -> float:
+    """Examples per second over `--steps` steps, the first two left out."""
+    next(steps), next(steps)
+    started, seen = time.perf_counter(), 0
+    for _ in range(options.steps):
+        seen += next(steps)
+    return seen / (time.perf_counter() - started)
+
+
+class Bench:
+    """Teacher, student and rows; both ways start from the same weights."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.folder = folder
+        self.teacher = load_classifier(options.teacher, ("0", "1")).model
+        tokenizer = load_tokenizer(options.teacher)
+        settings = DataSettings(text=options.text)
+        rng = np.random.default_rng(0)
+        splits = load(
+            options.data, None, None, settings, kind=None, head_classes=None, rng=lambda _: rng, rejected_to=None
+        )
+        some = splits.train.select(rng.permutation(len(splits.train))[: options.rows])
+        self.rows: EncodedRows = encode(some, tokenizer, PADDED_TO, folder / "rows.arrow")
+        shape = parse_shape(options.student, None, None, shape_of(self.teacher.config))
+        self.plan = birth.Plan(shape, ("0", "1"), seed=0)
+        self.map = layer_map("uniform", shape.layers, shape_of(self.teacher.config).layers)
+
+    def layers(self) -> Objective:
+        """Embedding, hidden states and attention scores."""
+        widths = self.plan.shape.width, shape_of(self.teacher.config).width
+        parts = {"hidden": (HiddenMSE(self.map, *widths), 1.0), "attention": (AttentionScoreMSE(self.map), 1.0)}
+        return WeightedSum(parts)
+
+    def student(self) -> Student:
+        """A new one."""
+        return Student(birth.random(self.plan, self.teacher))
+
+    def our_steps(self, name: str, objective: Objective, budget: str) -> Iterator[int]:
+        """The engine's updates."""
+        run = Run(self.folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
+        place = run.stage(f"{name}-{budget}", {})
+        teacher: Observed = Teacher(self.teacher, "auto", run.device)
+        teacher = remembered(teacher, objective.needs_teacher, self.rows, place, budget)
+        stage = Stage(epochs=1000, batch_size=32)
+        learner = Learner(self.student(), objective, KeepAll(), stage, place, len(self.rows))
+        for indices in learner.remaining_batches(self.rows):
+            update(learner, teacher, self.rows, indices)
+            yield len(indices)
+
+    def plain_steps(self, objective: Objective) -> Iterator[int]:
+        """A loop as people write it: fixed padding, eager attention, fp32, everything at every step."""
+        student, teacher = self.student(), Student(self.teacher)
+        for model in (student.model, teacher.model):
+            model.set_attn_implementation("eager")
+        teacher.eval()
+        student.train()
+        parameters = [*student.parameters(), *objective.parameters()]
+        optimizer = torch.optim.AdamW(parameters, lr=5e-5)
+        rng = np.random.default_rng(1)
+        while True:
+            for indices in batches(np.ones(len(self.rows), int), 32, rng):
+                batch = padded(self.rows.batch(indices))
+                with torch.no_grad():
+                    shown = teacher.observe(batch, objective.needs_teacher)
+                loss = objective(student.observe(batch, objective.needs_student), shown, batch).mean()
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                optimizer.step()
+                yield len(indices)
+
+
+def padded(batch: Batch) -> Batch:
+    """The batch padded to the full length."""
+    more = PADDED_TO - batch.input_ids.shape[1]
+    pad: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: torch.nn.functional.pad(tensor, (0, more))  # noqa: E731
+    return Batch(pad(batch.input_ids), pad(batch.token_type_ids), pad(batch.real), batch.labels, batch.rows)
+
+
+if __name__ == "__main__":
+    main()

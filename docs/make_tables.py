@@ -1,0 +1,161 @@
+"""Write the table of all settings into docs/settings.md.
+
+python docs/make_tables.py          writes it
+python docs/make_tables.py --check  ends with 1 where it is not up to date
+
+Keys, kinds, meanings and values come from the code and the packaged presets; only their origin is said here.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from tinybert.config import preset_names, resolve, schema_keys
+from tinybert.recipes import RECIPES
+from tinybert.stages import classroom, fine_tune, length
+from tinybert.types import keyed
+
+PAGE: Final = Path(__file__).with_name("settings.md")
+BEGIN, END = "<!-- table: docs/make_tables.py -->", "<!-- end of table -->"
+PRESETS: Final = ("small", "paper")
+
+_DEVLIN = "Devlin et al. 2019"
+_JIAO = "Jiao et al. 2020"
+_CODE = "the authors' code"
+_RULE = f"at least {length.LEAST_STEPS} updates, at most {length.MOST_EPOCHS} epochs"
+
+# Where the values come from: "small" first where the presets differ. A key that is missing here stops the script.
+SOURCES: Final = {
+    "train": "ours",
+    "dev": "ours",
+    "test": "ours",
+    "source": "ours; no recipe uses it yet",
+    "unlabeled": "ours; no recipe uses it yet",
+    "output": "ours",
+    "kind": "ours",
+    "mlm": "ours; no recipe uses it yet",
+    "vectors": "ours; no recipe uses it yet",
+    "seed": "ours",
+    "seeds": "ours",
+    "device": "ours",
+    "data.text": "ours",
+    "data.text_a": "ours",
+    "data.text_b": "ours",
+    "data.label": "ours",
+    "data.header": "ours",
+    "data.quoting": "ours",
+    "data.skip_bad": "ours",
+    "data.max_length": f"{_CODE} of TinyBERT (64 for CoLA and SST-2)",
+    "data.per_class": "ours",
+    "data.label_map": "ours",
+    "data.positive": "ours",
+    "data.drop_overlap": "ours",
+    "teacher.path": "ours",
+    "teacher.dtype": "ours, for speed",
+    "teacher.cache": "ours, for speed; `auto`: 4 GB, at most a quarter of the free disk",
+    "teacher.accept_weak": "ours",
+    "student.path": f"{_JIAO}: the 4-layer student",
+    "student.birth": "ours; see [births](births.md)",
+    "student.heads": f"{_JIAO}: head i learns from head i",
+    "student.inner": f"{_JIAO}: 1200 at width 312; otherwise {_DEVLIN}",
+    "student.projection": f"{_JIAO}, Eq. 8 and 9; `shared` is {_CODE}",
+    "student.layer_map": f"{_JIAO}",
+    "fine_tune.epochs": f"`null`: {fine_tune.EPOCHS} ({_DEVLIN}), but {_RULE} (ours)",
+    "fine_tune.batch_size": _DEVLIN,
+    "fine_tune.lr": _DEVLIN,
+    "fine_tune.weight_decay": _DEVLIN,
+    "fine_tune.warmup": _DEVLIN,
+    "fine_tune.schedule": _DEVLIN,
+    "fine_tune.max_steps": "ours",
+    "fine_tune.accumulate": "ours",
+    "fine_tune.temperature": "not used",
+    "fine_tune.clip": "BERT's published code",
+    "fine_tune.evaluate_every": "ours",
+    "fine_tune.patience": "ours",
+    "augment.method": "ours; augmentation comes next, see [tinybert](recipes/tinybert.md)",
+    "intermediate.epochs": f"`null`: {classroom.EPOCHS}, but {_RULE} (ours); {_JIAO}",
+    "intermediate.batch_size": _JIAO,
+    "intermediate.lr": f"ours; {_JIAO}",
+    "intermediate.weight_decay": _CODE,
+    "intermediate.warmup": f"{_CODE}; a constant rate has none",
+    "intermediate.schedule": f"ours; {_CODE}",
+    "intermediate.max_steps": "ours",
+    "intermediate.accumulate": "ours",
+    "intermediate.temperature": "not used",
+    "intermediate.clip": _CODE,
+    "intermediate.evaluate_every": "not used: nothing is judged in this stage",
+    "intermediate.patience": "not used: nothing is judged in this stage",
+    "prediction.epochs": f"`null`: {classroom.EPOCHS}, but {_RULE} (ours); {_JIAO}",
+    "prediction.batch_size": _JIAO,
+    "prediction.lr": f"ours; {_JIAO}",
+    "prediction.weight_decay": _CODE,
+    "prediction.warmup": _CODE,
+    "prediction.schedule": _CODE,
+    "prediction.max_steps": "ours",
+    "prediction.accumulate": "ours",
+    "prediction.temperature": _JIAO,
+    "prediction.clip": _CODE,
+    "prediction.evaluate_every": f"ours: once an epoch; {_CODE}",
+    "prediction.patience": "ours",
+    "run.dtype": "ours, for speed",
+    "run.threads": "ours",
+    "run.deterministic": "ours",
+    "run.checkpoint_every": "ours",
+    "run.keep": "ours",
+    "run.tensorboard": "ours",
+}
+
+
+def table() -> str:
+    """The whole table as Markdown."""
+    head = ["key", *(f"`{preset}`" for preset in PRESETS), "takes", "meaning", "from"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for key in _keys():
+        values = [_value(key.name, preset) for preset in PRESETS]
+        lines.append(_line([f"`{key.name}`", *values, key.kind, key.help, SOURCES[key.name]]))
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """docs/settings.md with the table as it should be."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+
+
+def _keys() -> list[Any]:
+    """The keys of all recipes, groups together, each key once."""
+    found = {key.name: key for recipe in RECIPES.values() for key in schema_keys(recipe.config)}
+    groups = list(dict.fromkeys(name.rpartition(".")[0] for name in found))
+    return [key for group in groups for name, key in found.items() if name.rpartition(".")[0] == group]
+
+
+def _value(key: str, preset: str) -> str:
+    """A key's value in a preset, for each recipe where the recipes differ."""
+    by_recipe = {}
+    for name, recipe in RECIPES.items():
+        if preset in preset_names(name):
+            settings = keyed("", resolve(recipe.config, name, config=preset).settings)
+            if key in settings:
+                by_recipe[name] = f"`{_shown(settings[key])}`"
+    if len(set(by_recipe.values())) == 1:
+        return next(iter(by_recipe.values()))
+    return "; ".join(f"{name} {value}" for name, value in by_recipe.items())
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written in YAML."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(PAGE.read_text(encoding="utf-8") != page())
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,269 @@
+"""What holds for every recipe, written once. A new recipe is covered by its line in `tinybert.recipes.RECIPES`."""
+
+import json
+import math
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from recipes.workshop import Workshop, contents, equal, made_once, quick_finish, read, stage
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+import tinybert
+from tinybert import cli, launch
+from tinybert.config import preset_names, resolve
+from tinybert.engine import fit
+from tinybert.models.loading import digest_of, load_classifier
+from tinybert.recipes import RECIPES
+from tinybert.stages import finish
+
+REPOSITORY = Path(__file__).parents[2]
+FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "predictions.jsonl", "report.html"}
+FOLDERS = {"stages", "student", "export"}
+SYSTEM = {"dev", "test", "parameters", "bytes", "latency_ms", "threads"}
+QUALITY = {"accuracy", "f1", "macro_f1", "mcc"}
+PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
+TEXT = "the film was very good"
+
+
+class Made(NamedTuple):
+    """A run of one recipe; whoever changes something works on a copy."""
+
+    recipe: str
+    workshop: Workshop
+
+    @property
+    def run(self) -> Path:
+        return self.workshop.path("run")
+
+    @property
+    def needs_teacher(self) -> bool:
+        return RECIPES[self.recipe].needs_teacher
+
+    @property
+    def metrics(self) -> Any:
+        return read(self.run / "metrics.json")
+
+    def copy(self, folder: Path) -> "Made":
+        shutil.copytree(self.workshop.folder, folder, dirs_exist_ok=True)
+        return Made(self.recipe, Workshop(folder, self.workshop.tokenizer))
+
+
+@pytest.fixture(scope="module", params=list(RECIPES))
+def made(request: pytest.FixtureRequest, tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A headless teacher, a student of half its size, 24 / 12 / 12 rows; made once for all processes."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(folder: Path) -> None:
+        with quick_finish(share_graphs=False), watched_teacher(folder):
+            Workshop(folder, tiny_tokenizer).distill(request.param)
+
+    return Made(request.param, Workshop(made_once(base / f"conformance-{request.param}", make), tiny_tokenizer))
+
+
+@contextmanager
+def watched_teacher(folder: Path) -> Iterator[None]:
+    """Notes the teacher's digest as the recipe leaves it, just before the finish, and its folder's as it was given."""
+    real = launch.finish
+
+    def noting(job: Any, outcome: Any, *others: Any) -> Any:
+        digest = None if outcome.teacher is None else digest_of(outcome.teacher)
+        (folder / "teacher_after.json").write_text(json.dumps(digest))
+        (folder / "given_after.json").write_text(json.dumps(hashes(folder / "teacher")))
+        return real(job, outcome, *others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "finish", noting)
+        yield
+
+
+@pytest.fixture
+def nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever trains or exports fails."""
+    monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(finish, "export_onnx", lambda *_, **__: pytest.fail("exported again"))
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {name: digest for name, (digest, _) in contents(folder).items()}
+
+
+def final_weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "student" / "model.safetensors")
+
+
+def logits_of(model: Any, tokenizer: Any, texts: list[str]) -> np.ndarray:
+    rows = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    with torch.no_grad():
+        return model(**rows).logits.numpy()
+
+
+def test__the_run_leaves_every_promised_file(made):
+    there = {path.name for path in made.run.iterdir()}
+    assert FILES | FOLDERS | {"README.md"} <= there
+    assert ("teacher" in there) == made.needs_teacher
+    assert {"model.onnx", "model_int8.onnx", "config.json", "tokenizer.json"} <= set(hashes(made.run / "export"))
+    assert not list(made.run.rglob(".tmp-*"))
+    assert not (made.run / "cache").exists()
+
+
+def test__no_file_of_the_run_is_a_pickle(made):
+    assert not [path for path in made.run.rglob("*") if path.suffix in PICKLES]
+
+
+def test__no_file_of_the_run_knows_where_it_was_made(made, tmp_path_factory):
+    places = [str(tmp_path_factory.getbasetemp().parent), str(Path.home()), str(REPOSITORY), sys.prefix]
+    known = [place.encode() for place in places if len(place) > 2]
+    telling = {
+        path.relative_to(made.run).as_posix()
+        for path in made.run.rglob("*")
+        if path.is_file() and any(place in path.read_bytes() for place in known)
+    }
+    assert not telling
+
+
+def test__all_losses_are_finite_and_every_stage_trained(made):
+    lines = read(made.run / "metrics.jsonl")
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses
+    assert all(math.isfinite(loss) for loss in losses)
+    trained = {path.parents[1].name.split("-", 1)[1] for path in made.run.glob("stages/*/result/student.safetensors")}
+    assert {line["stage"] for line in lines if line.get("step") == 6} == trained
+    assert trained
+
+
+def test__the_student_is_no_longer_what_was_born(made):
+    born = load_file(stage(made.run, "birth") / "result" / "model" / "model.safetensors")
+    now = final_weights(made.run)
+    matrices = [name for name, value in now.items() if value.dim() == 2 and "layer." in name]
+    assert matrices
+    assert all(torch.isfinite(value).all() for value in now.values())
+    assert not any(torch.equal(born[name], now[name]) for name in matrices)
+
+
+def test__the_teacher_taught_without_learning(made):
+    """The network that comes out of the recipe is the one that went in, and the user's folder is as it was."""
+    after = read(made.workshop.path("teacher_after.json"))
+    assert read(made.workshop.path("given_after.json")) == hashes(made.workshop.path("teacher"))
+    if made.needs_teacher:
+        assert after == load_classifier(made.run / "teacher").digest
+    else:
+        assert after is None
+
+
+@pytest.mark.usefixtures("nothing_is_made")
+def test__the_same_command_again_finds_everything_done(made, tmp_path):
+    """Moved together with its data, a run is still the same run."""
+    copied = made.copy(tmp_path)
+    before, files = contents(copied.run / "student"), hashes(copied.run)
+    metrics = copied.workshop.distill(copied.recipe)
+    assert contents(copied.run / "student") == before
+    assert hashes(copied.run) == files
+    assert metrics == made.metrics
+
+
+def test__its_own_config_makes_the_same_student_again(made, tmp_path):
+    copied = made.copy(tmp_path)
+    config, output = str(copied.run / "config.yaml"), str(tmp_path / "elsewhere" / "other")
+    with quick_finish():
+        assert cli.main(["distill", made.recipe, "--config", config, "--output", output]) == 0
+    assert equal(final_weights(Path(output)), final_weights(made.run))
+    assert read(Path(output) / "metrics.json")["preset"] == made.metrics["preset"]
+
+
+def test__plain_transformers_gives_the_students_answers(made):
+    folder = made.run / "student"
+    model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    answers = read(made.run / "predictions.jsonl")
+    ours = np.array([list(answer["scores"].values()) for answer in answers])
+    theirs = torch.softmax(torch.from_numpy(logits_of(model, tokenizer, [answer["text"] for answer in answers])), dim=1)
+    assert type(model).__module__.startswith("transformers.")
+    assert np.allclose(theirs.numpy(), ours, atol=1e-6)
+    asked = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu")(TEXT, top_k=None)
+    (said,) = tinybert.predict(made.run, data=[{"text": TEXT}])
+    assert {one["label"]: pytest.approx(one["score"], abs=1e-6) for one in asked} == said["scores"]
+
+
+def test__onnx_gives_the_students_logits(made):
+    folder = made.run / "export"
+    model = AutoModelForSequenceClassification.from_pretrained(made.run / "student")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = [answer["text"] for answer in read(made.run / "predictions.jsonl")]
+    rows = tokenizer(texts, padding=True, truncation=True, return_tensors="np")
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    given = {one.name: rows[one.name].astype(np.int64) for one in session.get_inputs()}
+    (logits,) = session.run(["logits"], given)
+    assert np.allclose(logits, logits_of(model, tokenizer, texts), atol=1e-5)
+    small = onnxruntime.InferenceSession(folder / "model_int8.onnx", providers=["CPUExecutionProvider"])
+    assert small.run(["logits"], given)[0].shape == logits.shape
+
+
+def test__metrics_have_the_promised_form(made):
+    metrics = made.metrics
+    systems = {"student", "student_int8"} | ({"teacher"} if made.needs_teacher else set())
+    assert (metrics["recipe"], metrics["preset"], metrics["seed"]) == (made.recipe, "small", 0)
+    assert metrics["classes"] == ["neg", "pos"]
+    assert {name for name in metrics if name in ("teacher", "student", "student_int8")} == systems
+    for name in systems:
+        entry = metrics[name]
+        assert set(entry) == SYSTEM
+        assert set(entry["dev"]) == set(entry["test"]) == QUALITY
+        assert all(isinstance(value, float) for split in ("dev", "test") for value in entry[split].values())
+        assert all(0 <= entry[split][figure] <= 1 for split in ("dev", "test") for figure in QUALITY - {"mcc"})
+        assert {length: set(times) for length, times in entry["latency_ms"].items()} == dict.fromkeys(
+            ("32", "128"), {"p50", "p95"}
+        )
+        assert all(isinstance(entry[key], int) and entry[key] > 0 for key in ("parameters", "bytes", "threads"))
+    assert metrics["student"]["bytes"] == (made.run / "student" / "model.safetensors").stat().st_size
+    assert metrics["student_int8"]["bytes"] == (made.run / "export" / "model_int8.onnx").stat().st_size
+
+
+def test__predictions_have_the_promised_form_and_make_the_metrics(made):
+    answers = read(made.run / "predictions.jsonl")
+    assert [answer["row"] for answer in answers] == list(range(1, 13))
+    for answer in answers:
+        assert set(answer["scores"]) == {"neg", "pos"}
+        assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-6)
+        assert answer["label"] == max(answer["scores"], key=answer["scores"].get)
+    columns = {"student": "label", "student_int8": "student_int8"} | ({"teacher": "teacher"} if made.needs_teacher else {})
+    for system, column in columns.items():
+        right = np.mean([answer[column] == answer["gold"] for answer in answers])
+        assert made.metrics[system]["test"]["accuracy"] == pytest.approx(right)
+
+
+def test__report_and_card_stand_alone_and_cite_the_paper(made):
+    recipe = RECIPES[made.recipe]
+    report, card = ((made.run / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
+    assert "<script" not in report
+    assert not re.search(r"""(src|href)\s*=\s*["']?(?!data:|#)|url\(|@import""", report)
+    assert "arXiv:" in recipe.citation or "doi" in recipe.citation.lower()
+    assert recipe.citation.split(",")[0] in card
+    assert recipe.citation.split("arXiv:")[-1] in card
+    assert "student" in report
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test__both_presets_parse(name):
+    assert {"paper", "small"} <= set(preset_names(name))
+    for preset in preset_names(name):
+        assert resolve(RECIPES[name].config, name, config=preset).preset == preset
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test__it_is_listed_and_has_a_page(name):
+    (listed,) = [entry for entry in tinybert.recipes() if entry["name"] == name]
+    assert listed["summary"]
+    assert (listed["citation"], listed["presets"]) == (RECIPES[name].citation, list(preset_names(name)))
+    page = REPOSITORY / "docs" / "recipes" / f"{name}.md"
+    assert page.exists(), f"docs/recipes/{name}.md is missing"

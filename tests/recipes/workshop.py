@@ -1,0 +1,243 @@
+"""A workshop for whole runs: tiny teachers, a made-up task that words decide, and the public API at its quickest.
+
+Nothing of tinybert is imported at the top: conftest.py files read this before the import hook that checks shapes.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+FILLERS = ("the", "a", "film", "movie", "plot", "is", "was", "very", "and", "it")
+CLASSES = ("neg", "pos")
+SIGNS = {"neg": "bad", "pos": "good"}  # the word that decides a text's class
+SHAPE = "2x12"
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A folder with models, data and runs in it."""
+
+    folder: Path
+    tokenizer: Any
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def model(self, name: str = "teacher", classes: Sequence[str] | None = None, layers: int = 4, **how: Any) -> Path:
+        """A tiny BERT's folder; without `classes` it has no head, and `classes=()` is a regression.
+
+        Args:
+            name: Of the folder.
+            classes: In the order of the head's outputs.
+            layers: Number of layers.
+            how: `width`, `heads`, `seed`; `bias`: the head always gives these logits.
+        """
+        sizes = (layers, how.get("width", 24), how.get("heads", 3))
+        pieces = max(self.tokenizer.get_vocab().values()) + 1
+        model = _bert(pieces, classes, *sizes, seed=how.get("seed", 0))
+        if "bias" in how:
+            model.classifier.weight.data.zero_()
+            model.classifier.bias.data = torch.tensor(how["bias"])
+        with _silence():
+            model.save_pretrained(self.path(name))
+            self.tokenizer.save_pretrained(self.path(name))
+        return self.path(name)
+
+    def data(self, name: str, rows: Rows) -> Path:
+        """Rows as a TSV file."""
+        lines = ["\t".join(rows[0]), *("\t".join(str(value) for value in row.values()) for row in rows)]
+        self.path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return self.path(name)
+
+    def splits(self, make: Callable[..., Rows] | None = None) -> dict[str, Path]:
+        """Train, dev and test of 24, 12 and 12 rows; made once."""
+        made = make or reviews
+        sizes = {"train": 24, "dev": 12, "test": 12}
+        return {
+            name: self.path(f"{name}.tsv") if self.path(f"{name}.tsv").exists() else self.data(f"{name}.tsv", made(n, seed))
+            for seed, (name, n) in enumerate(sizes.items(), 1)
+        }
+
+    def arguments(self, recipe: str = "tinybert", **changes: Any) -> dict[str, Any]:
+        """What `tinybert.distill` is called with: everything tiny; `changes` win, None leaves an argument out."""
+        given: dict[str, Any] = {"teacher": self.path("teacher"), "student": SHAPE, "output": self.path("run")}
+        given |= self.splits() | {"set": quickest(recipe)}
+        given["set"] = (*given["set"], *changes.pop("also", ()))
+        return {name: value for name, value in (given | changes).items() if value is not None}
+
+    def distill(self, recipe: str = "tinybert", **changes: Any) -> dict[str, Any]:
+        """A run through the public API."""
+        import tinybert
+
+        if "teacher" not in changes and not self.path("teacher").exists():
+            self.model()
+        return tinybert.distill(recipe, **self.arguments(recipe, **changes))
+
+
+def reviews(count: int, seed: int = 0) -> Rows:
+    """Texts whose class is that of one word in them; as many of each class."""
+    rng = np.random.default_rng(seed)
+    return [
+        {"text": _text(rng, SIGNS[label]), "label": label} for label in (CLASSES[n % 2] for n in range(count))
+    ]
+
+
+def ratings(count: int, seed: int = 0) -> Rows:
+    """Texts with a score."""
+    rows = reviews(count, seed)
+    scores = np.random.default_rng(seed).uniform(0, 0.9, count).round(2)
+    return [{"text": row["text"], "label": 2.05 * n + float(score)} for n, (row, score) in enumerate(zip(rows, scores))]
+
+
+def pairs(count: int, seed: int = 0) -> Rows:
+    """Pairs of texts with a class."""
+    first, second = reviews(count, seed), reviews(count, seed + 100)
+    return [
+        {"text_a": a["text"], "text_b": b["text"], "label": a["label"]} for a, b in zip(first, second, strict=True)
+    ]
+
+
+def quickest(recipe: str) -> tuple[str, ...]:
+    """Settings under which every stage of a recipe makes six updates that show."""
+    from tinybert.recipes import RECIPES
+    from tinybert.types import Stage
+
+    defaults = RECIPES[recipe].config()
+    stages = [field.name for field in fields(defaults) if isinstance(getattr(defaults, field.name), Stage)]
+    each = {"epochs": 2, "batch_size": 8, "lr": 3e-3}
+    return ("data.max_length=32", *(f"{stage}.{key}={value}" for stage in stages for key, value in each.items()))
+
+
+def contents(folder: Path, *left_out: str) -> dict[str, tuple[str, int]]:
+    """Hash and time of change of every file below a folder, by relative path."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (".lock", *left_out)]
+    return {path.relative_to(folder).as_posix(): (sha256(path), path.stat().st_mtime_ns) for path in paths}
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read(path: Path) -> Any:
+    """A JSON file, or all lines of a JSON-lines file."""
+    text = path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+
+
+def stage(run: Path, name: str) -> Path:
+    """The folder of a stage of a run."""
+    (found,) = (run / "stages").glob(f"[0-9]*-{name}")
+    return found
+
+
+def trained(run: Path, name: str) -> dict[str, torch.Tensor]:
+    """The weights a stage ended with, under the names that transformers gives them."""
+    from safetensors.torch import load_file
+
+    weights = load_file(stage(run, name) / "result" / "student.safetensors")
+    return {key.removeprefix("model."): value for key, value in weights.items()}
+
+
+def equal(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:
+    """Whether two sets of weights are the same to the bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@contextmanager
+def quick_finish(share_graphs: bool = True) -> Iterator[None]:
+    """Inside, latency is measured on a handful of calls and, with `share_graphs`, ONNX is exported once per form.
+
+    The exporter takes seconds, so networks of the same form share a graph, whose weights are those of the first.
+    """
+    import importlib
+
+    from tinybert.report import measure
+
+    finish = importlib.import_module("tinybert.stages.finish")
+    real, made = finish.export_onnx, _GRAPHS
+
+    def export(model: Any, tokenizer: Any, folder: Path, **how: Any) -> Any:
+        form = (model.config.num_labels, model.config.num_hidden_layers, model.config.hidden_size)
+        if form not in made or not share_graphs:
+            made[form] = (real(model, tokenizer, folder, **how), _kept(folder))
+            return made[form][0]
+        report, files = made[form]
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        return replace(report, model=folder / "model.onnx", model_int8=folder / "model_int8.onnx")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "_MOST", 5)
+        patch.setattr(finish, "export_onnx", export)
+        yield
+
+
+_GRAPHS: dict[tuple[int, ...], tuple[Any, dict[str, bytes]]] = {}
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """A folder that the processes sharing the tests make only once; the others wait for it."""
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+def _bert(vocabulary: int, classes: Sequence[str] | None, layers: int, width: int, heads: int, seed: int) -> Any:
+    """Random weights and biases; room for 130 pieces, because latency is measured at 128."""
+    from transformers import BertConfig, BertForSequenceClassification, BertModel
+
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=41,
+        max_position_embeddings=130,
+        initializer_range=0.2,
+    )
+    if classes is not None:
+        config.num_labels = len(classes) or 1
+        config.problem_type = None if classes else "regression"
+        config.id2label, config.label2id = dict(enumerate(classes)), {name: n for n, name in enumerate(classes)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = BertModel(config) if classes is None else BertForSequenceClassification(config)
+        for parameter in model.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    return model.eval()
+
+
+def _text(rng: np.random.Generator, sign: str) -> str:
+    words = list(rng.choice(FILLERS, size=rng.integers(2, 9)))
+    words.insert(int(rng.integers(len(words) + 1)), sign)
+    return " ".join(words)
+
+
+def _kept(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    from tinybert.export.quiet import quiet
+
+    with quiet():
+        yield
