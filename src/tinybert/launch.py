@@ -29,6 +29,7 @@ from tinybert.stages.flags import IN_MEMORY
 from tinybert.stages.job import Job
 from tinybert.stages.kept import KEPT, keep_only_the_student, kept_result
 from tinybert.stages.reading import read
+from tinybert.stages.shapes import shapes
 from tinybert.types import as_dict, keyed
 
 CONFIG = "config.yaml"
@@ -141,6 +142,7 @@ def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, pro
         job = _with_portable_notes(job, asked)
         if (found := kept_result(run, job)) is not None:
             return found
+        shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
         outcome = asked.what.distill(job, asked.settings, run)
         about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
         metrics = {}

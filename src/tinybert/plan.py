@@ -15,15 +15,18 @@ import torch
 
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
+from tinybert.data.hub import PREFIX
 from tinybert.data.task import Splits, load
 from tinybert.errors import UserError
-from tinybert.launch import Order
+from tinybert.folders import refuse_foreign
+from tinybert.launch import FILES, Order
+from tinybert.machine import choose_device
 from tinybert.models.heads import has_task_head
-from tinybert.models.hf import Shape, longest_input, shape_of
+from tinybert.models.hf import Shape, longest_input
 from tinybert.models.loading import load_config, load_tokenizer
-from tinybert.models.student import is_shape, parse_shape, refuse_deeper
 from tinybert.stages.length import stretched
 from tinybert.stages.reading import teacher_classes, vocabulary_of
+from tinybert.stages.shapes import shapes
 from tinybert.types import Stage
 
 BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
@@ -39,14 +42,21 @@ def plan(asked: Order) -> dict[str, Any]:
     problems: list[str] = []
     result: dict[str, Any] = {"recipe": asked.recipe, "preset": asked.preset}
     with _collecting(problems):
-        teacher, student = _shapes(asked)
+        choose_device(asked.settings.device)
+    with _collecting(problems):
+        refuse_foreign(asked.folder)
+    with _collecting(problems):
+        _refuse_longer(asked)
+    with _collecting(problems):
+        teacher, student = shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
         result |= {"teacher": _sizes(teacher), "student": _sizes(student)}
     with _collecting(problems):
+        _refuse_missing(asked)
         splits, lengths = _data(asked)
         result["rows"] = {name: len(part) for name, part in _parts(splits).items()}
         result["notes"] = list(splits.notes)
     if problems:
-        raise UserError(*problems)
+        raise UserError(*dict.fromkeys(problems))
     result["stages"] = list(_stages(asked, teacher, student, lengths))
     result["seconds"] = round(sum(stage["seconds"] for stage in result["stages"]))
     result |= _room(asked, teacher, student)
@@ -61,23 +71,17 @@ def _collecting(problems: list[str]) -> Iterator[None]:
         problems.extend(error.problems)
 
 
-def _shapes(asked: Order) -> tuple[Shape | None, Shape]:
-    """Sizes of teacher and student, if they fit each other and the longest text."""
-    settings = asked.settings
-    config = load_config(vocabulary_of(settings))
-    if settings.data.max_length > (longest := longest_input(config)):
-        raise UserError(f"data.max_length: {settings.data.max_length} pieces, but the model reads at most {longest}")
-    origin = shape_of(load_config(settings.teacher.path)) if settings.teacher.path else None
-    path = settings.student.path
-    if is_shape(path) and origin is not None:
-        student = parse_shape(path, settings.student.heads, settings.student.inner, origin)
-    else:
-        student = shape_of(load_config(path))
-    if origin is not None and asked.what.needs_teacher:
-        refuse_deeper(student, origin)
-        if student.heads != origin.heads:
-            raise UserError(f"student.heads: {student.heads} heads cannot learn from the teacher's {origin.heads}")
-    return origin, student
+def _refuse_longer(asked: Order) -> None:
+    longest, room = asked.settings.data.max_length, longest_input(load_config(vocabulary_of(asked.settings)))
+    if longest > room:
+        raise UserError(f"data.max_length: {longest} pieces, but the model reads at most {room}")
+
+
+def _refuse_missing(asked: Order) -> None:
+    """All missing files at once; what is wrong inside of one is found later."""
+    named = [source for role in FILES if isinstance(source := asked.data[role], str) and not source.startswith(PREFIX)]
+    if missing := [source for source in named if not Path(source).exists()]:
+        raise UserError(*(f"{source}: no such file" for source in missing))
 
 
 def _data(asked: Order) -> tuple[Splits, np.ndarray]:
@@ -119,8 +123,9 @@ def _stages(asked: Order, teacher: Shape | None, student: Shape, lengths: np.nda
         work = 6.0 * _weights(network)  # two operations per weight and piece forward, four backward
         if teacher is not None and asked.what.needs_teacher and not of_teacher:
             work += 2.0 * _weights(teacher) / (stage.epochs or 1)  # once; its outputs are stored
-        updates = -(-len(lengths) // stage.batch_size) * (stage.epochs or 1)
-        seconds = work * float(lengths.sum()) * (stage.epochs or 1) / speed
+        whole = -(-len(lengths) // stage.batch_size) * (stage.epochs or 1)
+        updates = min(whole, stage.max_steps or whole)
+        seconds = work * float(lengths.sum()) * (stage.epochs or 1) * updates / whole / speed
         yield {"name": "teacher" if of_teacher else field.name, "updates": updates, "seconds": round(seconds)}
 
 
@@ -131,7 +136,7 @@ def _weights(shape: Shape) -> int:
 
 def _operations_per_second(asked: Order) -> float:
     """What this machine reaches in a matrix product of a student's size, times what training makes of it."""
-    device = torch.device(asked.settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = choose_device(asked.settings.device)
     left, right = torch.randn(1024, 312, device=device), torch.randn(312, 1200, device=device)
     (left @ right).sum().item()
     started, times = time.perf_counter(), 20

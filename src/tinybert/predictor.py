@@ -8,7 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Int
 from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 from tinybert.config import parse
@@ -25,6 +27,7 @@ from tinybert.machine import choose_device
 from tinybert.models.heads import head_classes, is_regression
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer
+from tinybert.models.source import folder_of
 from tinybert.models.student import Student
 from tinybert.run import RunSettings
 from tinybert.stages.answers import answers
@@ -76,27 +79,31 @@ class Predictor:
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """The metrics of the model on labelled data, and how many rows they rest on."""
-        with self._encoded(data, "needed") as rows:
+        with self._encoded(data, "needed") as (rows, _):
             figures = quality(logits_of(self.answer, rows), rows.needed_labels(), self.task)
             return {**figures, "rows": len(rows), "truncated": rows.truncated}
 
     def predict(self, data: Any) -> Iterator[dict[str, Any]]:
         """The model's answers, one per row, in order."""
-        with self._encoded(data, "none") as rows:
+        with self._encoded(data, "none") as (rows, numbers):
             logits = logits_of(self.answer, rows)
-        yield from answers(logits, self.task)
+        yield from answers(logits, self.task, numbers)
 
     @contextmanager
-    def _encoded(self, data: Any, labels: Labels) -> Iterator[EncodedRows]:
+    def _encoded(self, data: Any, labels: Labels) -> Iterator[tuple[EncodedRows, Int[np.ndarray, " row"]]]:
+        """Encoded rows, and which row of the source each of them is."""
         examples = load_one(data, self.settings.data, task=self.task, labels=labels)
         with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
-            yield encode(examples, self.tokenizer, self.settings.data.max_length, Path(folder) / "rows.arrow")
+            target = Path(folder) / "rows.arrow"
+            yield encode(examples, self.tokenizer, self.settings.data.max_length, target), examples.rows
 
 
 def folder_of_student(model: str | PathLike[str]) -> Path:
-    """The student of a run folder; anything else stays as it is."""
+    """The student of a run folder; another folder or an ONNX file stays as it is; else a hub model of that name."""
     path = Path(model)
-    return path / "student" if (path / "student" / "config.json").exists() else path
+    if (path / "student" / "config.json").exists():
+        return path / "student"
+    return path if path.exists() or path.suffix == ".onnx" else folder_of(model if isinstance(model, str) else path)
 
 
 def _answer_of(place: Path) -> Answer:

@@ -209,9 +209,8 @@ class StageRun:
     def _mismatch(self, before: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
         old = before["inputs"]
         changed = [key for key in {**old, **inputs} if old.get(key) != inputs.get(key)]
-        contents = [key for key in changed if key not in self.run.config]
-        if contents:  # what a person changed is more helpful than which content differs
-            known, now = before["config"], self.run.config
+        known, now = before["config"], self.run.config
+        if any(inputs.get(key) != now.get(key) for key in changed):  # a digest: what a person changed helps more
             changed += [key for key in now if key.startswith("data.") and known.get(key) != now[key]]
         names = ", ".join(sorted(set(changed))) or "an earlier stage"
         return (

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 _MODELS: Final = ("teacher", "student", "student_int8")
+_PIECES: Final = "32"  # the shorter of the two lengths at which latency is measured
 
 
 def show(result: Any, console: Console, *, as_json: bool) -> None:
@@ -22,8 +23,7 @@ def show(result: Any, console: Console, *, as_json: bool) -> None:
     elif isinstance(value, list):
         console.print(_recipes(value))
     elif isinstance(value, dict) and any(name in value for name in _MODELS):
-        console.print(_models(value))
-        _lines({key: inner for key, inner in value.items() if key not in _MODELS}, console)
+        console.print(_models(value))  # all the rest stands in metrics.json and in the report
     else:
         _lines(value, console)
 
@@ -60,10 +60,15 @@ def _models(result: Mapping[str, Any]) -> Table:
     scores = {name: model.get(split) or {} for name, model in models.items()}
     columns = list(dict.fromkeys(key for found in scores.values() for key in found if _mean(found[key]) is not None))
     table = Table(title=f"On {split}", title_justify="left")
-    for column in ("", *columns, "parameters", "size"):
+    for column in ("", *columns, "parameters", "size", f"ms at {_PIECES} pieces"):
         table.add_column(column, justify="right" if column else "left")
     for name, model in models.items():
-        costs = (_millions(model.get("parameters"), "M"), _millions(model.get("bytes"), "MB"))
+        latency = (model.get("latency_ms") or {}).get(_PIECES) or {}
+        costs = (
+            _millions(model.get("parameters"), "M"),
+            _millions(model.get("bytes"), "MB"),
+            _figure(latency.get("p50")),
+        )
         table.add_row(name.replace("_", " "), *(_figure(scores[name].get(column)) for column in columns), *costs)
     return table
 

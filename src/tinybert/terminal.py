@@ -19,6 +19,7 @@ import typer
 
 from tinybert.errors import Interrupted, ResourceError, UserError
 
+_RUNS: Final = ("distill", "demo")  # what ends with a report
 OK, BUG, USER, RESOURCE, CTRL_C = 0, 1, 2, 75, 130
 
 _WIDE: Final = 160  # columns of a table in files and pipes
@@ -49,7 +50,13 @@ class Call:
                 rows(result, console)
             else:
                 show(result, console, as_json=self.as_json)
+                if self._leaves_a_report() and not self.as_json:
+                    console.print(f"report: {Path(self.arguments['output']) / 'report.html'}", soft_wrap=True)
         sys.stdout.flush()
+
+    def _leaves_a_report(self) -> bool:
+        given = self.arguments
+        return self.command in _RUNS and bool(given.get("output")) and not given.get("dry_run")
 
     def folder(self) -> Path:
         """Where a crash is written down: the output folder if it is there, else the current one."""

@@ -4,20 +4,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.special import softmax
 
 from tinybert.data.task import Task
 
 
-def answers(logits: Float[np.ndarray, "row label"], task: Task) -> Iterator[dict[str, Any]]:
-    """One JSON object per row, numbered from 1: label and scores, or a score (interface: `predict`)."""
+def answers(
+    logits: Float[np.ndarray, "row label"], task: Task, rows: Int[np.ndarray, " row"]
+) -> Iterator[dict[str, Any]]:
+    """One JSON object per row: label and scores, or a score (interface: `predict`).
+
+    Args:
+        logits: One line per example.
+        task: What they are scores of.
+        rows: Which row of its source each example is, from 1; bad rows that were put aside leave gaps.
+    """
     if task.kind == "regression":
-        yield from ({"row": row, "score": float(value)} for row, value in enumerate(logits[:, 0], 1))
+        yield from ({"row": int(row), "score": float(value)} for row, value in zip(rows, logits[:, 0], strict=True))
         return
-    for row, scores in enumerate(softmax(logits, axis=1), 1):
+    for row, scores in zip(rows, softmax(logits, axis=1), strict=True):
         by_class = {name: float(score) for name, score in zip(task.classes, scores, strict=True)}
-        yield {"row": row, "label": task.classes[int(scores.argmax())], "scores": by_class}
+        yield {"row": int(row), "label": task.classes[int(scores.argmax())], "scores": by_class}
 
 
 def verdicts(logits: Float[np.ndarray, "row label"], task: Task) -> list[str | float]:

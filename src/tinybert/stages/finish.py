@@ -137,7 +137,7 @@ def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
     if rows.labels is not None:
         columns["gold"] = gold(rows.labels, job.task)
     with files.atomic_file(target) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        for index, answer in enumerate(answers(systems["student"].logits[split], job.task)):
+        for index, answer in enumerate(answers(systems["student"].logits[split], job.task, examples.rows)):
             example = examples[index]
             extra = {name: column[index] for name, column in columns.items()} | {"text": example.text}
             if example.pair is not None:

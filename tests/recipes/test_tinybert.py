@@ -1,0 +1,218 @@
+"""The claims of TinyBERT's recipe: its curve, what its settings change, and which teachers and students it takes."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from recipes.workshop import Workshop, equal, pairs, ratings, read, stage, trained
+from transformers import AutoModelForSequenceClassification
+
+import tinybert
+from tinybert.errors import UserError
+from tinybert.layer_maps import layer_map
+from tinybert.models.student import Student
+from tinybert.models.teacher import Teacher
+from tinybert.recipes.tinybert import transformer_objective
+from tinybert.stages.birth import Newborn, StudentSettings
+
+CURVE = Path(__file__).parent / "curves" / "tinybert.json"
+REFRESH = "TINYBERT_REFRESH_CURVES"
+STEPS = 20
+
+
+def curve(workshop: Workshop) -> dict[str, dict[str, list[float]]]:
+    """Loss and terms of the first steps of both stages; everything random is drawn, nothing is decomposed."""
+    first = [f"{name}.{key}" for name in ("intermediate", "prediction") for key in (f"max_steps={STEPS}", "epochs=7")]
+    workshop.model(classes=("neg", "pos"))
+    workshop.distill(also=(*first, "student.birth=random", "teacher.dtype=fp32", "teacher.accept_weak=true"))
+    found: dict[str, dict[str, list[float]]] = {}
+    for line in read(workshop.path("run") / "metrics.jsonl"):
+        if "loss" in line:
+            terms = found.setdefault(line["stage"], {})
+            for name, value in {"loss": line["loss"], **line["terms"]}.items():
+                terms.setdefault(name, []).append(value)
+    return found
+
+
+def test__twenty_steps_follow_the_committed_curve(workshop):
+    found = curve(workshop)
+    if os.environ.get(REFRESH):
+        about = (
+            "Losses of the first 20 updates of each stage. A change here is a change of what the recipe learns: make it "
+            f"on purpose only, with `{REFRESH}=1 pytest tests/recipes/test_tinybert.py -k curve`, and say why in the commit."
+        )
+        CURVE.write_text(json.dumps({"about": about, **found}, indent=1) + "\n")
+        pytest.skip("the curve was written anew")
+    committed = json.loads(CURVE.read_text())
+    assert set(found) == set(committed) - {"about"} == {"intermediate", "prediction"}
+    for name, terms in found.items():
+        assert set(terms) == set(committed[name])
+        for term, values in terms.items():
+            assert len(values) == STEPS
+            assert values == pytest.approx(committed[name][term], rel=1e-4), f"{name}, {term}"
+
+
+def test__the_curve_falls(workshop):
+    found = json.loads(CURVE.read_text())
+    assert found["intermediate"]["loss"][-1] < 0.8 * found["intermediate"]["loss"][0]
+    assert set(found["intermediate"]) == {"loss", "embedding", "hidden", "attention"}
+
+
+def an_objective(tiny_bert, **settings):
+    student, teacher = Student(tiny_bert(2, 12)), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
+    return transformer_objective(Newborn(student, None), teacher, StudentSettings("2x12", **settings), seed=3)
+
+
+@pytest.mark.parametrize(("name", "layers"), [("uniform", {2, 4}), ("top", {3, 4}), ("bottom", {1, 2}), ("last", {4})])
+def test__the_layer_map_decides_which_teacher_layers_teach(tiny_bert, name, layers):
+    needs = an_objective(tiny_bert, layer_map=name).needs_teacher
+    assert {signal.layer for signal in needs if signal.kind == "attention_scores"} == layers
+    assert {signal.layer for signal in needs if signal.kind == "hidden_states"} == {0} | layers
+    assert {g for _, g in layer_map(name, 2, 4).pairs} == layers
+
+
+@pytest.mark.parametrize(("projection", "matrices"), [("embedding_and_hidden", 2), ("shared", 1), ("per_layer", 3)])
+def test__the_projection_decides_how_many_maps_are_learnt(tiny_bert, projection, matrices):
+    assert [tuple(one.shape) for one in an_objective(tiny_bert, projection=projection).parameters()] == [(24, 12)] * matrices
+
+
+def test__layer_map_and_projection_change_what_is_learnt(workshop):
+    """From the same birth on; the prediction stage has not begun to differ yet."""
+    workshop.model(classes=("neg", "pos"))
+    runs = {"usual": (), "map": ("student.layer_map=bottom",), "projection": ("student.projection=per_layer",)}
+    for name, also in runs.items():
+        workshop.distill(output=workshop.path(name), also=also, test=None)
+    born, learnt = (
+        {name: sha(stage(workshop.path(name), which) / "result" / file) for name in runs}
+        for which, file in (("birth", "model/model.safetensors"), ("intermediate", "student.safetensors"))
+    )
+    assert len(set(born.values())) == 1
+    assert len(set(learnt.values())) == 3
+
+
+def sha(path: Path) -> str:
+    from tinybert.files import sha256_file
+
+    return sha256_file(path)
+
+
+def test__regression_learns_the_teachers_score_and_not_the_gold_one(workshop):
+    """Other gold scores, same texts, same teacher: the same student to the bit."""
+    workshop.model(classes=())
+    rows = ratings(24, 1)
+    shuffled = [{**row, "label": other["label"]} for row, other in zip(rows, reversed(rows), strict=True)]
+    splits = workshop.splits(ratings)
+    runs = {name: workshop.path(name) for name in ("ours", "theirs")}
+    metrics = workshop.distill(output=runs["ours"])
+    workshop.distill(output=runs["theirs"], train=workshop.data("shuffled.tsv", shuffled))
+    assert splits["train"] != workshop.path("shuffled.tsv")
+    assert equal(trained(runs["ours"], "prediction"), trained(runs["theirs"], "prediction"))
+    assert metrics["classes"] == []
+    assert set(metrics["student"]["test"]) == {"pearson", "spearman"}
+    assert "confusion" not in metrics
+
+
+def test__regression_without_a_head_teaches_after_fine_tuning(workshop):
+    workshop.splits(ratings)
+    metrics = workshop.distill(also=("fine_tune.epochs=1",))
+    answers = read(workshop.path("run") / "predictions.jsonl")
+    assert all(isinstance(answer["score"], float) and "label" not in answer for answer in answers)
+    assert set(metrics["teacher"]["dev"]) == {"pearson", "spearman"}
+    config = read(workshop.path("run") / "student" / "config.json")
+    assert config["problem_type"] == "regression"
+
+
+def test__pairs_are_learnt_as_pairs(workshop):
+    workshop.model(classes=("neg", "pos"))
+    workshop.splits(pairs)
+    workshop.distill()
+    rows = read(workshop.path("run") / "predictions.jsonl")
+    assert all(row["text"] and row["pair"] for row in rows)
+    swapped = [{"text_a": row["pair"], "text_b": row["text"]} for row in rows]
+    (first, turned) = (
+        [answer["scores"]["pos"] for answer in tinybert.predict(workshop.path("run"), data=data)]
+        for data in ([{"text_a": row["text"], "text_b": row["pair"]} for row in rows], swapped)
+    )
+    assert first == pytest.approx([row["scores"]["pos"] for row in rows], abs=1e-6)
+    assert first != pytest.approx(turned, abs=1e-6)
+
+
+def test__the_classes_of_a_teachers_head_are_matched_by_name(workshop):
+    """The head says pos, neg; sorted, the data would say neg, pos."""
+    teacher = workshop.model(classes=("Pos", "neg"), bias=[2.0, 1.0])
+    before = sha(teacher / "model.safetensors")
+    metrics = workshop.distill()
+    assert metrics["classes"] == ["Pos", "neg"]
+    assert AutoModelForSequenceClassification.from_pretrained(workshop.path("run") / "student").config.id2label == {
+        0: "Pos",
+        1: "neg",
+    }
+    answers = read(workshop.path("run") / "predictions.jsonl")
+    assert {answer["teacher"] for answer in answers} == {"Pos"}
+    assert {answer["gold"] for answer in answers} == {"Pos", "neg"}
+    assert metrics["teacher"]["test"]["accuracy"] == 0.5
+    assert not (workshop.path("run") / "teacher").exists()
+    assert sha(teacher / "model.safetensors") == before
+
+
+def test__a_head_with_other_classes_is_refused_with_both_lists(workshop):
+    workshop.model(classes=("joy", "anger"))
+    with pytest.raises(UserError, match=r"train.tsv:2: the labels do not match .*neg, pos; classes: joy, anger"):
+        workshop.distill()
+    metrics = workshop.distill(also=("data.label_map={pos: joy, neg: anger}",))
+    assert metrics["classes"] == ["joy", "anger"]
+
+
+def test__a_student_may_be_a_checkpoint(workshop):
+    checkpoint = workshop.model("general", layers=2, width=12, seed=5)
+    workshop.model(classes=("neg", "pos"))
+    workshop.distill(student=checkpoint)
+    born = AutoModelForSequenceClassification.from_pretrained(
+        stage(workshop.path("run"), "birth") / "result" / "model"
+    ).state_dict()
+    given = AutoModelForSequenceClassification.from_pretrained(checkpoint).state_dict()
+    body = [name for name in given if not name.startswith("classifier")]
+    assert all(torch.equal(born[name], given[name]) for name in body)
+    assert not equal(born, trained(workshop.path("run"), "prediction"))
+
+
+@pytest.mark.parametrize(
+    ("student", "also", "complaint"),
+    [
+        ({"layers": 5, "width": 12}, (), "5 layers cannot learn layer by layer from a teacher of 4"),
+        ({"layers": 2, "width": 12, "heads": 2}, (), "2 heads cannot learn from the teacher's 3"),
+        ("5x12", (), "5 layers cannot learn layer by layer from a teacher of 4"),
+        ("2x13", (), r"3 heads do not divide width 13; widths that work: 9, 12, 15"),
+        ("2x12", ("student.heads=2",), "2 heads cannot learn from the teacher's 3"),
+    ],
+)
+def test__a_student_that_cannot_learn_from_this_teacher_is_refused(workshop, student, also, complaint):
+    if isinstance(student, dict):
+        student = workshop.model("general", **student)
+    workshop.model(classes=("neg", "pos"))
+    with pytest.raises(UserError, match=complaint):
+        workshop.distill(student=student, also=also)
+    with pytest.raises(UserError, match=complaint):
+        workshop.distill(student=student, also=also, dry_run=True, output=workshop.path("nowhere"))
+
+
+def test__a_student_with_another_vocabulary_is_refused(workshop):
+    workshop.model(classes=("neg", "pos"))
+    other = workshop.model("general", layers=2, width=12)
+    vocabulary = json.loads((other / "tokenizer.json").read_text())
+    pieces = vocabulary["model"]["vocab"]
+    pieces["film"], pieces["movie"] = pieces["movie"], pieces["film"]
+    (other / "tokenizer.json").write_text(json.dumps(vocabulary))
+    with pytest.raises(UserError, match="the vocabulary of .*general is not the teacher's"):
+        workshop.distill(student=other)
+
+
+def test__few_labels_and_dev_from_train(workshop):
+    workshop.model(classes=("neg", "pos"))
+    metrics = workshop.distill(dev=None, test=None, also=("data.per_class=5",))
+    assert metrics["data"]["rows"] == {"train": 10, "dev": 2}
+    assert metrics["evaluated_on"] == "dev"
+    assert "test" not in metrics["student"]
+    assert any("no --dev" in note for note in metrics["notes"])
