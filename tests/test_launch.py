@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from recipes.workshop import Workshop, contents, quick_finish, read, reviews, stage
 
+from recipes.workshop import Workshop, contents, quick_finish, read, reviews, stage
 from tinybert import launch
 from tinybert.engine import fit
 from tinybert.errors import UserError
@@ -76,7 +76,10 @@ def test__how_and_where_a_run_happens_changes_no_stage(workshop):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"also": ("prediction.lr=1e-4",)}, r"prediction\.lr: changed since stage prediction .*--restart-from prediction"),
+        (
+            {"also": ("prediction.lr=1e-4",)},
+            r"prediction\.lr: changed since stage prediction .*--restart-from prediction",
+        ),
         ({"also": ("intermediate.epochs=9",)}, r"intermediate\.epochs: changed since stage intermediate"),
         ({"also": ("student.layer_map=top",)}, r"student\.layer_map: changed since stage intermediate"),
         ({"student": "1x12"}, r"student\.path: changed since stage birth"),
@@ -112,7 +115,9 @@ def test__restart_from_a_stage_redoes_it_and_what_follows(workshop):
     assert (run / "student" / "model.safetensors").read_bytes() != student
     steps = [line["step"] for line in read(run / "metrics.jsonl") if line["stage"] == "prediction" and "loss" in line]
     assert steps == [1, 2, 3, 4, 5, 6]
-    with pytest.raises(UserError, match=r"--restart-from nonsense: .* there are: teacher, birth, intermediate, prediction"):
+    with pytest.raises(
+        UserError, match=r"--restart-from nonsense: .* there are: teacher, birth, intermediate, prediction"
+    ):
         workshop.distill(restart_from="nonsense")
 
 
@@ -147,7 +152,9 @@ def test__an_interrupted_run_continues_to_the_same_student(workshop, monkeypatch
     workshop.distill(output=torn)
     assert made.count("intermediate") == 6
     assert made.count("prediction") == 8  # the first epoch's checkpoint was after update 3
-    assert (torn / "student" / "model.safetensors").read_bytes() == (whole / "student" / "model.safetensors").read_bytes()
+    assert (torn / "student" / "model.safetensors").read_bytes() == (
+        whole / "student" / "model.safetensors"
+    ).read_bytes()
     assert losses(torn) == losses(whole)
 
 
@@ -203,7 +210,9 @@ def test__a_seed_alone_is_the_same_run_as_among_several(workshop):
     folder = workshop.path("seeds")
     workshop.distill(output=folder, seeds=1)
     workshop.distill(output=workshop.path("alone"), seed=1)
-    ours, theirs = ((f / "student" / "model.safetensors").read_bytes() for f in (folder / "seed-1", workshop.path("alone")))
+    ours, theirs = (
+        (f / "student" / "model.safetensors").read_bytes() for f in (folder / "seed-1", workshop.path("alone"))
+    )
     assert ours == theirs
 
 
@@ -211,20 +220,28 @@ def test__a_seed_alone_is_the_same_run_as_among_several(workshop):
 @pytest.mark.parametrize(
     ("changes", "problems"),
     [
-        ({"source": "s.tsv", "unlabeled": "u.tsv"}, {"--source: the recipe tinybert", "--unlabeled: the recipe tinybert"}),
+        (
+            {"source": "s.tsv", "unlabeled": "u.tsv"},
+            {"--source: the recipe tinybert", "--unlabeled: the recipe tinybert"},
+        ),
         ({"mlm": "m", "vectors": "v"}, {"--mlm: the recipe tinybert", "--vectors: the recipe tinybert"}),
         ({"teacher": None}, {"--teacher is missing", "--student 2x12 is a shape"}),
         ({"seeds": 0}, {"--seeds: is the number of runs"}),
         ({"seed": -1}, {"--seed: must not be negative"}),
         ({"also": ("kind=ranking",)}, {"--set kind=ranking: "}),
-        ({"also": ("prediction.epoch=1", "intermediate.lr=no")}, {"--set prediction.epoch=1: ", "--set intermediate.lr=no: "}),
+        (
+            {"also": ("prediction.epoch=1", "intermediate.lr=no")},
+            {"--set prediction.epoch=1: ", "--set intermediate.lr=no: "},
+        ),
         ({"config": "fancy"}, {"--config fancy: neither a preset"}),
     ],
 )
 def test__what_cannot_be_is_refused_before_anything_is_written(workshop, changes, problems):
     with pytest.raises(UserError) as refused:
         workshop.distill(output=workshop.path("nowhere"), **changes)
-    assert all(any(said.startswith(start) for said in refused.value.problems) for start in problems), refused.value.problems
+    assert all(any(said.startswith(start) for said in refused.value.problems) for start in problems), (
+        refused.value.problems
+    )
     assert len(refused.value.problems) == len(problems)
     assert not workshop.path("nowhere").exists()
 

@@ -8,14 +8,18 @@ from tinybert import log as log_module
 from tinybert.log import Log
 
 
-def test__records_can_be_rewound_to_a_position(tmp_path):
+def test__what_was_recorded_of_a_stage_after_a_step_can_be_forgotten(tmp_path):
     log = Log(tmp_path / "metrics.jsonl")
-    assert log.position() == 0
-    log.record({"stage": "a", "step": 1})
-    position = log.position()
-    log.record({"stage": "a", "step": 2})
-    log.rewind(position)
-    assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [1]
+    log.forget("a")
+    for stage, step in (("a", 1), ("a", 2), ("b", 1), ("a", 3)):
+        log.record({"stage": stage, "step": step})
+    with (tmp_path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"stage": "b", "st')  # half a line, as a full disk leaves it
+    log.forget("a", after=1)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines == [{"stage": "a", "step": 1}, {"stage": "b", "step": 1}]
+    log.forget("b")
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
 
 
 def test__a_silent_log_writes_nothing(tmp_path, capsys):

@@ -20,6 +20,7 @@ TEMPORARY = ".tmp-"  # prefix of everything unfinished; swept at the start of a 
 ASIDE = f"{TEMPORARY}old-"  # folders that step aside for their replacement
 MANIFEST = "manifest.json"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL_SAID = tuple(f"(os error {number})" for number in _FULL)  # how safetensors and tokenizers, in Rust, say it
 
 
 @contextmanager
@@ -27,8 +28,8 @@ def full_disk_as_resource_error(target: Path) -> Iterator[None]:
     """Turn "no space left" into a `ResourceError` that names the target."""
     try:
         yield
-    except OSError as error:
-        if error.errno in _FULL:
+    except Exception as error:
+        if _says_full(error):
             raise ResourceError(
                 f"{target}: no space left on the disk; free some and run the same command again"
             ) from error
@@ -86,6 +87,21 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def write_sealed(target: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object with its own hash, so that `found_sealed` sees damage."""
+    write_json(target, {**value, "sha256": sha256_json(value)})
+
+
+def found_sealed(path: Path) -> dict[str, Any] | None:
+    """Read what `write_sealed` wrote; None where it is absent or damaged."""
+    try:
+        content = dict(read_json(path))
+    except (OSError, ValueError, TypeError):
+        return None
+    seal = content.pop("sha256", None)  # None: written before there were seals
+    return content if seal in (None, sha256_json(content)) else None
+
+
 def fsync(path: Path) -> None:
     """Flush a file or a folder to the disk; a no-op for folders where the system cannot (Windows)."""
     if os.name == "nt" and path.is_dir():
@@ -140,6 +156,13 @@ def _manifest(folder: Path) -> Mapping[str, Mapping[str, Any]]:
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         for path in paths
     }
+
+
+def _says_full(error: Exception) -> bool:
+    """Whether an error means a full disk; what is written in Rust raises errors that have no number."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    return any(said in str(error) for said in _FULL_SAID)
 
 
 def _settle(path: Path) -> None:

@@ -20,10 +20,11 @@ def refuse_foreign(folder: Path) -> None:
     Raises:
         UserError: If the folder is not empty and no run began in it.
     """
-    if not folder.exists():
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"--output {folder}: {there} is a file; a run needs a folder of its own")
+    if there != folder:
         return
-    if not folder.is_dir():
-        raise UserError(f"--output {folder}: is a file; a run needs a folder of its own")
     ours = {"config.yaml", "metrics.json", LOCK}
     content = {path.name for path in folder.iterdir()}
     if content and not content & ours:
@@ -60,10 +61,8 @@ def forget_stages(folder: Path, first: str | None) -> None:
         there = ", ".join(names) or "none yet"
         raise UserError(f"--restart-from {first}: {folder} has no such stage; there are: {there}")
     doomed = stages[names.index(first) if first else 0 :]
-    if doomed and (doomed[0] / "begun.json").exists():
-        position = files.read_json(doomed[0] / "begun.json")["metrics_position"]
-        Log(folder / "metrics.jsonl").rewind(position)
     if any(path.name.endswith("-teacher") for path in doomed):
         shutil.rmtree(folder / "teacher", ignore_errors=True)  # it would pass for the one that is made anew
     for path in reversed(doomed):
+        Log(folder / "metrics.jsonl").forget(path.name.split("-", 1)[1])
         shutil.rmtree(path)

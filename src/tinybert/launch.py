@@ -18,7 +18,14 @@ from tinybert.config import dump_yaml, resolve
 from tinybert.errors import UserError
 from tinybert.folders import forget_stages, locked, refuse_foreign
 from tinybert.log import Log
-from tinybert.machine import Processes, choose_device, description, join_processes, prepare
+from tinybert.machine import (
+    Processes,
+    choose_device,
+    description,
+    join_processes,
+    lost_processes_as_resource_error,
+    prepare,
+)
 from tinybert.models.student import is_shape
 from tinybert.recipes import RECIPES, Recipe
 from tinybert.report.aggregate import aggregate
@@ -107,7 +114,8 @@ def launch(asked: Order, *, restart: bool = False, restart_from: str | None = No
     again = _Again(restart or restart_from is not None, restart_from)
     seeds = asked.settings.seeds
     orders = [asked] if seeds is None else [asked.seeded(seed) for seed in range(1, seeds + 1)]
-    with locked(asked.folder) if processes.rank == 0 else nullcontext():
+    lock = locked(asked.folder) if processes.rank == 0 else nullcontext()
+    with lost_processes_as_resource_error(), lock:
         metrics = [_one_run(one, again, cache, device, processes) for one in orders]
         if processes.rank == 0:
             shutil.rmtree(cache, ignore_errors=True)

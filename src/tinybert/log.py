@@ -14,6 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from tinybert.files import full_disk_as_resource_error, write_text
+
 PLAIN_LINE_EVERY = 15.0  # seconds between progress lines where there is no terminal
 
 
@@ -39,21 +41,23 @@ class Log:
     def record(self, entry: Mapping[str, Any]) -> None:
         """Append one line to `metrics.jsonl`, and its numbers to TensorBoard."""
         if self._metrics is not None:
-            with self._metrics.open("a", encoding="utf-8") as stream:
+            with full_disk_as_resource_error(self._metrics), self._metrics.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
         if self._writer is not None and "step" in entry:
             for name, value in _numbers(entry):
                 self._writer.add_scalar(f"{entry['stage']}/{name}", value, entry["step"])
 
-    def position(self) -> int:
-        """How many bytes `metrics.jsonl` has; a checkpoint keeps it, so that a resumed run repeats no line."""
-        return self._metrics.stat().st_size if self._metrics is not None and self._metrics.exists() else 0
+    def forget(self, stage: str, after: int = 0) -> None:
+        """Forget what was recorded of a stage after step `after`, and half a line, so that a redone step is there once.
 
-    def rewind(self, position: int) -> None:
-        """Forget what was recorded after `position`."""
-        if self._metrics is not None and self._metrics.exists():
-            with self._metrics.open("r+b") as stream:
-                stream.truncate(min(position, self.position()))
+        By stage and not by place: a stage whose result was damaged is done again when later ones are finished.
+        """
+        if self._metrics is None or not self._metrics.exists():
+            return
+        lines = self._metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        kept = [line for line in lines if _is_before(line, stage, after)]
+        if len(kept) < len(lines):
+            write_text(self._metrics, "".join(kept))
 
     @contextmanager
     def progress(self, what: str, total: int, done: int = 0) -> Iterator["Bar"]:
@@ -88,6 +92,15 @@ class Bar:
     def _seconds_left(self) -> float:
         elapsed = time.monotonic() - self._started
         return elapsed / max(self._done - self._first, 1) * (self._total - self._done)
+
+
+def _is_before(line: str, stage: str, step: int) -> bool:
+    """Whether a line of `metrics.jsonl` stays when a stage goes back to `step`."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return line.endswith("\n") and not (entry.get("stage") == stage and entry.get("step", step + 1) > step)
 
 
 def _numbers(entry: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 import psutil
 import torch
 
-from tinybert.errors import UserError
+from tinybert.errors import ResourceError, UserError
 
+_LOST_SAID = ("Connection closed by peer", "Connection reset by peer", "gloo/transport")  # gloo has no type for it
 PATIENCE = timedelta(hours=6)  # one process may fill the teacher's store while the others wait
 
 
@@ -36,6 +39,19 @@ def join_processes(device: torch.device) -> Processes:
 
     state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
     return Processes(state.process_index, state.num_processes)
+
+
+@contextmanager
+def lost_processes_as_resource_error() -> Iterator[None]:
+    """Turn what a process meets when another one of its run has ended into a `ResourceError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.distributed.DistError) or any(said in str(error) for said in _LOST_SAID):
+            raise ResourceError(
+                "another process of this run has ended, and says why; the same command again continues"
+            ) from error
+        raise
 
 
 def choose_device(name: str | None) -> torch.device:

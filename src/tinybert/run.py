@@ -117,6 +117,7 @@ class Run:
         place = StageRun(self, name, self.folder / "stages" / f"{self._stages}-{name}", fingerprint)
         if self.is_main:
             place.begin(inputs)
+        self.wait()
         self._parent = fingerprint
         return place
 
@@ -135,7 +136,10 @@ class Run:
 
     @contextmanager
     def deferring_signals(self) -> Iterator[None]:
-        """Inside, a signal only sets `stop_signal`: the loop ends its step, saves, and raises `Interrupted` itself."""
+        """Inside, a signal only sets `stop_signal`: the loop ends its step, saves, and raises `Interrupted` itself.
+
+        The same signal again does not wait. Another one does: a launcher adds a SIGTERM to the Ctrl-C of a terminal.
+        """
         self._deferring = True
         try:
             yield
@@ -144,13 +148,12 @@ class Run:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Turn SIGINT and SIGTERM into a checkpoint and an `Interrupted`; a second signal does not wait."""
+        """Turn SIGINT and SIGTERM into a checkpoint and an `Interrupted`."""
 
         def handle(number: int, _frame: FrameType | None) -> None:
-            if self._deferring and not self.stop_signal:
-                self.stop_signal = number
-            else:
+            if not self._deferring or number == self.stop_signal:
                 raise Interrupted(number)
+            self.stop_signal = self.stop_signal or number
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -191,13 +194,16 @@ class StageRun:
     def begin(self, inputs: Mapping[str, Any]) -> None:
         """Note what the stage begins with, or check that it is what it was begun with."""
         begun = self.folder / "begun.json"
-        if begun.exists():
-            before = files.read_json(begun)
+        before = files.found_sealed(begun)
+        if before is not None:
             if before["fingerprint"] != self.fingerprint:
                 raise UserError(self._mismatch(before, inputs))
             return
+        if self.folder.exists() and any(self.folder.iterdir()):  # results of nobody knows what
+            self.run.log.say(f"{self.name}: {begun.name} is missing or damaged; the stage is done again")
+            shutil.rmtree(self.folder)
         entry = {"fingerprint": self.fingerprint, "inputs": dict(inputs), "config": dict(self.run.config)}
-        files.write_json(begun, {**entry, "metrics_position": self.run.log.position()})
+        files.write_sealed(begun, entry)
 
     def finish(self, make: Callable[[Path], None]) -> None:
         """Write the result atomically: `make` fills a folder, which then appears whole, with its manifest."""

@@ -15,11 +15,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from recipes.workshop import Workshop, contents, equal, made_once, quick_finish, read, stage
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 import tinybert
+from recipes.workshop import Workshop, contents, equal, made_once, quick_finish, read, stage
 from tinybert import cli, launch
 from tinybert.config import preset_names, resolve
 from tinybert.engine import fit
@@ -236,7 +236,9 @@ def test__predictions_have_the_promised_form_and_make_the_metrics(made):
         assert set(answer["scores"]) == {"neg", "pos"}
         assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-6)
         assert answer["label"] == max(answer["scores"], key=answer["scores"].get)
-    columns = {"student": "label", "student_int8": "student_int8"} | ({"teacher": "teacher"} if made.needs_teacher else {})
+    columns = {"student": "label", "student_int8": "student_int8"} | (
+        {"teacher": "teacher"} if made.needs_teacher else {}
+    )
     for system, column in columns.items():
         right = np.mean([answer[column] == answer["gold"] for answer in answers])
         assert made.metrics[system]["test"]["accuracy"] == pytest.approx(right)

@@ -1,8 +1,8 @@
 """The claims of plain fine-tuning: gold labels only, a teacher that only lends its form."""
 
 import pytest
-from recipes.workshop import contents, equal, read, stage, trained
 
+from recipes.workshop import contents, equal, read, stage, trained
 from tinybert.errors import UserError
 
 
@@ -10,7 +10,10 @@ def test__a_checkpoint_is_fine_tuned_without_any_teacher(workshop):
     checkpoint = workshop.model("general", layers=2, width=12)
     metrics = workshop.distill("fine_tune", teacher=None, student=checkpoint)
     assert "teacher" not in metrics
-    assert [path.name for path in sorted((workshop.path("run") / "stages").glob("[0-9]*"))] == ["1-birth", "2-fine_tune"]
+    assert [path.name for path in sorted((workshop.path("run") / "stages").glob("[0-9]*"))] == [
+        "1-birth",
+        "2-fine_tune",
+    ]
     assert "teacher" not in read(workshop.path("run") / "predictions.jsonl")[0]
 
 
@@ -43,5 +46,7 @@ def test__gold_labels_are_what_is_learnt(workshop):
 
 
 def equal_birth(first, second):
-    digests = ({name: one for name, (one, _) in contents(stage(run, "birth") / "result").items()} for run in (first, second))
+    digests = (
+        {name: one for name, (one, _) in contents(stage(run, "birth") / "result").items()} for run in (first, second)
+    )
     return len({tuple(sorted(found.items())) for found in digests}) == 1

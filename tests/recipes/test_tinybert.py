@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from recipes.workshop import Workshop, equal, pairs, ratings, read, stage, trained
 from transformers import AutoModelForSequenceClassification
 
 import tinybert
+from recipes.workshop import Workshop, equal, pairs, ratings, read, stage, trained
 from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models.student import Student
@@ -75,7 +75,9 @@ def test__the_layer_map_decides_which_teacher_layers_teach(tiny_bert, name, laye
 
 @pytest.mark.parametrize(("projection", "matrices"), [("embedding_and_hidden", 2), ("shared", 1), ("per_layer", 3)])
 def test__the_projection_decides_how_many_maps_are_learnt(tiny_bert, projection, matrices):
-    assert [tuple(one.shape) for one in an_objective(tiny_bert, projection=projection).parameters()] == [(24, 12)] * matrices
+    assert [tuple(one.shape) for one in an_objective(tiny_bert, projection=projection).parameters()] == [
+        (24, 12)
+    ] * matrices
 
 
 def test__layer_map_and_projection_change_what_is_learnt(workshop):

@@ -65,7 +65,9 @@ class Workshop:
         made = make or reviews
         sizes = {"train": 24, "dev": 12, "test": 12}
         return {
-            name: self.path(f"{name}.tsv") if self.path(f"{name}.tsv").exists() else self.data(f"{name}.tsv", made(n, seed))
+            name: self.path(f"{name}.tsv")
+            if self.path(f"{name}.tsv").exists()
+            else self.data(f"{name}.tsv", made(n, seed))
             for seed, (name, n) in enumerate(sizes.items(), 1)
         }
 
@@ -88,9 +90,7 @@ class Workshop:
 def reviews(count: int, seed: int = 0) -> Rows:
     """Texts whose class is that of one word in them; as many of each class."""
     rng = np.random.default_rng(seed)
-    return [
-        {"text": _text(rng, SIGNS[label]), "label": label} for label in (CLASSES[n % 2] for n in range(count))
-    ]
+    return [{"text": _text(rng, SIGNS[label]), "label": label} for label in (CLASSES[n % 2] for n in range(count))]
 
 
 def ratings(count: int, seed: int = 0) -> Rows:
@@ -103,9 +103,7 @@ def ratings(count: int, seed: int = 0) -> Rows:
 def pairs(count: int, seed: int = 0) -> Rows:
     """Pairs of texts with a class."""
     first, second = reviews(count, seed), reviews(count, seed + 100)
-    return [
-        {"text_a": a["text"], "text_b": b["text"], "label": a["label"]} for a, b in zip(first, second, strict=True)
-    ]
+    return [{"text_a": a["text"], "text_b": b["text"], "label": a["label"]} for a, b in zip(first, second, strict=True)]
 
 
 def quickest(recipe: str) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def remembered(
     store = Store(teacher, rows, place.run.cache or place.run.folder / "cache")
     wanted = needs | {LOGITS}  # which cost nothing more, and which the last lesson asks for
     decision = place.folder / "teacher_cache.json"
-    if not decision.exists() and place.run.is_main:
+    if place.run.is_main and files.found_sealed(decision) is None:
         _decide(store.bytes(wanted), decision, place, budget)
     place.run.wait()
     if place.finished or not files.read_json(decision)["stored"]:
@@ -49,7 +49,7 @@ def remembered(
 
 def _decide(size: int, decision: Path, place: StageRun, budget: str) -> None:
     stored = size <= _budget_bytes(budget, place.folder)
-    files.write_json(decision, {"stored": stored, "bytes": size})
+    files.write_sealed(decision, {"stored": stored, "bytes": size})
     verb = "are stored" if stored else "are over the budget (teacher.cache) and computed at each update"
     place.run.log.say(f"{place.name}: the teacher's outputs, {size / 1e6:.0f} MB, {verb}")
 

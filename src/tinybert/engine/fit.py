@@ -15,6 +15,7 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.engine import checkpoint
 from tinybert.engine.learner import Learner
 from tinybert.engine.update import Observed, update
+from tinybert.errors import Interrupted
 from tinybert.models.student import Student
 from tinybert.run import StageRun
 from tinybert.types import Objective, Selector, Stage
@@ -86,6 +87,8 @@ def fit(
             bar.advance(loss=loss)
             if learner.out_of_patience:
                 break
+    if place.run.stop_signal and place.run.world == 1:  # it came after the last look
+        raise Interrupted(place.run.stop_signal)
     return _finished(learner)
 
 

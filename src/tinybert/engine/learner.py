@@ -35,7 +35,6 @@ class Counters:
         judgements_since_best: What patience counts.
         splits: Into how many parts a micro-batch is cut because it did not fit the GPU.
         bad_steps: Updates in a row without a finite gradient.
-        metrics_position: Length of `metrics.jsonl`.
     """
 
     step: int = 0
@@ -45,7 +44,6 @@ class Counters:
     judgements_since_best: int = 0
     splits: int = 1
     bad_steps: int = 0
-    metrics_position: int = 0
 
 
 @dataclass
@@ -61,6 +59,8 @@ class Learner:
         examples: Rows of the data set.
         now: Counters.
         best_weights: The student as it was at `now.best`.
+        stopping: The signal that all ranks have agreed to stop for; 0 = none.
+        sums: How many figures ranks add up after an update; 0 = not known yet.
     """
 
     student: Student
@@ -71,6 +71,8 @@ class Learner:
     examples: int
     now: Counters = field(default_factory=Counters)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    stopping: int = 0
+    sums: int = 0
 
     def __post_init__(self) -> None:
         """Name what is trained, make the optimizer, count the updates."""
@@ -131,15 +133,17 @@ class Learner:
     def save_if_due(self) -> None:
         """Checkpoint at the end of an epoch, every so many seconds, and before giving way to a signal."""
         late = time.monotonic() - self._saved_at > self.run.settings.checkpoint_every
-        stopping = self.run.stop_signal
-        if (late or stopping or self.at_end_of_epoch) and self.now.step < self.steps and self.run.is_main:
+        if self.run.world == 1:
+            self.stopping = self.run.stop_signal
+        due = (late or self.at_end_of_epoch) and self.now.step < self.steps
+        if (due or self.stopping) and self.run.is_main:
             self.save()
-        if stopping:
-            raise Interrupted(stopping)
+        if self.stopping:
+            self.run.wait()
+            raise Interrupted(self.stopping)
 
     def save(self) -> None:
         """Write a checkpoint of the last update."""
-        self.now.metrics_position = self.run.log.position()
         tensors = {
             "student": self.student.state_dict(),
             "objective": self.objective.state_dict(),
@@ -153,6 +157,8 @@ class Learner:
     def resume(self) -> None:
         """Continue from the newest whole checkpoint, where there is one."""
         found = checkpoint.newest(self.place)
+        if self.run.is_main:
+            self.run.log.forget(self.place.name, after=0 if found is None else int(found.counters["step"]))
         if found is None:
             return
         self.student.load_state_dict(found.tensors["student"])
@@ -161,5 +167,4 @@ class Learner:
         self.selector.load_state_dict(dict(found.tensors["selector"]))
         self.best_weights = dict(found.tensors["best"])
         self.now = Counters(**found.counters)
-        self.run.log.rewind(self.now.metrics_position)
         self.run.log.say(f"{self.place.name}: continues after update {self.now.step} of {self.steps}")

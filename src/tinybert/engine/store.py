@@ -119,7 +119,13 @@ class Store:
         return self.folder / f"{signal.kind}-{signal.layer}" / f"{shard:05d}.bin"
 
     def _lacking(self, signals: frozenset[Signal], shard: int) -> frozenset[Signal]:
-        return frozenset(signal for signal in signals if not self._path(signal, shard).exists())
+        return frozenset(signal for signal in signals if not self._is_there(signal, shard))
+
+    def _is_there(self, signal: Signal, shard: int) -> bool:
+        """Whether a shard is there, and as long as it must be."""
+        path, rows = self._path(signal, shard), np.concatenate(self._shards[shard])
+        wanted = int(self._sizes(signal)[rows].sum()) * self.teacher.dtype.itemsize
+        return path.exists() and path.stat().st_size == wanted
 
     def _write(self, signals: frozenset[Signal], shard: int, device: torch.device) -> None:
         parts: dict[Signal, list[bytes]] = {signal: [] for signal in signals}

@@ -6,6 +6,7 @@ number of micro-batches nor that of ranks, nor how unevenly a selector keeps, ch
 
 import time
 from math import isfinite
+from signal import SIGINT, SIGTERM
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -20,6 +21,7 @@ from tinybert.errors import ResourceError
 from tinybert.types import NO_TRACE, Batch, Signal, Trace
 
 BAD_STEPS = 10  # updates in a row without a finite gradient before the run gives up
+_STOPS = (int(SIGTERM), int(SIGINT))
 RECORDS = 200  # lines per stage in metrics.jsonl, about
 
 
@@ -99,16 +101,26 @@ def _look(
 
 
 def _over_ranks(learner: Learner, totals: dict[str, Tensor]) -> dict[str, float]:
-    """Loss, count and stop signal are summed over ranks; the terms stay this rank's, scaled to the whole batch."""
-    run, local = learner.run, float(totals["kept"])
-    if run.world > 1:
-        joint = torch.stack([totals["kept"], totals["loss"], torch.full_like(totals["loss"], run.stop_signal)])
+    """Sums over all ranks; and whether one of them was asked to stop."""
+    sums = torch.stack(list(totals.values()))
+    if learner.run.world > 1:
+        stops = torch.tensor([float(learner.run.stop_signal == number) for number in _STOPS], device=sums.device)
+        # A rank that had no row in this update does not know the terms' names; the first rank always has one.
+        unknown = sums.new_zeros(_number_of_sums(learner, sums) - len(sums))
+        joint = torch.cat([stops, sums, unknown])
         torch.distributed.all_reduce(joint)
-        totals["kept"], totals["loss"] = joint[0], joint[1]
-        run.stop_signal = run.stop_signal or int(joint[2])
-    values = dict(zip(totals, torch.stack(list(totals.values())).tolist(), strict=True))
-    scale = values["kept"] / max(local, 1e-12)
-    return {name: value if name in ("kept", "loss") else value * scale for name, value in values.items()}
+        learner.stopping = next((n for n, asked in zip(_STOPS, joint.tolist(), strict=False) if asked), 0)
+        sums = joint[len(_STOPS) : len(_STOPS) + len(sums)]
+    return dict(zip(totals, sums.tolist(), strict=True))
+
+
+def _number_of_sums(learner: Learner, sums: Tensor) -> int:
+    """How many sums the first rank has; asked once a stage."""
+    if learner.sums == 0:
+        number = torch.tensor(len(sums), device=sums.device)
+        torch.distributed.broadcast(number, 0)
+        learner.sums = int(number)
+    return learner.sums
 
 
 def _step(learner: Learner, kept: float, indices: Int[np.ndarray, " batch"]) -> None:

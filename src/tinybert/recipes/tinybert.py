@@ -29,7 +29,7 @@ CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Und
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Flags):
-    """Settings of the recipe; the defaults are the paper's (section 4.1 and appendix A)."""
+    """Settings of the recipe; the defaults are the preset `paper`."""
 
     data: DataSettings = field(default_factory=DataSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)

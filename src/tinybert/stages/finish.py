@@ -47,7 +47,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     """Everything a run leaves that is not training; returns what `metrics.json` says."""
     done = run.folder / "stages" / "finished.json"
     key = _key(job, outcome)
-    if done.exists() and files.read_json(done) == key and _complete(run.folder):
+    if files.found_sealed(done) == key and _complete(run.folder):
         run.log.say("finish: found, nothing to do")
         return dict(files.read_json(run.folder / "metrics.json"))
     model = outcome.student.model
@@ -61,7 +61,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
     _write_cards(job, metrics, about, run)
     render([run.folder], run.folder / "report.html")
-    files.write_json(done, key)
+    files.write_sealed(done, key)
     return metrics
 
 

@@ -13,7 +13,7 @@ KEPT = "kept.json"  # stands for the stages of a run that kept only its student
 
 def keep_only_the_student(run: Run, job: Job) -> None:
     """Remove what only a resume needs, and note what the result was made from."""
-    files.write_json(run.folder / KEPT, _made_from(run, job))
+    files.write_sealed(run.folder / KEPT, _made_from(run, job))
     for name in ("stages", "teacher"):
         shutil.rmtree(run.folder / name, ignore_errors=True)
 
@@ -24,9 +24,9 @@ def kept_result(run: Run, job: Job) -> dict[str, Any] | None:
     Raises:
         UserError: If it was made from something else.
     """
-    if not (run.folder / KEPT).exists():
+    before, now = files.found_sealed(run.folder / KEPT), _made_from(run, job)
+    if before is None:
         return None
-    before, now = files.read_json(run.folder / KEPT), _made_from(run, job)
     if changed := sorted(key for key in {**before, **now} if before.get(key) != now.get(key)):
         raise UserError(f"{', '.join(changed)}: changed since {run.folder} was finished; --restart begins anew")
     run.log.say("found finished, nothing to do")

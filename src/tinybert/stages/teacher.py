@@ -70,11 +70,11 @@ def qualified_teacher(job: Job, settings: TeacherSettings, stage: Stage, run: Ru
 def _examine(teacher: Student, job: Job, settings: TeacherSettings, place: StageRun) -> None:
     """Evaluate the teacher on dev before anything is distilled from it, once."""
     examined = place.folder / "examined.json"
-    if not examined.exists() and place.run.is_main:
+    if place.run.is_main and files.found_sealed(examined) is None:
         logits = student_logits(teacher, job.dev, place.run)
         strength = _strength(logits, job, place.run)
         figures = {"dev": quality(logits, job.dev.needed_labels(), job.task), "strength": strength.verdict}
-        files.write_json(examined, {**figures, "figure": strength.figure, "baseline": strength.baseline})
+        files.write_sealed(examined, {**figures, "figure": strength.figure, "baseline": strength.baseline})
     place.run.wait()
     found = files.read_json(examined)
     shown = ", ".join(f"{name} {value:.3f}" for name, value in found["dev"].items())

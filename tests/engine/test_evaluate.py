@@ -1,0 +1,75 @@
+"""What a network says about rows: order, mode, and the figure that decides."""
+
+import numpy as np
+import pytest
+import torch
+
+from tinybert.data.batches import by_length
+from tinybert.data.encode import encode
+from tinybert.data.examples import Examples
+from tinybert.data.task import Task
+from tinybert.engine import evaluate
+from tinybert.engine.evaluate import judge_on, logits_of, quality, student_logits
+from tinybert.types import Example
+
+TASK = Task("classification", ("neg", "pos"), 1)
+
+
+def test__logits_come_in_row_order_whatever_the_batches(make_world, monkeypatch):
+    world = make_world(rows=40)
+    student, run = world.make_student(), world.run()
+    whole = student_logits(student, world.rows, run)
+    one_by_one = np.concatenate([student_logits(student, world.rows, run)[row : row + 1] for row in range(3)])
+    monkeypatch.setattr(evaluate, "ROWS_AT_ONCE", 7)
+    assert len(by_length(world.rows.lengths, 7)) > 1
+    assert np.allclose(student_logits(student, world.rows, run), whole, atol=1e-5)
+    assert np.allclose(one_by_one, whole[:3])
+    alone = student.observe(world.rows.batch(np.array([17])), frozenset({evaluate.LOGITS})).needed_logits()
+    assert np.allclose(alone.detach().numpy(), whole[17:18], atol=1e-5)
+
+
+def test__an_answer_sees_every_row_once(make_world):
+    world, seen = make_world(rows=16), []
+
+    def answer(batch):
+        seen.extend(batch.rows.tolist())
+        return batch.rows[:, None].float()
+
+    assert logits_of(answer, world.rows)[:, 0].tolist() == list(range(16))
+    assert sorted(seen) == list(range(16))
+
+
+def test__judging_leaves_the_network_and_all_randomness_as_they_were(make_world):
+    world = make_world()
+    student, run = world.make_student(), world.run()
+    student.train()
+    torch.manual_seed(4)
+    before = torch.random.get_rng_state()
+    judge = judge_on(student, world.rows, TASK, run)
+    assert judge() == judge()
+    assert student.training
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(parameter.grad is None for parameter in student.parameters())
+
+
+def test__the_figure_that_decides_is_accuracy_or_pearson(make_world, tmp_path, tiny_tokenizer):
+    world = make_world()
+    student, run = world.make_student(), world.run()
+    logits = student_logits(student, world.rows, run)
+    right = np.mean(logits.argmax(axis=1) == world.rows.needed_labels())
+    assert judge_on(student, world.rows, TASK, run)() == pytest.approx(right)
+
+    scored = Examples.of([Example("good " * (n + 1), label=float(n), row=n + 1) for n in range(6)])
+    rows = encode(scored, tiny_tokenizer, 32, tmp_path / "scores.arrow")
+    first = student_logits(student, rows, run)[:, 0]
+    found = judge_on(student, rows, Task("regression"), run)()
+    assert found == pytest.approx(np.corrcoef(first, np.arange(6.0))[0, 1], abs=1e-6)
+
+
+def test__quality_has_the_figures_of_the_task():
+    logits = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0]], dtype=np.float32)
+    labels = np.array([0, 1, 1])
+    figures = quality(logits, labels, TASK)
+    assert set(figures) == {"accuracy", "f1", "macro_f1", "mcc"}
+    assert figures["accuracy"] == pytest.approx(2 / 3)
+    assert set(quality(logits[:, :1], np.array([0.5, 0.1, 0.9]), Task("regression"))) == {"pearson", "spearman"}

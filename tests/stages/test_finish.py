@@ -1,0 +1,46 @@
+"""The end of a run on networks and texts out of the ordinary."""
+
+import pytest
+
+from recipes.workshop import CLASSES, Workshop, quick_finish, read, reviews
+
+
+@pytest.fixture
+def workshop(tmp_path, tiny_tokenizer):
+    with quick_finish():
+        yield Workshop(tmp_path, tiny_tokenizer)
+
+
+def test__markup_quotes_and_foreign_letters_reach_the_files_unharmed(workshop):
+    rows = reviews(12, seed=3)
+    rows[0]["text"], rows[1]["text"] = "<script>alert('good')</script> & bad", 'a "good" film, é 🎬 |'
+    workshop.model(classes=CLASSES)
+    workshop.distill(test=[dict(row) for row in rows])
+    run = workshop.path("run")
+    assert [line["text"] for line in read(run / "predictions.jsonl")] == [row["text"] for row in rows]
+    assert "<script>alert" not in (run / "report.html").read_text()
+
+
+def test__rows_that_were_put_aside_leave_gaps_and_reasons(workshop):
+    rows = reviews(12, seed=3)
+    rows[4]["text"] = " "
+    workshop.model(classes=CLASSES)
+    workshop.distill(test=rows, also=("data.skip_bad=0.1",))
+    run = workshop.path("run")
+    assert [line["row"] for line in read(run / "predictions.jsonl")] == [1, 2, 3, 4, *range(6, 13)]
+    (rejected,) = read(run / "rejected.jsonl")
+    assert rejected["reason"]
+
+
+def test__the_class_called_positive_is_part_of_the_figures_not_of_the_training(workshop):
+    workshop.model(classes=CLASSES)
+    first = workshop.distill()
+    weights = (workshop.path("run") / "student" / "model.safetensors").read_bytes()
+    second = workshop.distill(also=("data.positive=neg",))
+    assert (workshop.path("run") / "student" / "model.safetensors").read_bytes() == weights
+    assert {
+        name for name in first["teacher"]["test"] if first["teacher"]["test"][name] != second["teacher"]["test"][name]
+    } <= {"f1"}
+    assert first["teacher"]["test"]["macro_f1"] == pytest.approx(
+        (first["teacher"]["test"]["f1"] + second["teacher"]["test"]["f1"]) / 2
+    )

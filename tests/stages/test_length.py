@@ -1,0 +1,22 @@
+"""How long a stage is where the settings leave it open."""
+
+import pytest
+
+from tinybert.stages.length import LEAST_STEPS, MOST_EPOCHS, stretched
+from tinybert.types import Stage
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "epochs"),
+    [(8635, 32, 3), (3200, 32, 3), (3168, 32, 4), (960, 32, 10), (80, 32, 20), (1, 32, 20), (80, 8, 20), (960, 8, 3)],
+)
+def test__few_rows_get_more_epochs_up_to_a_bound(rows, batch_size, epochs):
+    found = stretched(Stage(epochs=None, batch_size=batch_size), rows, epochs=3)
+    assert found.epochs == epochs
+    steps = -(-rows // batch_size) * epochs
+    assert steps >= LEAST_STEPS or epochs == MOST_EPOCHS
+
+
+def test__what_the_user_said_stands():
+    assert stretched(Stage(epochs=1), 8, epochs=3) == Stage(epochs=1)
+    assert stretched(Stage(epochs=None, lr=1e-3), 8635, epochs=5) == Stage(epochs=5, lr=1e-3)

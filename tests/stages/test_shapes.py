@@ -1,0 +1,47 @@
+"""Teacher and student fit each other, or the run does not begin."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from recipes.workshop import Workshop, quick_finish
+from tinybert.engine import fit
+from tinybert.errors import UserError
+from tinybert.models.hf import Shape
+from tinybert.stages.shapes import shapes
+
+
+@pytest.fixture
+def workshop(tmp_path, tiny_tokenizer):
+    return Workshop(tmp_path, tiny_tokenizer)
+
+
+def settings(teacher, student, heads=None):
+    return SimpleNamespace(
+        teacher=SimpleNamespace(path=None if teacher is None else str(teacher)),
+        student=SimpleNamespace(path=str(student), heads=heads, inner=None),
+    )
+
+
+def test__sizes_come_from_the_shape_or_the_checkpoint(workshop):
+    teacher, checkpoint = workshop.model(), workshop.model("student", layers=3, width=12)
+    of_teacher = Shape(layers=4, width=24, heads=3, inner=41)
+    assert shapes(settings(teacher, "2x12"), needs_teacher=True) == (of_teacher, Shape(2, 12, 3, 48))
+    assert shapes(settings(teacher, checkpoint), needs_teacher=True) == (of_teacher, Shape(3, 12, 3, 41))
+    assert shapes(settings(None, checkpoint), needs_teacher=False) == (None, Shape(3, 12, 3, 41))
+
+
+def test__only_a_student_that_learns_from_the_teacher_must_match_it(workshop):
+    teacher = workshop.model()
+    assert shapes(settings(teacher, "6x12", heads=2), needs_teacher=False)[1] == Shape(6, 12, 2, 48)
+    for student, heads in (("6x12", None), ("2x12", 2)):
+        with pytest.raises(UserError, match="cannot learn"):
+            shapes(settings(teacher, student, heads), needs_teacher=True)
+
+
+def test__a_misfit_is_told_before_the_teacher_is_fine_tuned(workshop, monkeypatch):
+    monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("the teacher was trained"))
+    workshop.model()
+    other = workshop.model("student", layers=2, width=12, heads=2)
+    with quick_finish(), pytest.raises(UserError, match=r"student\.heads: 2 heads cannot learn from the teacher's 3"):
+        workshop.distill(student=other)

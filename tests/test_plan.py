@@ -1,0 +1,119 @@
+"""The dry run: trains and writes nothing, and says everything that is wrong at once."""
+
+import pytest
+
+from recipes.workshop import Workshop, reviews
+from tinybert import cli, plan
+from tinybert.engine import fit
+from tinybert.errors import UserError
+
+
+@pytest.fixture
+def workshop(tmp_path, tiny_tokenizer, monkeypatch):
+    monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("a dry run trained"))
+    made = Workshop(tmp_path, tiny_tokenizer)
+    made.model()
+    made.splits()
+    return made
+
+
+def problems(workshop, **changes):
+    before = sorted(workshop.folder.rglob("*"))
+    with pytest.raises(UserError) as refused:
+        workshop.distill(dry_run=True, **changes)
+    assert [path for path in sorted(workshop.folder.rglob("*")) if path not in before] == []
+    return refused.value.problems
+
+
+def test__a_plan_names_sizes_rows_stages_and_time_and_leaves_nothing_behind(workshop):
+    before = sorted(workshop.folder.rglob("*"))
+    found = workshop.distill(dry_run=True)
+    assert sorted(workshop.folder.rglob("*")) == before
+    assert found["teacher"] == {"layers": 4, "width": 24, "heads": 3, "inner": 41}
+    assert found["student"] == {"layers": 2, "width": 12, "heads": 3, "inner": 48}
+    assert found["rows"] == {"train": 24, "dev": 12, "test": 12}
+    assert [(stage["name"], stage["updates"]) for stage in found["stages"]] == [
+        ("teacher", 6),
+        ("intermediate", 6),
+        ("prediction", 6),
+    ]
+    assert found["seconds"] == sum(stage["seconds"] for stage in found["stages"])
+    assert found["disk_mb"] >= 0
+    assert found["memory_mb"] >= 0
+
+
+def test__a_teacher_with_a_head_is_not_planned_to_be_trained(workshop):
+    workshop.model(classes=("neg", "pos"))
+    found = workshop.distill(dry_run=True, also=("prediction.max_steps=4",))
+    assert [(stage["name"], stage["updates"]) for stage in found["stages"]] == [("intermediate", 6), ("prediction", 4)]
+
+
+def test__fine_tuning_is_one_stage_with_or_without_an_origin(workshop):
+    checkpoint = workshop.model("general", layers=2, width=12)
+    for found in (
+        workshop.distill("fine_tune", dry_run=True),
+        workshop.distill("fine_tune", dry_run=True, teacher=None, student=checkpoint),
+    ):
+        assert [stage["name"] for stage in found["stages"]] == ["fine_tune"]
+
+
+def test__everything_wrong_is_said_at_once_a_line_each(workshop):
+    rows = reviews(12)
+    rows[4]["label"] = "meh"
+    said = problems(
+        workshop,
+        student="2x13",
+        also=("data.max_length=900",),
+        device="abacus",
+        dev=workshop.data("odd.tsv", rows),
+    )
+    assert len(said) == 4
+    assert all("\n" not in line for line in said)
+    assert any(line.startswith("--device abacus: ") for line in said)
+    assert any("3 heads do not divide width 13" in line for line in said)
+    assert any(line.startswith("data.max_length: 900 pieces, but the model reads at most 130") for line in said)
+    assert any("odd.tsv:6: unknown label 'meh'; known are: neg, pos" in line for line in said)
+
+
+def test__all_missing_files_are_named(workshop):
+    said = problems(workshop, dev="nowhere/dev.tsv", test="nowhere/test.tsv")
+    assert [line.split(":")[0] for line in said] == ["nowhere/dev.tsv", "nowhere/test.tsv"]
+
+
+def test__a_missing_teacher_and_bad_data_are_both_told(workshop):
+    said = problems(workshop, teacher="./no-teacher", dev="nowhere/dev.tsv")
+    assert any("no-teacher: no such folder" in line for line in said)
+    assert any("nowhere/dev.tsv: no such file" in line for line in said)
+    assert len(said) == len(set(said)) == 2
+
+
+def test__a_folder_of_somebody_else_is_told_before_the_night(workshop):
+    workshop.path("thesis").mkdir()
+    (workshop.path("thesis") / "chapter.txt").write_text("mine")
+    (line,) = problems(workshop, output=workshop.path("thesis"))
+    assert "holds no run of tinybert" in line
+
+
+@pytest.mark.parametrize(("what", "value"), [("disk", 0), ("memory", 0)])
+def test__too_little_disk_or_memory_is_a_problem(workshop, monkeypatch, what, value):
+    from types import SimpleNamespace
+
+    if what == "disk":
+        monkeypatch.setattr(plan.shutil, "disk_usage", lambda _: SimpleNamespace(free=value))
+    else:
+        monkeypatch.setattr(plan.psutil, "virtual_memory", lambda: SimpleNamespace(available=value))
+    (line,) = problems(workshop)
+    assert ("--output" if what == "disk" else "memory:") in line
+    assert "GB needed, 0.0 GB free" in line
+
+
+def test__the_command_exits_with_2_and_a_line_per_problem(workshop, capsys):
+    line = ["distill", "tinybert", "--train", "a.tsv", "--dev", "b.tsv", "--teacher", str(workshop.path("teacher"))]
+    assert cli.main([*line, "--student", "2x12", "--output", str(workshop.path("run")), "--dry-run"]) == 2
+    said = [text for text in capsys.readouterr().err.splitlines() if text.startswith("tinybert: ")]
+    assert said == ["tinybert: a.tsv: no such file", "tinybert: b.tsv: no such file"]
+
+
+def test__data_in_memory_are_planned_too(workshop):
+    found = workshop.distill(dry_run=True, train=reviews(10), dev=None, test=None)
+    assert sum(found["rows"].values()) == 10

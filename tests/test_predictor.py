@@ -1,0 +1,168 @@
+"""Finished models at work: every form a model has, every form rows have."""
+
+import io
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas
+import pytest
+
+import tinybert
+from recipes.workshop import Workshop, pairs, ratings, reviews
+from tinybert import cli
+from tinybert.errors import UserError
+from tinybert.export.hub import save_student
+from tinybert.models.loading import load_classifier, load_tokenizer
+
+TEXTS = [{"text": text} for text in ("the film was good", "bad plot", "it is a very very good movie and plot")]
+
+
+@pytest.fixture(scope="module")
+def workshop(tiny_tokenizer, tmp_path_factory):
+    made = Workshop(tmp_path_factory.mktemp("predictor"), tiny_tokenizer)
+    made.model("model", classes=("neg", "pos"))
+    made.model("scores", classes=())
+    made.data("reviews.tsv", reviews(10))
+    return made
+
+
+@pytest.fixture(scope="module")
+def exported(workshop):
+    tinybert.export(workshop.path("model"), output=workshop.path("export"), int8=True)
+    return workshop.path("export")
+
+
+def positives(model, data, **how):
+    return [row["scores"]["pos"] for row in tinybert.predict(model, data=data, **how)]
+
+
+def test__rows_are_numbered_from_1_and_scores_add_up(workshop):
+    answers = list(tinybert.predict(workshop.path("model"), data=TEXTS))
+    assert [answer["row"] for answer in answers] == [1, 2, 3]
+    for answer in answers:
+        assert set(answer) == {"row", "label", "scores"}
+        assert sum(answer["scores"].values()) == pytest.approx(1)
+        assert answer["label"] == max(answer["scores"], key=answer["scores"].get)
+    assert json.loads(json.dumps(answers)) == answers
+
+
+def test__answers_come_in_the_order_of_the_rows_whatever_their_lengths(workshop):
+    rows = reviews(150)
+    together = positives(workshop.path("model"), rows)
+    assert together == pytest.approx([positives(workshop.path("model"), [row])[0] for row in rows[:5]] + together[5:])
+    assert positives(workshop.path("model"), rows[::-1]) == pytest.approx(together[::-1], abs=1e-6)
+
+
+def test__every_form_of_a_model_says_the_same(workshop, exported):
+    """A run folder, its student, an export folder, an ONNX file."""
+    run = workshop.path("run")
+    tokenizer = load_tokenizer(workshop.path("model"))
+    save_student(load_classifier(workshop.path("model")).model, tokenizer, run / "student", max_length=32)
+    said = [positives(model, TEXTS) for model in (run, run / "student", exported, exported / "model.onnx")]
+    assert said[0] == said[1]
+    assert np.allclose(said[0], said[2], atol=1e-5)
+    assert said[2] == said[3]
+    small = positives(exported / "model_int8.onnx", TEXTS)
+    assert np.allclose(said[0], small, atol=0.2)
+    assert said[3] != small
+    figures = [tinybert.evaluate(model, data=workshop.path("reviews.tsv")) for model in (run, exported)]
+    assert figures[0] == figures[1]
+
+
+def test__evaluate_counts_the_rows_it_rests_on(workshop):
+    figures = tinybert.evaluate(workshop.path("model"), data=workshop.path("reviews.tsv"), set=("data.max_length=8",))
+    assert set(figures) == {"accuracy", "f1", "macro_f1", "mcc", "rows", "truncated"}
+    assert figures["rows"] == 10
+    assert figures["truncated"] > 0
+    answers = list(
+        tinybert.predict(workshop.path("model"), data=workshop.path("reviews.tsv"), set=("data.max_length=8",))
+    )
+    right = np.mean([answer["label"] == row["label"] for answer, row in zip(answers, reviews(10), strict=True)])
+    assert figures["accuracy"] == pytest.approx(right)
+
+
+def test__a_regression_answers_with_scores(workshop):
+    rows = ratings(6)
+    answers = list(tinybert.predict(workshop.path("scores"), data=rows))
+    assert [set(answer) for answer in answers] == [{"row", "score"}] * 6
+    figures = tinybert.evaluate(workshop.path("scores"), data=rows)
+    expected = np.corrcoef([answer["score"] for answer in answers], [row["label"] for row in rows])[0, 1]
+    assert figures["pearson"] == pytest.approx(expected)
+
+
+def test__pairs_are_read_as_pairs(workshop):
+    rows = pairs(4)
+    turned = [{"text_a": row["text_b"], "text_b": row["text_a"]} for row in rows]
+    assert positives(workshop.path("model"), rows) != pytest.approx(positives(workshop.path("model"), turned), abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["tsv", "csv", "jsonl", "list", "frame"])
+def test__rows_come_in_any_form(workshop, tmp_path, form):
+    frame, target = pandas.DataFrame(TEXTS), tmp_path / f"rows.{form}"
+    if form == "jsonl":
+        frame.to_json(target, orient="records", lines=True)
+    elif form in ("tsv", "csv"):
+        frame.to_csv(target, sep="\t" if form == "tsv" else ",", index=False)
+    data = {"list": TEXTS, "frame": frame}.get(form, target)
+    assert positives(workshop.path("model"), data) == positives(workshop.path("model"), TEXTS)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test__standard_input_is_lines_of_text_or_of_json(workshop, monkeypatch, capsys, as_json):
+    lines = [json.dumps(row) if as_json else row["text"] for row in TEXTS]
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO("\n".join(lines).encode() + b"\n")))
+    assert cli.main(["predict", str(workshop.path("model")), "--data", "-"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert answers == list(tinybert.predict(workshop.path("model"), data=TEXTS))
+
+
+def test__a_row_that_is_passed_over_leaves_a_gap_in_the_numbers(workshop):
+    rows = [TEXTS[0], {"text": " "}, TEXTS[1]]
+    with pytest.raises(UserError, match="data:2: "):
+        list(tinybert.predict(workshop.path("model"), data=rows))
+    answers = list(tinybert.predict(workshop.path("model"), data=rows, set=("data.skip_bad=0.5",)))
+    assert [answer["row"] for answer in answers] == [1, 3]
+
+
+def test__columns_may_have_other_names(workshop):
+    rows = [{"sentence": row["text"], "sentiment": row["label"]} for row in reviews(10)]
+    figures = tinybert.evaluate(workshop.path("model"), data=rows, set=("data.text=sentence", "data.label=sentiment"))
+    assert figures == tinybert.evaluate(workshop.path("model"), data=reviews(10))
+
+
+@pytest.mark.parametrize(
+    ("model", "how", "complaint"),
+    [
+        ("model", {"kind": "regression"}, "--kind regression: .* is a model for classification"),
+        ("scores", {"kind": "classification"}, "--kind classification: .* is a model for regression"),
+        ("model", {"set": ("data.max_length=131",)}, r"data.max_length: .* reads at most 130 pieces"),
+        ("model", {"set": ("data.positve=pos",)}, r"--set data.positve=pos: .*did you mean positive"),
+        ("model", {"set": ("data.positive=joy",)}, r"data.positive=joy: no such class"),
+    ],
+)
+def test__what_does_not_fit_the_model_is_refused(workshop, model, how, complaint):
+    with pytest.raises(UserError, match=complaint):
+        tinybert.evaluate(workshop.path(model), data=reviews(4), **how)
+
+
+def test__labels_that_the_model_does_not_know_are_refused(workshop):
+    with pytest.raises(UserError, match="unknown label 'joy'; known are: neg, pos"):
+        tinybert.evaluate(workshop.path("model"), data=[{"text": "good", "label": "joy"}])
+
+
+def test__a_model_that_is_not_there_is_looked_for_on_the_hub(workshop):
+    with pytest.raises(UserError, match=r"nobody/nothing: no such folder, and the hub's local cache does not hold it"):
+        tinybert.evaluate("nobody/nothing", data=reviews(4))
+    with pytest.raises(UserError, match=r"gone.onnx|config.json"):
+        tinybert.evaluate(workshop.path("gone.onnx"), data=reviews(4))
+    (workshop.path("unfinished")).mkdir(exist_ok=True)
+    with pytest.raises(UserError, match="config.json: no such file"):
+        tinybert.evaluate(workshop.path("unfinished"), data=reviews(4))
+
+
+def test__a_body_without_a_head_cannot_answer(workshop):
+    body = workshop.model("body")
+    with pytest.raises(UserError, match="has no task head"):
+        tinybert.evaluate(body, data=reviews(4))
