@@ -48,7 +48,7 @@ def test__data_of_no_known_form_are_refused(workshop, data):
 
 def test__in_memory_data_are_named_in_messages(workshop):
     rows = [*reviews(3), {"text": "good", "label": None}]
-    with pytest.raises(UserError, match="train:4: .*label"):
+    with pytest.raises(UserError, match=r"train:4: .*label"):
         workshop.distill(train=rows, output=workshop.path("bad"))
 
 

@@ -158,7 +158,7 @@ def test__a_model_that_is_not_there_is_looked_for_on_the_hub(workshop):
     with pytest.raises(UserError, match=r"gone.onnx|config.json"):
         tinybert.evaluate(workshop.path("gone.onnx"), data=reviews(4))
     (workshop.path("unfinished")).mkdir(exist_ok=True)
-    with pytest.raises(UserError, match="config.json: no such file"):
+    with pytest.raises(UserError, match=r"config\.json: no such file"):
         tinybert.evaluate(workshop.path("unfinished"), data=reviews(4))
 
 

@@ -221,9 +221,8 @@ def test__metrics_have_the_promised_form(made):
         assert set(entry["dev"]) == set(entry["test"]) == QUALITY
         assert all(isinstance(value, float) for split in ("dev", "test") for value in entry[split].values())
         assert all(0 <= entry[split][figure] <= 1 for split in ("dev", "test") for figure in QUALITY - {"mcc"})
-        assert {length: set(times) for length, times in entry["latency_ms"].items()} == dict.fromkeys(
-            ("32", "128"), {"p50", "p95"}
-        )
+        assert set(entry["latency_ms"]) == {"32", "128"}
+        assert all(set(times) == {"p50", "p95"} for times in entry["latency_ms"].values())
         assert all(isinstance(entry[key], int) and entry[key] > 0 for key in ("parameters", "bytes", "threads"))
     assert metrics["student"]["bytes"] == (made.run / "student" / "model.safetensors").stat().st_size
     assert metrics["student_int8"]["bytes"] == (made.run / "export" / "model_int8.onnx").stat().st_size

@@ -41,7 +41,7 @@ def test__twenty_steps_follow_the_committed_curve(workshop):
     if os.environ.get(REFRESH):
         about = (
             "Losses of the first 20 updates of each stage. A change here is a change of what the recipe learns: make it "
-            f"on purpose only, with `{REFRESH}=1 pytest tests/recipes/test_tinybert.py -k curve`, and say why in the commit."
+            f"on purpose only, with {REFRESH}=1 pytest tests/recipes/test_tinybert.py -k curve, and say why in the commit."
         )
         CURVE.write_text(json.dumps({"about": about, **found}, indent=1) + "\n")
         pytest.skip("the curve was written anew")
@@ -207,7 +207,7 @@ def test__a_student_with_another_vocabulary_is_refused(workshop):
     pieces = vocabulary["model"]["vocab"]
     pieces["film"], pieces["movie"] = pieces["movie"], pieces["film"]
     (other / "tokenizer.json").write_text(json.dumps(vocabulary))
-    with pytest.raises(UserError, match="the vocabulary of .*general is not the teacher's"):
+    with pytest.raises(UserError, match=r"the vocabulary of .*general is not the teacher's"):
         workshop.distill(student=other)
 
 

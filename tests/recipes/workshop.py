@@ -97,7 +97,7 @@ def ratings(count: int, seed: int = 0) -> Rows:
     """Texts with a score."""
     rows = reviews(count, seed)
     scores = np.random.default_rng(seed).uniform(0, 0.9, count).round(2)
-    return [{"text": row["text"], "label": 2.05 * n + float(score)} for n, (row, score) in enumerate(zip(rows, scores))]
+    return [{"text": row["text"], "label": 2.05 * n + float(scores[n])} for n, row in enumerate(rows)]
 
 
 def pairs(count: int, seed: int = 0) -> Rows:

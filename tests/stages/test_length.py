@@ -11,12 +11,13 @@ from tinybert.types import Stage
     [(8635, 32, 3), (3200, 32, 3), (3168, 32, 4), (960, 32, 10), (80, 32, 20), (1, 32, 20), (80, 8, 20), (960, 8, 3)],
 )
 def test__few_rows_get_more_epochs_up_to_a_bound(rows, batch_size, epochs):
-    found = stretched(Stage(epochs=None, batch_size=batch_size), rows, epochs=3)
+    found = stretched(Stage(epochs=None, batch_size=batch_size), rows)
     assert found.epochs == epochs
     steps = -(-rows // batch_size) * epochs
     assert steps >= LEAST_STEPS or epochs == MOST_EPOCHS
 
 
 def test__what_the_user_said_stands():
-    assert stretched(Stage(epochs=1), 8, epochs=3) == Stage(epochs=1)
-    assert stretched(Stage(epochs=None, lr=1e-3), 8635, epochs=5) == Stage(epochs=5, lr=1e-3)
+    assert stretched(Stage(epochs=1), 8) == Stage(epochs=1)
+    open_ended = Stage(epochs=None, usual_epochs=5, lr=1e-3)
+    assert stretched(open_ended, 8635) == open_ended.with_epochs(5)
