@@ -40,8 +40,9 @@ def test__twenty_steps_follow_the_committed_curve(workshop):
     found = curve(workshop)
     if os.environ.get(REFRESH):
         about = (
-            "Losses of the first 20 updates of each stage. A change here is a change of what the recipe learns: make it "
-            f"on purpose only, with {REFRESH}=1 pytest tests/recipes/test_tinybert.py -k curve, and say why in the commit."
+            "Losses of the first 20 updates of each stage. A change here is a change of what the recipe learns: "
+            f"make it on purpose only, with {REFRESH}=1 pytest tests/recipes/test_tinybert.py -k curve, "
+            "and say why in the commit."
         )
         CURVE.write_text(json.dumps({"about": about, **found}, indent=1) + "\n")
         pytest.skip("the curve was written anew")
