@@ -106,7 +106,7 @@ def test__what_a_killed_process_left_is_swept(tmp_path):
 
 
 def test__a_signal_waits_for_the_step_inside_a_loop_and_stops_at_once_outside(tmp_path):
-    run = a_run(tmp_path)
+    run, before = a_run(tmp_path), signal.getsignal(signal.SIGINT)
     with run.listening():
         with run.deferring_signals():
             os.kill(os.getpid(), signal.SIGTERM)
@@ -114,7 +114,7 @@ def test__a_signal_waits_for_the_step_inside_a_loop_and_stops_at_once_outside(tm
         with pytest.raises(Interrupted) as stopped:
             os.kill(os.getpid(), signal.SIGINT)
         assert stopped.value.exit_code == 130
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test__an_unusable_device_is_the_users_error():

@@ -81,7 +81,7 @@ def test__sizes_that_train_nothing_are_refused(name: str) -> None:
         ({"warmup": -0.1}, "between 0 and 1, got -0.1"),
         ({"warmup": 1.5}, "between 0 and 1, got 1.5"),
         ({"warmup": math.nan}, "between 0 and 1, got nan"),
-        ({"weight_decay": -0.1}, "must not be negative, got -0.1"),
+        ({"weight_decay": -0.1}, "must not be negative, and finite, got -0.1"),
         ({"batch_size": 4, "accumulate": 5}, r"accumulate \(5\) splits a batch of 4"),
     ],
 )

@@ -244,4 +244,4 @@ def test__a_key_of_a_group_leaves_the_other_defaults_that_the_schema_gave_the_gr
 
     got = parse(Recipe, {"stage": {"lr": 1}}, ["stage.patience=6"])
 
-    assert got == Recipe(stage=Stage(epochs=None, patience=6, lr=1))
+    assert got == Recipe(stage=Stage(epochs=None, patience=6, lr=1.0))
