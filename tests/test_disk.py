@@ -22,11 +22,11 @@ def whole(tmp_path_factory, tiny_tokenizer):
 
 
 def test__a_disk_that_fills_up_anywhere_is_one_line_and_room_brings_the_same_bits(whole, tmp_path):
-    """Twelve times the disk is full from some change on, each a little deeper into the run; then there is room."""
+    """Eight times the disk is full from some change on, each a little deeper into the run; then there is room."""
     command, changes = whole
     again, rng = command.into(tmp_path / "run"), random.Random(6)
     refused = 0
-    for place in sorted(rng.sample(range(1, changes * 2 // 3), 12)):
+    for place in sorted(rng.sample(range(1, changes * 2 // 3), 8)):
         ended = again.run(("no_room", (str(again.output), place)))
         if ended.code == 0:  # so much was done before that this one came to the end
             continue
@@ -36,7 +36,7 @@ def test__a_disk_that_fills_up_anywhere_is_one_line_and_room_brings_the_same_bit
         assert "free some and run the same command again" in ended.problems[0]
         assert "Traceback" not in ended.said
         assert not list(again.output.rglob("tinybert-crash-*"))
-    assert refused >= 5
+    assert refused >= 4
     assert again.run().code == 0
     assert again.outcome == command.outcome
 
@@ -73,7 +73,7 @@ def test__a_small_disk_that_grows_step_by_step_brings_the_same_bits(whole, tmp_p
 def test__what_the_system_refuses_is_one_line(whole, tmp_path):
     command, changes = whole
     again, rng = command.into(tmp_path / "run"), random.Random(7)
-    for number, place in enumerate(sorted(rng.sample(range(1, changes // 3), 6))):
+    for number, place in enumerate(sorted(rng.sample(range(1, changes // 3), 4))):
         code = (errno.EACCES, errno.EIO, errno.EROFS)[number % 3]
         ended = again.run(("not_allowed", (str(again.output), place, code)))
         assert ended.code in (0, 2), (place, ended.said)  # 0: it was refused where a leftover is tidied up
@@ -93,7 +93,7 @@ def test__a_folder_that_may_not_be_written_is_one_line(whole, tmp_path):
     assert not list((tmp_path / "locked").iterdir())
 
 
-@pytest.mark.parametrize("name", ["a run with spaces", "Läufe/実行-😀", "--output=x", "it's [1] {2} $HOME %s"])
+@pytest.mark.parametrize("name", ["Läufe mit Abstand/実行-😀", "it's --output=x [1] {2} $HOME %s"])
 def test__a_folder_may_be_called_anything(whole, tmp_path, name):
     command, _ = whole
     strange = tmp_path / name

@@ -166,7 +166,7 @@ def survives_damage(whole, stopped, folder, sample):
 
 
 def test__a_damaged_file_is_found_and_redone_to_the_same_bits(whole, stopped, tmp_path):
-    survives_damage(whole, stopped, tmp_path, lambda rng, cases: rng.sample(cases, 10))
+    survives_damage(whole, stopped, tmp_path, lambda rng, cases: rng.sample(cases, 8))
 
 
 @pytest.mark.slow
@@ -211,12 +211,12 @@ def test__a_finished_run_is_found_and_nothing_in_it_changes(whole):
 
 
 def test__a_whole_run_with_onnx_and_latencies_is_killed_and_resumed_by_the_real_command(whole, tmp_path):
-    """Nothing is left out here: a fresh interpreter, killed in the middle, then the same command to its end."""
+    """Nothing is left out here: killed in the middle, then the same command to its end in a fresh interpreter."""
     command = whole.command.into(tmp_path / "run")
-    process = command.interpreter()
+    process = command.start(whole=True)
     runs.wait_for(lambda: any(stage == "intermediate" for stage, *_ in command.lines), process)
     process.kill()
-    process.wait()
+    assert process.wait().code == -signal.SIGKILL
     ended = command.interpreter().wait()
     assert ended.code == 0, ended.said
     assert command.outcome == whole.outcome
