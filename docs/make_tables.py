@@ -25,17 +25,45 @@ _CODE = "the authors' code"
 _LEAST, _MOST = length.LEAST_STEPS, length.MOST_EPOCHS
 _BY_ROWS = f"`null`: the usual epochs, but at least {_LEAST} updates and at most {_MOST} epochs (ours)"
 
+_MASKED_LM: Final = {
+    "epochs": _BY_ROWS,
+    "usual_epochs": "ours",
+    "batch_size": "ours",
+    "lr": _DEVLIN,
+    "weight_decay": _DEVLIN,
+    "warmup": _DEVLIN,
+    "schedule": _DEVLIN,
+    "max_steps": "ours",
+    "accumulate": "ours",
+    "temperature": "not used",
+    "clip": "BERT's published code",
+    "evaluate_every": "not used: nothing is judged in this stage",
+    "patience": "not used: nothing is judged in this stage",
+    "max_length": "ours",
+    "hiding.share": _DEVLIN,
+    "hiding.at_most": "ours",
+    "hiding.whole_words": _DEVLIN,
+    "hiding.from_the_same_text": _DEVLIN,
+}
+_WU = "the code of Wu et al. 2019"
+_CBERT: Final = {
+    **dict.fromkeys(("epochs", "batch_size", "lr", "schedule", "max_length", "one_in", "temperature"), _WU),
+    **dict.fromkeys(("hiding.share", "hiding.at_most", "hiding.from_the_same_text"), _WU),
+    "usual_epochs": "not used",
+    "warmup": f"{_WU}; a constant rate has none",
+}
+
 # Where the values come from: "small" first where the presets differ. A key that is missing here stops the script.
 SOURCES: Final = {
     "train": "ours",
     "dev": "ours",
     "test": "ours",
     "source": "ours; no recipe uses it yet",
-    "unlabeled": "ours; no recipe uses it yet",
+    "unlabeled": "ours",
     "output": "ours",
     "kind": "ours",
-    "mlm": "ours; no recipe uses it yet",
-    "vectors": "ours; no recipe uses it yet",
+    "mlm": "ours",
+    "vectors": "ours",
     "seed": "ours",
     "seeds": "ours",
     "device": "ours",
@@ -74,7 +102,26 @@ SOURCES: Final = {
     "fine_tune.clip": "BERT's published code",
     "fine_tune.evaluate_every": "ours",
     "fine_tune.patience": "ours",
-    "augment.method": "ours; augmentation comes next, see [tinybert](recipes/tinybert.md)",
+    "augment.probability": _JIAO,
+    "augment.candidates": _JIAO,
+    "augment.context": f"{_CODE}; {_JIAO}, Algorithm 1",
+    "augment.group_positions": "ours, for speed",
+    "augment.skip_stopwords": f"{_JIAO}; {_CODE} skips them",
+    "augment.skip_nonletters": f"{_JIAO}; {_CODE} skips them",
+    "augment.keep_original": _JIAO,
+    "augment.method": _JIAO,
+    "augment.copies": f"the method's paper, see [augmentation](augmentation.md); {_JIAO}",
+    "augment.at_most": "ours",
+    "augment.adapt": "ours",
+    "augment.keep_flipped": "ours",
+    **{f"masked_lm.{key}": origin for key, origin in _MASKED_LM.items()},
+    **{f"cbert.{key}": origin for key, origin in (_MASKED_LM | _CBERT).items()},
+    "eda.alpha": "Wei and Zou 2019",
+    "eda.clean": "ours",
+    "tang.p_mask": "Tang et al. 2019",
+    "tang.p_pos": "Tang et al. 2019",
+    "tang.p_ngram": "Tang et al. 2019",
+    "tang.tagger": "ours",
     "intermediate.epochs": f"{_BY_ROWS}; {_JIAO}",
     "intermediate.usual_epochs": "ours",
     "intermediate.batch_size": _JIAO,
@@ -107,6 +154,9 @@ SOURCES: Final = {
     "run.checkpoint_every": "ours",
     "run.keep": "ours",
     "run.tensorboard": "ours",
+    "run.executor": "ours",
+    "run.address": "ours",
+    "run.workers": "ours",
 }
 
 

@@ -28,6 +28,7 @@ SETTINGS = (
     "data.max_length=24",
     "run.threads=1",
     "run.checkpoint_every=0.05",
+    "augment.method=none",
     *(f"{lesson}.{setting}" for lesson in LESSONS for setting in ("epochs=2", "batch_size=4", "lr=0.003")),
 )
 _FORKS = multiprocessing.get_context("forkserver")
@@ -286,6 +287,26 @@ def slowly(seconds: float) -> None:
         return update(*arguments)
 
     fit.update = slow
+
+
+def small_shards(copies: int) -> None:
+    """So few copies in a shard of augmentation that there are many of them."""
+    from tinybert.stages.augmenting import merged
+
+    merged.COPIES_PER_SHARD = copies
+
+
+def slow_shards(seconds: float) -> None:
+    """Every shard of augmentation takes a little longer, so that a signal finds one."""
+    from tinybert.stages.augmenting.shards import Shards
+
+    add = Shards.add
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(seconds)
+        add(*arguments)
+
+    Shards.add = slow  # type: ignore[method-assign]
 
 
 def slow_finish(seconds: float) -> None:

@@ -12,7 +12,7 @@ import tinybert
 from tinybert import cli
 from tinybert.cli import main
 
-COMMANDS = ("demo", "distill", "evaluate", "predict", "export", "report", "recipes")
+COMMANDS = ("demo", "distill", "augment", "evaluate", "predict", "export", "report", "recipes")
 
 
 @pytest.fixture
@@ -60,6 +60,14 @@ def test__flags_reach_the_python_face_under_their_names(face):
     ("line", "expected"),
     [
         ("demo", ("demo", {"output": "tinybert-demo"})),
+        (
+            "augment eda --train t --output o --copies 3",
+            (
+                "augment",
+                {"method": "eda", "train": "t", "output": "o", "copies": 3, "set": (), "restart": False}
+                | dict.fromkeys(("mlm", "vectors", "teacher", "unlabeled", "kind", "seed", "config")),
+            ),
+        ),
         ("evaluate m --data f", ("evaluate", {"model": "m", "data": "f", "kind": None, "set": ()})),
         ("predict m --data f --kind k", ("predict", {"model": "m", "data": "f", "kind": "k", "set": ()})),
         ("export m --output d --int8", ("export", {"model": "m", "output": "d", "int8": True})),
@@ -100,7 +108,7 @@ def test__public_names_are_commands_even_where_a_room_has_the_same_name(command)
 
 
 def test__an_unknown_public_name_says_what_there_is():
-    with pytest.raises(AttributeError, match="no attribute 'distil'; it has __version__, demo, distill"):
+    with pytest.raises(AttributeError, match="no attribute 'distil'; it has __version__, augment, demo, distill"):
         tinybert.distil  # noqa: B018
 
 

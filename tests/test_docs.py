@@ -14,9 +14,10 @@ from urllib.parse import urlparse
 import pytest
 
 import tinybert
-from tinybert import api, cli
-from tinybert.config import parse_layers, preset_names, read_preset, read_yaml
+from tinybert import api, augmentation, cli
+from tinybert.config import parse_layers, preset_names, read_preset, read_yaml, resolve
 from tinybert.recipes import RECIPES
+from tinybert.stages.augmenting.methods import METHODS
 from tinybert.terminal import Call
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +81,9 @@ def test__every_command_line_of_ours_parses(block):
             continue
         call = parsed(arguments)
         assert set(call.arguments) <= set(inspect.signature(getattr(api, call.command)).parameters)
+        if "method" in call.arguments:
+            assert call.arguments["method"] in METHODS
+            resolve(augmentation.Config, "augment", overrides=call.arguments["set"])
         if "recipe" in call.arguments:
             assert call.arguments["recipe"] in RECIPES
             check_settings(call.arguments["recipe"], call.arguments["config"], call.arguments["set"])
@@ -87,8 +91,6 @@ def test__every_command_line_of_ours_parses(block):
 
 def check_settings(recipe: str, config: str | None, overrides: tuple[str, ...]) -> None:
     """Keys and values behind `--set`, and the name of a preset."""
-    from tinybert.config import resolve
-
     if config is not None and not config.endswith(".yaml"):
         assert config in preset_names(recipe)
     resolve(RECIPES[recipe].config, recipe, overrides=overrides)

@@ -222,9 +222,9 @@ def test__a_seed_alone_is_the_same_run_as_among_several(workshop):
     [
         (
             {"source": "s.tsv", "unlabeled": "u.tsv"},
-            {"--source: the recipe tinybert", "--unlabeled: the recipe tinybert"},
+            {"--source: the recipe tinybert", "--unlabeled: its texts are only read with augment.adapt=true"},
         ),
-        ({"mlm": "m", "vectors": "v"}, {"--mlm: the recipe tinybert", "--vectors: the recipe tinybert"}),
+        ({"mlm": "m", "vectors": "v"}, {"--mlm: the method none", "--vectors: the method none"}),
         ({"teacher": None}, {"--teacher is missing", "--student 2x12 is a shape"}),
         ({"seeds": 0}, {"--seeds: is the number of runs"}),
         ({"seed": -1}, {"--seed: must not be negative"}),

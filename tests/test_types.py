@@ -96,14 +96,6 @@ def test__the_ends_of_each_range_are_allowed() -> None:
     assert Stage(epochs=None, warmup=0.0).epochs is None
 
 
-def test__deciding_the_epochs_changes_nothing_else() -> None:
-    stage = Stage(epochs=None, lr=1e-3)
-    assert stage.with_epochs(7) == Stage(epochs=7, lr=1e-3)
-    assert stage.epochs is None
-    with pytest.raises(ValueError, match="epochs"):
-        stage.with_epochs(0)
-
-
 def test__settings_become_plain_values_nested_ones_too() -> None:
     @dataclass(frozen=True)
     class Inner:

@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tinybert.api import demo, distill, evaluate, export, predict, recipes, report
+    from tinybert.api import augment, demo, distill, evaluate, export, predict, recipes, report
 
     __version__: str
 
-__all__ = ["__version__", "demo", "distill", "evaluate", "export", "predict", "recipes", "report"]
+__all__ = ["__version__", "augment", "demo", "distill", "evaluate", "export", "predict", "recipes", "report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tinybert import launch, plan, predictor
+from tinybert import augmentation, launch, plan, predictor
 from tinybert.config import preset_names
 from tinybert.export.onnx import export as export_model
 from tinybert.recipes import RECIPES
@@ -81,6 +81,57 @@ def distill(
     if dry_run:
         return plan.plan(asked)
     return launch.launch(asked, restart=restart, restart_from=restart_from)
+
+
+def augment(
+    method: str,
+    *,
+    train: Any,
+    output: StrPath,
+    mlm: StrPath | None = None,
+    vectors: StrPath | None = None,
+    teacher: StrPath | None = None,
+    unlabeled: Any = None,
+    kind: Kind | None = None,
+    copies: int | None = None,
+    seed: int | None = None,
+    config: StrPath | None = None,
+    set: Sequence[str] = (),
+    restart: bool = False,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Rewrite labelled data: originals and copies of them into one file.
+
+    Args:
+        method: `bert_glove`, `eda`, `cbert` or `tang`.
+        train: Labelled data of any kind of task: a file, a list of dicts, a pandas frame or a `datasets.Dataset`.
+        output: The file; the same call again continues, or finds it finished.
+        mlm: A masked LM: a folder, a hub name, or `minilm-mlm`.
+        vectors: Word vectors as text, .gz or .zip.
+        teacher: A classifier that says which copies it takes for another class.
+        unlabeled: Texts without labels, for `augment.adapt`.
+        kind: Of the task; by the file and its labels without it.
+        copies: Of each row; as many as the method's paper makes without it.
+        seed: Root of all random streams.
+        config: A preset's name or a YAML file.
+        set: `key=value` strings, as behind `--set`.
+        restart: Begin anew, and replace what was finished.
+        settings: Groups of settings, such as `augment={"probability": 0.2}`.
+
+    Returns:
+        `output`, `written` (rows), and the figures of the quality report: `rows`, `words_changed`, `distance`, `flips`,
+        `distinct`, `samples`.
+
+    Raises:
+        UserError: If something about the input is wrong; one line per problem.
+        ResourceError: If disk or memory run out.
+    """
+    flags = {
+        "train": train, "output": output, "mlm": mlm, "vectors": vectors, "teacher": teacher, "unlabeled": unlabeled,
+        "kind": kind, "copies": copies, "seed": seed,
+    }  # fmt: skip
+    asked = augmentation.order(method, flags=flags, config=config, settings=settings, overrides=set)
+    return augmentation.augment(asked, restart=restart)
 
 
 def evaluate(model: StrPath, *, data: Any, kind: Kind | None = None, set: Sequence[str] = ()) -> dict[str, Any]:

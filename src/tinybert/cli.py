@@ -23,6 +23,10 @@ Model = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="A run's folder, its student/ or export/, or any model.", show_default=False),
 ]
+Method = Annotated[
+    str,
+    typer.Argument(metavar="METHOD", help="bert_glove, eda, cbert or tang.", show_default=False),
+]
 Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders of finished runs.", show_default=False)]
 
 Train = Annotated[
@@ -171,6 +175,36 @@ def distill(
 ) -> Call:
     """From a teacher and labelled text to a small student; the same command again continues."""
     return _call("distill", locals())
+
+
+@app.command()
+def augment(
+    method: Method,
+    train: Train = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="FILE", rich_help_panel=_RUN, help="Originals and copies go here.")
+    ] = None,
+    mlm: MaskedLM = None,
+    vectors: Vectors = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", rich_help_panel=_MODELS, help="A classifier; says which copies change their class."
+        ),
+    ] = None,
+    unlabeled: Unlabeled = None,
+    kind: Kind = None,
+    copies: Annotated[
+        int | None, typer.Option(rich_help_panel=_RUN, help="Of each row; as many as the method's paper without it.")
+    ] = None,
+    seed: Seed = None,
+    config: Config = None,
+    set: Set = None,
+    restart: Restart = False,
+    json: Json = False,
+) -> Call:
+    """Rewrite labelled text: originals and copies into one file; the same command again continues."""
+    return _call("augment", locals())
 
 
 @app.command()

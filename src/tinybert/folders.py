@@ -63,6 +63,8 @@ def forget_stages(folder: Path, first: str | None) -> None:
     doomed = stages[names.index(first) if first else 0 :]
     if any(path.name.endswith("-teacher") for path in doomed):
         shutil.rmtree(folder / "teacher", ignore_errors=True)  # it would pass for the one that is made anew
+    if any(path.name.endswith("-augment") for path in doomed):
+        shutil.rmtree(folder / "augmented", ignore_errors=True)
     for path in reversed(doomed):
         Log(folder / "metrics.jsonl").forget(path.name.split("-", 1)[1])
         shutil.rmtree(path)

@@ -31,6 +31,8 @@ from tinybert.recipes import RECIPES, Recipe
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import Run
+from tinybert.stages.augmenting.methods import refuse_impossible, unsuitable
+from tinybert.stages.augmenting.settings import AugmentingFlags
 from tinybert.stages.finish import About, finish
 from tinybert.stages.flags import IN_MEMORY
 from tinybert.stages.job import Job
@@ -151,6 +153,8 @@ def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, pro
         if (found := kept_result(run, job)) is not None:
             return found
         shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
+        if isinstance(asked.settings, AugmentingFlags):
+            refuse_impossible(asked.settings, job.task, asked.settings.mlm, asked.settings.vectors)
         outcome = asked.what.distill(job, asked.settings, run)
         about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
         metrics = {}
@@ -198,7 +202,11 @@ def _check(asked: Order) -> None:
         problems.append(f"--student {settings.student.path} is a shape; --teacher says what it is cut out of")
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    settings.refuse_unused(asked.recipe, asked.what.uses)
+    unused = list(settings.unused(asked.recipe, asked.what.uses))
+    if isinstance(settings, AugmentingFlags):
+        unused += unsuitable(settings, {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")})
+    if unused:
+        raise UserError(*unused)
 
 
 def _plain(value: Any) -> Any:
@@ -208,7 +216,7 @@ def _plain(value: Any) -> Any:
 def _portable(asked: Order) -> Any:
     """Settings with paths relative to the run folder, so that it can move together with its data."""
     settings, folder = asked.settings, asked.folder
-    paths = {name: _relative(getattr(settings, name), folder) for name in FILES}
+    paths = {name: _relative(getattr(settings, name), folder) for name in (*FILES, "mlm", "vectors")}
     models = {
         name: replace(group := getattr(settings, name), path=_relative(group.path, folder))
         for name in ("teacher", "student")

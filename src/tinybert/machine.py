@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,8 @@ def description(device: torch.device, processes: Processes) -> dict[str, Any]:
     import onnxruntime
     import transformers
 
-    from tinybert import __version__
-
     return {
-        "tinybert": __version__,
+        "tinybert": version("tinybert"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,

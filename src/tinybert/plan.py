@@ -21,15 +21,19 @@ from tinybert.errors import UserError
 from tinybert.folders import refuse_foreign
 from tinybert.launch import FILES, Order
 from tinybert.machine import choose_device
+from tinybert.models.embedded import EMBEDDED
 from tinybert.models.heads import has_task_head
-from tinybert.models.hf import Shape, longest_input
+from tinybert.models.hf import Shape, longest_input, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.stages.augmenting.methods import METHODS, copies_of, refuse_impossible
+from tinybert.stages.augmenting.settings import AugmentGroups, AugmentingFlags
 from tinybert.stages.length import stretched
 from tinybert.stages.reading import teacher_classes, vocabulary_of
 from tinybert.stages.shapes import shapes
 from tinybert.types import Stage
 
 BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
+QUICK_COPIES = 3000  # a second that a method without a network makes on one core, at least
 EFFICIENCY = 0.4  # share of a large matrix product's speed that a training step reaches; measured on small students
 
 
@@ -53,12 +57,19 @@ def plan(asked: Order) -> dict[str, Any]:
     with _collecting(problems):
         _refuse_missing(asked)
         splits, lengths = _data(asked)
+        if isinstance(asked.settings, AugmentingFlags):
+            refuse_impossible(asked.settings, splits.task, asked.settings.mlm, asked.settings.vectors)
         result["rows"] = {name: len(part) for name, part in _parts(splits).items()}
         result["notes"] = list(splits.notes)
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    result["stages"] = list(_stages(asked, teacher, student, lengths))
-    result["seconds"] = round(sum(stage["seconds"] for stage in result["stages"]))
+    copies = _copies(asked, len(lengths))
+    if copies:
+        method = asked.settings.augment.method
+        result["augmentation"] = {"method": method, "copies": copies, "rows_at_most": len(lengths) * (1 + copies)}
+    result["stages"] = list(_stages(asked, teacher, student, lengths, copies))
+    result["runs"] = asked.settings.seeds or 1
+    result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
     result |= _room(asked, teacher, student)
     return result
 
@@ -107,18 +118,33 @@ def _parts(splits: Splits) -> dict[str, Any]:
     return {"train": splits.train, "dev": splits.dev} | ({} if splits.test is None else {"test": splits.test})
 
 
-def _stages(asked: Order, teacher: Shape | None, student: Shape, lengths: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Each training of the recipe with its updates and a guess at its time."""
+def _copies(asked: Order, rows: int) -> int:
+    """Of each row; 0 where nothing is augmented."""
+    settings = asked.settings
+    if not isinstance(settings, AugmentingFlags) or settings.augment.method == "none":
+        return 0
+    return copies_of(settings, rows)
+
+
+def _stages(
+    asked: Order, teacher: Shape | None, student: Shape, originals: np.ndarray, copies: int
+) -> Iterator[dict[str, Any]]:
+    """Augmentation and each training of the recipe with its updates and a guess at its time."""
+    if copies:
+        yield _augmentation(asked, originals, copies)
     speed = _operations_per_second(asked)
     trains_teacher = teacher is not None and asked.what.needs_teacher and not has_task_head(asked.settings.teacher.path)
+    learnt = np.repeat(originals, 1 + copies)
+    of_augmentation = {field.name for field in fields(AugmentGroups)}
     for field in fields(asked.settings):
         stage = getattr(asked.settings, field.name)
-        if not isinstance(stage, Stage):
+        if not isinstance(stage, Stage) or field.name in of_augmentation:
             continue
         of_teacher = field.name == "fine_tune" and asked.what.needs_teacher
         if of_teacher and not trains_teacher:
             continue
         network = teacher if of_teacher and teacher is not None else student
+        lengths = originals if of_teacher else learnt
         stage = stretched(stage, len(lengths))
         work = 6.0 * _weights(network)  # two operations per weight and piece forward, four backward
         if teacher is not None and asked.what.needs_teacher and not of_teacher:
@@ -127,6 +153,26 @@ def _stages(asked: Order, teacher: Shape | None, student: Shape, lengths: np.nda
         updates = min(whole, stage.max_steps or whole)
         seconds = work * float(lengths.sum()) * (stage.epochs or 1) * updates / whole / speed
         yield {"name": "teacher" if of_teacher else field.name, "updates": updates, "seconds": round(seconds)}
+
+
+def _augmentation(asked: Order, lengths: np.ndarray, copies: int) -> dict[str, Any]:
+    """What a masked LM has to do by the settings; methods without one are quick whatever they do."""
+    settings, speed = asked.settings, _operations_per_second(asked)
+    method, pieces = settings.augment.method, float(lengths.sum())
+    seconds = len(lengths) * copies / QUICK_COPIES
+    if "mlm" in METHODS[method].uses:
+        forward = 2.0 * _weights(shape_of(load_config(settings.mlm or EMBEDDED)))
+        passes = {"original": 1.0, "progressive": copies * settings.augment.probability}
+        work = forward * pieces * copies
+        if method == "bert_glove":  # a pass for each word that is looked at
+            work = forward * float((lengths.astype(float) ** 2).sum()) * passes[settings.augment.context]
+            work /= settings.augment.group_positions
+        if method == "cbert":
+            work += 3 * forward * pieces * (settings.cbert.epochs or settings.cbert.usual_epochs)
+        if settings.augment.adapt:
+            work += 3 * forward * pieces * (settings.masked_lm.epochs or settings.masked_lm.usual_epochs)
+        seconds += work / speed
+    return {"name": "augment", "updates": 0, "seconds": round(seconds)}
 
 
 def _weights(shape: Shape) -> int:

@@ -33,6 +33,9 @@ class RunSettings:
         checkpoint_every: Seconds between checkpoints; there is one at the end of every epoch as well.
         keep: `student` removes stages and teacher once the run has succeeded.
         tensorboard: Write event files too (needs the extra `tensorboard`).
+        executor: Who augments: this process, or Ray (needs the extra `ray`).
+        address: Of a Ray cluster; None = one of this machine, which ends with the work.
+        workers: Ray actors that augment; None = as many as there is room for.
     """
 
     dtype: Literal["auto", "fp32", "bf16"] = "auto"
@@ -41,11 +44,16 @@ class RunSettings:
     checkpoint_every: float = 300.0
     keep: Literal["all", "student"] = "all"
     tensorboard: bool = False
+    executor: Literal["local", "ray"] = "local"
+    address: str | None = None
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.checkpoint_every <= 0:
             raise ValueError(f"checkpoint_every is a number of seconds above 0, got {self.checkpoint_every}")
 
@@ -64,6 +72,7 @@ class Run:
         cache: Folder for teacher outputs; the seeds of one command share it.
         rank: Which of `world` processes this is.
         world: Number of processes.
+        by_stage: Whether the command can redo a run from a stage on.
     """
 
     folder: Path
@@ -75,6 +84,7 @@ class Run:
     cache: Path | None = None
     rank: int = 0
     world: int = 1
+    by_stage: bool = True
     stop_signal: int = 0
     _deferring: bool = False
     _parent: str = ""
@@ -219,7 +229,5 @@ class StageRun:
         if any(inputs.get(key) != now.get(key) for key in changed):  # a digest: what a person changed helps more
             changed += [key for key in now if key.startswith("data.") and known.get(key) != now[key]]
         names = ", ".join(sorted(set(changed))) or "an earlier stage"
-        return (
-            f"{names}: changed since stage {self.name} of {self.run.folder} began; "
-            f"--restart-from {self.name} redoes it and what follows, --restart begins anew"
-        )
+        redo = f"--restart-from {self.name} redoes it and what follows, " if self.run.by_stage else ""
+        return f"{names}: changed since stage {self.name} of {self.run.folder} began; {redo}--restart begins anew"

@@ -24,6 +24,9 @@ def show(result: Any, console: Console, *, as_json: bool) -> None:
         console.print(_recipes(value))
     elif isinstance(value, dict) and any(name in value for name in _MODELS):
         console.print(_models(value))  # all the rest stands in metrics.json and in the report
+    elif isinstance(value, dict) and "samples" in value:
+        _lines({key: inner for key, inner in value.items() if key != "samples"}, console)
+        console.print(_samples(value["samples"]))
     else:
         _lines(value, console)
 
@@ -82,6 +85,16 @@ def _mean(value: Any) -> float | None:
 def _millions(value: Any, unit: str) -> str:
     number = _mean(value)
     return "-" if number is None else f"{number / 1e6:.1f} {unit}"
+
+
+def _samples(found: list[dict[str, Any]]) -> Table:
+    """Augmented texts beside their originals."""
+    table = Table(show_lines=True)
+    for name, ratio in (("row", None), ("original", 1), ("copy", 1)):
+        table.add_column(name, overflow="fold", ratio=ratio, justify="left" if ratio else "right")
+    for entry in found:
+        table.add_row(str(entry["row"]), entry["original"], entry["copy"])
+    return table
 
 
 def _recipes(found: list[dict[str, Any]]) -> Table:

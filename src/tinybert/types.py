@@ -4,8 +4,8 @@ Only tensors, no networks: what an objective or a selector needs to know of a mo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,18 +13,38 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-Label = int | float | None  # class index | score | None = unlabelled
+
+class Answer(NamedTuple):
+    """Where in the context (`Example.pair`) an answer stands: characters from `start` to before `end`."""
+
+    start: int
+    end: int
+
+
+# Class index | score | tag per word | answer (None where the context has none) | None = unlabelled.
+Label = int | float | Answer | tuple[int, ...] | None
 Kind = Literal["classification", "regression", "token-classification", "question-answering"]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training example: a text or a pair of texts, with its label where it has one."""
+    """One training example: a text or a pair of texts, with its label where it has one.
+
+    Attributes:
+        text: The only text, the first of a pair, or the question.
+        pair: The second text, or the context of a question; None where there is one text.
+        label: See `Label`.
+        row: Which row of its file it comes from, counted from 1; 0 = not from a file.
+        copy: Which augmented copy of that row it is, counted from 1; 0 = the original itself.
+        words: The words that tags belong to; `text` is these, joined by spaces. None where words have no tags.
+    """
 
     text: str
     pair: str | None = None
     label: Label = None
-    row: int = 0  # which row of its file it comes from, counted from 1; 0 = not from a file
+    row: int = 0
+    copy: int = 0
+    words: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,7 @@ class Batch:
         real: True where a piece is not padding.
         labels: Class index or score per example; None where the data has none.
         rows: Which encoded row each example is; names examples in error messages and in the teacher's cache.
+        targets: The piece to be predicted, at places that a masked LM has to fill; -1 elsewhere. None = no such places.
     """
 
     input_ids: Int[Tensor, "batch seq"]
@@ -44,6 +65,7 @@ class Batch:
     real: Bool[Tensor, "batch seq"]
     labels: Shaped[Tensor, " batch"] | None
     rows: Int[Tensor, " batch"]
+    targets: Int[Tensor, "batch seq"] | None = None
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -51,19 +73,28 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        labels = None if self.labels is None else self.labels.to(device)
-        pieces, types, real, rows = (x.to(device) for x in (self.input_ids, self.token_type_ids, self.real, self.rows))
-        return Batch(pieces, types, real, labels, rows)
+        moved: dict[str, Any] = {}
+        for place in fields(self):
+            value = getattr(self, place.name)
+            moved[place.name] = None if value is None else value.to(device)
+        return Batch(**moved)
+
+    def needed_targets(self) -> Int[Tensor, "batch seq"]:
+        """The places to fill; a `ValueError` where there are none."""
+        if self.targets is None:
+            raise ValueError("this batch has no places to fill; only a masked-LM objective makes them")
+        return self.targets
 
 
 class Signal(NamedTuple):
     """A kind of thing a network shows in a forward pass, at one layer (0 = embedding output; logits have layer 0)."""
 
-    kind: Literal["logits", "hidden_states", "attention_scores"]
+    kind: Literal["logits", "masked_logits", "hidden_states", "attention_scores"]
     layer: int = 0
 
 
 LOGITS = Signal("logits")
+MASKED_LOGITS = Signal("masked_logits")  # of a masked-LM head, only at the places to fill
 
 
 @dataclass(frozen=True)
@@ -74,11 +105,13 @@ class Trace:
         logits: Scores of the task head, before softmax.
         hidden_states: By m: after layer m; 0 = embedding output.
         scores: By layer: attention scores, see `attention_scores`.
+        masked_logits: Of the masked-LM head, before softmax, at the places to fill (`Batch.targets`), row by row.
     """
 
     logits: Float[Tensor, "batch label"] | None = None
     hidden_states: Mapping[int, Float[Tensor, "batch seq width"]] = field(default_factory=dict)
     scores: Mapping[int, Float[Tensor, "batch head seq seq"]] = field(default_factory=dict)
+    masked_logits: Float[Tensor, "place vocabulary"] | None = None
 
     def attention_scores(self, layer: int) -> Float[Tensor, "batch head seq seq"]:
         """Attention scores before softmax, no padding mask: QKᵀ/√d plus a position bias where the model has one."""
@@ -89,6 +122,12 @@ class Trace:
         if self.logits is None:
             raise ValueError("this forward pass did not record logits; ask for the signal LOGITS")
         return self.logits
+
+    def needed_masked_logits(self) -> Float[Tensor, "place vocabulary"]:
+        """The masked-LM head's logits; a `ValueError` where the pass did not run that head."""
+        if self.masked_logits is None:
+            raise ValueError("this forward pass did not record masked logits; ask for the signal MASKED_LOGITS")
+        return self.masked_logits
 
 
 NO_TRACE = Trace()  # what a recipe without a teacher hands to its objective
@@ -102,6 +141,10 @@ class Objective(nn.Module, ABC):
 
     needs_student: frozenset[Signal]
     needs_teacher: frozenset[Signal]
+
+    def reads(self, batch: Batch) -> Batch:
+        """What both networks read; an objective that hides pieces draws them here, from torch's own stream."""
+        return batch
 
     @abstractmethod
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
@@ -135,12 +178,19 @@ class Selector(Protocol):
         """Take back what `state_dict` gave."""
 
 
+Stream = Callable[[int, int], np.random.Generator]  # from row and copy to the random stream of just that copy
+
+
 @runtime_checkable
 class Augmenter(Protocol):
     """Rewrites examples; given several at once because batching is where its speed comes from."""
 
-    def __call__(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[Example]:
-        """Yield the augmented examples."""
+    def __call__(self, examples: Sequence[Example], copies: int, stream: Stream) -> Iterator[Example]:
+        """Yield copies 1 to `copies` of each example, in order; originals are not among them.
+
+        A copy has its original's `row` and label, and is a function of the example and of `stream(row, copy)` only:
+        which examples are given together changes speed, never contents.
+        """
 
 
 @dataclass(frozen=True)
@@ -193,10 +243,6 @@ class Stage:
             raise ValueError(f"weight_decay must not be negative, and finite, got {self.weight_decay}")
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate ({self.accumulate}) splits a batch of {self.batch_size}; it cannot be larger")
-
-    def with_epochs(self, epochs: int) -> "Stage":
-        """The same settings with the number of epochs decided."""
-        return replace(self, epochs=epochs)
 
 
 def as_dict(settings: Any) -> dict[str, Any]:

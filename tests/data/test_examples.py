@@ -7,13 +7,15 @@ from tinybert.data.examples import Examples
 from tinybert.data.opened import BLOCK
 from tinybert.data.read import read
 from tinybert.data.settings import DataSettings
-from tinybert.types import Example
+from tinybert.types import Answer, Example
 
 THREE = [Example("good", None, 1, 1), Example("bad", None, 0, 2), Example("fine", None, 1, 3)]
 PAIRS = [Example("a", "b", 0.5, 1), Example("c", "d", 1.0, 2)]
+TAGGED = [Example("a b", None, (0, 1), 1, 2, ("a", "b")), Example("c", None, (1,), 2, 0, ("c",))]
+ANSWERED = [Example("q", "a b", Answer(2, 3), 1), Example("r", "c", None, 2)]
 
 
-@pytest.mark.parametrize("rows", [THREE, PAIRS, [Example("a")], []])
+@pytest.mark.parametrize("rows", [THREE, PAIRS, TAGGED, ANSWERED, [Example("a")], []])
 def test_of__gives_back_what_it_was_given(rows: list[Example]) -> None:
     examples = Examples.of(rows)
     assert len(examples) == len(rows)
@@ -90,6 +92,30 @@ def test_digest__is_of_contents_only() -> None:
 )
 def test_digest__notices_every_change(other: list[Example]) -> None:
     assert Examples.of(other).digest() != Examples.of(THREE).digest()
+
+
+@pytest.mark.parametrize("rows", [TAGGED, ANSWERED])
+def test_examples__view_tags_and_answers(rows: list[Example]) -> None:
+    examples = Examples.of(rows)
+    assert examples.labelled
+    assert examples.labels is None
+    chosen = examples.select(np.array([1, 0]))
+    assert list(chosen) == [chosen[0], chosen[1]] == rows[::-1]
+    assert chosen.digest() != examples.digest() == Examples.of(rows).digest()
+
+
+@pytest.mark.parametrize(
+    ("rows", "other"),
+    [
+        (TAGGED, [TAGGED[0], Example("c", None, (0,), words=("c",))]),
+        (TAGGED, [Example("a b", None, (0,), words=("a b",)), TAGGED[1]]),
+        (TAGGED, [Example(e.text) for e in TAGGED]),
+        (ANSWERED, [Example("q", "a b", Answer(0, 3)), ANSWERED[1]]),
+        (ANSWERED, [ANSWERED[0], Example("r", "c", Answer(0, 1))]),
+    ],
+)
+def test_digest__notices_tags_and_answers(rows: list[Example], other: list[Example]) -> None:
+    assert Examples.of(rows).digest() != Examples.of(other).digest()
 
 
 def test_lines__are_what_messages_call_rows(write: Callable[..., str]) -> None:

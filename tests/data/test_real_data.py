@@ -1,13 +1,20 @@
 """Well-known data sets as they are published, where a folder `shared/data` lies beside the repository."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tinybert.data.any_kind import load_any
+from tinybert.data.carried import Side, carried
+from tinybert.data.examples import Examples
+from tinybert.data.rewrite import rewrite
 from tinybert.data.settings import DataSettings
 from tinybert.data.task import Splits, Task, load
+from tinybert.data.words import Edit, words_of
 from tinybert.errors import UserError
+from tinybert.types import Example, Kind
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="no folder shared/data beside the repository")
@@ -91,3 +98,62 @@ def test_load__names_the_row_of_qqp_that_has_lost_a_column(streams: Any) -> None
 def test_load__refuses_other_tasks(streams: Any, name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         loaded(streams, name)
+
+
+def test_load_any__reads_conll2003() -> None:
+    task, examples = load_any(str(DATA / "conll2003/eng.testb"), DataSettings(), kind="token-classification")
+    assert task.classes == ("B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O")
+    assert len(examples) == 3_453
+    assert sum(len(example.words or ()) for example in examples) == 46_435
+
+
+def test_load_any__reads_squad() -> None:
+    for name, count, impossible in (("cs224n_dev-v2.0.json", 6_078, 3_168), ("xquad.en.json", 1_190, 0)):
+        task, examples = load_any(str(DATA / "squad" / name), DataSettings(), kind=None)
+        assert task.kind == "question-answering"
+        assert (len(examples), sum(example.label is None for example in examples)) == (count, impossible)
+
+
+def copies_of(examples: Examples, side: Side, outside: int | None) -> Iterator[Example]:
+    """One copy of each example: a word in the middle becomes another, two more come at the end."""
+    for example in examples:
+        text = example.text if side == "text" else example.pair or ""
+        words = words_of(text)
+        middle = words[len(words) // 2]
+        edits = [Edit(middle.start, middle.end, "something"), Edit(len(text), len(text), " and more")]
+        if (copy := carried(example, side, edits, 1, outside)) is not None:
+            yield copy
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "kind", "settings"),
+    [
+        ("conll2003/eng.testb", 2_000, "token-classification", {}),
+        ("squad/xquad.en.json", None, None, {}),
+        ("sst2/dev.tsv", None, None, {"text": "sentence"}),
+        ("glue_mrpc/dev.tsv", None, None, {"text_a": "#1 String", "text_b": "#2 String", "label": "Quality"}),
+        ("qqp/bimpm_dev.tsv", 500, None, {"header": False, "text_a": "1", "text_b": "2", "label": "0"}),
+    ],
+)
+def test_rewrite__brings_back_what_it_wrote(
+    tmp_path: Path, name: str, lines: int | None, kind: Kind | None, settings: dict[str, Any]
+) -> None:
+    source, target, data = (
+        str(tmp_path / Path(name).name),
+        tmp_path / f"new-{Path(name).name}",
+        DataSettings(**settings),
+    )
+    Path(source).write_bytes(b"".join((DATA / name).read_bytes().splitlines(keepends=True)[:lines]))
+    task, examples = load_any(source, data, kind=kind)
+    side: Side = "pair" if task.kind == "question-answering" else "text"
+    copies = list(copies_of(examples, side, task.outside))
+    assert len(copies) > 0.9 * len(examples)
+    assert rewrite(source, data, kind, copies, target, examples.rows) == len(examples) + len(copies)
+    task_again, again = load_any(str(target), data, kind=kind)
+    assert task_again == task
+    wanted = sorted([*examples, *copies], key=lambda example: (example.row, example.copy))
+    found = [(e.text, e.pair, e.label, e.words) for e in again]
+    expected = [(e.text, e.pair, e.label, e.words) for e in wanted]
+    if task.kind == "question-answering":  # copies stand after the paragraph, not after the question
+        found, expected = sorted(found, key=repr), sorted(expected, key=repr)
+    assert found == expected

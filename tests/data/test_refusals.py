@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tinybert.data.refusals import looks_like_conll, refusal, refuse_kind, refuse_row
+from tinybert.data.columns import Known
+from tinybert.data.refusals import looks_like_conll, refusal, refuse_columns, refuse_kind
+from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
 CONLL = "-DOCSTART- -X- O O\n\nEU NNP I-NP I-ORG\nrejects VBZ I-VP O\n"
@@ -12,7 +14,9 @@ SQUAD = '{"version": "1.1", "data": [{"title": "x", "paragraphs": []}]}'
 
 @pytest.mark.parametrize("kind", ["token-classification", "question-answering"])
 def test_refuse_kind__in_one_line(kind: str) -> None:
-    with pytest.raises(UserError, match=rf"^--kind {kind}: not supported .* classification and regression$"):
+    with pytest.raises(
+        UserError, match=rf"^--kind {kind}: .* only augments such data .* trains on classification and regression$"
+    ):
         refuse_kind(kind)
 
 
@@ -45,6 +49,7 @@ def test_refusal__says_what_a_file_seems_to_be(
         (CONLL, True),
         ("EU\tB-ORG\nrejects\tO\n\nPeter\tB-PER\n", True),
         ("text\tlabel\ngood\tO\n", False),
+        ("# origin=1 copy=0\nEU B-ORG\nrejects O\n", True),
         ("", False),
         ("good\nbad\n", False),
     ],
@@ -53,9 +58,26 @@ def test_looks_like_conll__by_its_tags(write: Callable[..., str], content: str, 
     assert looks_like_conll(Path(write("x.tsv", content))) is expected
 
 
-def test_refuse_row__knows_other_tasks_by_their_keys() -> None:
-    with pytest.raises(UserError, match=r"^f.jsonl: seems to be token classification \(tokens, tags\)"):
-        refuse_row("f.jsonl", {"tokens": ["a"], "tags": ["O"]})
-    with pytest.raises(UserError, match=r"^f.jsonl: seems to be question answering"):
-        refuse_row("f.jsonl", {"version": "2", "data": []})
-    refuse_row("f.jsonl", {"text": "a", "data": 1})
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("tokens", "tags", "id"), r"^f.jsonl: seems to be token classification \(tokens, tags\): this version only"),
+        (("version", "data"), r"^f.jsonl: seems to be question answering"),
+        (("text", "paragraphs"), r"^f.jsonl: seems to be question answering"),
+    ],
+)
+def test_refuse_columns__knows_other_tasks_by_their_columns(names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        refuse_columns(Known("f.jsonl", names), DataSettings())
+
+
+@pytest.mark.parametrize(
+    ("names", "settings"),
+    [
+        (("text", "data"), DataSettings()),
+        (("text", "tokens", "tags"), DataSettings()),
+        (("note", "tokens", "tags"), DataSettings(text="note")),
+    ],
+)
+def test_refuse_columns__lets_a_text_pass(names: tuple[str, ...], settings: DataSettings) -> None:
+    refuse_columns(Known("f.jsonl", names), settings)

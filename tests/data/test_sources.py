@@ -53,7 +53,7 @@ def test_open_file__refuses_other_tasks_and_endings(write: Callable[..., str]) -
     with pytest.raises(UserError, match=r"token classification"):
         open_file(Path(write("eng.tsv", "EU\tB-ORG\nrejects\tO\n")), SETTINGS)
     with pytest.raises(UserError, match=r"question answering"):
-        open_file(Path(write("squad.jsonl", '{"version": "1", "data": []}')), SETTINGS)
+        open_file(Path(write("squad.json", '{"version": "1", "data": []}')), SETTINGS)
     with pytest.raises(UserError, match=r"unknown ending '.txt'"):
         open_file(Path(write("a.txt", "good\n")), SETTINGS)
 

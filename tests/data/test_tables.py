@@ -72,6 +72,12 @@ def test_open_dataset__names_classes_and_knows_the_missing_one() -> None:
     ]
 
 
+def test_open_dataset__names_the_classes_of_lists() -> None:
+    tags = datasets.Features({"tags": datasets.List(datasets.ClassLabel(names=["O", "B-ORG"]))})
+    table = datasets.Dataset.from_dict({"tags": [[1, 0], []]}, features=tags)
+    assert list(open_dataset("train", table).records(["tags"])) == [(1, (["B-ORG", "O"],)), (2, ([],))]
+
+
 def test_open_dataset__leaves_other_columns_alone_whatever_the_format() -> None:
     table = datasets.Dataset.from_dict({"text": ["a"], "label": [0.5]}).with_format("numpy")
     assert list(open_dataset("train", table).records(["label"])) == [(1, (0.5,))]

@@ -201,7 +201,7 @@ def test_load__puts_a_label_that_the_head_lacks_aside(loaded: Callable[..., Spli
         (labelled(*map(str, np.arange(200) / 8), "2.5x"), {}, "'2.5x' is not one"),
         (labelled(0.5, 1.5), {"per_class": 1}, "^data.per_class=1: the labels are scores"),
         (labelled("a", "b"), {"positive": "c"}, "^data.positive=c: no such class; the classes are: a, b"),
-        (labelled("a", "b"), {"kind": "token-classification"}, "^--kind token-classification: not supported"),
+        (labelled("a", "b"), {"kind": "token-classification"}, "^--kind token-classification: this version only"),
         (labelled("a", "b"), {"kind": "regression"}, "^train:1: the label 'a' is not a finite number"),
         ([], {}, "^train: no rows"),
     ],

@@ -31,6 +31,7 @@ from objectives.worlds import (
 from references.prediction import entropy
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
+from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.types import LOGITS, NO_TRACE, Objective
 
@@ -213,7 +214,8 @@ def test__every_objective_has_a_case() -> None:
         for _, member in inspect.getmembers(importlib.import_module(name), inspect.isclass)
         if issubclass(member, Objective) and member is not Objective
     }
-    assert defined == {type(case.make()) for case in CASES.values()}
+    by_place = {MaskedCrossEntropy}  # is given one row per hidden place, not per example; see test_masked_lm.py
+    assert defined - by_place == {type(case.make()) for case in CASES.values()}
 
 
 @pytest.mark.parametrize("name", modules())

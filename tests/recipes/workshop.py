@@ -114,7 +114,9 @@ def quickest(recipe: str) -> tuple[str, ...]:
     defaults = RECIPES[recipe].config()
     stages = [field.name for field in fields(defaults) if isinstance(getattr(defaults, field.name), Stage)]
     each = {"epochs": 2, "batch_size": 8, "lr": 3e-3}
-    return ("data.max_length=32", *(f"{stage}.{key}={value}" for stage in stages for key, value in each.items()))
+    plain = ("augment.method=none",) if hasattr(defaults, "augment") else ()
+    shortest = (f"{stage}.{key}={value}" for stage in stages for key, value in each.items())
+    return ("data.max_length=32", *plain, *shortest)
 
 
 def contents(folder: Path, *left_out: str) -> dict[str, tuple[str, int]]:

@@ -66,7 +66,7 @@ def choose(known: Known, settings: DataSettings, labels: Labels) -> Columns:
     sides = ("text_a", "text_b") if pair else ("text",)
     texts = [getattr(settings, side) or side for side in sides]
     for side, name in zip(sides, texts, strict=True):
-        _require(known, side, name)
+        require(known, side, name)
     return Columns(texts[0], texts[1] if pair else None, _label(known, settings, labels))
 
 
@@ -89,11 +89,21 @@ def _label(known: Known, settings: DataSettings, labels: Labels) -> str | None:
         return None
     name = settings.label or "label"
     if labels == "needed":
-        _require(known, "label", name)
+        require(known, "label", name)
     return name if name in known.names or known.open_ended else None
 
 
-def _require(known: Known, key: str, name: str) -> None:
+def require(known: Known, key: str, name: str) -> None:
+    """Refuse a source without a certain column.
+
+    Args:
+        known: The columns there are.
+        key: The setting of the group `data` that names the column.
+        name: The column.
+
+    Raises:
+        UserError: If it is not there.
+    """
     if name in known.names:
         return
     if known.numbered:

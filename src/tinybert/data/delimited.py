@@ -44,7 +44,17 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> Opened
             next(parts)
         return _of_width(parts, len(known.names), [known.names.index(name) for name in wanted], dialect)
 
-    return Opened(known, rows, notes)
+    return Opened(known, rows, notes, dialect=dialect._replace(line_end=line_end(path)))
+
+
+def line_end(path: Path) -> str:
+    """How the first line of a file ends, so that what is made of the file ends its lines alike.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    with readable(path), path.open("rb") as stream:
+        return "\r\n" if stream.readline().endswith(b"\r\n") else "\n"
 
 
 def _dialect(path: Path, delimiter: str, settings: DataSettings) -> tuple[Dialect, tuple[str, ...]]:

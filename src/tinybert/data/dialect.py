@@ -19,10 +19,11 @@ CellRecord = tuple[int, Cells | Bad]
 
 
 class Dialect(NamedTuple):
-    """How cells are told apart; whatever is written keeps the dialect that was read."""
+    """How cells and rows are told apart; whatever is written keeps the dialect that was read."""
 
     delimiter: str
     quoted: bool
+    line_end: str = "\n"  # written only; read is either
 
 
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:

@@ -50,7 +50,7 @@ def encode(
     schema = _schema(examples.labels, with_types, tokenizer.pad_token_id)
     contents = _Contents()
     with atomic_file(target) as temporary, temporary.open("wb") as stream, _writer(stream, schema) as writer:
-        with _truncating(tokenizer.backend_tokenizer, max_length) as backend:
+        with truncating(tokenizer.backend_tokenizer, max_length) as backend:
             for start in range(0, len(examples), record_batch):
                 rows = slice(start, min(start + record_batch, len(examples)))
                 writer.write_batch(_block(examples, backend, rows, schema, contents))
@@ -93,7 +93,7 @@ def _writer(stream: Any, schema: pa.Schema) -> Iterator[Any]:
 
 
 @contextmanager
-def _truncating(backend: Any, max_length: int) -> Iterator[Any]:
+def truncating(backend: Any, max_length: int) -> Iterator[Any]:
     """Set truncation and no padding for the block, then put back what was set: a tokenizer is shared."""
     truncation, padding = backend.truncation, backend.padding
     backend.enable_truncation(max_length, strategy="longest_first")

@@ -1,6 +1,7 @@
 """A data set as a sequence of `Example`, without ever being a Python list: a view on an Arrow table."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, overload
@@ -10,14 +11,21 @@ import pyarrow as pa
 from jaxtyping import Int, Shaped
 
 from tinybert.data.opened import BLOCK
-from tinybert.types import Example
+from tinybert.types import Answer, Example
 
 # What a view needs of a table; further columns may be there.
 _COLUMNS = {"text": pa.large_string(), "pair": pa.large_string(), "row": pa.int64()}
+# What it takes where a table has it: which copy a row is, words with a tag each, an answer (null = no answer).
+TAGGED = {"words": pa.large_list(pa.large_string()), "tags": pa.large_list(pa.int32())}
+ANSWERED = {"start": pa.int64(), "end": pa.int64()}
+_TYPES = {**_COLUMNS, "copy": pa.int64(), **TAGGED, **ANSWERED}
 
 
 class Examples(Sequence[Example]):
     """Rows of an Arrow table with columns `text`, `pair` (null where there is none) and `row`, and their labels.
+
+    Classes and scores are an array beside the table. Tags (`words`, `tags`), answers (`start`, `end`) and the numbers
+    of copies (`copy`) are columns, where a table has them.
 
     Attributes:
         notes: What the log should say of how they were read.
@@ -34,7 +42,8 @@ class Examples(Sequence[Example]):
 
         Args:
             table: A `pyarrow.Table`, possibly memory-mapped.
-            labels: For all rows of the table: classes as int64 or scores as float64; None = unlabelled.
+            labels: For all rows of the table: classes as int64 or scores as float64; None = unlabelled, or labelled by
+                columns.
             indices: Which rows of the table, in which order; None = all.
             notes: What the log should say of how they were read.
         """
@@ -45,18 +54,27 @@ class Examples(Sequence[Example]):
 
     @classmethod
     def of(cls, examples: Iterable[Example]) -> "Examples":
-        """Gather examples made in memory; all labelled or none, with classes (int) or scores (float).
+        """Gather examples made in memory; all labelled or none, in the same way. Questions may lack an answer.
 
         Raises:
             ValueError: If some have labels and some have not.
         """
         rows = list(examples)
         labels = [example.label for example in rows]
-        if None in labels and any(label is not None for label in labels):
+        answered = any(isinstance(label, Answer) for label in labels)
+        labelled = answered or None not in labels
+        if not labelled and any(label is not None for label in labels):
             raise ValueError("some examples have labels and some have not")
-        columns = {n: pa.array([getattr(e, n) for e in rows], kind) for n, kind in _COLUMNS.items()}
+        columns = {name: [getattr(example, name) for example in rows] for name in (*_COLUMNS, "copy")}
+        if answered:
+            columns |= {name: [getattr(label, name, None) for label in labels] for name in ANSWERED}
+        elif any(example.words is not None for example in rows):
+            columns |= {"words": [example.words for example in rows]} | ({"tags": labels} if labelled else {})
+        table = pa.table({name: pa.array(values, _TYPES[name]) for name, values in columns.items()})
+        if not labelled or answered or "tags" in columns:
+            return cls(table, None)
         kind = np.int64 if all(isinstance(label, int) for label in labels) else np.float64
-        return cls(pa.table(columns), None if None in labels else np.array(labels, kind))
+        return cls(table, np.array(labels, kind))
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -69,33 +87,42 @@ class Examples(Sequence[Example]):
     def __getitem__(self, position: int | slice) -> "Example | Examples":
         """One example, or a view on some."""
         if isinstance(position, slice):
-            return self.select(np.arange(len(self))[position])
+            return self.select(np.arange(*position.indices(len(self))))
         if not -len(self) <= position < len(self):
             raise IndexError(f"example {position} of {len(self)}")
         index = position % len(self) if self._indices is None else int(self._indices[position])
-        text, pair, row = (self._table.column(name)[index].as_py() for name in _COLUMNS)
-        return Example(text, pair, None if self._labels is None else self._labels[index].item(), row)
+        label = None if self._labels is None else self._labels[index : index + 1]
+        return next(_made(self._table.slice(index, 1), label))
 
     def __iter__(self) -> Iterator[Example]:
         """The examples in order, read block by block."""
         labels = self.labels
         for start in range(0, len(self), BLOCK):
-            texts, pairs, rows = self.columns(start, start + BLOCK)
-            found = [None] * len(texts) if labels is None else labels[start : start + BLOCK].tolist()
-            yield from map(Example, texts, pairs, found, rows)
+            yield from _made(
+                self._part(start, start + BLOCK), None if labels is None else labels[start : start + BLOCK]
+            )
 
     def columns(self, start: int, stop: int) -> tuple[list[str], list[str | None], list[int]]:
         """Texts, pairs and row numbers of the examples from `start` to before `stop`."""
-        if self._indices is None:
-            part = self._table.slice(start, stop - start)
-        else:
-            part = self._table.select(list(_COLUMNS)).take(pa.array(self._indices[start:stop]))
+        part = self._part(start, stop)
         return tuple(part.column(name).to_pylist() for name in _COLUMNS)
+
+    def _part(self, start: int, stop: int) -> pa.Table:
+        if self._indices is None:
+            return self._table.slice(start, stop - start)
+        names = [name for name in self._table.column_names if name in _TYPES]
+        return self._table.select(names).take(pa.array(self._indices[start:stop]))
 
     def select(self, indices: Int[np.ndarray, " picked"]) -> "Examples":
         """A view on some of the examples, in the order of `indices`."""
         chosen = indices if self._indices is None else self._indices[indices]
         return Examples(self._table, self._labels, chosen, self.notes)
+
+    def with_labels(self, labels: Shaped[np.ndarray, " picked"]) -> "Examples":
+        """The same examples with other labels, one for each, in order."""
+        every = np.zeros(self._table.num_rows, labels.dtype)
+        every[slice(None) if self._indices is None else self._indices] = labels
+        return Examples(self._table, every, self._indices, self.notes)
 
     @cached_property
     def labels(self) -> Shaped[np.ndarray, " picked"] | None:
@@ -105,7 +132,7 @@ class Examples(Sequence[Example]):
     @property
     def labelled(self) -> bool:
         """Whether the examples have labels."""
-        return self._labels is not None
+        return self._labels is not None or not {"tags", "start"}.isdisjoint(self._table.column_names)
 
     @property
     def paired(self) -> bool:
@@ -128,7 +155,7 @@ class Examples(Sequence[Example]):
         return values if self._indices is None else values[self._indices]
 
     def digest(self) -> str:
-        """sha256 of texts, pairs and labels in their order; of nothing else, so that moving a file changes nothing."""
+        """sha256 of texts, pairs, words and labels in order; of nothing else, so that moving a file changes nothing."""
         return self._digest
 
     @cached_property
@@ -140,5 +167,28 @@ class Examples(Sequence[Example]):
             texts.update("".join(f"{text}\0" for text in first).encode())
             others.update("".join("\1\0" if text is None else f"{text}\0" for text in second).encode())
         labels = b"none" if self.labels is None else self.labels.dtype.str.encode() + self.labels.tobytes()
-        parts = (texts.digest(), others.digest(), hashlib.sha256(labels).digest())
+        parts = [texts.digest(), others.digest(), hashlib.sha256(labels).digest()]
+        parts += [self._digest_of(name) for name in (*TAGGED, *ANSWERED) if name in self._table.column_names]
         return hashlib.sha256(b"".join(parts)).hexdigest()
+
+    def _digest_of(self, column: str) -> bytes:
+        """sha256 of a column of words, tags or places of answers."""
+        found = hashlib.sha256(column.encode())
+        for start in range(0, len(self), BLOCK):
+            found.update(json.dumps(self._part(start, start + BLOCK).column(column).to_pylist()).encode())
+        return found.digest()
+
+
+def _made(part: pa.Table, labels: Shaped[np.ndarray, " part"] | None) -> Iterator[Example]:
+    """The examples of some rows of a table."""
+    columns = {name: part.column(name).to_pylist() for name in part.column_names if name in _TYPES}
+    nothing = [None] * part.num_rows
+    words = [None if found is None else tuple(found) for found in columns.get("words", nothing)]
+    found: Iterable[Any] = nothing if labels is None else labels.tolist()
+    if "tags" in columns:
+        found = map(tuple, columns["tags"])
+    elif "start" in columns:
+        places = zip(columns["start"], columns["end"], strict=True)
+        found = (None if start is None else Answer(start, end) for start, end in places)
+    copies = columns.get("copy", [0] * part.num_rows)
+    yield from map(Example, columns["text"], columns["pair"], found, columns["row"], copies, words)

@@ -8,12 +8,9 @@ from typing import Any
 
 from tinybert.data.columns import Known
 from tinybert.data.dialect import Cells, plain_lines
-from tinybert.data.opened import Opened, Record, one_line
+from tinybert.data.opened import Opened, Record, WholeRecord, one_line
 from tinybert.data.problems import Bad, listed
-from tinybert.data.refusals import refuse_row
 from tinybert.errors import UserError
-
-_Part = tuple[int, Mapping[str, Any] | Bad]
 
 
 def open_json_lines(name: str, lines: Iterable[str]) -> Opened:
@@ -35,25 +32,32 @@ def open_list(name: str, rows: Sequence[Any]) -> Opened:
     return _open(name, ((n, row if isinstance(row, Mapping) else Bad(wrong, row)) for n, row in enumerate(rows, 1)))
 
 
-def _open(name: str, parts: Iterator[_Part]) -> Opened:
+def _open(name: str, parts: Iterator[WholeRecord]) -> Opened:
     """The first row that can be read says which columns there are; later ones may have more."""
-    before: list[tuple[int, Bad]] = []
+    before: list[WholeRecord] = []
+    bad: tuple[int, Bad] | None = None
     for line, row in parts:
         if isinstance(row, Bad):
             before.append((line, row))
+            bad = bad or (line, row)
             continue
-        refuse_row(name, row)
         known = Known(name, tuple(str(key) for key in row), line, open_ended=True)
-        return Opened(known, partial(_picked, chain(before, [(line, row)], parts)))
-    raise UserError(f"{name}:{before[0][0]}: {before[0][1].reason}" if before else f"{name}: no rows")
+        everything = chain(before, [(line, row)], parts)
+        return Opened(known, partial(_picked, everything), mappings=partial(_named, everything))
+    raise UserError(f"{name}:{bad[0]}: {bad[1].reason}" if bad else f"{name}: no rows")
 
 
-def _picked(parts: Iterable[_Part], wanted: Sequence[str]) -> Iterator[Record]:
+def _picked(parts: Iterable[WholeRecord], wanted: Sequence[str]) -> Iterator[Record]:
     for line, row in parts:
         yield line, row if isinstance(row, Bad) else [row.get(name) for name in wanted]
 
 
-def _parsed(line: int, cells: Cells | Bad) -> _Part:
+def _named(parts: Iterable[WholeRecord]) -> Iterator[WholeRecord]:
+    for line, row in parts:
+        yield line, row if isinstance(row, Bad) else {str(key): value for key, value in row.items()}
+
+
+def _parsed(line: int, cells: Cells | Bad) -> WholeRecord:
     if isinstance(cells, Bad):
         return line, cells
     try:

@@ -1,27 +1,28 @@
-"""Files of tasks that this version does not have: recognised, and refused in one line."""
+"""Tasks that are augmented but not trained on yet: their files are recognised, and refused in one line."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from tinybert.data.columns import Known
+from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.types import Kind
 
 SUPPORTED: tuple[Kind, ...] = ("classification", "regression")
-_CONLL_NAMES = {".conll", ".conll03", ".conllu", ".iob", ".iob2", ".bio"}
+CONLL_ENDINGS = frozenset({".conll", ".conll03", ".conll2003", ".conllu", ".iob", ".iob2", ".bio"})
 _TAG = re.compile(r"(O|[BIESLU]-\S+)")
 _LOOK_AT = 200  # lines
+_LATER = f"this version only augments such data (tinybert augment --kind ...); it trains on {' and '.join(SUPPORTED)}"
 
 
 def refuse_kind(kind: Kind | None) -> None:
-    """Refuse a kind of task that this version does not have.
+    """Refuse a kind of task that this version does not train on.
 
     Raises:
-        UserError: If it has not.
+        UserError: If it is one.
     """
     if kind is not None and kind not in SUPPORTED:
-        raise UserError(f"--kind {kind}: not supported by this version; it has {' and '.join(SUPPORTED)}")
+        raise UserError(f"--kind {kind}: {_LATER}")
 
 
 def refusal(path: Path) -> UserError:
@@ -35,25 +36,34 @@ def refusal(path: Path) -> UserError:
     return UserError(f"{path}: unknown ending '{path.suffix}'; data is read from .tsv, .csv, .jsonl and .parquet")
 
 
-def refuse_row(name: str, row: Mapping[str, Any]) -> None:
-    """Refuse JSON lines of another task by their first row.
+def refuse_columns(known: Known, settings: DataSettings) -> None:
+    """Refuse data of another task by their columns.
 
     Raises:
-        UserError: If the row has the keys of one.
+        UserError: If they have the columns of one, and no text that is meant instead.
     """
-    if {"tokens", "tags"} <= set(row):
-        raise _other(name, "token classification (tokens, tags)")
-    if "paragraphs" in row or ("data" in row and "text" not in row):
-        raise _other(name, "question answering (SQuAD JSON)")
+    if has_tags(known, settings):
+        raise _other(known.name, "token classification (tokens, tags)")
+    if "paragraphs" in known.names or ("data" in known.names and not _has_text(known, settings)):
+        raise _other(known.name, "question answering (SQuAD JSON)")
+
+
+def has_tags(known: Known, settings: DataSettings) -> bool:
+    """Whether columns are those of token classification."""
+    return {"tokens", "tags"} <= set(known.names) and not _has_text(known, settings)
+
+
+def _has_text(known: Known, settings: DataSettings) -> bool:
+    return "text" in known.names or settings.text is not None or settings.text_a is not None
 
 
 def looks_like_conll(path: Path) -> bool:
     """Whether a file's first lines are a token and a tag each."""
-    if path.suffix.lower() in _CONLL_NAMES:
+    if path.suffix.lower() in CONLL_ENDINGS:
         return True
     with path.open("rb") as stream:
         head = [line.decode("utf-8", "replace") for line, _ in zip(stream, range(_LOOK_AT), strict=False)]
-    filled = [line.split() for line in head if line.strip()]
+    filled = [line.split() for line in head if line.strip() and not line.startswith("# ")]
     if filled and filled[0][0] == "-DOCSTART-":
         return True
     return len(filled) > 1 and all(len(cells) > 1 and _TAG.fullmatch(cells[-1]) for cells in filled)
@@ -66,5 +76,4 @@ def _starts_like_squad(path: Path) -> bool:
 
 
 def _other(name: str, what: str) -> UserError:
-    kinds = " and ".join(SUPPORTED)
-    return UserError(f"{name}: seems to be {what}, which this version does not support; it has {kinds}")
+    return UserError(f"{name}: seems to be {what}: {_LATER}")

@@ -32,20 +32,21 @@ def checked(cells: Sequence[Any], columns: Columns, label_needed: bool) -> Row |
         The row, or why it cannot be used.
     """
     text, pair = cells[0], None if columns.pair is None else cells[1]
-    reason = _text_problem(text, columns.text) or (columns.pair and _text_problem(pair, columns.pair))
+    reason = text_problem(text, columns.text) or (columns.pair and text_problem(pair, columns.pair))
     if reason:
         return Bad(reason + _ADVICE, list(cells))
     if columns.label is None:
         return Row(text, pair, None)
-    label = _spelled(cells[-1])
-    if isinstance(label, _Unfit):
+    label = spelled(cells[-1])
+    if isinstance(label, Unfit):
         return Bad(f"the label {shown(cells[-1])} is neither text nor a finite number{_ADVICE}", list(cells))
     if label is None and label_needed:
         return Bad(NO_LABEL, list(cells))
     return Row(text, pair, label)
 
 
-def _text_problem(value: Any, column: str) -> str | None:
+def text_problem(value: Any, column: str) -> str | None:
+    """Why a value is no text to learn from; None where it is one."""
     if type(value) is str:
         if not value or value.isspace():
             return f"'{column}' is empty"
@@ -54,10 +55,10 @@ def _text_problem(value: Any, column: str) -> str | None:
         if not value.isascii() and not _encodes(value):
             return f"'{column}' contains half of a surrogate pair"
         return None
-    if _is_missing(value):
+    if is_missing(value):
         return f"'{column}' is missing"
     if isinstance(value, str):  # numpy.str_ and the like
-        return _text_problem(str(value), column)
+        return text_problem(str(value), column)
     return f"'{column}' is not text but {shown(value)}"
 
 
@@ -69,34 +70,34 @@ def _encodes(text: str) -> bool:
     return True
 
 
-class _Unfit:
+class Unfit:
     """The spelling of a value that cannot be a label."""
 
 
-def _spelled(value: Any) -> str | _Unfit | None:
+def spelled(value: Any) -> str | Unfit | None:
     """A label as text; None = missing. Whole floats keep their ".0", which `labels` reads as a whole number."""
-    if _is_missing(value):
+    if is_missing(value):
         return None
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         label = value.strip()
         if not _encodes(label) or "\0" in label:
-            return _Unfit()
+            return Unfit()
         return label if label and label.lower() != "nan" else None
     if isinstance(value, int | float | Decimal):
         return _number(value)
-    return _spelled(value.item()) if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else _Unfit()
+    return spelled(value.item()) if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else Unfit()
 
 
-def _number(value: int | float | Decimal) -> str | _Unfit:
+def _number(value: int | float | Decimal) -> str | Unfit:
     try:
-        return str(value) if math.isfinite(value) else _Unfit()
+        return str(value) if math.isfinite(value) else Unfit()
     except (ValueError, OverflowError):  # more digits than Python is willing to print, or a float to hold
-        return _Unfit()
+        return Unfit()
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """None, a float NaN, or pandas' own NA and NaT (known by name: pandas need not be installed)."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True

@@ -15,12 +15,13 @@ class DataSettings:
         text_b: Column of the second text of a pair; None = `text_b`.
         label: Column of the label; None = `label`.
         header: Whether the first line of a TSV or CSV file names its columns; otherwise they go by number from 0.
-        quoting: Of TSV files: `csv` (quotes enclose), `none` (quotes are letters), `auto` (see `dialect`).
+        quoting: Of TSV files: `csv` (quotes enclose), `none` (quotes are letters), `auto` (whichever every row fits).
         skip_bad: Share of bad rows of a file that is tolerated; they go to `rejected.jsonl`.
         max_length: Pieces per row, special ones included; longer rows are cut.
         per_class: Draw so many rows of each class from train; None = all.
         label_map: Renames labels, applied before anything else looks at them.
-        positive: The class that F1 and MCC call positive; None = the rule of `labels.positive_class`.
+        positive: The class that F1 and MCC call positive; None = 1, else the first of positive, pos,
+            entailment, entails, duplicate, paraphrase, yes, true, else the last.
         drop_overlap: Which rows of train to drop because dev or test shows them.
     """
 

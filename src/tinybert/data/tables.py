@@ -26,7 +26,8 @@ def open_parquet(path: Path) -> Opened:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(name, error) from error
     refuse_twins(name, names)
-    return Opened(Known(name, names), lambda wanted: _parquet_rows(file, name, wanted))
+    types = file.schema_arrow
+    return Opened(Known(name, names), lambda wanted: _parquet_rows(file, name, wanted), types=types)
 
 
 def _parquet_rows(file: Any, name: str, wanted: Sequence[str]) -> Iterator[Record]:
@@ -80,7 +81,7 @@ def open_dataset(name: str, dataset: Any) -> Opened:
 
     def rows(wanted: Sequence[str]) -> Iterator[Record]:
         picked = dataset.select_columns(list(wanted)).with_format(None)
-        class_names = [getattr(picked.features[column], "names", None) for column in wanted]
+        class_names = [_class_names(picked.features[column]) for column in wanted]
         start = 1
         for block in picked.iter(batch_size=BLOCK):
             columns = [_named(block[column], names) for column, names in zip(wanted, class_names, strict=True)]
@@ -90,7 +91,17 @@ def open_dataset(name: str, dataset: Any) -> Opened:
     return Opened(Known(name, tuple(dataset.column_names)), rows)
 
 
+def _class_names(feature: Any) -> Sequence[str] | None:
+    """The names of a column of classes, or of lists of classes; None where it is another column."""
+    return getattr(getattr(feature, "feature", feature), "names", None)
+
+
 def _named(values: Sequence[Any], class_names: Sequence[str] | None) -> Sequence[Any]:
     if class_names is None:
         return values
-    return [None if value is None or value < 0 else class_names[value] for value in values]
+    return [
+        _named(value, class_names)
+        if isinstance(value, list)
+        else (None if value is None or value < 0 else class_names[value])
+        for value in values
+    ]

@@ -31,8 +31,8 @@ class Task:
     """What is to be predicted.
 
     Attributes:
-        kind: Classification or regression.
-        classes: Names in the order of the model's outputs; empty = regression.
+        kind: Which of the four.
+        classes: Names, of tags too, in the order of the model's outputs; empty = regression and question answering.
         positive: The class that F1 and MCC call positive; None unless there are two classes.
         paired: Whether an example is a pair of texts.
     """
@@ -44,8 +44,13 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """Number of outputs of a model for the task."""
-        return len(self.classes) or 1
+        """Number of outputs of a model for the task; begin and end of an answer are two."""
+        return 2 if self.kind == "question-answering" else len(self.classes) or 1
+
+    @property
+    def outside(self) -> int | None:
+        """The tag of words that belong to no entity; None where the task has none."""
+        return self.classes.index("O") if self.kind == "token-classification" and "O" in self.classes else None
 
     def class_named(self, name: str) -> int:
         """The index of a class.

@@ -66,7 +66,11 @@ class StoredTeacher:
         def of_kind(kind: str) -> dict[int, Tensor]:
             return {signal.layer: self.store.read(signal, batch) for signal in needs if signal.kind == kind}
 
-        return Trace(of_kind("logits").get(0), of_kind("hidden_states"), of_kind("attention_scores"))
+        return Trace(
+            logits=of_kind("logits").get(0),
+            hidden_states=of_kind("hidden_states"),
+            scores=of_kind("attention_scores"),
+        )
 
 
 def _budget_bytes(budget: str, folder: Path) -> int:

@@ -69,14 +69,23 @@ def write_tensors(folder: Path, tensors: Tensors) -> None:
     """Write each group of tensors as one safetensors file."""
     for name, group in tensors.items():
         with files.full_disk_as_resource_error(folder):
-            save_file(
-                {key: value.detach().contiguous().cpu() for key, value in group.items()}, folder / f"{name}.safetensors"
-            )
+            save_file(_unshared(group), folder / f"{name}.safetensors")
 
 
 def read_tensors(folder: Path) -> Tensors:
     """Read what `write_tensors` wrote, on the processor."""
     return {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
+
+
+def _unshared(group: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as a file can hold them: safetensors refuses two names for one memory, as masked-LM heads have them."""
+    seen: set[int] = set()
+    plain: dict[str, Tensor] = {}
+    for name, tensor in group.items():
+        value = tensor.detach().contiguous().cpu()
+        plain[name] = value.clone() if value.data_ptr() in seen else value
+        seen.add(value.data_ptr())
+    return plain
 
 
 def _machine(world: int) -> dict[str, Any]:

@@ -91,9 +91,10 @@ def _forward_backward(
 def _look(
     learner: Learner, teacher: Observed | None, batch: Batch
 ) -> tuple[Float[Tensor, " batch"], dict[str, Float[Tensor, " batch"]]]:
-    """Both networks see the batch; the selector chooses; the objective gives its terms, one value per example."""
+    """Both networks read the batch; the selector chooses; the objective gives its terms, one value per example."""
     objective, selector, dtype = learner.objective, learner.selector, learner.run.student_dtype
     needs = objective.needs_teacher | selector.needs_teacher
+    batch = objective.reads(batch)
     shown = NO_TRACE if teacher is None else teacher.observe(batch, needs)
     with torch.autocast(learner.run.device.type, dtype=dtype, enabled=dtype != torch.float32):
         answer = learner.student.observe(batch, objective.needs_student | selector.needs_student)

@@ -6,7 +6,8 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert.export.quiet import quiet
-from tinybert.files import atomic_folder
+from tinybert.files import atomic_folder, write_manifest
+from tinybert.models.hf import longest_input
 from tinybert.models.loading import without_fixed_lengths
 
 # What a tokenizer remembers of the place it was loaded from; transformers would write it into tokenizer_config.json.
@@ -56,3 +57,16 @@ def plain_tokenizer(tokenizer: PreTrainedTokenizerFast, max_length: int) -> PreT
     for name in _OF_THE_PLACE:
         plain.init_kwargs.pop(name, None)
     return plain
+
+
+def save_masked_lm(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a network with its masked-LM head, and its tokenizer, as one folder, whole or not at all.
+
+    Raises:
+        ResourceError: If the disk is full.
+    """
+    with atomic_folder(folder) as temporary:
+        with quiet():
+            model.save_pretrained(temporary)
+        plain_tokenizer(tokenizer, longest_input(model.config)).save_pretrained(temporary)
+        write_manifest(temporary)

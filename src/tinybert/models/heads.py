@@ -6,6 +6,7 @@ from pathlib import Path
 from transformers import PretrainedConfig
 
 from tinybert.errors import UserError
+from tinybert.models import embedded
 from tinybert.models.hf import ARCHITECTURES
 from tinybert.models.source import folder_of, read_config, saved_as, weight_names
 
@@ -16,6 +17,15 @@ def has_task_head(source: str | Path) -> bool:
     config = read_config(folder)
     output = ARCHITECTURES[config["model_type"]].head_output
     return saved_as(config).endswith("ForSequenceClassification") and f"{output}.weight" in weight_names(folder)
+
+
+def has_masked_lm_head(source: str | Path) -> bool:
+    """Whether a checkpoint can fill masks: its weights hold the head, or it is the embedded masked LM."""
+    if embedded.is_named(source):
+        return True
+    folder = folder_of(source)
+    first = ARCHITECTURES[read_config(folder)["model_type"]].masked_lm[0]
+    return any(name.startswith(f"{first}.") for name in weight_names(folder))
 
 
 def head_classes(config: PretrainedConfig) -> tuple[str, ...] | None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
+from transformers.activations import ACT2FN
 
 from tinybert.errors import UserError
 from tinybert.types import Batch
@@ -31,11 +33,11 @@ class Architecture:
         position_bias: An embedding (distance, head) that is added to the scores of every layer.
         head_hidden: The square matrix below the logits, in the whole model; BERT's is the pooler.
         head_output: The matrix that gives the logits, in the whole model.
-        masked_lm: Where the masked-LM head's own weights start, in the whole model.
+        masked_lm: The masked-LM head, in the whole model: parts that are called one after the other.
         token_types: Whether the forward pass takes token_type_ids.
         fused: Whether transformers offers fused attention.
         first_position: The number of the first piece's position; positions before it are reserved.
-        inner_size: The inner size's name in the configuration.
+        inner_size: The inner size's name in the configuration; `activation` likewise.
     """
 
     model_type: str
@@ -58,23 +60,24 @@ class Architecture:
     position_bias: str | None = None
     head_hidden: str = "classifier.dense"
     head_output: str = "classifier.out_proj"
-    masked_lm: str = "lm_head"
+    masked_lm: tuple[str, ...] = ("lm_head",)
     token_types: bool = True
     fused: bool = True
     first_position: int = 0
     inner_size: str = "intermediate_size"
+    activation: str = "hidden_act"
 
 
 ARCHITECTURES = {
     architecture.model_type: architecture
     for architecture in (
-        Architecture("bert", head_hidden="bert.pooler.dense", head_output="classifier", masked_lm="cls.predictions"),
+        Architecture("bert", head_hidden="bert.pooler.dense", head_output="classifier", masked_lm=("cls",)),
         # Positions are counted from the padding piece's id, which is 1 in every published RoBERTa.
         Architecture("roberta", first_position=2),
         Architecture(
             "electra",
             embedding_output=("embeddings_project", "embeddings"),
-            masked_lm="generator_predictions",
+            masked_lm=("generator_predictions", "generator_lm_head"),
         ),
         Architecture(
             "distilbert",
@@ -90,9 +93,10 @@ ARCHITECTURES = {
             output_norm="output_layer_norm",
             head_hidden="pre_classifier",
             head_output="classifier",
-            masked_lm="vocab_transform",
+            masked_lm=("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
             token_types=False,
             inner_size="hidden_dim",
+            activation="activation",
         ),
         Architecture(
             "mpnet",
@@ -166,6 +170,12 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
     return layers
 
 
+def activation_of(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
+    """The function between the two matrices of a feed-forward block."""
+    found: Callable[[Tensor], Tensor] = ACT2FN[getattr(model.config, architecture_of(model).activation)]
+    return found
+
+
 def embedding_output_of(model: PreTrainedModel) -> nn.Module:
     """The module whose output is `hidden_states[0]`."""
     base = model.base_model
@@ -181,6 +191,41 @@ def inputs_of(model: PreTrainedModel, batch: Batch) -> dict[str, Tensor]:
     if architecture_of(model).token_types and model.config.type_vocab_size > 1:
         inputs["token_type_ids"] = batch.token_type_ids
     return inputs
+
+
+def masked_lm_scores(model: PreTrainedModel, states: Float[Tensor, "place width"]) -> Float[Tensor, "place vocabulary"]:
+    """What the masked-LM head says of some states of the last layer: scores before softmax.
+
+    Example of use: only the states at masked places are handed over, which leaves out most of the head's work.
+    """
+    for part in architecture_of(model).masked_lm:
+        states = getattr(model, part)(states)
+    return states
+
+
+def give_token_types(model: PreTrainedModel, count: int, seed: int) -> None:
+    """Make a network read `count` token types, in place; a table with fewer rows gives way to a random one.
+
+    Raises:
+        UserError: If its architecture has no token types.
+    """
+    if not architecture_of(model).token_types:
+        raise UserError(f"{model.config.model_type} networks read no token types; take a BERT, ELECTRA or RoBERTa")
+    if model.config.type_vocab_size >= count:
+        return
+    embeddings: Any = model.base_model.get_submodule("embeddings")
+    before = embeddings.token_type_embeddings.weight
+    spread = torch.Generator().manual_seed(seed)
+    fresh = torch.randn(count, before.shape[1], generator=spread) * model.config.initializer_range
+    embeddings.token_type_embeddings = nn.Embedding(count, before.shape[1], _weight=fresh.to(before))
+    model.config.type_vocab_size = count
+
+
+def without_dropout(model: PreTrainedModel) -> None:
+    """Switch dropout off for good, in training too: one pass over much text needs none, and it costs a fifth."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from transformers.utils import logging
 
 from tinybert.errors import UserError
 from tinybert.files import sha256_json
+from tinybert.models import embedded
 from tinybert.models.heads import has_task_head, name_outputs, refuse_other_task
 from tinybert.models.hf import architecture_of
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
@@ -88,16 +89,28 @@ def load_classifier(source: str | Path, classes: Sequence[str] | None = None, *,
         return Loaded(_load(AutoModelForSequenceClassification, folder, config, new=head), has_head)
 
 
-def load_masked_lm(source: str | Path) -> PreTrainedModel:
+def load_masked_lm(source: str | Path, *, new_head: int | None = None) -> PreTrainedModel:
     """A network with its masked-LM head.
+
+    Args:
+        source: A folder, `minilm-mlm`, else a hub name.
+        new_head: Where the checkpoint has no such head: the seed of a random one, to be trained; None = refuse.
 
     Raises:
         UserError: If it cannot be loaded, or has no such head.
     """
+    if embedded.is_named(source):
+        model = load_masked_lm(folder_of(source), new_head=0)
+        embedded.complete(model)
+        return model
     folder, config = folder_of(source), load_config(source)
-    if not any(name.startswith(architecture_of(config).masked_lm) for name in weight_names(folder)):
+    head = architecture_of(config).masked_lm
+    if any(name.startswith(f"{head[0]}.") for name in weight_names(folder)):
+        return _load(AutoModelForMaskedLM, folder, config, new=())
+    if new_head is None:
         raise UserError(f"{folder}: has no masked-LM head; give a checkpoint that was saved with one")
-    return _load(AutoModelForMaskedLM, folder, config, new=())
+    with _seeded(new_head):
+        return _load(AutoModelForMaskedLM, folder, config, new=head)
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:

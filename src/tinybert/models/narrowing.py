@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
-from transformers.activations import ACT2FN
 
-from tinybert.models.hf import architecture_of, embedding_output_of, layers_of
+from tinybert.models.hf import activation_of, architecture_of, embedding_output_of, layers_of
 from tinybert.models.projecting import (
     Sublayer,
     apply,
@@ -145,9 +144,7 @@ class Narrowing:
     def _activations(
         self, inner: Float[Tensor, "inner narrow_and_one"], states: Float[Tensor, "piece narrow"]
     ) -> Float[Tensor, "piece inner"]:
-        config = self.teacher.config
-        active: Tensor = ACT2FN[getattr(config, "activation", None) or config.hidden_act](apply(inner, states))
-        return active
+        return activation_of(self.teacher)(apply(inner, states))
 
     def narrow(self, states: Float[Tensor, "piece wide"]) -> Float[Tensor, "piece narrow"]:
         """States of the teacher in the student's space."""

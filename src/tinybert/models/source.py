@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from tinybert.errors import ResourceError, UserError
 from tinybert.files import full_disk_as_resource_error
+from tinybert.models import embedded
 from tinybert.models.hf import architecture_named
 
 _FETCHED = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt")
@@ -31,9 +32,13 @@ _FETCHED = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt")
 def folder_of(source: str | Path) -> Path:
     """The folder a model lies in: `source` itself, or the hub model of that name in the hub's cache.
 
+    `minilm-mlm` is no folder of its own: what it lies in is the network it is made from; see `embedded`.
+
     Raises:
         UserError: If there is neither; the error names the path tried.
     """
+    if embedded.is_named(source):
+        return embedded.folder_of_minilm()
     folder = Path(source).expanduser()
     if folder.is_dir():
         return folder

@@ -62,6 +62,7 @@ class Teacher:
             trace = observe(self._model, batch.to(self.device), needs)
         return Trace(
             logits=None if trace.logits is None else trace.logits.float(),
+            masked_logits=None if trace.masked_logits is None else trace.masked_logits.float(),
             hidden_states={layer: states.float() for layer, states in trace.hidden_states.items()},
             scores={layer: scores.float() for layer, scores in trace.scores.items()},
         )

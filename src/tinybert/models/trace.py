@@ -13,8 +13,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tinybert.models.hf import architecture_of, embedding_output_of, inputs_of, layers_of, truncated
-from tinybert.types import LOGITS, Batch, Signal, Trace
+from tinybert.models.hf import (
+    architecture_of,
+    embedding_output_of,
+    inputs_of,
+    layers_of,
+    masked_lm_scores,
+    truncated,
+)
+from tinybert.types import LOGITS, MASKED_LOGITS, Batch, Signal, Trace
 
 
 def observe(model: PreTrainedModel, batch: Batch, needs: frozenset[Signal]) -> Trace:
@@ -26,19 +33,21 @@ def observe(model: PreTrainedModel, batch: Batch, needs: frozenset[Signal]) -> T
         needs: The signals; layers count from 1, layer 0 of the hidden states is the embedding output.
 
     Raises:
-        ValueError: If a signal names a layer the network does not have.
+        ValueError: If a signal names a layer the network does not have, or masked logits are asked for without places.
         UserError: If the architecture is not supported.
     """
     highest = _highest_layer(model, needs)
     wanted = _modules(model, needs)
-    with _outputs(wanted.values()) as outputs, _only(model, highest, needs):
+    with _outputs(wanted.values()) as outputs, _only(model, highest, needs), _only_at_places(model, batch, needs):
         network = model if LOGITS in needs else model.base_model
         result = network(**inputs_of(model, batch))
+        filled = _filled(model, result, batch, needs) if MASKED_LOGITS in needs else None
     seen = {name: outputs[module] for name, module in wanted.items()}
     return Trace(
         logits=result.logits if LOGITS in needs else None,
         hidden_states={layer: seen["hidden_states", layer] for kind, layer in needs if kind == "hidden_states"},
         scores={layer: _scores_of(model, seen, layer) for kind, layer in needs if kind == "attention_scores"},
+        masked_logits=filled,
     )
 
 
@@ -77,7 +86,40 @@ def _highest_layer(model: PreTrainedModel, needs: Iterable[Signal]) -> int:
 
 def _only(model: PreTrainedModel, highest: int, needs: frozenset[Signal]) -> AbstractContextManager[None]:
     """Leave out the layers that nothing needs."""
-    return nullcontext() if LOGITS in needs else truncated(model, highest)
+    whole = not needs.isdisjoint({LOGITS, MASKED_LOGITS})
+    return nullcontext() if whole else truncated(model, highest)
+
+
+@contextmanager
+def _only_at_places(model: PreTrainedModel, batch: Batch, needs: frozenset[Signal]) -> Iterator[None]:
+    """Where only the masked logits look at the top layer, its feed-forward part runs only at the places to fill.
+
+    From the attention's norm on, a layer treats each place by itself; what the hook hands on is one row of all places.
+    """
+    if not _narrowed(model, needs):
+        yield
+        return
+    places = batch.needed_targets() >= 0
+    norm = layers_of(model)[-1].get_submodule(architecture_of(model).attention_norm)
+    handle = norm.register_forward_hook(lambda _module, _inputs, states: states[places][None])
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _narrowed(model: PreTrainedModel, needs: frozenset[Signal]) -> bool:
+    """Whether nothing but the masked logits is made of the top layer's output."""
+    others = needs - {MASKED_LOGITS}
+    return others != needs and LOGITS not in others and Signal("hidden_states", len(layers_of(model))) not in others
+
+
+def _filled(
+    model: PreTrainedModel, result: Any, batch: Batch, needs: frozenset[Signal]
+) -> Float[Tensor, "place vocabulary"]:
+    """The masked-LM head runs only at the places to fill: its matrix is as large as the vocabulary."""
+    states = result.last_hidden_state
+    return masked_lm_scores(model, states[0] if _narrowed(model, needs) else states[batch.needed_targets() >= 0])
 
 
 def _modules(model: PreTrainedModel, needs: Iterable[Signal]) -> dict[tuple[str, int], nn.Module]:

@@ -37,6 +37,7 @@ RECIPES = {
         tinybert.CITATION,
         tinybert.Config,
         tinybert.distill,
+        uses=frozenset({"mlm", "vectors", "unlabeled"}),
     ),
     "fine_tune": Recipe(
         "plain fine-tuning of a small network on gold labels: the control",

@@ -16,10 +16,10 @@ from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.prediction import ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run, RunSettings
-from tinybert.stages.augment import AugmentSettings, augmented
+from tinybert.stages.augment import augmented
+from tinybert.stages.augmenting.settings import AugmentingFlags
 from tinybert.stages.birth import Newborn, StudentSettings, born
 from tinybert.stages.classroom import Classroom
-from tinybert.stages.flags import Flags
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.teacher import TeacherSettings, qualified_teacher
 from tinybert.types import Objective, Stage
@@ -28,14 +28,13 @@ CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Und
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Flags):
+class Config(AugmentingFlags):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
     data: DataSettings = field(default_factory=DataSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     student: StudentSettings = field(default_factory=StudentSettings)
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
-    augment: AugmentSettings = field(default_factory=AugmentSettings)
     intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, usual_epochs=5, lr=5e-5, schedule="constant"))
     prediction: Stage = field(default_factory=lambda: Stage(epochs=3, lr=3e-5, evaluate_every=100))
     run: RunSettings = field(default_factory=RunSettings)
@@ -46,7 +45,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     model = qualified_teacher(job, config.teacher, config.fine_tune, run)
     newborn = born(job, model, config.student, run)
     student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
-    examples = augmented(job, config.augment, run)
+    examples = augmented(job, config, run, model)
     lessons = Classroom(student, teacher, examples, config.teacher, run)
 
     # Eq. 11 for m = 0 ... M: embeddings, hidden states and attention scores, through the layer map g.

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tinybert.files import write_text
 from tinybert.report import charts, facts, figures, judge, summary, words
+from tinybert.report.augmentation import Augmentation, augmentation
 from tinybert.report.compare import compare
 from tinybert.report.predictions import Mistake
 from tinybert.report.read import RunFiles, expand, read_run
@@ -84,6 +85,11 @@ class RunView:
         ]
         kept = [(name, [chart for chart in pair if chart is not None]) for name, pair in drawn]
         return [(name, pair) for name, pair in kept if pair]
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """What augmentation did to the texts."""
+        return augmentation(self.run)
 
     @property
     def confusion(self) -> facts.Confusion | None:

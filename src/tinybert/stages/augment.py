@@ -1,25 +1,138 @@
 """The texts a student learns on: the task's own, and rewritten ones where the recipe asks for them."""
 
+import os
+import shutil
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any
 
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from tinybert import files
+from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
-from tinybert.run import Run
+from tinybert.engine.evaluate import student_answer
+from tinybert.models.student import Student
+from tinybert.run import Run, StageRun
+from tinybert.stages.augmenting.flips import Jury, judged
+from tinybert.stages.augmenting.making import digest_of_rows, made
+from tinybert.stages.augmenting.merged import Merged, written
+from tinybert.stages.augmenting.methods import METHODS, Kit, copies_of
+from tinybert.stages.augmenting.quality import described, quality
+from tinybert.stages.augmenting.settings import AugmentingFlags
+from tinybert.stages.augmenting.table import write_table
 from tinybert.stages.job import Job
+
+FOLDER = "augmented"  # of a run: what the student learnt from, for people and for other programs
+TEXTS, QUALITY = "augmented.parquet", "quality.json"
+MASK = "[MASK]"  # of a tokenizer without one
+_ROWS = "rows.arrow"
+
+
+def augmented(job: Job, config: AugmentingFlags, run: Run, teacher: PreTrainedModel) -> EncodedRows:
+    """The encoded training rows, each followed by its copies; made once, found again by a resumed run.
+
+    Args:
+        job: Its training rows are rewritten.
+        config: Who rewrites, how often, and which copies stay.
+        run: Keeps the stage `augment`, and in its folder `augmented` what people may want to see of it.
+        teacher: Says which copies it takes for another class.
+    """
+    if config.augment.method == "none":
+        return job.train
+    mask, originals = job.tokenizer.mask_token or MASK, job.splits.train
+    kit = Kit(config, job.task, originals, job.unlabeled, config.mlm, config.vectors, mask, job.max_length)
+    copies = copies_of(config, len(originals))
+    ready = METHODS[config.augment.method].prepare(kit, run)
+    place = run.stage("augment", {**inputs_of(kit, copies, run), "data.max_length": job.max_length})
+    if run.is_main and not place.finished:
+        merged = made(originals, ready, copies, place)
+        reading = Reading(teacher, job.tokenizer, job.max_length, place)
+        place.finish(lambda folder: _write(merged, job, reading, config.augment.keep_flipped, folder))
+    if run.is_main:
+        _publish(place.result, run.folder / FOLDER)
+    run.wait()
+    return EncodedRows.open(place.result / _ROWS)
+
+
+def inputs_of(kit: Kit, copies: int, run: Run) -> dict[str, Any]:
+    """All that copies depend on, by names that users know."""
+    settings = kit.groups.augment
+    return {
+        "augment.method": settings.method,
+        "augment.copies": copies,
+        "augment.keep_flipped": settings.keep_flipped,
+        **METHODS[settings.method].inputs(kit),
+        "train": kit.originals.digest(),
+        "rows": digest_of_rows(kit.originals),
+        "seed": run.seed,
+    }
 
 
 @dataclass(frozen=True)
-class AugmentSettings:
-    """Which texts are added to the task's own.
+class Reading:
+    """A teacher that reads copies.
 
     Attributes:
-        method: `none` adds nothing.
+        teacher: With its head, on the run's device.
+        tokenizer: Its tokenizer.
+        max_length: Pieces it reads.
+        place: The stage it is asked in.
     """
 
-    method: Literal["none"] = "none"
+    teacher: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    max_length: int
+    place: StageRun
+
+    def judge(self, merged: Merged, rows: Path, *, keep: bool) -> tuple[Merged, dict[str, Any]]:
+        """Encode originals and copies, ask the teacher, and leave out flipped copies unless they are to be kept.
+
+        Args:
+            merged: Classified texts.
+            rows: The file that the encoded rows are written to, those of flipped copies too.
+            keep: Whether flipped copies are kept; then only some are asked about.
+
+        Returns:
+            What is left, and the share of flips.
+        """
+        texts = written(merged, rows.with_suffix(".texts"))
+        encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
+        run = self.place.run
+        jury = Jury(student_answer(Student(self.teacher), run.device), self.place.checkpoints / "classes", run.log)
+        left, flips = judged(merged, encoded, texts, jury, keep=keep)
+        rows.with_suffix(".texts").unlink()
+        return left, flips
+
+    def encode(self, merged: Merged, rows: Path) -> EncodedRows:
+        """Encode originals and copies."""
+        texts = written(merged, rows.with_suffix(".texts"))
+        encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
+        rows.with_suffix(".texts").unlink()
+        return encoded
 
 
-def augmented(job: Job, settings: AugmentSettings, run: Run) -> EncodedRows:
-    """The encoded training rows with what the augmenter added to them."""
-    del settings, run
-    return job.train
+def _write(merged: Merged, job: Job, reading: Reading, keep_flipped: bool, folder: Path) -> None:
+    """What the stage leaves: encoded rows to learn from, texts to look at, and how good they are."""
+    left, flips = merged, None
+    if job.task.kind == "classification":
+        left, flips = reading.judge(merged, folder / _ROWS, keep=keep_flipped)
+    if flips is None or left is not merged:
+        reading.encode(left, folder / _ROWS)
+    write_table(left, job.task, folder / TEXTS)
+    figures = quality(left, flips)
+    files.write_json(folder / QUALITY, figures)
+    for line in described(figures):
+        reading.place.run.log.say(f"augment: {line}")
+
+
+def _publish(result: Path, target: Path) -> None:
+    """Show the result of the stage where people look; the same bytes on the disk where that is possible."""
+    if target.exists():
+        return
+    with files.atomic_folder(target) as temporary:
+        for name in (TEXTS, QUALITY):
+            try:
+                os.link(result / name, temporary / name)
+            except OSError:  # another file system, or one that has no links
+                shutil.copy2(result / name, temporary / name)

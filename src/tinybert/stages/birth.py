@@ -35,7 +35,8 @@ class StudentSettings:
             `layers` at the same width.
         heads: Attention heads; None = the teacher's number.
         inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
-        projection: Which of the learned student-to-teacher maps are shared, see `objectives.hidden`.
+        projection: Maps from student to teacher states: one for the embedding and one for all layers, one for
+            both together, or one for each layer.
         layer_map: Which teacher layers teach, see `layer_maps`.
     """
 

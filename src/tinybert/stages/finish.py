@@ -18,6 +18,7 @@ from tinybert.export.onnx import ExportReport, export_onnx
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.answers import answers, gold, verdicts
+from tinybert.stages.augment import FOLDER, QUALITY
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.systems import System, all_rows, final_rows, onnx_system, torch_system
 from tinybert.types import Batch
@@ -115,6 +116,8 @@ def _metrics(job: Job, systems: Systems, exported: ExportReport, about: About, r
     agreement = {"parity_difference": exported.parity_difference, "int8_agreement": exported.int8_agreement}
     figures["export"] = agreement | {"int8_difference": exported.int8_difference, "int8_rows": exported.int8_rows}
     figures["data"] = _data(job)
+    if (augmentation := run.folder / FOLDER / QUALITY).exists():
+        figures["augmentation"] = files.read_json(augmentation)
     figures["notes"] = list(job.splits.notes)
     return figures
 

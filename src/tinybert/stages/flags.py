@@ -1,10 +1,10 @@
 """What every recipe is told on the command line, under the same names in YAML."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from tinybert.config import FILE, MODEL
-from tinybert.errors import UserError
 from tinybert.types import Kind
 
 IN_MEMORY = "(in memory)"  # stands in the settings for data that Python handed over
@@ -49,13 +49,8 @@ class Flags:
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"seeds is the number of runs, at least 1, got {self.seeds}")
 
-    def refuse_unused(self, recipe: str, used: frozenset[str]) -> None:
-        """Refuse files that the recipe would not look at, instead of ignoring them silently.
-
-        Raises:
-            UserError: One line per such flag.
-        """
-        optional = ("source", "unlabeled", "mlm", "vectors")
-        unused = [name for name in optional if getattr(self, name) is not None and name not in used]
-        if unused:
-            raise UserError(*(f"--{name}: the recipe {recipe} does not use it; leave it out" for name in unused))
+    def unused(self, recipe: str, used: frozenset[str]) -> Iterator[str]:
+        """Files that the recipe would not look at, a line each: they are refused instead of ignored silently."""
+        for name in ("source", "unlabeled", "mlm", "vectors"):
+            if getattr(self, name) is not None and name not in used:
+                yield f"--{name}: the recipe {recipe} does not use it; leave it out"

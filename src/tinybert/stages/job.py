@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
 from tinybert.data.task import Splits, Task
 from tinybert.models.student import Student
 
@@ -20,6 +21,7 @@ class Job:
         test: Encoded rows for the final figures; None where there are none.
         tokenizer: Of teacher and student, who share a vocabulary.
         max_length: Pieces per row.
+        unlabeled: Further texts of the domain; None = there are none.
     """
 
     splits: Splits
@@ -28,6 +30,7 @@ class Job:
     test: EncodedRows | None
     tokenizer: PreTrainedTokenizerFast
     max_length: int
+    unlabeled: Examples | None = None
 
     @property
     def task(self) -> Task:

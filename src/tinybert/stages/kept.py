@@ -14,7 +14,7 @@ KEPT = "kept.json"  # stands for the stages of a run that kept only its student
 def keep_only_the_student(run: Run, job: Job) -> None:
     """Remove what only a resume needs, and note what the result was made from."""
     files.write_sealed(run.folder / KEPT, _made_from(run, job))
-    for name in ("stages", "teacher"):
+    for name in ("stages", "teacher", "augmented"):
         shutil.rmtree(run.folder / name, ignore_errors=True)
 
 
@@ -28,7 +28,8 @@ def kept_result(run: Run, job: Job) -> dict[str, Any] | None:
     if before is None:
         return None
     if changed := sorted(key for key in {**before, **now} if before.get(key) != now.get(key)):
-        raise UserError(f"{', '.join(changed)}: changed since {run.folder} was finished; --restart begins anew")
+        way = f"tinybert evaluate {run.folder} --data ... measures other rows, " if changed == ["test"] else ""
+        raise UserError(f"{', '.join(changed)}: changed since {run.folder} was finished; {way}--restart begins anew")
     run.log.say("found finished, nothing to do")
     return dict(files.read_json(run.folder / "metrics.json"))
 

@@ -10,7 +10,8 @@ from tinybert import files
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.task import load
+from tinybert.data.settings import DataSettings
+from tinybert.data.task import Task, load, load_one
 from tinybert.errors import UserError
 from tinybert.models.heads import has_task_head, is_regression
 from tinybert.models.hf import longest_input
@@ -47,9 +48,18 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
     for note in splits.notes:
         run.log.say(f"data: {note}")
     tokenizer = load_tokenizer(vocabulary)
-    train, dev = (_encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
-    test = None if splits.test is None else _encoded(splits.test, tokenizer, longest, run)
-    return Job(splits, train, dev, test, tokenizer, longest)
+    train, dev = (encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
+    test = None if splits.test is None else encoded(splits.test, tokenizer, longest, run)
+    return Job(
+        splits, train, dev, test, tokenizer, longest, read_unlabeled(data["unlabeled"], settings.data, splits.task)
+    )
+
+
+def read_unlabeled(source: Any, settings: DataSettings, task: Task) -> Examples | None:
+    """Texts without labels; None where none are given."""
+    if source is None:
+        return None
+    return load_one(source, settings, task=task, labels="none", name="unlabeled")
 
 
 def teacher_classes(settings: Any, *, needs_teacher: bool) -> tuple[str, ...] | None:
@@ -66,7 +76,7 @@ def vocabulary_of(settings: Any) -> str:
     return str(settings.teacher.path or settings.student.path)
 
 
-def _encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: int, run: Run) -> EncodedRows:
+def encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: int, run: Run) -> EncodedRows:
     """Encoded rows, found by content or made."""
     vocabulary = files.sha256_json(tokenizer.get_vocab())
     key = files.sha256_json([examples.digest(), vocabulary, max_length])[:24]

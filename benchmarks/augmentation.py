@@ -1,0 +1,191 @@
+"""Sentences per second of TinyBERT's augmentation: this augmenter beside the way of the authors' code, in one run.
+
+Their way, written anew: for each word to be replaced one forward pass of one row, which is the masked sentence and the
+original as a pair; fp32; the vocabulary head at all places; all of the vocabulary sorted. The same words on both sides
+(no stop words, letters only, a single piece) and 20 copies of each sentence, which is when every word needs its
+candidates. Word vectors are left out on both sides. Ratios count; absolute speeds belong to the machine. One thread
+of a processor is timed by processor time, so that other programs do not count; all else by the clock.
+
+    python benchmarks/augmentation.py --threads 1
+    python benchmarks/augmentation.py --threads 1 --mlm MODEL --data train.tsv --text sentence --overlap
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from tinybert.augmenters.bert_glove import BertGlove, BertGloveSettings
+from tinybert.augmenters.candidates import Candidates, Context
+from tinybert.data.lexicon import STOP_WORDS
+from tinybert.data.pieces import read
+from tinybert.data.settings import DataSettings
+from tinybert.data.task import load
+from tinybert.machine import prepare
+from tinybert.models.embedded import folder_of_minilm
+from tinybert.models.loading import load_masked_lm, load_tokenizer
+from tinybert.models.masked_lm import MaskedLM
+from tinybert.types import Example
+
+COPIES, CANDIDATES, MAX_LENGTH = 20, 15, 128
+Clock = Callable[[], float]
+DEMO = Path(__file__).parents[1] / "src" / "tinybert" / "demo_data" / "kitchen_train.tsv"
+
+
+def main() -> None:
+    """Measure and print one line per way."""
+    options = parse()
+    prepare(options.threads, deterministic=True)
+    now = time.process_time if options.threads == 1 and options.device == "cpu" else time.perf_counter
+    model, tokenizer = network(options.mlm)
+    texts = some_texts(options)
+    few = texts[:: max(len(texts) // options.slow_rows, 1)][: options.slow_rows]
+    mlm = MaskedLM(model, tokenizer, torch.device(options.device), options.dtype, options.pieces)
+    if options.overlap:
+        print_overlap(mlm, texts, options.groups)
+        return
+    ways: dict[str, Callable[[], tuple[float, float]]] = {
+        "their way": lambda: slow(model, tokenizer, few, now, gradients=True),
+        "their way, without gradients": lambda: slow(model, tokenizer, few, now, gradients=False),
+        "exact": lambda: fast(mlm, texts, now, BertGloveSettings(skip_stopwords=True, skip_nonletters=True)),
+    }
+    for group in options.groups:
+        settings = BertGloveSettings(skip_stopwords=True, skip_nonletters=True, group_positions=group)
+        ways[f"group_positions={group}"] = lambda settings=settings: fast(mlm, texts, now, settings)
+    speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(options.repeats):  # in turn, so that what else the machine does meets all of them
+        for name, way in ways.items():
+            speeds[name].append(way())
+    print(f"{'':30} places/s sentences/s  x their way")
+    base = mean(places for places, _ in speeds["their way"])
+    for name, found in speeds.items():
+        places, sentences = (mean(column) for column in zip(*found, strict=True))
+        print(f"{name:30} {places:8.2f} {sentences:11.2f} {places / base:12.1f}")
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mlm", help="folder of a masked language model; default: BERT base (12x768), random")
+    parser.add_argument("--data", default=str(DEMO))
+    parser.add_argument("--text", default="text", help="column")
+    parser.add_argument("--rows", type=int, default=48, help="sentences for this augmenter")
+    parser.add_argument("--slow-rows", type=int, default=3, help="sentences for the slow way, out of these")
+    parser.add_argument("--groups", type=int, nargs="*", default=[2, 4, 8])
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--pieces", type=int, help="of one forward pass")
+    parser.add_argument(
+        "--overlap", action="store_true", help="how many grouped candidates are those of the exact form"
+    )
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    return parser.parse_args()
+
+
+def network(folder: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """A masked language model and its tokenizer."""
+    if folder is not None:
+        return load_masked_lm(folder), load_tokenizer(folder)
+    torch.manual_seed(0)
+    return BertForMaskedLM(BertConfig()).eval(), load_tokenizer(folder_of_minilm())
+
+
+def some_texts(options: argparse.Namespace) -> list[str]:
+    """Random sentences, the shortest first, so that every k-th of them has the same spread of lengths."""
+    rng = np.random.default_rng(0)
+    settings = DataSettings(text=options.text)
+    splits = load(options.data, None, None, settings, kind=None, head_classes=None, rng=lambda _: rng, rejected_to=None)
+    rows = rng.permutation(len(splits.train))[: options.rows]
+    return sorted((splits.train[int(row)].text for row in rows), key=len)
+
+
+def is_replaceable(word: str) -> bool:
+    """Whether their code replaces a word."""
+    return word.isascii() and word.isalpha() and word.lower() not in STOP_WORDS
+
+
+def slow(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], now: Clock, *, gradients: bool
+) -> tuple[float, float]:
+    """Places and sentences per second of their way."""
+    started, count = now(), 0
+    with torch.set_grad_enabled(gradients):
+        for text in texts:
+            for word in text.split():
+                if not is_replaceable(word) or len(tokenizer.tokenize(word)) != 1:
+                    continue
+                pieces = tokenizer.tokenize(text)  # again for each word, as they do
+                place = pieces.index(tokenizer.tokenize(word)[0])
+                masked = [*pieces[:place], tokenizer.mask_token, *pieces[place + 1 :]]
+                ids = tokenizer.convert_tokens_to_ids(["[CLS]", *masked, "[SEP]", *pieces, "[SEP]"])
+                types = [0] * (len(pieces) + 2) + [1] * (len(pieces) + 1)
+                scores = model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types])).logits
+                torch.argsort(scores[0, place + 1], descending=True)[:CANDIDATES].tolist()
+                count += 1
+    seconds = now() - started
+    return count / seconds, len(texts) / seconds
+
+
+class NoNeighbours:
+    """In place of word vectors, which are not timed."""
+
+    def nearest(self, words: Sequence[str], count: int) -> list[tuple[str, ...]]:
+        """None."""
+        del count
+        return [()] * len(words)
+
+
+def fast(mlm: MaskedLM, texts: Sequence[str], now: Clock, settings: BertGloveSettings) -> tuple[float, float]:
+    """Places and sentences per second of the whole augmenter, from text to `COPIES` texts."""
+    augment = BertGlove(settings, mlm, NoNeighbours(), MAX_LENGTH)
+    examples = [Example(text, row=row) for row, text in enumerate(texts, 1)]
+    started = now()
+    made = sum(1 for _ in augment(examples, COPIES, lambda row, copy: np.random.default_rng([row, copy])))
+    seconds = now() - started
+    assert made == COPIES * len(texts)
+    return sum(len(places) for _, places in replaceable_places(mlm, texts)) / seconds, len(texts) / seconds
+
+
+def replaceable_places(mlm: MaskedLM, texts: Sequence[str]) -> list[tuple[tuple[int, ...], list[int]]]:
+    """By text: its pieces, and the places of the words that both ways replace."""
+    return [
+        (
+            tuple(reading.pieces),
+            [
+                reading.span_of(number).start
+                for number, word in enumerate(reading.words)
+                if is_replaceable(word.text) and reading.piece_of(number) is not None
+            ],
+        )
+        for reading in read(texts, mlm.vocabulary.tokenizer, MAX_LENGTH)
+    ]
+
+
+def print_overlap(mlm: MaskedLM, texts: Sequence[str], groups: Sequence[int]) -> None:
+    """How many of the exact candidates are found when several places are masked at once."""
+    print(f"of the {CANDIDATES} exact candidates, grouped ones hold on average")
+    for group in groups:
+        candidates = Candidates(mlm, CANDIDATES, keep_original=True)
+        pairs = []
+        for pieces, places in replaceable_places(mlm, texts):
+            step = -(-len(places) // group)
+            pairs += [
+                (Context(pieces, (place,)), Context(pieces, tuple(places[number % step :: step])), place)
+                for number, place in enumerate(places)
+            ]
+        candidates.learn(context for alone, together, _ in pairs for context in (alone, together))
+        shares = [
+            len(set(candidates.of(alone, place)) & set(candidates.of(together, place))) / CANDIDATES
+            for alone, together, place in pairs
+        ]
+        print(f"group_positions={group}: {mean(shares):.3f} over {len(shares)} places")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What rewrites examples: one paper, one file."""

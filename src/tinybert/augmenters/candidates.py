@@ -1,0 +1,74 @@
+"""What a masked language model would put in places of texts: its K best whole words, remembered by context."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from tinybert.models.masked_lm import Hidden, MaskedLM
+from tinybert.samplers.masked_lm import NONE, top_candidates
+
+
+class Context(NamedTuple):
+    """A text with hidden places.
+
+    Attributes:
+        pieces: All pieces as they are, also the hidden ones.
+        hidden: The places that the model reads as masks, in ascending order.
+    """
+
+    pieces: tuple[int, ...]
+    hidden: tuple[int, ...]
+
+
+@final
+class Candidates:
+    """The K best pieces for hidden places; contexts that were seen before cost nothing.
+
+    A candidate begins a word as the hidden piece does; special and reserved pieces are none, nor those without text.
+    """
+
+    def __init__(self, mlm: MaskedLM, count: int, *, keep_original: bool) -> None:
+        """Ask a model.
+
+        Args:
+            mlm: The model.
+            count: K.
+            keep_original: Whether the hidden piece may be among its own candidates.
+        """
+        self._mlm, self._count, self._keep_original = mlm, count, keep_original
+        self._known: dict[Context, Int[np.ndarray, "hidden candidate"]] = {}
+
+    def learn(self, contexts: Iterable[Context]) -> None:
+        """Find the candidates in all contexts that are new; together, because that is fast."""
+        new = [context for context in dict.fromkeys(contexts) if context not in self._known]
+        if not new:
+            return
+        hidden = torch.tensor([context.pieces[place] for context in new for place in context.hidden])
+        mask = self._mlm.vocabulary.mask
+
+        def best(logits: Float[Tensor, "place vocabulary"], which: Int[Tensor, " place"]) -> tuple[Tensor, ...]:
+            was = hidden.to(which.device)[which]
+            allowed = self._mlm.alike(was)
+            if not self._keep_original:
+                allowed = allowed.scatter(1, was[:, None], False)
+            return (top_candidates(logits, allowed, self._count),)
+
+        (found,) = self._mlm.fill([Hidden(_masked(context, mask), context.hidden) for context in new], best)
+        ends = np.cumsum([len(context.hidden) for context in new])
+        self._known |= zip(new, np.split(found.numpy(), ends[:-1]), strict=True)
+
+    def of(self, context: Context, place: int) -> list[int]:
+        """The candidates for a hidden place of a context that was learnt, in ascending order; at most K."""
+        found = self._known[context][context.hidden.index(place)].tolist()
+        return [piece for piece in found if piece != NONE]
+
+
+def _masked(context: Context, mask: int) -> list[int]:
+    pieces = list(context.pieces)
+    for place in context.hidden:
+        pieces[place] = mask
+    return pieces

@@ -1,0 +1,180 @@
+"""Token classification: sentences of words with a tag each, from CoNLL columns or from columns of lists."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tinybert.data.aligned import aligned
+from tinybert.data.columns import Columns, Known, require
+from tinybert.data.conll import Sentence, sentences
+from tinybert.data.delimited import lines_of
+from tinybert.data.examples import TAGGED, Examples
+from tinybert.data.labels import classes_of
+from tinybert.data.problems import Bad, Problems, shown
+from tinybert.data.read import SCHEMA, Rows, gathered
+from tinybert.data.rows import spelled, text_problem
+from tinybert.data.settings import DataSettings
+from tinybert.data.sources import Source, open_source
+from tinybert.types import Example
+
+_ADVICE = "; correct or remove the row"
+_SPELLED = pa.schema(
+    [
+        *(SCHEMA.field(name) for name in ("text", "pair")),
+        ("words", TAGGED["words"]),
+        ("tags", pa.large_list(pa.large_string())),
+        *(SCHEMA.field(name) for name in ("row", "line")),
+    ]
+)
+
+_Row = tuple[str, None, list[str], list[str]]
+
+
+def read_conll(path: Path, settings: DataSettings) -> Rows:
+    """Read CoNLL columns; a row is a sentence.
+
+    Raises:
+        UserError: If the file or a sentence cannot be used.
+    """
+    problems = Problems(str(path), settings.skip_bad)
+
+    def check(sentence: Sentence) -> _Row | Bad:
+        return checked_words(sentence.words, sentence.tags, ("token", "tag"))
+
+    table = gathered(sentences(lines_of(path)), check, _SPELLED, problems)
+    return Rows(table, False, True, problems, ())
+
+
+def read_lists(source: Source, settings: DataSettings, name: str) -> Rows:
+    """Read a source with a column of words and one of tags: `tokens` and `tags`, or `data.text` and `data.label`.
+
+    Raises:
+        UserError: If a column is missing, or a row cannot be used.
+    """
+    opened = open_source(source, settings, name)
+    columns = list_columns(opened.known, settings)
+    problems = Problems(opened.known.name, settings.skip_bad)
+
+    def check(cells: Sequence[Any]) -> _Row | Bad:
+        return checked_words(cells[0], cells[1], columns.wanted)
+
+    table = gathered(opened.records(columns.wanted), check, _SPELLED, problems)
+    return Rows(table, False, True, problems, opened.notes)
+
+
+def list_columns(known: Known, settings: DataSettings) -> Columns:
+    """The columns of words and tags.
+
+    Raises:
+        UserError: If one is missing.
+    """
+    columns = Columns(settings.text or "tokens", None, settings.label or "tags")
+    for key, name in zip(("text", "label"), columns.wanted, strict=True):
+        require(known, key, name)
+    return columns
+
+
+def checked_words(words: Any, tags: Any, names: Sequence[str]) -> _Row | Bad:
+    """Check the words and tags of a row.
+
+    Args:
+        words: Should be a list of texts.
+        tags: Should be a list of as many tags.
+        names: What messages call the two.
+
+    Returns:
+        Text, no pair, words and tags as they are spelled; or why the row cannot be used.
+    """
+    lists = [value.tolist() if hasattr(value, "tolist") else value for value in (words, tags)]
+    for name, value in zip(names, lists, strict=True):
+        if not isinstance(value, list | tuple):
+            return Bad(f"'{name}' is not a list but {shown(value)}{_ADVICE}", [words, tags])
+    if len(lists[0]) != len(lists[1]) or not lists[0]:
+        counts = f"'{names[0]}' has {len(lists[0])} entries and '{names[1]}' {len(lists[1])}"
+        return Bad(counts + _ADVICE, lists)
+    for number, word in enumerate(lists[0], start=1):
+        if (reason := text_problem(word, f"{names[0]} {number}")) is not None:
+            return Bad(reason + _ADVICE, lists)
+    known = {tag: spelled(tag) for tag in {tag for tag in lists[1] if isinstance(tag, str)}}
+    found = [known[tag] if isinstance(tag, str) else spelled(tag) for tag in lists[1]]
+    kept = [tag for tag in found if isinstance(tag, str)]
+    if len(kept) < len(found):
+        number = next(n for n, tag in enumerate(found) if not isinstance(tag, str))
+        return Bad(f"'{names[1]}' has {shown(lists[1][number])} for the word {number + 1}{_ADVICE}", lists)
+    return " ".join(lists[0]), None, list(lists[0]), kept
+
+
+def resolve_tags(rows: Rows, renamed: Mapping[str, str]) -> tuple[tuple[str, ...], Examples]:
+    """Give every tag its number.
+
+    Args:
+        rows: As read.
+        renamed: `data.label_map`.
+
+    Returns:
+        The names of the tags in order, and the examples.
+
+    Raises:
+        UserError: If more rows are bad than are tolerated.
+    """
+    column = rows.table.column("tags")
+    names = [tag for tag in pc.unique(_flat(column)).to_pylist() if tag is not None]
+    meant = [renamed.get(name, name) for name in names]
+    classes = classes_of(meant)
+    order = np.array([_class_index(classes, name) for name in meant], np.int32)
+    chunks = [_numbered(chunk, pa.array(names, pa.large_string()), order) for chunk in column.chunks]
+    table = rows.table.set_column(rows.table.schema.get_field_index("tags"), "tags", pa.chunked_array(chunks))
+    return classes, Examples(table, None, notes=(*rows.notes, *rows.problems.settle(len(table))))
+
+
+class TagNames:
+    """From the words and tags of copies back to those of their originals, as these are spelled."""
+
+    def __init__(self, classes: Sequence[str], renamed: Mapping[str, str]) -> None:
+        """See `resolve_tags`."""
+        self._classes = classes
+        self._renamed = renamed
+        self._numbers: dict[str, int] = {}
+        self._spelled: dict[int, Any] = {}
+
+    def followed(self, words: Sequence[str], tags: Sequence[Any], copy: Example) -> tuple[list[int | None], list[Any]]:
+        """Which word of the original each word of a copy is (None = it was put in), and its tag.
+
+        Args:
+            words: Of the original.
+            tags: Of the original, as the source has them.
+            copy: A copy of it.
+        """
+        numbers = [self._number(str(spelled(tag))) for tag in tags]
+        for number, tag in zip(numbers, tags, strict=True):
+            self._spelled.setdefault(number, tag)
+        labels = copy.label if isinstance(copy.label, tuple) else ()
+        changed = list(zip(copy.words or (), labels, strict=True))
+        places = aligned(list(zip(words, numbers, strict=True)), changed)
+        new = [self._spelled.get(int(number), self._classes[int(number)]) for _, number in changed]
+        return places, [tag if place is None else tags[place] for place, tag in zip(places, new, strict=True)]
+
+    def _number(self, name: str) -> int:
+        if name not in self._numbers:
+            self._numbers[name] = _class_index(self._classes, self._renamed.get(name, name))
+        return self._numbers[name]
+
+
+def _class_index(classes: Sequence[str], name: str) -> int:
+    """Which class a name means; of whole numbers the spelling does not matter."""
+    return classes.index(name if name in classes else classes_of([name])[0])
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([chunk.flatten() for chunk in column.chunks], pa.large_string())
+
+
+def _numbered(chunk: Any, names: pa.Array, order: Any) -> Any:
+    """Lists of names as lists of numbers."""
+    lists = chunk if chunk.offset == 0 else pa.concat_arrays([chunk])
+    numbers = order[pc.index_in(lists.flatten(), value_set=names).to_numpy()]
+    return pa.LargeListArray.from_arrays(lists.offsets, pa.array(numbers, pa.int32()))

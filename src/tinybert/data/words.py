@@ -1,0 +1,126 @@
+"""Words of a text with their places, and rewriting that touches nothing but the words it names.
+
+A word is what BERT's pre-tokeniser gives: letters and digits between spaces, each mark of punctuation by itself.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from tinybert.types import Answer
+
+
+class Word(NamedTuple):
+    """A word and the characters it stands at: from `start` to before `end`."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Edit(NamedTuple):
+    """Characters from `start` to before `end` become `text`; an insertion where the two are equal."""
+
+    start: int
+    end: int
+    text: str
+
+
+def words_of(text: str) -> list[Word]:
+    """The words of a text.
+
+    Example:
+        >>> words_of("A fine film.")[2:]
+        [Word(text='film', start=7, end=11), Word(text='.', start=11, end=12)]
+    """
+    return [Word(word, start, end) for word, (start, end) in _splitter().pre_tokenize_str(text)]
+
+
+def spaced_words_of(text: str) -> list[Word]:
+    """What stands between spaces, without the punctuation around it: "don't" and "low-tech" are one word each.
+
+    Example:
+        >>> [word.text for word in spaced_words_of("(Low-tech, he wrote ...) don't go!")]
+        ['Low-tech', 'he', 'wrote', "don't", 'go']
+    """
+    found = []
+    for match in re.finditer(r"\S+", text):
+        start, end = match.span()
+        while start < end and _is_punctuation(text[start]):
+            start += 1
+        while start < end and _is_punctuation(text[end - 1]):
+            end -= 1
+        if start < end:
+            found.append(Word(text[start:end], start, end))
+    return found
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """A text with some characters exchanged and all others as they were.
+
+    Args:
+        text: The original.
+        edits: In any order; none may overlap another.
+
+    Raises:
+        ValueError: If two edits overlap.
+
+    Example:
+        >>> edited("A fine film.", [Edit(2, 6, "good")])
+        'A good film.'
+    """
+    parts, end = [], 0
+    for edit in sorted(edits):
+        if edit.start < end:
+            raise ValueError(f"edits overlap at character {edit.start}")
+        parts += [text[end : edit.start], edit.text]
+        end = edit.end
+    return "".join([*parts, text[end:]])
+
+
+def moved(span: Answer, edits: Sequence[Edit]) -> Answer | None:
+    """Where a span of the original stands after the edits; None where an edit goes over its border.
+
+    Edits inside the span change its length; an insertion at its border stays outside.
+
+    Example:
+        >>> moved(Answer(7, 11), [Edit(2, 6, "splendid")])
+        Answer(start=11, end=15)
+    """
+    shift, grown = 0, 0
+    for start, end, text in edits:
+        if end <= span.start:
+            shift += len(text) - (end - start)
+        elif span.start <= start and end <= span.end and (start, end) != (span.end, span.end):
+            grown += len(text) - (end - start)
+        elif start < span.end:
+            return None
+    start, end = span.start + shift, span.end + shift + grown
+    return Answer(start, end) if end > start else None
+
+
+def cased_like(word: str, original: str) -> str:
+    """A word with the capitals of the one it replaces.
+
+    Example:
+        >>> cased_like("good", "Fine"), cased_like("good", "FINE"), cased_like("Paris", "fine")
+        ('Good', 'GOOD', 'Paris')
+    """
+    if len(original) > 1 and original.isupper():
+        return word.upper()
+    if original[:1].isupper():
+        return word[:1].upper() + word[1:]
+    return word
+
+
+def _is_punctuation(letter: str) -> bool:
+    return unicodedata.category(letter)[0] in "PS"
+
+
+@cache
+def _splitter() -> Any:
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+
+    return BertPreTokenizer()

@@ -1,0 +1,178 @@
+"""A frozen masked language model at work: many hidden places of many texts in few forward passes."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from tinybert.models.hf import longest_input, use_fastest_attention
+from tinybert.models.inference import evaluation_mode
+from tinybert.models.loading import digest_of
+from tinybert.models.teacher import DType, teacher_dtype
+from tinybert.models.trace import observe
+from tinybert.models.vocabulary import Vocabulary
+from tinybert.types import MASKED_LOGITS, Batch
+
+# Pieces of one forward pass, padding included. One thread of a processor gains nothing above 500 (benchmarks/
+# augmentation.py --pieces); an accelerator wants tens of thousands, and its memory holds the logits of 16,384 places.
+PIECES_ON_CPU, PIECES_ELSEWHERE = 1024, 16384
+
+
+class Hidden(NamedTuple):
+    """A text as a masked language model reads it.
+
+    Attributes:
+        pieces: With masks where pieces are hidden, and with the special pieces at both ends.
+        places: Where logits are wanted, in ascending order.
+        types: A token type for each piece; None = 0 throughout.
+    """
+
+    pieces: Sequence[int]
+    places: Sequence[int]
+    types: Sequence[int] | None = None
+
+
+# From the logits of some places, and which places these are (counted over all rows), to what is kept of each of them.
+Reduce = Callable[[Float[Tensor, "place vocabulary"], Int[Tensor, " place"]], tuple[Tensor, ...]]
+
+
+@final
+class MaskedLM:
+    """A frozen copy of a masked language model: no dropout, no gradient, its own dtype.
+
+    Attributes:
+        vocabulary: What its pieces are.
+        dtype: What it computes in.
+        device: Where it computes.
+        digest: Sha256 over weights and configuration, before any change of dtype.
+        longest: How many pieces a row may have.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        device: torch.device,
+        dtype: DType = "auto",
+        pieces_at_once: int | None = None,
+    ) -> None:
+        """Take a copy of the network; the one handed in stays as it is.
+
+        Args:
+            model: With a masked-LM head.
+            tokenizer: Its tokenizer.
+            device: Where to compute.
+            dtype: `auto` is bfloat16 where the device multiplies it in hardware, else float32.
+            pieces_at_once: Of one forward pass, padding included; changes speed and memory.
+
+        Raises:
+            UserError: If the tokenizer has no mask piece.
+        """
+        self.vocabulary = Vocabulary(tokenizer)
+        self.device, self.dtype = device, teacher_dtype(dtype, device)
+        self.digest = digest_of(model)
+        self.longest = longest_input(model.config)
+        self._budget = pieces_at_once or (PIECES_ON_CPU if device.type == "cpu" else PIECES_ELSEWHERE)
+        self._pad = int(tokenizer.pad_token_id)
+        self._model = copy.deepcopy(model).to(device, self.dtype).requires_grad_(False)
+        use_fastest_attention(self._model, self.dtype, device)
+
+    @property
+    def piece_vectors(self) -> Float[Tensor, "vocabulary width"]:
+        """The input embeddings of all pieces, in float32 on the CPU."""
+        vectors: Tensor = self._model.get_input_embeddings().weight
+        return vectors.float().cpu()
+
+    def alike(self, hidden: Int[Tensor, " place"]) -> Bool[Tensor, "place vocabulary"]:
+        """Which pieces may stand where each hidden one stood: of its kind, and one word each.
+
+        Where a word began another begins, and what continued a word is continued; an unknown piece counts as a word.
+        """
+        starts, others = (table.to(hidden.device) for table in self._kinds)
+        return torch.where(others[hidden][:, None], others, starts)
+
+    @cached_property
+    def _kinds(self) -> tuple[Bool[Tensor, " vocabulary"], Bool[Tensor, " vocabulary"]]:
+        """Pieces that begin a word, and those that do not, which BPE has where no space comes before a word."""
+        texts = [self.vocabulary.text_of(piece) for piece in range(len(self.vocabulary.pieces))]
+        one_word = np.array([text.split() == [text] for text in texts]) & ~self.vocabulary.special
+        rows = len(self.piece_vectors)  # a network may have more of them than its tokenizer has pieces
+        starts, others = np.zeros((2, rows), np.bool_)
+        starts[: len(texts)] = one_word & self.vocabulary.starts_word
+        others[: len(texts)] = one_word & ~self.vocabulary.starts_word
+        return torch.from_numpy(starts), torch.from_numpy(others)
+
+    def fill(self, rows: Sequence[Hidden], reduce: Reduce) -> tuple[Tensor, ...]:
+        """What `reduce` keeps of the logits at each hidden place of all rows.
+
+        Rows of about the same length share a forward pass, and the vocabulary head runs only at the places asked for.
+        `reduce` sees the logits of one pass at a time, so that those of all places never exist at once.
+
+        Args:
+            rows: What to read; at least one, none longer than `longest`.
+            reduce: Called with the float32 logits of some places on the device, and which places these are: numbers
+                that count all rows' places in the order given. It returns tensors with one entry per place.
+
+        Returns:
+            The tensors of `reduce` for all places, in the order of the rows and their places, on the CPU.
+
+        Raises:
+            ValueError: If there is no row, or one is too long, or its places are not in ascending order.
+        """
+        self._check(rows)
+        ends = np.cumsum([len(row.places) for row in rows])
+        found, numbers = [], []
+        # The caller may be training something else under autocast, which must not choose this model's dtype.
+        with evaluation_mode(self._model), torch.autocast(self.device.type, enabled=False):
+            for members in self._passes(rows):
+                places = [np.arange(ends[i] - len(rows[i].places), ends[i]) for i in members]
+                which = torch.from_numpy(np.concatenate(places))
+                found.append(self._reduced([rows[i] for i in members], which, reduce))
+                numbers.append(which)
+        order = torch.cat(numbers).argsort()
+        return tuple(torch.cat(column)[order] for column in zip(*found, strict=True))
+
+    def _check(self, rows: Sequence[Hidden]) -> None:
+        if not rows:
+            raise ValueError("there is no row to fill")
+        for row in rows:
+            if len(row.pieces) > self.longest:
+                raise ValueError(f"a row of {len(row.pieces)} pieces; this model reads up to {self.longest}")
+            if any(first >= second for first, second in zip(row.places, row.places[1:], strict=False)):
+                raise ValueError(f"the places of a row must ascend, got {list(row.places)}")
+
+    def _passes(self, rows: Sequence[Hidden]) -> Iterator[list[int]]:
+        """Which rows go through the model together: the longest first, so that what does not fit fails at once."""
+        order = sorted(range(len(rows)), key=lambda i: -len(rows[i].pieces))
+        start = 0
+        while start < len(order):
+            together = max(self._budget // len(rows[order[start]].pieces), 1)
+            yield order[start : start + together]
+            start += together
+
+    def _reduced(self, rows: Sequence[Hidden], which: Int[Tensor, " place"], reduce: Reduce) -> tuple[Tensor, ...]:
+        trace = observe(self._model, self._batch(rows).to(self.device), frozenset({MASKED_LOGITS}))
+        logits = trace.needed_masked_logits().float()
+        if self.device.type == "mps":  # knows no float64, which drawing needs
+            logits = logits.cpu()
+        return tuple(tensor.cpu() for tensor in reduce(logits, which.to(logits.device)))
+
+    def _batch(self, rows: Sequence[Hidden]) -> Batch:
+        """The rows side by side, padded to the longest."""
+        shape = len(rows), max(len(row.pieces) for row in rows)
+        pieces, types, targets = np.full(shape, self._pad), np.zeros(shape, int), np.full(shape, -1)
+        lengths = np.array([len(row.pieces) for row in rows])
+        for i, row in enumerate(rows):
+            pieces[i, : lengths[i]] = row.pieces
+            targets[i, list(row.places)] = self.vocabulary.mask
+            if row.types is not None:
+                types[i, : lengths[i]] = row.types
+        real = np.arange(shape[1]) < lengths[:, None]
+        ids, kinds, shown, wanted = map(torch.from_numpy, (pieces, types, real, targets))
+        return Batch(ids, kinds, shown, labels=None, rows=torch.arange(shape[0]), targets=wanted)

@@ -1,0 +1,1 @@
+"""Distributions one can draw from: tensors and probability only."""

@@ -1,0 +1,1 @@
+"""From rows to many more rows: shards of copies, executors, duplicates, flips, quality."""

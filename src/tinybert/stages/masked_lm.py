@@ -1,0 +1,163 @@
+"""Masked-LM training of any checkpoint: domain adaptation, CBERT's conditional form, and heads for encoders without."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from tinybert import files
+from tinybert.data.batches import by_length
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
+from tinybert.engine.evaluate import ROWS_AT_ONCE
+from tinybert.engine.fit import StageReport, fit
+from tinybert.export.hub import save_masked_lm
+from tinybert.models.hf import give_token_types
+from tinybert.models.inference import evaluation_mode
+from tinybert.models.loading import digest_of, load_masked_lm, load_tokenizer
+from tinybert.models.student import Student
+from tinybert.models.vocabulary import Vocabulary
+from tinybert.objectives.masked_lm import Hiding, MaskedCrossEntropy
+from tinybert.run import Run, StageRun
+from tinybert.selectors.keep_all import KeepAll
+from tinybert.stages.length import stretched
+from tinybert.stages.reading import encoded
+from tinybert.types import NO_TRACE, Stage, keyed
+
+HELD_OUT_SEED = 0  # what is hidden in held-out text is the same each time, so that losses can be compared
+
+
+@dataclass(frozen=True)
+class MaskedLMSettings(Stage):
+    """Settings of masked-LM training.
+
+    Attributes:
+        hiding: Which pieces are to be predicted.
+        max_length: Pieces per text or pair.
+    """
+
+    max_length: int = 128
+    hiding: Hiding = field(default_factory=Hiding)
+
+
+def train_masked_lm(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    rows: EncodedRows,
+    settings: MaskedLMSettings,
+    place: StageRun,
+    *,
+    held_out: EncodedRows | None = None,
+    labels_as_types: bool = False,
+) -> StageReport:
+    """Train a network with a masked-LM head, in place.
+
+    Args:
+        model: On the run's device.
+        tokenizer: Its tokenizer.
+        rows: Encoded text; labelled where labels are read as token types.
+        settings: Epochs, batch size, rates, and what is hidden.
+        place: Where checkpoints and the result are kept.
+        held_out: Text that decides which weights are kept; None keeps the last.
+        labels_as_types: The network reads each example's class in its token types (CBERT).
+    """
+    objective = masked_lm_objective(tokenizer, settings.hiding, labels_as_types=labels_as_types)
+    student = Student(model)
+
+    def judge() -> float:
+        assert held_out is not None
+        return -held_out_loss(student, objective, held_out)
+
+    chosen = None if held_out is None else judge
+    return fit(student, None, objective, rows, settings, place, selector=KeepAll(), judge=chosen)
+
+
+def adapted(source: str, texts: Examples, settings: MaskedLMSettings, run: Run) -> Path:
+    """A masked LM that has gone on learning on the texts of a domain (Gururangan et al. 2020, arXiv:2004.10964).
+
+    Args:
+        source: A checkpoint, with a masked-LM head or without: a new head is learnt along.
+        texts: What it learns from; labels are not looked at.
+        settings: Of its training; `epochs: null` goes by the number of texts.
+        run: Where the stage `masked_lm` is kept.
+
+    Returns:
+        A folder that loads as a masked LM.
+    """
+    model = load_masked_lm(source, new_head=run.seed_for("masked_lm", "head"))
+    return _trained("masked_lm", model, source, texts, settings, run)
+
+
+def conditional(
+    source: str, texts: Examples, classes: Int[np.ndarray, " text"], settings: MaskedLMSettings, run: Run
+) -> Path:
+    """CBERT's masked LM: it reads the class of a text as the token type of all its pieces (Wu et al. 2019, section 3).
+
+    Args:
+        source: A checkpoint with a masked-LM head.
+        texts: What it learns from.
+        classes: The class of each, from 0.
+        settings: Of its training.
+        run: Where the stage `cbert` is kept.
+
+    Returns:
+        A folder that loads as a masked LM.
+
+    Raises:
+        UserError: If the network reads no token types.
+    """
+    model = load_masked_lm(source)
+    # Two classes take over the table of first and second texts; more need a new one, as in the authors' code.
+    give_token_types(model, int(classes.max()) + 1, run.seed_for("cbert", "types"))
+    labelled = texts.with_labels(classes)
+    return _trained("cbert", model, source, labelled, settings, run, labels_as_types=True)
+
+
+def _trained(
+    name: str,
+    model: PreTrainedModel,
+    source: str,
+    texts: Examples,
+    settings: MaskedLMSettings,
+    run: Run,
+    *,
+    labels_as_types: bool = False,
+) -> Path:
+    """The folder of a masked LM that was trained on some texts, now or before."""
+    tokenizer = load_tokenizer(source)
+    rows = encoded(texts, tokenizer, settings.max_length, run)
+    inputs = {**keyed(name, settings), "mlm": digest_of(model), "examples": rows.digest, "seed": run.seed}
+    place = run.stage(name, inputs)
+    folder = place.folder / "model"
+    if not (place.finished and files.is_whole(folder)):
+        decided = stretched(settings, len(rows))
+        train_masked_lm(model.to(run.device), tokenizer, rows, decided, place, labels_as_types=labels_as_types)
+        if run.is_main:
+            save_masked_lm(model, tokenizer, folder)
+    run.wait()
+    return folder
+
+
+def masked_lm_objective(
+    tokenizer: PreTrainedTokenizerFast, hiding: Hiding, *, labels_as_types: bool = False
+) -> MaskedCrossEntropy:
+    """The objective for a tokenizer's vocabulary."""
+    vocabulary = Vocabulary(tokenizer)
+    special, starts = (torch.from_numpy(known) for known in (vocabulary.special, vocabulary.starts_word))
+    return MaskedCrossEntropy(vocabulary.mask, special, starts, hiding, labels_as_types=labels_as_types)
+
+
+def held_out_loss(student: Student, objective: MaskedCrossEntropy, rows: EncodedRows) -> float:
+    """Mean loss per example on text that is not learnt from, in nats; the same pieces are hidden each time."""
+    device = student.model.device
+    losses: list[np.ndarray] = []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), evaluation_mode(student):
+        torch.manual_seed(HELD_OUT_SEED)
+        for part in by_length(rows.lengths, ROWS_AT_ONCE):
+            batch = objective.reads(rows.batch(part).to(device))
+            trace = student.observe(batch, objective.needs_student)
+            losses.append(objective(trace, NO_TRACE, batch).cpu().numpy())
+    return float(np.concatenate(losses).mean())

@@ -1,0 +1,88 @@
+"""Words and their pieces, for tokenizers that mark continuations and for those that mark spaces."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinybert.data.pieces import Span, pieces_within, read
+from tinybert.data.words import words_of
+
+
+@pytest.fixture(scope="module")
+def byte_tokenizer():
+    """A byte-level BPE tokenizer in RoBERTa's format that knows a few words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        special_tokens=special, initial_alphabet=alphabet, vocab_size=330, show_progress=False
+    )
+    backend.train_from_iterator(["a good film, a good film (good)", "it is good ... good ... ..."] * 9, trainer)
+    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    names = dict(zip(("bos", "pad", "eos", "unk", "mask"), special, strict=True))
+    others = {"cls_token": "<s>", "sep_token": "</s>"}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()}, **others)
+
+
+def spelled(reading, tokenizer):
+    return [
+        None if span is None else tokenizer.convert_ids_to_tokens(list(reading.pieces[span.start : span.end]))
+        for span in reading.spans
+    ]
+
+
+def test_read__each_word_has_its_pieces(tiny_tokenizer):
+    (reading,) = read(["The  filming, was GOOD!"], tiny_tokenizer, 64)
+    assert [word.text for word in reading.words] == ["The", "filming", ",", "was", "GOOD", "!"]
+    assert spelled(reading, tiny_tokenizer) == [["the"], ["film", "##ing"], [","], ["was"], ["good"], ["!"]]
+    assert reading.pieces[0] == tiny_tokenizer.cls_token_id
+    assert reading.pieces[-1] == tiny_tokenizer.sep_token_id
+    assert (reading.span_of(1), reading.piece_of(1)) == (Span(2, 4), None)
+    assert reading.piece_of(4) == tiny_tokenizer.convert_tokens_to_ids("good")
+
+
+def test_read__words_that_were_cut_off_have_none(tiny_tokenizer):
+    (reading,) = read(["the filming was good"], tiny_tokenizer, 4)
+    assert len(reading.pieces) == 4
+    assert reading.spans == [Span(1, 2), None, None, None]
+    assert reading.piece_of(2) is None
+    with pytest.raises(ValueError, match="word 1 has no pieces of its own"):
+        reading.span_of(1)
+
+
+def test_read__spaces_belong_to_no_word_and_shared_pieces_to_none(byte_tokenizer):
+    (reading,) = read(["good film (good) é ..."], byte_tokenizer, 64)
+    assert [word.text for word in reading.words] == ["good", "film", "(", "good", ")", "é", ".", ".", "."]
+    found = spelled(reading, byte_tokenizer)
+    assert found[:5] == [["good"], ["Ġfilm"], ["Ġ("], ["good"], [")"]]
+    assert len(found[5]) >= 2  # one letter of two bytes
+    assert found[6:] == [None, None, None]  # one piece for all three
+
+
+def test_read__leaves_the_tokenizer_as_it_was(tiny_tokenizer):
+    read(["the film"], tiny_tokenizer, 3)
+    assert tiny_tokenizer.backend_tokenizer.truncation is None
+    assert len(tiny_tokenizer("the film was good").input_ids) == 6
+
+
+def test_pieces_within__a_space_before_matters_where_the_tokenizer_writes_it(tiny_tokenizer, byte_tokenizer):
+    assert pieces_within("film", tiny_tokenizer, after_space=True) == pieces_within(
+        "film", tiny_tokenizer, after_space=False
+    )
+    with_space, without = (pieces_within("film", byte_tokenizer, after_space=there) for there in (True, False))
+    assert byte_tokenizer.convert_ids_to_tokens(with_space) == ["Ġfilm"]
+    assert byte_tokenizer.convert_ids_to_tokens(without)[0] == "f" or without != with_space
+
+
+@given(text=st.text(max_size=40))
+def test_read__pieces_of_words_are_apart_and_in_order(text, tiny_tokenizer):
+    (reading,) = read([text], tiny_tokenizer, 64)
+    assert list(reading.words) == words_of(text)
+    assert len(reading.spans) == len(reading.words)
+    places = [place for span in reading.spans if span is not None for place in range(span.start, span.end)]
+    assert places == sorted(set(places))
+    assert all(0 < place < len(reading.pieces) - 1 for place in places)

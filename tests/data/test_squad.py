@@ -1,0 +1,91 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinybert.data.settings import DataSettings
+from tinybert.data.squad import Question, answered, content, paragraph_of, read_squad
+from tinybert.errors import UserError
+from tinybert.types import Answer, Example
+
+CONTEXT = "EU rejects German call."
+
+
+def asked(question: str = "Who?", *answers: tuple[str, Any], **others: Any) -> dict[str, Any]:
+    found = [{"text": text, "answer_start": start} for text, start in answers]
+    return {"id": question, "question": question, "answers": found, **others}
+
+
+def file_of(*qas: Any, context: Any = CONTEXT) -> str:
+    return json.dumps({"version": "2.0", "data": [{"title": "x", "paragraphs": [{"context": context, "qas": qas}]}]})
+
+
+def test_read_squad__takes_the_first_answer_and_none_of_the_impossible(write: Callable[..., str]) -> None:
+    impossible = asked("Why?", is_impossible=True, plausible_answers=[{"text": "EU", "answer_start": 0}])
+    path = write("a.json", file_of(asked("Who?", ("EU", 0), ("EU rejects", 0)), impossible))
+    rows = read_squad(Path(path), DataSettings())
+    assert list(answered(rows)) == [
+        Example("Who?", CONTEXT, Answer(0, 2), 1),
+        Example("Why?", CONTEXT, None, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (asked("Who?", ("EU", 1)), "does not stand there"),
+        (asked("Who?", ("EU", 0), ("German", 0)), "does not stand there"),
+        (asked("Who?", ("EU", "0")), "does not stand there"),
+        (asked("Who?", ("EU", -23)), "does not stand there"),
+        (asked("Who?", ("", 0)), "does not stand there"),
+        (asked("Who?"), "no answer, though the question is not marked"),
+        (asked(" ", ("EU", 0)), "'question' is empty"),
+        ({"id": "1"}, "'question' is missing"),
+        ("Who?", "no question"),
+    ],
+)
+def test_read_squad__names_the_question_that_is_wrong(write: Callable[..., str], entry: Any, reason: str) -> None:
+    path = write("a.json", file_of(asked("Who?", ("EU", 0)), entry))
+    with pytest.raises(UserError, match=rf"^{path}:2: .*{reason}"):
+        read_squad(Path(path), DataSettings())
+    rows = read_squad(Path(path), DataSettings(skip_bad=0.5))
+    assert len(answered(rows)) == 1
+    assert rows.problems.rejected[0]["row"] == 2
+
+
+def test_read_squad__names_a_context_that_is_missing(write: Callable[..., str]) -> None:
+    with pytest.raises(UserError, match=r":1: 'context' is missing"):
+        read_squad(Path(write("a.json", file_of(asked("Who?", ("EU", 0)), context=None))), DataSettings())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "{", '{"data": 1}', '{"data": [{}]}', '{"data": [{"paragraphs": [{"context": "x"}]}]}', '{"data": [1]}'],
+)
+def test_content__refuses_other_forms(write: Callable[..., str], text: str) -> None:
+    path = write("a.json", text)
+    with pytest.raises(UserError, match=rf"^{path}: ") as caught:
+        content(Path(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_paragraph_of__has_a_question_of_its_own() -> None:
+    entry = asked("Who?", ("EU", 0), ("EU rejects", 0), plausible_answers=[], level=3)
+    copy = Example("Who?", "The EU rejects it.", Answer(4, 6), 7, 2)
+    assert paragraph_of(Question(CONTEXT, entry), copy) == {
+        "context": "The EU rejects it.",
+        "qas": [
+            {
+                "id": "Who?-copy-2",
+                "question": "Who?",
+                "answers": [{"text": "EU", "answer_start": 4}],
+                "level": 3,
+                "origin": 7,
+                "copy": 2,
+            }
+        ],
+    }
+    impossible = paragraph_of(Question(CONTEXT, asked("Why?", is_impossible=True)), Example("Why?", "x", None, 1, 1))
+    assert impossible["qas"][0]["answers"] == []

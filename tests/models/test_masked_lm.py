@@ -1,0 +1,141 @@
+"""Many places in few passes give what the network says of each text alone."""
+
+import pytest
+import torch
+
+from conftest import VOCABULARY
+from tinybert.models import hf
+from tinybert.models.masked_lm import Hidden, MaskedLM
+from tinybert.models.trace import observe
+from tinybert.types import MASKED_LOGITS, Batch, Signal
+
+ALL = tuple(hf.ARCHITECTURES)
+CPU = torch.device("cpu")
+MASK = VOCABULARY.index("[MASK]")
+ROWS = (
+    Hidden([2, 8, MASK, 9, 3], [2]),
+    Hidden([2, MASK, 3], [1]),
+    Hidden([2, 11, MASK, 12, MASK, 13, 14, 3], [2, 4]),
+    Hidden([2, 15, 9, 3], []),
+    Hidden([2, 8, 10, MASK, 3], [1, 3]),
+)
+
+
+def keep(logits, which):
+    return logits, which
+
+
+@pytest.fixture
+def make_mlm(tiny_model, tiny_tokenizer, monkeypatch):
+    def make(model_type="bert", layers=2, **settings):
+        model = tiny_model(model_type, layers, head="masked_lm")
+        if model.config.pad_token_id != tiny_tokenizer.pad_token_id:
+            monkeypatch.setattr(type(tiny_tokenizer), "pad_token_id", model.config.pad_token_id, raising=False)
+        return model, MaskedLM(model, tiny_tokenizer, CPU, **settings)
+
+    return make
+
+
+def alone(model, row):
+    """What transformers itself says of one text at its places."""
+    inputs = {"input_ids": torch.tensor([list(row.pieces)])}
+    if row.types is not None:
+        inputs["token_type_ids"] = torch.tensor([list(row.types)])
+    with torch.no_grad():
+        return model(**inputs).logits[0][list(row.places)]
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_fill__logits_are_those_of_each_text_alone(model_type, make_mlm):
+    model, mlm = make_mlm(model_type)
+    logits, which = mlm.fill(ROWS, keep)
+    assert which.tolist() == list(range(6))
+    torch.testing.assert_close(logits, torch.cat([alone(model, row) for row in ROWS]), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("budget", [1, 9, 1000])
+def test_fill__the_size_of_a_pass_changes_nothing(budget, make_mlm):
+    model, mlm = make_mlm(pieces_at_once=budget)
+    seen = []
+
+    def count(logits, which):
+        seen.append(len(which))
+        return (logits,)
+
+    (logits,) = mlm.fill(ROWS, count)
+    torch.testing.assert_close(logits, torch.cat([alone(model, row) for row in ROWS]), atol=1e-5, rtol=1e-5)
+    assert (len(seen), sum(seen)) == ({1: 5, 9: 4, 1000: 1}[budget], 6)
+
+
+def test_fill__token_types_are_read(make_mlm):
+    model, mlm = make_mlm()
+    rows = [Hidden([2, 8, MASK, 3], [2], [1, 1, 1, 1]), Hidden([2, 8, 9, MASK, 3], [3])]
+    (logits,) = mlm.fill(rows, lambda logits, _: (logits,))
+    torch.testing.assert_close(logits, torch.cat([alone(model, row) for row in rows]), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(logits[:1], alone(model, rows[0]._replace(types=None)), atol=1e-3)
+
+
+def test_fill__keeps_what_reduce_gives_in_the_order_of_the_places(make_mlm):
+    _, mlm = make_mlm(pieces_at_once=8)
+    best, score = mlm.fill(ROWS, lambda logits, _: (logits.argmax(dim=1), logits.max(dim=1).values.double()))
+    logits, _ = mlm.fill(ROWS, keep)
+    assert torch.equal(best, logits.argmax(dim=1))
+    assert score.dtype == torch.float64
+
+
+def test_fill__stays_frozen_when_the_network_it_came_from_learns(make_mlm):
+    model, mlm = make_mlm()
+    before, _ = mlm.fill(ROWS, keep)
+    model.train()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += 1
+    after, _ = mlm.fill(ROWS, keep)
+    assert torch.equal(before, after)
+    assert not after.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "no row to fill"),
+        ([Hidden([2] * 68, [1])], "a row of 68 pieces; this model reads up to 67"),
+        ([Hidden([2, 8, 9, 3], [2, 1])], "must ascend"),
+    ],
+)
+def test_fill__what_cannot_be_read_is_refused(rows, said, make_mlm):
+    _, mlm = make_mlm()
+    with pytest.raises(ValueError, match=said):
+        mlm.fill(rows, keep)
+
+
+def test_piece_vectors__are_the_input_embeddings(make_mlm):
+    model, mlm = make_mlm()
+    assert torch.equal(mlm.piece_vectors, model.get_input_embeddings().weight)
+    assert not mlm.piece_vectors.requires_grad
+
+
+def masked_batch():
+    pieces = torch.tensor([[2, 8, MASK, 9, 3], [2, MASK, 3, 0, 0]])
+    targets = torch.tensor([[-1, -1, 7, 9, -1], [-1, 11, -1, -1, -1]])
+    return Batch(pieces, torch.zeros_like(pieces), pieces != 0, None, torch.arange(2), targets)
+
+
+@pytest.mark.parametrize("model_type", [name for name in ALL if name not in ("roberta", "mpnet")])
+def test_observe__the_top_layer_does_no_more_than_the_places_need(model_type, tiny_model):
+    """Values and gradients are the same as where all of the top layer runs because its states are asked for."""
+    model, batch = tiny_model(model_type, 2, head="masked_lm"), masked_batch()
+    sizes, gradients, logits = [], [], []
+    inner = hf.layers_of(model)[-1].get_submodule(hf.architecture_of(model).inner)
+    handle = inner.register_forward_hook(lambda _, inputs, __: sizes.append(inputs[0].shape[:2].numel()))
+    for needs in ({MASKED_LOGITS}, {MASKED_LOGITS, Signal("hidden_states", 2)}):
+        model.zero_grad()
+        logits.append(observe(model, batch, frozenset(needs)).needed_masked_logits())
+        logits[-1].square().sum().backward()
+        gradients.append(
+            {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+        )
+    handle.remove()
+    assert sizes == [3, 10]
+    torch.testing.assert_close(*logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,34 @@
+"""Masked-LM training, one piece at a time."""
+
+import math
+from itertools import permutations
+
+
+def loss(logits: list[list[float]], targets: list[list[int]]) -> list[float]:
+    """Mean negative log-likelihood per example; `logits` has an entry for each target that is not -1, in order."""
+    remaining = iter(logits)
+    losses = []
+    for example in targets:
+        terms = []
+        for target in example:
+            if target >= 0:
+                scores = next(remaining)
+                highest = max(scores)
+                total = highest + math.log(sum(math.exp(score - highest) for score in scores))
+                terms.append(total - scores[target])
+        losses.append(sum(terms) / len(terms) if terms else 0.0)
+    return losses
+
+
+def law_of_places(units: list[list[int]], wanted: int) -> dict[frozenset[int], float]:
+    """Exact probabilities of the sets of places: units in every order, each taken until enough places are."""
+    law: dict[frozenset[int], float] = {}
+    orders = list(permutations(units))
+    for order in orders:
+        places: list[int] = []
+        for unit in order:
+            if len(places) >= wanted:
+                break
+            places += unit
+        law[frozenset(places)] = law.get(frozenset(places), 0.0) + 1 / len(orders)
+    return law

@@ -1,0 +1,203 @@
+"""The methods made ready on a tiny masked LM, and what is refused before anything is made."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recipes.workshop import _silence as silence
+from stages.augmenting.worlds import place
+from tinybert.data.examples import Examples
+from tinybert.data.task import Task
+from tinybert.errors import UserError
+from tinybert.stages.augmenting import methods
+from tinybert.stages.augmenting.making import made
+from tinybert.stages.augmenting.methods import METHODS, Kit, copies_of, refuse_impossible, unsuitable
+from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings, CbertSettings
+from tinybert.stages.masked_lm import MaskedLMSettings
+from tinybert.types import Example
+
+TASK = Task("classification", ("neg", "pos"))
+SCORES = Task("regression")
+
+
+@pytest.fixture
+def mlm(tmp_path, tiny_model, tiny_tokenizer):
+    """The folder of a tiny masked LM."""
+    with silence():
+        tiny_model("bert", head="masked_lm").save_pretrained(tmp_path / "mlm")
+        tiny_tokenizer.save_pretrained(tmp_path / "mlm")
+    return str(tmp_path / "mlm")
+
+
+def groups(method, **augment):
+    quick = {"epochs": 1, "batch_size": 8, "max_length": 16}
+    return AugmentGroups(
+        augment=AugmentSettings(method=method, **augment),
+        cbert=CbertSettings(**quick),
+        masked_lm=MaskedLMSettings(**quick),
+    )
+
+
+def texts(labels=None):
+    words = ["good", "bad", "great", "dull"]
+    found = [f"the {words[n % 4]} film was very {words[(n + 1) % 4]} and it is a movie" for n in range(6)]
+    return Examples.of(
+        Example(text, None, n % 2 if labels is None else labels[n], n + 1) for n, text in enumerate(found)
+    )
+
+
+def kit(of_groups, mlm, **changes):
+    return replace(Kit(of_groups, TASK, texts(), None, mlm, None, "[MASK]", 32), **changes)
+
+
+def copies_by(of_kit, folder, count=3):
+    at = place(folder)
+    ready = METHODS[of_kit.groups.augment.method].prepare(of_kit, at.run)
+    return made(of_kit.originals, ready, count, at)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test__every_method_makes_other_texts_of_the_same_class(tmp_path, mlm, method):
+    of_kit = kit(groups(method), mlm)
+    merged = copies_by(of_kit, tmp_path / "run")
+    originals = {example.row: example for example in of_kit.originals}
+    copies = list(merged.copies_only())
+    assert len(copies) > 6
+    assert all(copy.text != originals[copy.row].text for copy in copies)
+    assert all(copy.label == originals[copy.row].label for copy in copies)
+    assert list(copies_by(of_kit, tmp_path / "again")) == list(merged)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test__what_copies_depend_on_is_named_as_users_name_it(mlm, method):
+    inputs = METHODS[method].inputs(kit(groups(method), mlm))
+    assert inputs == METHODS[method].inputs(kit(groups(method), mlm))
+    assert {key.split(".")[0] for key in inputs} <= {
+        "augment",
+        "cbert",
+        "eda",
+        "tang",
+        "mlm",
+        "vectors",
+        "mask",
+        "data",
+    }
+    assert not any("/" in str(value) for value in inputs.values())
+    if "mlm" in METHODS[method].uses:
+        assert len(inputs["mlm"]) == 64
+
+
+def test__word_vectors_are_converted_once_and_serve_words_of_several_pieces(tmp_path, mlm):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("zebra 1 0\nhorse 1 0.1\nspoon 0 1\n")
+    originals = Examples.of([Example("zebra zebra zebra", None, 0, 1)])
+    of_kit = kit(groups("bert_glove", probability=1.0, candidates=1), mlm, vectors=str(vectors), originals=originals)
+    merged = copies_by(of_kit, tmp_path / "run", 2)
+    assert [copy.text for copy in merged.copies_only()] == ["horse horse horse"]
+    assert len(list((tmp_path / "run" / "cache").glob("vectors-*"))) == 1
+    assert METHODS["bert_glove"].inputs(of_kit)["vectors"] is not None
+
+
+@pytest.mark.parametrize("unlabeled", [None, Examples.of([Example("the plot is dull"), Example("a movie")])])
+def test__adaptation_trains_the_masked_lm_first(tmp_path, mlm, unlabeled):
+    of_kit = kit(groups("bert_glove", adapt=True), mlm, unlabeled=unlabeled)
+    plain = METHODS["bert_glove"].inputs(kit(groups("bert_glove"), mlm))
+    inputs = METHODS["bert_glove"].inputs(of_kit)
+    assert inputs["mlm"] == plain["mlm"]
+    assert {"masked_lm.lr", "unlabeled"} <= inputs.keys() - plain.keys()
+    merged = copies_by(of_kit, tmp_path / "run")
+    (trained,) = (tmp_path / "run" / "stages").glob("*-masked_lm/model/model.safetensors")
+    assert trained.exists()
+    assert merged.copies > 6
+
+
+def test__cbert_takes_quantiles_of_scores_for_classes(tmp_path, mlm):
+    scores = [0.0, 0.1, 0.5, 0.9, 2.0, 2.0]
+    of_kit = kit(groups("cbert"), mlm, task=SCORES, originals=texts(scores))
+    assert copies_by(of_kit, tmp_path / "run").copies > 3
+    edges = methods._edges(np.array(scores))
+    assert [methods._class_of(edges, example) for example in of_kit.originals] == [0, 1, 2, 3, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("method", "rows", "settings", "expected"),
+    [
+        ("bert_glove", 80, {}, 20),
+        ("bert_glove", 80, {"copies": 3}, 3),
+        ("bert_glove", 8000, {"at_most": 16_000}, 2),
+        ("bert_glove", 100_000, {"at_most": 16_000}, 1),
+        ("bert_glove", 80, {"at_most": 16_000}, 20),
+        ("bert_glove", 8000, {"at_most": 16_000, "copies": 5}, 5),
+        ("eda", 500, {}, 16),
+        ("eda", 501, {}, 8),
+        ("eda", 2001, {}, 4),
+        ("eda", 2001, {"at_most": 4000}, 2),
+    ],
+)
+def test__copies_are_those_of_the_paper_within_a_limit(method, rows, settings, expected):
+    assert copies_of(groups(method, **settings), rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "settings", "said"),
+    [
+        ("eda", {"mlm": "m"}, {}, ["--mlm: the method eda does not use it; leave it out"]),
+        ("none", {"vectors": "v"}, {}, ["--vectors: the method none does not use it; leave it out"]),
+        ("cbert", {"vectors": "v", "mlm": "m"}, {}, ["--vectors: the method cbert does not use it; leave it out"]),
+        ("bert_glove", {"unlabeled": "u", "mlm": "m"}, {}, ["--unlabeled: its texts are only read with augment.adapt"]),
+        ("eda", {}, {"adapt": True}, ["augment.adapt: the method eda has no masked LM to adapt"]),
+        ("bert_glove", {}, {}, ["--mlm is missing: the method bert_glove needs a masked language model"]),
+    ],
+)
+def test__what_would_not_be_looked_at_is_refused(monkeypatch, method, given, settings, said):
+    monkeypatch.setattr(methods, "is_available", lambda: False)
+    problems = unsuitable(groups(method, **settings), given)
+    assert len(problems) == len(said)
+    assert all(line.startswith(start) for line, start in zip(problems, said, strict=True))
+
+
+def test__the_embedded_masked_lm_is_the_default_where_it_is_installed(monkeypatch, mlm):
+    monkeypatch.setattr(methods, "is_available", lambda: True)
+    assert unsuitable(groups("bert_glove"), {}) == []
+    assert kit(groups("bert_glove"), None).needed_mlm == "minilm-mlm"
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "settings", "said"),
+    [
+        ("cbert", Task("question-answering", paired=True), {}, "augment.method=cbert: needs one class or score"),
+        ("eda", SCORES, {"keep_flipped": False}, "augment.keep_flipped=false: only a class can flip"),
+    ],
+)
+def test__what_cannot_be_made_or_judged_is_refused(mlm, method, task, settings, said):
+    with pytest.raises(UserError) as refused:
+        refuse_impossible(groups(method, **settings), task, mlm, None)
+    assert refused.value.problems[0].startswith(said)
+
+
+def test__all_that_is_wrong_with_models_and_vectors_is_said_at_once(tmp_path, mlm):
+    long = replace(groups("cbert", adapt=True), cbert=CbertSettings(max_length=900))
+    with pytest.raises(UserError) as refused:
+        refuse_impossible(long, TASK, mlm, str(tmp_path / "none.txt"))
+    assert refused.value.problems == (
+        f"--vectors {tmp_path / 'none.txt'}: no such file",
+        f"cbert.max_length: 900 pieces, but {mlm} reads at most 67",
+    )
+    with pytest.raises(UserError, match="no such folder"):
+        refuse_impossible(long, TASK, str(tmp_path / "nowhere"), None)
+
+
+def test__a_masked_lm_without_its_head_is_refused_unless_it_is_to_learn_one(tmp_path, tiny_model, tiny_tokenizer):
+    with silence():
+        tiny_model("bert", head="none").save_pretrained(tmp_path / "headless")
+        tiny_tokenizer.save_pretrained(tmp_path / "headless")
+    headless = str(tmp_path / "headless")
+    with pytest.raises(UserError, match="has no masked-LM head"):
+        refuse_impossible(groups("bert_glove"), TASK, headless, None)
+    refuse_impossible(groups("bert_glove", adapt=True), TASK, headless, None)
+
+
+def test__nothing_is_asked_of_no_method():
+    refuse_impossible(groups("none"), TASK, None, None)
+    assert unsuitable(groups("none"), {}) == []

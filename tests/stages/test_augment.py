@@ -1,0 +1,120 @@
+"""The stage `augment` inside a run: what it leaves, how it is found again, redone and reported."""
+
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+from recipes.workshop import Workshop, quick_finish, read, sha256, stage
+from tinybert.data.encoded import EncodedRows
+from tinybert.engine import fit
+from tinybert.errors import UserError
+
+EDA = ("augment.method=eda", "augment.copies=3")
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_tokenizer, tmp_path_factory):
+    """A folder with a finished run that augmented; never to be changed."""
+    folder = tmp_path_factory.mktemp("augmented")
+    workshop = Workshop(folder, tiny_tokenizer)
+    workshop.model(classes=("neg", "pos"))
+    with quick_finish():
+        workshop.distill(also=EDA)
+    return folder
+
+
+@pytest.fixture
+def workshop(finished, tmp_path, tiny_tokenizer):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    with quick_finish():
+        yield Workshop(tmp_path, tiny_tokenizer)
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("something was trained"))
+
+
+def test__originals_come_with_their_copies_labels_and_figures(workshop):
+    run = workshop.path("run")
+    assert [path.name for path in sorted((run / "stages").glob("[0-9]*"))] == [
+        "1-teacher",
+        "2-birth",
+        "3-augment",
+        "4-intermediate",
+        "5-prediction",
+    ]
+    table = pq.read_table(run / "augmented" / "augmented.parquet").to_pylist()
+    originals = {row["origin"]: row for row in table if row["copy"] == 0}
+    assert len(originals) == 24
+    assert all(row["label"] == originals[row["origin"]]["label"] for row in table)
+    rows = EncodedRows.open(stage(run, "augment") / "result" / "rows.arrow")
+    assert len(rows) == len(table)
+    assert rows.labels.tolist() == [("neg", "pos").index(row["label"]) for row in table]
+    figures = read(run / "augmented" / "quality.json")
+    assert figures["rows"]["copies"] == len(table) - 24
+    assert figures["flips"]["asked"] == figures["rows"]["copies"]
+    assert read(run / "metrics.json")["augmentation"] == figures
+    steps = [line["step"] for line in read(run / "metrics.jsonl") if line["stage"] == "prediction" and "loss" in line]
+    assert len(steps) == 2 * -(-len(table) // 8)  # the student learns from all of them
+
+
+def test__the_report_shows_figures_and_samples(workshop):
+    page = (workshop.path("run") / "report.html").read_text()
+    assert "Augmented texts" in page
+    assert read(workshop.path("run") / "augmented" / "quality.json")["samples"][0]["copy"] in page
+
+
+@pytest.mark.usefixtures("untrained")
+def test__it_is_found_again_and_its_public_copy_is_put_back(workshop):
+    run = workshop.path("run")
+    before = sha256(run / "augmented" / "augmented.parquet")
+    shutil.rmtree(run / "augmented")
+    workshop.distill(also=(*EDA, "run.workers=3"))
+    assert sha256(run / "augmented" / "augmented.parquet") == before
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(
+    ("also", "said"),
+    [
+        (("augment.copies=4",), r"augment\.copies: changed since stage augment .*--restart-from augment"),
+        (("eda.alpha=0.3",), r"eda\.alpha: changed since stage augment"),
+        (("augment.method=tang",), r"augment\.method, .*changed since stage augment"),
+        (("augment.keep_flipped=false",), r"augment\.keep_flipped: changed since stage augment"),
+    ],
+)
+def test__a_changed_setting_of_the_method_is_named(workshop, also, said):
+    with pytest.raises(UserError, match=said):
+        workshop.distill(also=(*EDA, *also))
+
+
+@pytest.mark.usefixtures("untrained")
+def test__a_setting_that_the_method_does_not_read_changes_nothing(workshop):
+    workshop.distill(also=(*EDA, "augment.candidates=3", "tang.p_mask=0.3", "cbert.epochs=2"))
+
+
+def test__restarting_from_it_makes_other_texts_for_other_settings(workshop):
+    run = workshop.path("run")
+    born, before = sha256(stage(run, "birth") / "begun.json"), sha256(run / "augmented" / "augmented.parquet")
+    workshop.distill(also=(*EDA, "augment.keep_flipped=false"), restart_from="augment")
+    figures = read(run / "augmented" / "quality.json")
+    assert sha256(stage(run, "birth") / "begun.json") == born
+    assert (figures["rows"]["flipped"] > 0) == (sha256(run / "augmented" / "augmented.parquet") != before)
+    assert json.loads((run / "metrics.json").read_text())["augmentation"] == figures
+
+
+def test__a_dry_run_tells_copies_and_time(workshop):
+    found = workshop.distill(also=EDA, dry_run=True)
+    assert found["augmentation"] == {"method": "eda", "copies": 3, "rows_at_most": 96}
+    assert [one["name"] for one in found["stages"]] == ["augment", "intermediate", "prediction"]
+    assert found["stages"][1]["updates"] == 24
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        workshop.distill(also=("augment.method=bert_glove",), mlm="./nowhere", dry_run=True)
+
+
+def test__files_that_the_method_does_not_use_are_refused(workshop):
+    with pytest.raises(UserError, match="--vectors: the method eda does not use it"):
+        workshop.distill(also=EDA, vectors=workshop.data("v.txt", [{"a": 1}]))

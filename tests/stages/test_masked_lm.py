@@ -1,0 +1,96 @@
+"""Masked-LM training: it learns, resumes, gives folders that load, and its held-out loss can be compared."""
+
+import numpy as np
+import pytest
+import torch
+
+from tinybert.data.examples import Examples
+from tinybert.errors import UserError
+from tinybert.log import Log
+from tinybert.models.loading import digest_of, load_masked_lm
+from tinybert.models.student import Student
+from tinybert.objectives.masked_lm import Hiding
+from tinybert.run import Run, RunSettings
+from tinybert.stages.masked_lm import MaskedLMSettings, adapted, conditional, held_out_loss, masked_lm_objective
+from tinybert.stages.reading import encoded
+from tinybert.types import Example
+
+TEXTS = [
+    "the film was good and the plot was great",
+    "a dull movie is not good",
+    "very bad and very dull",
+    "a great plot",
+]
+QUICK = MaskedLMSettings(epochs=30, lr=1e-2, batch_size=4, warmup=0.1, max_length=32)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
+
+
+@pytest.fixture
+def source(tiny_model, tiny_tokenizer, tmp_path):
+    """A checkpoint with a masked-LM head."""
+
+    def saved(head: str = "masked_lm", model_type: str = "bert") -> str:
+        folder = tmp_path / f"{model_type}-{head}"
+        tiny_model(model_type, head=head).save_pretrained(folder)
+        tiny_tokenizer.save_pretrained(folder)
+        return str(folder)
+
+    return saved
+
+
+@pytest.fixture
+def texts():
+    return Examples.of(Example(text, label=row % 2, row=row) for row, text in enumerate(TEXTS, 1))
+
+
+def loss_of(model, texts, run, tiny_tokenizer) -> float:
+    rows = encoded(texts, tiny_tokenizer, 32, run)
+    return held_out_loss(Student(model), masked_lm_objective(tiny_tokenizer, Hiding()), rows)
+
+
+@pytest.mark.parametrize("head", ["masked_lm", "none"])
+def test_adapted__knows_the_texts_better(head, source, texts, run, tiny_tokenizer):
+    before = load_masked_lm(source(head), new_head=1)
+    after = load_masked_lm(adapted(source(head), texts, QUICK, run))
+    assert loss_of(after, texts, run, tiny_tokenizer) < loss_of(before, texts, run, tiny_tokenizer) - 0.5
+
+
+def test_adapted__is_found_again(source, texts, run, tmp_path):
+    first = adapted(source(), texts, QUICK, run)
+    digest = digest_of(load_masked_lm(first))
+    again = Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
+    assert adapted(source(), texts, QUICK, again) == first
+    assert digest_of(load_masked_lm(first)) == digest
+    (first / "model.safetensors").write_bytes(b"damaged")
+    third = Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
+    assert digest_of(load_masked_lm(adapted(source(), texts, QUICK, third))) == digest
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_conditional__reads_as_many_classes_as_there_are(classes, source, texts, run):
+    labels = np.arange(len(TEXTS)) % classes
+    model = load_masked_lm(conditional(source(), texts, labels, QUICK, run))
+    assert model.config.type_vocab_size == classes
+    ids = torch.tensor([[2, 5, 4, 3]])
+    with torch.no_grad():
+        first, last = (model(ids, token_type_ids=torch.full_like(ids, k)).logits for k in (0, classes - 1))
+    assert not torch.allclose(first, last)
+
+
+def test_conditional__needs_token_types(source, texts, run):
+    with pytest.raises(UserError, match="distilbert networks read no token types"):
+        conditional(source("masked_lm", "distilbert"), texts, np.zeros(len(TEXTS), int), QUICK, run)
+
+
+def test_held_out_loss__is_the_same_each_time_and_leaves_all_randomness(source, texts, run, tiny_tokenizer):
+    model = load_masked_lm(source())
+    torch.manual_seed(8)
+    expected = torch.rand(1)
+    torch.manual_seed(8)
+    first = loss_of(model, texts, run, tiny_tokenizer)
+    assert torch.equal(torch.rand(1), expected)
+    assert loss_of(model, texts, run, tiny_tokenizer) == first
