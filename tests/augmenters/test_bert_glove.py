@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chisquare
 
 from conftest import VOCABULARY
-from references import bert_glove_reference as slow
+from references import bert_glove as slow
 from tinybert.augmenters import bert_glove
 from tinybert.augmenters.bert_glove import BertGlove, BertGloveSettings
 from tinybert.models.masked_lm import MaskedLM

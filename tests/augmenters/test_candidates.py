@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from conftest import VOCABULARY
-from references import masked_lm_reference as slow
+from references import filling as slow
 from tinybert.augmenters.candidates import Candidates, Context
 from tinybert.models.masked_lm import MaskedLM
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from references.cbert_reference import law_at
+from references.cbert import law_at
 from tinybert.augmenters.cbert import Cbert, CbertGeneration
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.types import Example

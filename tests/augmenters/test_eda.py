@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from augmenters.chances import every_outcome
-from references import eda_reference
+from references import eda as slow
 from tinybert.augmenters import sentence as sentence_module
 from tinybert.augmenters.dice import Dice
 from tinybert.augmenters.eda import (
@@ -61,21 +61,21 @@ def test_operations__have_the_distribution_of_the_paper(text: str, alpha: float,
     words, example = text.split(), Example(text)
     known = {word: TOY[word] for word in words if word in TOY}
     count = max(1, int(share * len(words)))
-    assert outcomes(replace_synonyms, example, alpha) == eda_reference.replaced(words, known, count)
+    assert outcomes(replace_synonyms, example, alpha) == slow.replaced(words, known, count)
     assert outcomes(delete_words, example, alpha) == {
-        outcome: chance for outcome, chance in eda_reference.deleted(words, Fraction(str(alpha))).items() if chance
+        outcome: chance for outcome, chance in slow.deleted(words, Fraction(str(alpha))).items() if chance
     }
     few = min(count, 2)  # the rest would only be more of the same, for minutes
     alpha = few / len(words)
-    assert outcomes(insert_synonyms, example, alpha) == eda_reference.inserted(words, known, few)
-    assert outcomes(swap_words, example, alpha) == eda_reference.swapped(words, few)
+    assert outcomes(insert_synonyms, example, alpha) == slow.inserted(words, known, few)
+    assert outcomes(swap_words, example, alpha) == slow.swapped(words, few)
 
 
 @pytest.mark.usefixtures("toy")
 def test_swap_words__of_tagged_texts_keep_to_words_of_the_same_tag() -> None:
     words, tags = ("Ann", "saw", "Bob", "twice", "."), (1, 0, 1, 0, 0)
     example = Example(" ".join(words), label=tags, words=words)
-    mixed = eda_reference.swapped(words[:4], 1, tags[:4])
+    mixed = slow.swapped(words[:4], 1, tags[:4])
     assert outcomes(swap_words, example, 0.1, outside=0) == {(*one, "."): share for one, share in mixed.items()}
 
 
@@ -97,10 +97,10 @@ def test_eda__over_many_rows_has_the_distribution_of_its_four_operations() -> No
     words = ("fine", "so", "film")
     expected: Counter[tuple[str, ...]] = Counter()
     for part in (
-        eda_reference.replaced(words, TOY, 1),
-        eda_reference.inserted(words, {"fine": TOY["fine"], "film": TOY["film"]}, 1),
-        eda_reference.swapped(words, 1),
-        eda_reference.deleted(words, Fraction(1, 20)),
+        slow.replaced(words, TOY, 1),
+        slow.inserted(words, {"fine": TOY["fine"], "film": TOY["film"]}, 1),
+        slow.swapped(words, 1),
+        slow.deleted(words, Fraction(1, 20)),
     ):
         for outcome, share in part.items():
             expected[outcome] += share / 4

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from conftest import VOCABULARY
-from references import vectors_reference as slow
+from references import vectors as slow
 from tinybert.augmenters.neighbours import PieceNeighbours
 from tinybert.models.masked_lm import MaskedLM
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from references import vectors_reference as slow
+from references import vectors as slow
 from tinybert import files
 from tinybert.data import vectors
 from tinybert.data.vectors import nearest_rows, open_vectors, unit_rows

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from references import masked_lm_reference as slow
+from references import filling as slow
 from tinybert.samplers.masked_lm import NONE, drawn, top_candidates
 
 PLACES, VOCABULARY = 5, 11
