@@ -7,6 +7,7 @@ Keys, kinds, meanings and values come from the code and the packaged presets; on
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from tinybert.types import keyed
 
 PAGE: Final = Path(__file__).with_name("settings.md")
 BEGIN, END = "<!-- table: docs/make_tables.py -->", "<!-- end of table -->"
-PRESETS: Final = ("small", "paper")
+PRESETS: Final = ("small", "paper")  # those that every recipe has; the small of l2a is its practical
 
 _DEVLIN = "Devlin et al. 2019"
 _JIAO = "Jiao et al. 2020"
@@ -45,6 +46,14 @@ _MASKED_LM: Final = {
     "hiding.whole_words": _DEVLIN,
     "hiding.from_the_same_text": _DEVLIN,
 }
+_FENG = "Feng et al. 2021"
+_DISTILL: Final = {
+    **dict.fromkeys(("batch_size", "lr"), f"ours; {_FENG} by dev"),
+    **dict.fromkeys(("epochs", "temperature", "weight_decay", "warmup", "schedule"), f"ours; {_FENG} do not say"),
+    "usual_epochs": "ours",
+    "clip": "BERT's published code",
+    **dict.fromkeys(("max_steps", "accumulate", "evaluate_every", "patience"), "ours"),
+}
 _WU = "the code of Wu et al. 2019"
 _CBERT: Final = {
     **dict.fromkeys(("epochs", "batch_size", "lr", "schedule", "max_length", "one_in", "temperature"), _WU),
@@ -58,7 +67,7 @@ SOURCES: Final = {
     "train": "ours",
     "dev": "ours",
     "test": "ours",
-    "source": "ours; no recipe uses it yet",
+    "source": "ours",
     "unlabeled": "ours",
     "output": "ours",
     "kind": "ours",
@@ -122,6 +131,40 @@ SOURCES: Final = {
     "tang.p_pos": "Tang et al. 2019",
     "tang.p_ngram": "Tang et al. 2019",
     "tang.tagger": "ours",
+    "l2a.alpha": "Feng et al. 2021",
+    "l2a.word_temperature": "Feng et al. 2021",
+    "l2a.law": "ours; see [stationary](augmenters/stationary.md)",
+    "l2a.min_edits": "ours: no exact copies; Feng et al. 2021, Eq. 11",
+    "l2a.fill": "ours, for speed; the code of ARAML has `independent`",
+    "l2a.word": "the code of ARAML; `probabilities` is Feng et al. 2021, Eq. 12",
+    "l2a.selector": _FENG,
+    "l2a.learn_from": f"{_FENG}, the ablation",
+    "l2a.target_samples": _FENG,
+    "l2a.source_samples": _FENG,
+    "l2a.source_text": f"ours, for speed; {_FENG}",
+    "l2a.source_limit": "ours, for speed",
+    "l2a.balanced": "ours",
+    "l2a.act_on_originals": "ours",
+    "l2a.reward": f"{_FENG}; `neg_val_loss` is ours",
+    "l2a.reward_every": f"ours, for speed; {_FENG}",
+    "l2a.reward_eval_size": f"ours, for speed; {_FENG}",
+    "l2a.teacher_data": f"ours; {_FENG}",
+    "l2a.train_generator": f"{_FENG} can be read both ways",
+    "l2a.kappa": f"{_FENG}: alpha",
+    "l2a.policy.state": f"Qu et al. 2019; {_FENG}",
+    "l2a.policy.hidden": _FENG,
+    "l2a.policy.init_keep": "ours",
+    "l2a.policy.selection": "ours",
+    "l2a.policy.lr": f"ours; {_FENG}",
+    "l2a.policy.gamma": "Qu et al. 2019",
+    "l2a.policy.entropy_bonus": f"ours; {_FENG} have none",
+    "l2a.policy.value_baseline": "Qu et al. 2019",
+    "l2a.policy.one_step": "ours",
+    **{f"l2a.generator.{key}": "ours" for key in _DISTILL},
+    "objective.attention": _FENG,
+    "objective.hidden": _FENG,
+    "objective.prediction": _FENG,
+    **{f"distill.{key}": origin for key, origin in _DISTILL.items()},
     "intermediate.epochs": f"{_BY_ROWS}; {_JIAO}",
     "intermediate.usual_epochs": "ours",
     "intermediate.batch_size": _JIAO,
@@ -186,14 +229,20 @@ def _keys() -> list[Any]:
 def _value(key: str, preset: str) -> str:
     """A key's value in a preset, for each recipe where the recipes differ."""
     by_recipe = {}
-    for name, recipe in RECIPES.items():
-        if preset in preset_names(name):
-            settings = keyed("", resolve(recipe.config, name, config=preset).settings)
-            if key in settings:
-                by_recipe[name] = f"`{_shown(settings[key])}`"
+    for name in RECIPES:
+        if key in (settings := _settings(name, preset)):
+            by_recipe[name] = f"`{_shown(settings[key])}`"
     if len(set(by_recipe.values())) == 1:
         return next(iter(by_recipe.values()))
     return "; ".join(f"{name} {value}" for name, value in by_recipe.items())
+
+
+@cache
+def _settings(recipe: str, preset: str) -> dict[str, Any]:
+    """All values of a preset by key; none where the recipe has no such preset."""
+    if preset not in preset_names(recipe):
+        return {}
+    return keyed("", resolve(RECIPES[recipe].config, recipe, config=preset).settings)
 
 
 def _shown(value: Any) -> str:

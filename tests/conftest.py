@@ -7,6 +7,7 @@ import os
 import socket
 import string
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # HF_HUB_OFFLINE=0 pytest -m hub
@@ -14,6 +15,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
 import torch
+
+from recipes.workshop import Workshop, hurry_finish
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = ("the", "a", "film", "movie", "plot", "is", "was", "very", "not", "good", "bad", "great", "dull", "and", "it")
@@ -95,6 +98,21 @@ def make_batch() -> Callable[..., Any]:
         return Batch(pieces.masked_fill(~real, pad), types, real, labels, torch.arange(shape[0]))
 
     return make
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """A place for tiny runs whose finish is quick."""
+    hurry_finish(monkeypatch)  # not `quick_finish`: a test's own patches are undone after a fixture's
+    return Workshop(tmp_path, tiny_tokenizer)
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test in which some lesson makes an update fails."""
+    from tinybert.engine import fit
+
+    monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("something was trained"))
 
 
 def make_tiny_model(

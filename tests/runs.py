@@ -679,7 +679,7 @@ def _keeping(keep: frozenset[int] | None) -> Any:
     class Some:
         needs_student = needs_teacher = frozenset()
         state_dict, load_state_dict = KeepAll.state_dict, KeepAll.load_state_dict
-        after_update, after_epoch = KeepAll.after_update, KeepAll.after_epoch
+        before_update, after_update, after_epoch = KeepAll.before_update, KeepAll.after_update, KeepAll.after_epoch
 
         def choose(self, student: Any, teacher: Any, batch: Any) -> Any:
             return torch.tensor([float(keep is None or int(row) in keep) for row in batch.rows])

@@ -7,18 +7,14 @@ import pandas
 import pytest
 
 import tinybert
-from recipes.workshop import Workshop, equal, quick_finish, read, reviews, trained
+from recipes.workshop import equal, finished_in, quick_finish, read, reviews, trained
 from tinybert.errors import UserError
 from tinybert.recipes import RECIPES
 
 
 @pytest.fixture(scope="module")
 def workshop(tiny_tokenizer, tmp_path_factory):
-    made = Workshop(tmp_path_factory.mktemp("api"), tiny_tokenizer)
-    made.model(classes=("neg", "pos"))
-    with quick_finish():
-        made.distill()
-    return made
+    return finished_in(tmp_path_factory.mktemp("api"), tiny_tokenizer)
 
 
 def in_memory(form):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.workshop import Workshop, contents, quick_finish, read, reviews, stage
+from recipes.workshop import contents, finished_in, read, reviews, stage
 from tinybert import launch
 from tinybert.engine import fit
 from tinybert.errors import UserError
@@ -13,27 +13,16 @@ from tinybert.stages import finish
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_tokenizer, tmp_path_factory) -> Path:
-    """A folder with a finished run of TinyBERT by a teacher with a head; never to be changed."""
-    folder = tmp_path_factory.mktemp("finished")
-    workshop = Workshop(folder, tiny_tokenizer)
-    workshop.model(classes=("neg", "pos"))
-    with quick_finish():
-        workshop.distill()
-    return folder
+def finished(tiny_tokenizer, tmp_path_factory):
+    """A finished run of TinyBERT by a teacher with a head; never to be changed."""
+    return finished_in(tmp_path_factory.mktemp("finished"), tiny_tokenizer)
 
 
 @pytest.fixture
-def workshop(finished, tmp_path, tiny_tokenizer):
+def workshop(finished, workshop):
     """A copy of the finished run with its data."""
-    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    with quick_finish():
-        yield Workshop(tmp_path, tiny_tokenizer)
-
-
-@pytest.fixture
-def untrained(monkeypatch):
-    monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("something was trained"))
+    shutil.copytree(finished.folder, workshop.folder, dirs_exist_ok=True)
+    return workshop
 
 
 def stages(run: Path) -> dict[str, dict]:

@@ -17,10 +17,10 @@ def workshop(tmp_path, tiny_tokenizer, monkeypatch):
     return made
 
 
-def problems(workshop, **changes):
+def problems(workshop, recipe="tinybert", **changes):
     before = sorted(workshop.folder.rglob("*"))
     with pytest.raises(UserError) as refused:
-        workshop.distill(dry_run=True, **changes)
+        workshop.distill(recipe, dry_run=True, **changes)
     assert [path for path in sorted(workshop.folder.rglob("*")) if path not in before] == []
     return refused.value.problems
 
@@ -55,6 +55,21 @@ def test__fine_tuning_is_one_stage_with_or_without_an_origin(workshop):
         workshop.distill("fine_tune", dry_run=True, teacher=None, student=checkpoint),
     ):
         assert [stage["name"] for stage in found["stages"]] == ["fine_tune"]
+
+
+def test__a_second_domain_is_counted_and_planned(workshop):
+    source = workshop.data("source.tsv", [*reviews(40, seed=9), {"text": "it is a film", "label": "meh"}])
+    found = workshop.distill("fine_tune", dry_run=True, source=source)
+    assert found["rows"] == {"train": 24, "dev": 12, "test": 12, "source": 41}
+    assert [(stage["name"], stage["updates"]) for stage in found["stages"]] == [
+        ("fine_tune_source", 10),
+        ("fine_tune", 6),
+    ]
+
+
+def test__a_second_domain_without_labels_is_a_problem(workshop):
+    (line,) = problems(workshop, "fine_tune", source=workshop.data("bare.tsv", [{"text": "a film"}]))
+    assert line.startswith("--source: no row has a label of this task")
 
 
 def test__everything_wrong_is_said_at_once_a_line_each(workshop):

@@ -66,6 +66,17 @@ def test__changed_data_name_the_setting_that_changed_them(tmp_path):
         a_run(tmp_path, **{"data.per_class": 40}).stage("teacher", {"train": "another"})
 
 
+def test__another_stage_in_the_place_of_one_names_what_led_there(tmp_path):
+    a_run(tmp_path, **{"augment.method": "none"}).stage("prediction", {})
+    with pytest.raises(
+        UserError, match=r"^augment\.method: changed since stage prediction .*--restart-from prediction"
+    ):
+        a_run(tmp_path, **{"augment.method": "eda"}).stage("augment", {})
+    with pytest.raises(UserError, match=r"^the recipe: changed since stage prediction"):
+        a_run(tmp_path, **{"augment.method": "none"}).stage("distill", {})
+    assert [path.name for path in (tmp_path / "stages").iterdir()] == ["1-prediction"]
+
+
 def test__a_stage_depends_on_the_ones_before_it(tmp_path):
     before = a_run(tmp_path)
     before.stage("teacher", {"seed": 1})

@@ -79,14 +79,14 @@ def test__models_without_test_are_shown_on_dev():
     assert "0.1235" in text
 
 
-def test__plain_results_are_lines_and_a_plan_is_one_step_a_line():
-    text = shown({"accuracy": 0.123456, "dev": {"f1": 1.0}, "plan": ["first [step]", "second"], "none": None})
+def test__plain_results_are_lines_and_stages_have_one_each():
+    text = shown({"accuracy": 0.123456, "dev": {"f1": 1.0}, "stages": ["first [step]", "second"], "none": None})
 
     assert text.splitlines() == [
         "accuracy: 0.1235",
         "dev:",
         "  f1: 1",
-        "plan:",
+        "stages:",
         "  first [step]",
         "  second",
         "none: -",
@@ -105,3 +105,20 @@ def test__predictions_are_one_object_a_line():
     rows(iter([{"row": 1, "scores": {"a": np.float32(0.5)}}]), console(stream))
 
     assert stream.getvalue() == '{"row": 1, "scores": {"a": 0.5}}\n'
+
+
+def test__a_plan_of_models_is_lines_and_no_table_of_figures():
+    sizes = {"layers": 2, "width": 12}
+    stages = [{"name": "teacher", "updates": 6}, {"name": "prediction", "updates": 8}]
+    text = shown({"teacher": None, "student": sizes, "rows": {"train": 24}, "stages": stages})
+    assert text.splitlines() == [
+        "teacher: -",
+        "student:",
+        "  layers: 2",
+        "  width: 12",
+        "rows:",
+        "  train: 24",
+        "stages:",
+        "  name teacher, updates 6",
+        "  name prediction, updates 8",
+    ]

@@ -103,7 +103,7 @@ def augment(
     """Rewrite labelled data: originals and copies of them into one file.
 
     Args:
-        method: `bert_glove`, `eda`, `cbert` or `tang`.
+        method: `bert_glove`, `eda`, `cbert`, `tang` or `stationary`.
         train: Labelled data of any kind of task: a file, a list of dicts, a pandas frame or a `datasets.Dataset`.
         output: The file; the same call again continues, or finds it finished.
         mlm: A masked LM: a folder, a hub name, or `minilm-mlm`.

@@ -4,7 +4,6 @@ Unfinished work lies in a folder beside the output, which goes when the output i
 is noted in a file beside it, so that the same command again knows whether there is anything to do.
 """
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +33,7 @@ from tinybert.stages.augmenting.making import made
 from tinybert.stages.augmenting.methods import METHODS, Kit, copies_of, refuse_impossible, unsuitable
 from tinybert.stages.augmenting.quality import quality
 from tinybert.stages.augmenting.settings import AugmentGroups
-from tinybert.stages.flags import IN_MEMORY
+from tinybert.stages.flags import parted
 from tinybert.stages.reading import read_unlabeled
 from tinybert.types import Kind, keyed
 
@@ -130,8 +129,7 @@ def order(
     """
     if method not in METHODS:
         raise UserError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
-    in_memory = {name: flags[name] for name in _FILES if not isinstance(flags.get(name), str | os.PathLike | None)}
-    plain = {name: IN_MEMORY if name in in_memory else _plain(value) for name, value in flags.items()}
+    plain, in_memory = parted(flags, _FILES)
     given = {**plain, "augment": {"method": method}}
     resolved = resolve(Config, PRESETS, config=config, flags=given, settings=settings, overrides=overrides)
     found = resolved.settings
@@ -288,7 +286,3 @@ def _check(settings: Config, method: str) -> None:
     problems += unsuitable(settings, {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")})
     if problems:
         raise UserError(*problems)
-
-
-def _plain(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -25,7 +25,7 @@ Model = Annotated[
 ]
 Method = Annotated[
     str,
-    typer.Argument(metavar="METHOD", help="bert_glove, eda, cbert or tang.", show_default=False),
+    typer.Argument(metavar="METHOD", help="bert_glove, eda, cbert, tang or stationary.", show_default=False),
 ]
 Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders of finished runs.", show_default=False)]
 

@@ -32,9 +32,9 @@ from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.augmenting.methods import refuse_impossible, unsuitable
-from tinybert.stages.augmenting.settings import AugmentingFlags
+from tinybert.stages.augmenting.settings import groups_of
 from tinybert.stages.finish import About, finish
-from tinybert.stages.flags import IN_MEMORY
+from tinybert.stages.flags import parted
 from tinybert.stages.job import Job
 from tinybert.stages.kept import KEPT, keep_only_the_student, kept_result
 from tinybert.stages.reading import read
@@ -94,11 +94,9 @@ def order(
     """
     if recipe not in RECIPES:
         raise UserError(f"there is no recipe {recipe!r}; there are {', '.join(RECIPES)}")
-    in_memory = {name: flags[name] for name in FILES if not isinstance(flags.get(name), str | os.PathLike | None)}
-    plain = {name: IN_MEMORY if name in in_memory else _plain(value) for name, value in flags.items()}
-    resolved = resolve(
-        RECIPES[recipe].config, recipe, config=config, flags=plain, settings=settings, overrides=overrides
-    )
+    plain, in_memory = parted(flags, FILES)
+    what, layers = RECIPES[recipe], {"config": config, "settings": settings, "overrides": overrides}
+    resolved = resolve(what.config, recipe, flags=plain, default=what.preset, **layers)
     found = resolved.settings
     data = {name: in_memory.get(name, getattr(found, name)) for name in FILES}
     checked = Order(recipe, found, resolved.preset, data)
@@ -153,8 +151,8 @@ def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, pro
         if (found := kept_result(run, job)) is not None:
             return found
         shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
-        if isinstance(asked.settings, AugmentingFlags):
-            refuse_impossible(asked.settings, job.task, asked.settings.mlm, asked.settings.vectors)
+        if (groups := groups_of(asked.settings)) is not None:
+            refuse_impossible(groups, job.task, asked.settings.mlm, asked.settings.vectors)
         outcome = asked.what.distill(job, asked.settings, run)
         about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
         metrics = {}
@@ -203,14 +201,10 @@ def _check(asked: Order) -> None:
     if problems:
         raise UserError(*dict.fromkeys(problems))
     unused = list(settings.unused(asked.recipe, asked.what.uses))
-    if isinstance(settings, AugmentingFlags):
-        unused += unsuitable(settings, {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")})
+    if (groups := groups_of(settings)) is not None:
+        unused += unsuitable(groups, {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")})
     if unused:
         raise UserError(*unused)
-
-
-def _plain(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _portable(asked: Order) -> Any:

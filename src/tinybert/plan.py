@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +15,9 @@ import torch
 
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
 from tinybert.data.hub import PREFIX
+from tinybert.data.source_domain import SourceDomain
 from tinybert.data.task import Splits, load
 from tinybert.errors import UserError
 from tinybert.folders import refuse_foreign
@@ -26,7 +28,8 @@ from tinybert.models.heads import has_task_head
 from tinybert.models.hf import Shape, longest_input, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.stages.augmenting.methods import METHODS, copies_of, refuse_impossible
-from tinybert.stages.augmenting.settings import AugmentGroups, AugmentingFlags
+from tinybert.stages.augmenting.settings import AugmentGroups, groups_of
+from tinybert.stages.fine_tune import labelled_source
 from tinybert.stages.length import stretched
 from tinybert.stages.reading import teacher_classes, vocabulary_of
 from tinybert.stages.shapes import shapes
@@ -44,6 +47,7 @@ def plan(asked: Order) -> dict[str, Any]:
         UserError: One line per problem.
     """
     problems: list[str] = []
+    groups = groups_of(asked.settings)
     result: dict[str, Any] = {"recipe": asked.recipe, "preset": asked.preset}
     with _collecting(problems):
         choose_device(asked.settings.device)
@@ -56,18 +60,21 @@ def plan(asked: Order) -> dict[str, Any]:
         result |= {"teacher": _sizes(teacher), "student": _sizes(student)}
     with _collecting(problems):
         _refuse_missing(asked)
-        splits, lengths = _data(asked)
-        if isinstance(asked.settings, AugmentingFlags):
-            refuse_impossible(asked.settings, splits.task, asked.settings.mlm, asked.settings.vectors)
+        splits, lengths, fine_tuned = _data(asked)
+        if groups is not None:
+            refuse_impossible(groups, splits.task, asked.settings.mlm, asked.settings.vectors)
         result["rows"] = {name: len(part) for name, part in _parts(splits).items()}
         result["notes"] = list(splits.notes)
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    copies = _copies(asked, len(lengths))
-    if copies:
-        method = asked.settings.augment.method
-        result["augmentation"] = {"method": method, "copies": copies, "rows_at_most": len(lengths) * (1 + copies)}
-    result["stages"] = list(_stages(asked, teacher, student, lengths, copies))
+    learnt = lengths
+    stages = []
+    if groups is not None and groups.augment.method != "none":
+        copies = copies_of(groups, len(lengths))
+        learnt = np.repeat(lengths, 1 + copies)
+        result["augmentation"] = {"method": groups.augment.method, "copies": copies, "rows_at_most": len(learnt)}
+        stages.append(_augmentation(asked, groups, lengths, copies))
+    result["stages"] = [*stages, *_stages(asked, teacher, student, learnt, fine_tuned)]
     result["runs"] = asked.settings.seeds or 1
     result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
     result |= _room(asked, teacher, student)
@@ -95,8 +102,8 @@ def _refuse_missing(asked: Order) -> None:
         raise UserError(*(f"{source}: no such file" for source in missing))
 
 
-def _data(asked: Order) -> tuple[Splits, np.ndarray]:
-    """The splits, and the lengths of the training rows in pieces."""
+def _data(asked: Order) -> tuple[Splits, np.ndarray, Mapping[str, np.ndarray]]:
+    """The splits; the lengths in pieces of the training rows; by stage, those of the rows that are fine-tuned on."""
     settings = asked.settings
     splits = load(
         asked.data["train"],
@@ -107,70 +114,85 @@ def _data(asked: Order) -> tuple[Splits, np.ndarray]:
         head_classes=teacher_classes(settings, needs_teacher=asked.what.needs_teacher),
         rng=lambda _: np.random.default_rng(0),
         rejected_to=None,
+        source=asked.data["source"],
     )
+    lengths = _lengths(splits.train, settings)
+    return splits, lengths, _fine_tuned(asked, splits.source, lengths)
+
+
+def _fine_tuned(asked: Order, source: SourceDomain | None, target: np.ndarray) -> Mapping[str, np.ndarray]:
+    """By stage, the lengths of the rows that are fine-tuned on; empty where nothing is."""
+    name = "teacher" if asked.what.needs_teacher else "fine_tune"
+    if asked.what.needs_teacher and has_task_head(asked.settings.teacher.path):
+        return {}
+    domains = asked.settings.domains(source)
+    labelled = labelled_source(source, domains)
+    if labelled is None:
+        return {name: target}
+    lengths = _lengths(labelled, asked.settings)
+    both = {f"{name}_source": lengths, name: target}
+    return {name: np.concatenate([target, lengths])} if domains == "joint" else both
+
+
+def _lengths(examples: Examples, settings: Any) -> np.ndarray:
     tokenizer = load_tokenizer(vocabulary_of(settings))
     with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
-        rows: EncodedRows = encode(splits.train, tokenizer, settings.data.max_length, Path(folder) / "rows.arrow")
-        return splits, np.array(rows.lengths)
+        rows: EncodedRows = encode(examples, tokenizer, settings.data.max_length, Path(folder) / "rows.arrow")
+        return np.array(rows.lengths)
 
 
 def _parts(splits: Splits) -> dict[str, Any]:
-    return {"train": splits.train, "dev": splits.dev} | ({} if splits.test is None else {"test": splits.test})
-
-
-def _copies(asked: Order, rows: int) -> int:
-    """Of each row; 0 where nothing is augmented."""
-    settings = asked.settings
-    if not isinstance(settings, AugmentingFlags) or settings.augment.method == "none":
-        return 0
-    return copies_of(settings, rows)
+    parts = {"train": splits.train, "dev": splits.dev, "test": splits.test, "source": splits.source}
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def _stages(
-    asked: Order, teacher: Shape | None, student: Shape, originals: np.ndarray, copies: int
+    asked: Order, teacher: Shape | None, student: Shape, learnt: np.ndarray, fine_tuned: Mapping[str, np.ndarray]
 ) -> Iterator[dict[str, Any]]:
-    """Augmentation and each training of the recipe with its updates and a guess at its time."""
-    if copies:
-        yield _augmentation(asked, originals, copies)
+    """Each training of the recipe with its updates and a guess at its time."""
     speed = _operations_per_second(asked)
-    trains_teacher = teacher is not None and asked.what.needs_teacher and not has_task_head(asked.settings.teacher.path)
-    learnt = np.repeat(originals, 1 + copies)
+    learner = teacher if asked.what.needs_teacher and teacher is not None else student
     of_augmentation = {field.name for field in fields(AugmentGroups)}
     for field in fields(asked.settings):
         stage = getattr(asked.settings, field.name)
         if not isinstance(stage, Stage) or field.name in of_augmentation:
             continue
-        of_teacher = field.name == "fine_tune" and asked.what.needs_teacher
-        if of_teacher and not trains_teacher:
-            continue
-        network = teacher if of_teacher and teacher is not None else student
-        lengths = originals if of_teacher else learnt
-        stage = stretched(stage, len(lengths))
-        work = 6.0 * _weights(network)  # two operations per weight and piece forward, four backward
-        if teacher is not None and asked.what.needs_teacher and not of_teacher:
-            work += 2.0 * _weights(teacher) / (stage.epochs or 1)  # once; its outputs are stored
-        whole = -(-len(lengths) // stage.batch_size) * (stage.epochs or 1)
-        updates = min(whole, stage.max_steps or whole)
-        seconds = work * float(lengths.sum()) * (stage.epochs or 1) * updates / whole / speed
-        yield {"name": "teacher" if of_teacher else field.name, "updates": updates, "seconds": round(seconds)}
+        if field.name == "fine_tune":
+            for name, lengths in fine_tuned.items():
+                yield _training(name, stage, lengths, learner, None, speed)
+        else:
+            yield _training(field.name, stage, learnt, student, teacher, speed)
 
 
-def _augmentation(asked: Order, lengths: np.ndarray, copies: int) -> dict[str, Any]:
+def _training(
+    name: str, stage: Stage, lengths: np.ndarray, learner: Shape, teacher: Shape | None, speed: float
+) -> dict[str, Any]:
+    """A stage on rows of these lengths."""
+    stage = stretched(stage, len(lengths))
+    work = 6.0 * _weights(learner)  # two operations per weight and piece forward, four backward
+    if teacher is not None:
+        work += 2.0 * _weights(teacher) / (stage.epochs or 1)  # once; its outputs are stored
+    whole = -(-len(lengths) // stage.batch_size) * (stage.epochs or 1)
+    updates = min(whole, stage.max_steps or whole)
+    seconds = work * float(lengths.sum()) * (stage.epochs or 1) * updates / whole / speed
+    return {"name": name, "updates": updates, "seconds": round(seconds)}
+
+
+def _augmentation(asked: Order, groups: AugmentGroups, lengths: np.ndarray, copies: int) -> dict[str, Any]:
     """What a masked LM has to do by the settings; methods without one are quick whatever they do."""
-    settings, speed = asked.settings, _operations_per_second(asked)
-    method, pieces = settings.augment.method, float(lengths.sum())
+    speed, method, pieces = _operations_per_second(asked), groups.augment.method, float(lengths.sum())
     seconds = len(lengths) * copies / QUICK_COPIES
     if "mlm" in METHODS[method].uses:
-        forward = 2.0 * _weights(shape_of(load_config(settings.mlm or EMBEDDED)))
-        passes = {"original": 1.0, "progressive": copies * settings.augment.probability}
+        forward = 2.0 * _weights(shape_of(load_config(asked.settings.mlm or EMBEDDED)))
+        passes = {"original": 1.0, "progressive": copies * groups.augment.probability}
         work = forward * pieces * copies
         if method == "bert_glove":  # a pass for each word that is looked at
-            work = forward * float((lengths.astype(float) ** 2).sum()) * passes[settings.augment.context]
-            work /= settings.augment.group_positions
+            work = forward * float((lengths.astype(float) ** 2).sum()) * passes[groups.augment.context]
+            work /= groups.augment.group_positions
         if method == "cbert":
-            work += 3 * forward * pieces * (settings.cbert.epochs or settings.cbert.usual_epochs)
-        if settings.augment.adapt:
-            work += 3 * forward * pieces * (settings.masked_lm.epochs or settings.masked_lm.usual_epochs)
+            work += 3 * forward * pieces * (groups.cbert.epochs or groups.cbert.usual_epochs)
+        if groups.augment.adapt:
+            work += 3 * forward * pieces * (groups.masked_lm.epochs or groups.masked_lm.usual_epochs)
         seconds += work / speed
     return {"name": "augment", "updates": 0, "seconds": round(seconds)}
 

@@ -150,11 +150,11 @@ class Run:
 
         The same signal again does not wait. Another one does: a launcher adds a SIGTERM to the Ctrl-C of a terminal.
         """
-        self._deferring = True
+        before, self._deferring = self._deferring, True  # a stage within a stage does not end the outer one's
         try:
             yield
         finally:
-            self._deferring = False
+            self._deferring = before
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -209,11 +209,20 @@ class StageRun:
             if before["fingerprint"] != self.fingerprint:
                 raise UserError(self._mismatch(before, inputs))
             return
+        if self.folder.parent.name == "stages":  # only there do numbers count
+            self._refuse_another()
         if self.folder.exists() and any(self.folder.iterdir()):  # results of nobody knows what
             self.run.log.say(f"{self.name}: {begun.name} is missing or damaged; the stage is done again")
             shutil.rmtree(self.folder)
         entry = {"fingerprint": self.fingerprint, "inputs": dict(inputs), "config": dict(self.run.config)}
         files.write_sealed(begun, entry)
+
+    def within(self, name: str, inputs: Mapping[str, Any]) -> "StageRun":
+        """The place of work inside this stage, chained to it; begun, or found as it was begun."""
+        fingerprint = files.sha256_json({"inputs": dict(inputs), "parent": self.fingerprint, "stage": name})
+        place = StageRun(self.run, name, self.folder / name, fingerprint)
+        place.begin(inputs)
+        return place
 
     def finish(self, make: Callable[[Path], None]) -> None:
         """Write the result atomically: `make` fills a folder, which then appears whole, with its manifest."""
@@ -228,6 +237,17 @@ class StageRun:
         known, now = before["config"], self.run.config
         if any(inputs.get(key) != now.get(key) for key in changed):  # a digest: what a person changed helps more
             changed += [key for key in now if key.startswith("data.") and known.get(key) != now[key]]
-        names = ", ".join(sorted(set(changed))) or "an earlier stage"
-        redo = f"--restart-from {self.name} redoes it and what follows, " if self.run.by_stage else ""
-        return f"{names}: changed since stage {self.name} of {self.run.folder} began; {redo}--restart begins anew"
+        return self._changed(", ".join(sorted(set(changed))) or "an earlier stage", self.name)
+
+    def _refuse_another(self) -> None:
+        """Refuse to begin in the place of another stage: what came after it would be mixed up with what comes now."""
+        number = self.folder.name.split("-")[0]
+        for begun in self.folder.parent.glob(f"{number}-*/begun.json"):
+            if (before := files.found_sealed(begun)) is not None:
+                known, now = before["config"], self.run.config
+                changed = sorted(key for key in known if key in now and known[key] != now[key])
+                raise UserError(self._changed(", ".join(changed) or "the recipe", begun.parent.name.split("-", 1)[1]))
+
+    def _changed(self, names: str, stage: str) -> str:
+        redo = f"--restart-from {stage} redoes it and what follows, " if self.run.by_stage else ""
+        return f"{names}: changed since stage {stage} of {self.run.folder} began; {redo}--restart begins anew"

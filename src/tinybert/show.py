@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 _MODELS: Final = ("teacher", "student", "student_int8")
+_A_LINE_EACH: Final = ("stages", "notes")
 _PIECES: Final = "32"  # the shorter of the two lengths at which latency is measured
 
 
@@ -22,7 +23,7 @@ def show(result: Any, console: Console, *, as_json: bool) -> None:
         _print_json(value, console)
     elif isinstance(value, list):
         console.print(_recipes(value))
-    elif isinstance(value, dict) and any(name in value for name in _MODELS):
+    elif isinstance(value, dict) and any(name in value for name in _MODELS) and "stages" not in value:
         console.print(_models(value))  # all the rest stands in metrics.json and in the report
     elif isinstance(value, dict) and "samples" in value:
         _lines({key: inner for key, inner in value.items() if key != "samples"}, console)
@@ -107,15 +108,15 @@ def _recipes(found: list[dict[str, Any]]) -> Table:
 
 
 def _lines(value: Any, console: Console, indent: str = "") -> None:
-    """Nested `name: value` lines; lists of plain values on one line."""
+    """Nested `name: value` lines; lists on one line, but those of a plan on one line an entry."""
     if not isinstance(value, Mapping):
         console.print(f"{indent}{_figure(value)}", soft_wrap=True)
         return
     for key, inner in value.items():
-        nested = isinstance(inner, Mapping) or (isinstance(inner, list) and key == "plan")
+        nested = isinstance(inner, Mapping) or (isinstance(inner, list) and key in _A_LINE_EACH)
         console.print(f"{indent}{key}:" if nested else f"{indent}{key}: {_figure(inner)}", soft_wrap=True)
         if nested:
-            for entry in [inner] if isinstance(inner, Mapping) else inner:
+            for entry in [inner] if isinstance(inner, Mapping) else map(_figure, inner):
                 _lines(entry, console, f"{indent}  ")
 
 
@@ -123,6 +124,8 @@ def _figure(value: Any) -> str:
     if isinstance(value, Mapping) and "mean" in value:
         spread = "" if value.get("std") is None else f" ± {value['std']:.2g}"
         return f"{_figure(value['mean'])}{spread}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_figure(inner)}" for name, inner in value.items())
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):

@@ -27,6 +27,25 @@ Kind = Literal["classification", "regression", "token-classification", "question
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """How a copy was drawn from a distribution over texts near its original (L2A's P_s).
+
+    Attributes:
+        pieces: The copy as it was drawn, special pieces included; reading its text may give other pieces.
+        types: The token type of each piece.
+        places: Which of the pieces were replaced, in ascending order; their number is the distance d.
+        open: How many pieces could have been replaced (m).
+        log_probability: Logarithm of P_s.
+    """
+
+    pieces: tuple[int, ...]
+    types: tuple[int, ...]
+    places: tuple[int, ...]
+    open: int
+    log_probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One training example: a text or a pair of texts, with its label where it has one.
 
@@ -37,6 +56,7 @@ class Example:
         row: Which row of its file it comes from, counted from 1; 0 = not from a file.
         copy: Which augmented copy of that row it is, counted from 1; 0 = the original itself.
         words: The words that tags belong to; `text` is these, joined by spaces. None where words have no tags.
+        sample: How this copy was drawn; None unless it comes from a distribution that says so.
     """
 
     text: str
@@ -45,6 +65,7 @@ class Example:
     row: int = 0
     copy: int = 0
     words: tuple[str, ...] | None = None
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True)
@@ -157,10 +178,13 @@ class Objective(nn.Module, ABC):
 
 @runtime_checkable
 class Selector(Protocol):
-    """Chooses which examples of a batch count; the three hooks of the loop."""
+    """Chooses which examples of a batch count; the hooks of the loop."""
 
     needs_student: frozenset[Signal]
     needs_teacher: frozenset[Signal]
+
+    def before_update(self) -> None:
+        """Called before the first `choose` of an update; again where an update has to be done over."""
 
     def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
         """Weights in [0, 1], detached; hard selection gives 0 and 1."""

@@ -14,7 +14,6 @@ from tinybert.augmenters.bert_glove import BertGlove, BertGloveSettings
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.types import Answer, Augmenter, Example
 
-CPU = torch.device("cpu")
 PIECES = {piece: number for number, piece in enumerate(VOCABULARY)}  # some stand there twice; the last one counts
 ALLOWED = [number for piece, number in PIECES.items() if piece == "[" or not piece.startswith(("[", "##"))]
 NEAR = {"filming": ("movie", "plot"), "badly": ("very", "dullness")}
@@ -38,16 +37,6 @@ class Prescribed:
     def random(self, size):
         assert size == self.numbers.shape
         return self.numbers
-
-
-@pytest.fixture
-def model(tiny_model):
-    return tiny_model("bert", 1, head="masked_lm")
-
-
-@pytest.fixture
-def mlm(model, tiny_tokenizer):
-    return MaskedLM(model, tiny_tokenizer, CPU)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from references import filling as slow
 from tinybert.augmenters.candidates import Candidates, Context
 from tinybert.models.masked_lm import MaskedLM
 
-CPU = torch.device("cpu")
 MASK = VOCABULARY.index("[MASK]")
 LAST = {piece: number for number, piece in enumerate(VOCABULARY)}  # some stand there twice; the last one counts
 WHOLE = [
@@ -16,16 +15,6 @@ WHOLE = [
     for number, piece in enumerate(VOCABULARY)
 ]
 TEXT = (2, *(VOCABULARY.index(word) for word in ("the", "film", "was", "good")), 3)
-
-
-@pytest.fixture
-def model(tiny_model):
-    return tiny_model("bert", 2, head="masked_lm")
-
-
-@pytest.fixture
-def mlm(model, tiny_tokenizer):
-    return MaskedLM(model, tiny_tokenizer, CPU)
 
 
 def logits_of(model, context, place):

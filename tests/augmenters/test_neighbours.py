@@ -1,19 +1,8 @@
 """Near words out of a masked language model's embeddings."""
 
-import pytest
-import torch
-
 from conftest import VOCABULARY
 from references import vectors as slow
 from tinybert.augmenters.neighbours import PieceNeighbours
-from tinybert.models.masked_lm import MaskedLM
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def mlm(tiny_model, tiny_tokenizer):
-    return MaskedLM(tiny_model("bert", 1, head="masked_lm"), tiny_tokenizer, CPU)
 
 
 def test_nearest__are_whole_words_near_the_mean_of_the_pieces(mlm):

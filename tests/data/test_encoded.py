@@ -80,3 +80,19 @@ def test_open__maps_the_file_instead_of_reading_it(tiny_tokenizer: Any, tmp_path
 def test_open__takes_no_rows_at_all(tiny_tokenizer: Any, tmp_path: Path) -> None:
     rows = encode(Examples.of([]), tiny_tokenizer, 64, tmp_path / "rows.arrow")
     assert len(rows) == 0
+
+
+def test_select__is_a_view_whose_batches_name_the_rows_of_the_file(rows: EncodedRows) -> None:
+    picked = np.array([2, 0, 2, 1])
+    view = rows.select(picked)
+    assert (len(view), view.lengths.tolist()) == (4, rows.lengths[picked].tolist())
+    batch, expected = view.batch(np.array([3, 0])), rows.batch(np.array([1, 2]))
+    assert torch.equal(batch.input_ids, expected.input_ids)
+    assert torch.equal(batch.rows, expected.rows)
+    assert batch.labels is not None
+    assert expected.labels is not None
+    assert torch.equal(batch.labels, expected.labels)
+    again = view.select(np.array([1, 3]))
+    assert torch.equal(again.batch(np.array([0, 1])).rows, torch.tensor([0, 1]))
+    assert len({rows.digest, view.digest, again.digest, rows.select(picked[::-1]).digest}) == 4
+    assert rows.select(picked).digest == view.digest

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tinybert.data.examples import Examples
-from tinybert.data.opened import BLOCK
 from tinybert.data.read import read
 from tinybert.data.settings import DataSettings
 from tinybert.types import Answer, Example
@@ -63,11 +62,12 @@ def test_paired__says_whether_there_are_two_sides() -> None:
     assert not Examples.of(THREE).paired
 
 
-def test_iter__passes_over_every_block() -> None:
-    rows = [Example(str(n), None, n % 3, n + 1) for n in range(BLOCK + 10)]
+def test_iter__passes_over_every_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinybert.data.examples.BLOCK", 16)
+    rows = [Example(str(n), None, n % 3, n + 1) for n in range(16 + 10)]
     examples = Examples.of(rows)
     assert list(examples) == rows
-    assert list(examples.select(np.arange(BLOCK + 10)[::-1])) == rows[::-1]
+    assert list(examples.select(np.arange(len(rows))[::-1])) == rows[::-1]
 
 
 def test_digest__is_of_contents_only() -> None:

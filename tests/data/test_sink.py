@@ -5,14 +5,19 @@ import pyarrow as pa
 import pytest
 
 from tinybert.data import sink
-from tinybert.data.opened import BLOCK
 from tinybert.data.sink import Sink
 from tinybert.errors import ResourceError
 
 SCHEMA = pa.schema([("text", pa.large_string()), ("row", pa.int64())])
+BLOCK = 64
 
 
-@pytest.mark.parametrize("spill_bytes", [1 << 30, 0, 300_000])
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sink, "BLOCK", BLOCK)
+
+
+@pytest.mark.parametrize("spill_bytes", [1 << 30, 0, 3_000])
 @pytest.mark.parametrize("rows", [0, 1, BLOCK, 3 * BLOCK + 7])
 def test_sink__gives_back_what_was_added_from_memory_or_disk(rows: int, spill_bytes: int) -> None:
     gathered = Sink(SCHEMA, spill_bytes)
@@ -27,7 +32,7 @@ def test_sink__gives_back_what_was_added_from_memory_or_disk(rows: int, spill_by
 def test_sink__keeps_large_data_out_of_memory() -> None:
     gathered = Sink(SCHEMA, spill_bytes=0)
     for number in range(20 * BLOCK):
-        gathered.add(("x" * 100, number))
+        gathered.add(("x" * 13_000, number))
     before = pa.total_allocated_bytes()
     table = gathered.table()
     assert table.nbytes > 16_000_000

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinybert.data.opened import BLOCK
 from tinybert.data.settings import DataSettings
 from tinybert.data.tagged import TagNames, read_conll, read_lists, resolve_tags
 from tinybert.errors import UserError
@@ -62,8 +61,9 @@ def test_read_lists__takes_other_columns_and_numbers() -> None:
         read_lists([{"words": ["a"], "tags": ["O"]}], DataSettings(), "train")
 
 
-def test_resolve_tags__renames_and_passes_over_every_block() -> None:
-    count = BLOCK + 3
+def test_resolve_tags__renames_and_passes_over_every_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinybert.data.examples.BLOCK", 16)
+    count = 16 + 3
     rows = read_lists(
         [{"tokens": ["a"] * (n % 3 + 1), "tags": ["X", "Y", "Z"][: n % 3 + 1]} for n in range(count)],
         DataSettings(),

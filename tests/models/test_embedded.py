@@ -41,6 +41,18 @@ def test__other_weights_are_refused(installed):
         embedded.folder_of_minilm()
 
 
+def test__weights_are_hashed_again_only_after_they_changed(installed, monkeypatch):
+    hashed, real = [], embedded.sha256_file
+    monkeypatch.setattr(embedded, "sha256_file", lambda path: hashed.append(path) or real(path))
+    monkeypatch.setattr(embedded, "SHA256", hashlib.sha256(b"weights").hexdigest())
+    assert embedded.folder_of_minilm() == embedded.folder_of_minilm()
+    assert len(hashed) == 1
+    (installed / "model" / "model.safetensors").write_bytes(b"others, longer")
+    with pytest.raises(UserError, match=r"is not the file expected"):
+        embedded.folder_of_minilm()
+    assert len(hashed) == 2
+
+
 def test__without_the_extra_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(embedded, "PACKAGE", "no_such_package_at_all")
     with pytest.raises(UserError, match=r"pip install 'tinybert\[demo\]'"):

@@ -59,6 +59,12 @@ def twin_hidden(*names: str) -> Callable[[Objective, World], Sequence[float]]:
     return twin
 
 
+def twin_last_hidden(objective: Objective, world: World) -> Sequence[float]:
+    student, teacher = world.student.hidden_states[2], world.teacher.hidden_states[5]
+    weight = objective.state_dict()["projections.hidden"]
+    return projected_hidden_mse(student, teacher, world.batch.real, weight.T.tolist())
+
+
 def twin_sum(objective: Objective, world: World) -> Sequence[float]:
     soft, gold = twin_soft(SoftCrossEntropy(2.0), world), twin_gold(objective, world)
     attention = twin_attention(objective, world)
@@ -67,6 +73,10 @@ def twin_sum(objective: Objective, world: World) -> Sequence[float]:
 
 def hidden(projection: str = "embedding_and_hidden") -> HiddenMSE:
     return HiddenMSE(MAP, STUDENT_WIDTH, TEACHER_WIDTH, projection, seed=5)
+
+
+def last_hidden() -> HiddenMSE:
+    return HiddenMSE(layer_map("last", 2, 5), STUDENT_WIDTH, TEACHER_WIDTH, embedding=False, seed=5)
 
 
 def weighted() -> WeightedSum:
@@ -93,6 +103,7 @@ CASES = {
     "hidden": Case(hidden, twin_hidden("embedding", "hidden", "hidden")),
     "hidden, shared": Case(lambda: hidden("shared"), twin_hidden("shared", "shared", "shared")),
     "hidden, per layer": Case(lambda: hidden("per_layer"), twin_hidden("embedding", "layer_1", "layer_2")),
+    "hidden, last": Case(last_hidden, twin_last_hidden),
     "attention": Case(lambda: AttentionScoreMSE(MAP), twin_attention),
     "sum": Case(weighted, twin_sum, labels=GOLD_CLASSES),
 }

@@ -31,7 +31,7 @@ from objectives.worlds import (
 from references.prediction import entropy
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
-from tinybert.objectives.masked_lm import MaskedCrossEntropy
+from tinybert.objectives.masked_lm import DrawnPlaces, MaskedCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.types import LOGITS, NO_TRACE, Objective
 
@@ -214,7 +214,8 @@ def test__every_objective_has_a_case() -> None:
         for _, member in inspect.getmembers(importlib.import_module(name), inspect.isclass)
         if issubclass(member, Objective) and member is not Objective
     }
-    by_place = {MaskedCrossEntropy}  # is given one row per hidden place, not per example; see test_masked_lm.py
+    # They are given one row per hidden place, not per example; see test_masked_lm.py.
+    by_place = {DrawnPlaces, MaskedCrossEntropy}
     assert defined - by_place == {type(case.make()) for case in CASES.values()}
 
 

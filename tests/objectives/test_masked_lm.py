@@ -7,7 +7,14 @@ import torch
 from scipy.stats import chisquare
 
 from references import masked_lm as reference
-from tinybert.objectives.masked_lm import Hiding, MaskedCrossEntropy, masked_cross_entropy, places_to_fill
+from tinybert.objectives.masked_lm import (
+    DrawnPlaces,
+    Hiding,
+    MaskedCrossEntropy,
+    masked_cross_entropy,
+    negative_log_likelihood,
+    places_to_fill,
+)
 from tinybert.types import MASKED_LOGITS, NO_TRACE, Batch, Trace
 
 VOCABULARY, MASK, CLS, SEP = 12, 4, 2, 3
@@ -141,3 +148,25 @@ def test_masked_cross_entropy_objective__is_one_named_term_of_the_places():
 def test_hiding__refuses_what_hides_nothing(hiding):
     with pytest.raises(ValueError, match=r"share|at_most"):
         Hiding(**hiding)
+
+
+def test_negative_log_likelihood__is_the_mean_times_the_number_of_places():
+    torch.manual_seed(0)
+    targets = torch.tensor([[-1, 3, 7, 2], [5, -1, -1, -1], [-1, -1, -1, -1]])
+    logits = torch.randn(4, VOCABULARY)
+    means = masked_cross_entropy(logits, targets)
+    assert torch.allclose(negative_log_likelihood(logits, targets), means * torch.tensor([3, 1, 0]))
+
+
+def test_drawn_places__hides_what_was_drawn_and_predicts_it():
+    batch = batch_of([ROW, ROW, ROW])
+    drawn = DrawnPlaces(MASK, [(), (1, 7), (), (4,)])
+    read = drawn.reads(Batch(batch.input_ids, batch.token_type_ids, batch.real, None, torch.tensor([1, 3, 0])))
+    assert (read.input_ids == MASK).nonzero().tolist() == [[0, 1], [0, 7], [1, 4]]
+    assert read.targets[0, [1, 7]].tolist() == [5, 8]
+    assert read.targets[1, 4] == 7
+    assert (read.targets >= 0).sum() == 3
+    logits = torch.randn(3, VOCABULARY)
+    terms = drawn.terms(Trace(masked_logits=logits), NO_TRACE, read)
+    expected = -logits.log_softmax(1)[[0, 1, 2], [5, 8, 7]]
+    assert torch.allclose(terms["generator"], torch.stack([expected[0] + expected[1], expected[2], torch.tensor(0.0)]))

@@ -212,7 +212,7 @@ def test__onnx_gives_the_students_logits(made):
 def test__metrics_have_the_promised_form(made):
     metrics = made.metrics
     systems = {"student", "student_int8"} | ({"teacher"} if made.needs_teacher else set())
-    assert (metrics["recipe"], metrics["preset"], metrics["seed"]) == (made.recipe, "small", 0)
+    assert (metrics["recipe"], metrics["preset"], metrics["seed"]) == (made.recipe, RECIPES[made.recipe].preset, 0)
     assert metrics["classes"] == ["neg", "pos"]
     assert {name for name in metrics if name in ("teacher", "student", "student_int8")} == systems
     for name in systems:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recipes.workshop import contents, equal, read, stage, trained
+from recipes.workshop import contents, equal, read, reviews, stage, trained
 from tinybert.errors import UserError
 
 
@@ -43,6 +43,46 @@ def test__gold_labels_are_what_is_learnt(workshop):
     ours, theirs = (workshop.path(name) for name in ("run", "other"))
     assert equal_birth(ours, theirs)
     assert not equal(trained(ours, "fine_tune"), trained(theirs, "fine_tune"))
+
+
+def test__with_a_second_domain_it_learns_source_then_target(workshop):
+    source = workshop.data("source.tsv", [*reviews(40, seed=9), {"text": "it is a film", "label": "meh"}])
+    metrics = workshop.distill("fine_tune", source=source)
+    run = workshop.path("run")
+    assert [path.name for path in sorted((run / "stages").glob("[0-9]*"))] == [
+        "1-birth",
+        "2-fine_tune_source",
+        "3-fine_tune",
+    ]
+    assert read(stage(run, "fine_tune_source") / "result" / "report.json")["steps"] == 10
+    assert metrics["data"]["rows"] == {"train": 24, "dev": 12, "test": 12, "source": 41}
+    assert set(metrics["data"]["digests"]) == {"train", "dev", "test", "source"}
+    assert metrics["data"]["overlap"]["source"]["rows"] == 41
+    assert any(note.endswith("meh 1") for note in metrics["notes"])
+    before = contents(run / "stages")
+    workshop.distill("fine_tune", source=source.rename(workshop.path("moved.tsv")))
+    assert contents(run / "stages") == before
+
+
+def test__a_second_domain_is_no_part_of_a_run_that_began_without(workshop):
+    workshop.distill("fine_tune")
+    with pytest.raises(UserError, match=r"^source: changed since stage fine_tune .*--restart-from fine_tune"):
+        workshop.distill("fine_tune", source=workshop.data("source.tsv", reviews(40, seed=9)))
+
+
+def test__a_second_domain_without_labels_is_refused_before_the_birth(workshop):
+    with pytest.raises(UserError, match=r"^--source: no row has a label of this task"):
+        workshop.distill("fine_tune", source=workshop.data("source.tsv", [{"text": "a film"}]))
+    assert not list((workshop.path("run") / "stages").glob("[0-9]*"))
+
+
+def test__what_is_kept_of_a_run_depends_on_the_contents_of_source_and_not_on_its_place(workshop):
+    source, keep = workshop.data("source.tsv", reviews(16, seed=9)), ("run.keep=student",)
+    metrics = workshop.distill("fine_tune", source=source, also=keep)
+    moved = source.rename(workshop.path("moved.tsv"))
+    assert workshop.distill("fine_tune", source=moved, also=keep) == metrics
+    with pytest.raises(UserError, match=r"^source: changed since .* was finished"):
+        workshop.distill("fine_tune", source=workshop.data("other.tsv", reviews(12, seed=9)), also=keep)
 
 
 def equal_birth(first, second):

@@ -54,6 +54,14 @@ class Workshop:
             self.tokenizer.save_pretrained(self.path(name))
         return self.path(name)
 
+    def masked_lm(self, name: str = "mlm") -> Path:
+        """A tiny BERT with a masked-LM head that was never trained."""
+        pieces = max(self.tokenizer.get_vocab().values()) + 1
+        with _silence():
+            _bert(pieces, None, 2, 24, 3, seed=5, masked_lm=True).save_pretrained(self.path(name))
+            self.tokenizer.save_pretrained(self.path(name))
+        return self.path(name)
+
     def data(self, name: str, rows: Rows) -> Path:
         """Rows as a TSV file."""
         lines = ["\t".join(rows[0]), *("\t".join(str(value) for value in row.values()) for row in rows)]
@@ -75,6 +83,8 @@ class Workshop:
         """What `tinybert.distill` is called with: everything tiny; `changes` win, None leaves an argument out."""
         given: dict[str, Any] = {"teacher": self.path("teacher"), "student": SHAPE, "output": self.path("run")}
         given |= self.splits() | {"set": quickest(recipe)}
+        if recipe == "l2a":
+            given |= {"mlm": self.path("mlm"), "source": self.path("source.tsv")}
         given["set"] = (*given["set"], *changes.pop("also", ()))
         return {name: value for name, value in (given | changes).items() if value is not None}
 
@@ -84,7 +94,19 @@ class Workshop:
 
         if "teacher" not in changes and not self.path("teacher").exists():
             self.model()
+        if recipe == "l2a" and not self.path("mlm").exists():
+            self.masked_lm()
+            self.data("source.tsv", reviews(24, seed=4))
         return tinybert.distill(recipe, **self.arguments(recipe, **changes))
+
+
+def finished_in(folder: Path, tokenizer: Any, **changes: Any) -> Workshop:
+    """A workshop with a finished run of TinyBERT by a teacher that has a head."""
+    made = Workshop(folder, tokenizer)
+    made.model(classes=CLASSES)
+    with quick_finish():
+        made.distill(**changes)
+    return made
 
 
 def reviews(count: int, seed: int = 0) -> Rows:
@@ -115,6 +137,8 @@ def quickest(recipe: str) -> tuple[str, ...]:
     stages = [field.name for field in fields(defaults) if isinstance(getattr(defaults, field.name), Stage)]
     each = {"epochs": 2, "batch_size": 8, "lr": 3e-3}
     plain = ("augment.method=none",) if hasattr(defaults, "augment") else ()
+    if recipe == "l2a":
+        plain = ("l2a.target_samples=2", "l2a.balanced=false", "l2a.reward_eval_size=8")
     shortest = (f"{stage}.{key}={value}" for stage in stages for key, value in each.items())
     return ("data.max_length=32", *plain, *shortest)
 
@@ -156,16 +180,21 @@ def equal(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor])
 
 @contextmanager
 def quick_finish(real_export: bool = False) -> Iterator[None]:
-    """Inside, latency is measured on a handful of calls, and ONNX files are stand-ins: the exporter takes seconds."""
+    """Inside, every finish is quick."""
+    with pytest.MonkeyPatch.context() as patch:
+        hurry_finish(patch, real_export)
+        yield
+
+
+def hurry_finish(patch: pytest.MonkeyPatch, real_export: bool = False) -> None:
+    """Measure latency on a handful of calls, and let stand-ins be ONNX files: the exporter takes seconds."""
     import importlib
 
     from tinybert.report import measure
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "_MOST", 5)
-        if not real_export:
-            patch.setattr(importlib.import_module("tinybert.stages.finish"), "export_onnx", _stand_in)
-        yield
+    patch.setattr(measure, "_MOST", 5)
+    if not real_export:
+        patch.setattr(importlib.import_module("tinybert.stages.finish"), "export_onnx", _stand_in)
 
 
 def _stand_in(model: Any, tokenizer: Any, folder: Path, **_: Any) -> Any:
@@ -209,9 +238,17 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _bert(vocabulary: int, classes: Sequence[str] | None, layers: int, width: int, heads: int, seed: int) -> Any:
+def _bert(
+    vocabulary: int,
+    classes: Sequence[str] | None,
+    layers: int,
+    width: int,
+    heads: int,
+    seed: int,
+    masked_lm: bool = False,
+) -> Any:
     """Random weights and biases; room for 130 pieces, because latency is measured at 128."""
-    from transformers import BertConfig, BertForSequenceClassification, BertModel
+    from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel
 
     config = BertConfig(
         vocab_size=vocabulary,
@@ -229,7 +266,8 @@ def _bert(vocabulary: int, classes: Sequence[str] | None, layers: int, width: in
         config.id2label, config.label2id = dict(enumerate(classes)), {name: n for n, name in enumerate(classes)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = BertModel(config) if classes is None else BertForSequenceClassification(config)
+        headless = BertForMaskedLM if masked_lm else BertModel
+        model = headless(config) if classes is None else BertForSequenceClassification(config)
         for parameter in model.parameters():
             parameter.data += 0.1 * torch.randn_like(parameter)
     return model.eval()

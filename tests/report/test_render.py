@@ -189,6 +189,14 @@ def test__empty_values_do_not_break_it(make_run: MakeRun) -> None:
     assert _harmless(_render(run))
 
 
+def test__a_loss_that_is_no_number_is_left_out(make_run: MakeRun) -> None:
+    run = make_run()
+    lines = [f'{{"stage": "x", "step": {step}, "loss": {loss}}}' for step, loss in enumerate(("1.5", "1.2", "NaN"))]
+    (run / "metrics.jsonl").write_text("\n".join(lines))
+    page = _render(run)
+    assert any("from 1.50 to 1.20" in value for name, value in page.attributes if name == "aria-label")
+
+
 def test__a_half_run_says_so(make_run: MakeRun) -> None:
     run = make_run()
     (run / "metrics.json").unlink()

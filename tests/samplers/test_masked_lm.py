@@ -54,6 +54,15 @@ def test_drawn__ids_and_log_probabilities_are_those_of_a_loop(logits, allowed, t
             assert log_probabilities[row].exp() == pytest.approx(expected[int(ids[row])], rel=1e-12)
 
 
+def test_drawn__several_draws_of_a_place_are_those_of_one_at_a_time(logits, allowed):
+    uniform = torch.rand(PLACES, 7, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    together = drawn(logits, allowed, uniform, 0.7)
+    alone = [drawn(logits, allowed, numbers, 0.7) for numbers in uniform.T]
+    for found, column in zip(together, zip(*alone, strict=True), strict=True):
+        assert torch.equal(found, torch.stack(column, dim=1))
+    assert [tuple(found.shape) for found in drawn(logits[:0], allowed[:0], uniform[:0])] == [(0, 7), (0, 7)]
+
+
 def test_drawn__each_piece_has_its_probability_of_all_numbers(logits, allowed):
     steps = 20_000
     row, may = logits[:1], allowed[:1]

@@ -6,9 +6,8 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from recipes.workshop import Workshop, quick_finish, read, sha256, stage
+from recipes.workshop import finished_in, read, sha256, stage
 from tinybert.data.encoded import EncodedRows
-from tinybert.engine import fit
 from tinybert.errors import UserError
 
 EDA = ("augment.method=eda", "augment.copies=3")
@@ -16,25 +15,15 @@ EDA = ("augment.method=eda", "augment.copies=3")
 
 @pytest.fixture(scope="module")
 def finished(tiny_tokenizer, tmp_path_factory):
-    """A folder with a finished run that augmented; never to be changed."""
-    folder = tmp_path_factory.mktemp("augmented")
-    workshop = Workshop(folder, tiny_tokenizer)
-    workshop.model(classes=("neg", "pos"))
-    with quick_finish():
-        workshop.distill(also=EDA)
-    return folder
+    """A finished run that augmented; never to be changed."""
+    return finished_in(tmp_path_factory.mktemp("augmented"), tiny_tokenizer, also=EDA)
 
 
 @pytest.fixture
-def workshop(finished, tmp_path, tiny_tokenizer):
-    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    with quick_finish():
-        yield Workshop(tmp_path, tiny_tokenizer)
-
-
-@pytest.fixture
-def untrained(monkeypatch):
-    monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("something was trained"))
+def workshop(finished, workshop):
+    """A copy of the finished run with its data."""
+    shutil.copytree(finished.folder, workshop.folder, dirs_exist_ok=True)
+    return workshop
 
 
 def test__originals_come_with_their_copies_labels_and_figures(workshop):

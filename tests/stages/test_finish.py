@@ -2,13 +2,7 @@
 
 import pytest
 
-from recipes.workshop import CLASSES, Workshop, quick_finish, read, reviews
-
-
-@pytest.fixture
-def workshop(tmp_path, tiny_tokenizer):
-    with quick_finish():
-        yield Workshop(tmp_path, tiny_tokenizer)
+from recipes.workshop import CLASSES, read, reviews
 
 
 def test__markup_quotes_and_foreign_letters_reach_the_files_unharmed(workshop):

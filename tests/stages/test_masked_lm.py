@@ -1,5 +1,7 @@
 """Masked-LM training: it learns, resumes, gives folders that load, and its held-out loss can be compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ TEXTS = [
     "very bad and very dull",
     "a great plot",
 ]
-QUICK = MaskedLMSettings(epochs=30, lr=1e-2, batch_size=4, warmup=0.1, max_length=32)
+BRIEF = MaskedLMSettings(epochs=2, lr=1e-2, batch_size=4, warmup=0.1, max_length=32)
 
 
 @pytest.fixture
@@ -55,25 +57,25 @@ def loss_of(model, texts, run, tiny_tokenizer) -> float:
 @pytest.mark.parametrize("head", ["masked_lm", "none"])
 def test_adapted__knows_the_texts_better(head, source, texts, run, tiny_tokenizer):
     before = load_masked_lm(source(head), new_head=1)
-    after = load_masked_lm(adapted(source(head), texts, QUICK, run))
+    after = load_masked_lm(adapted(source(head), texts, replace(BRIEF, epochs=30), run))
     assert loss_of(after, texts, run, tiny_tokenizer) < loss_of(before, texts, run, tiny_tokenizer) - 0.5
 
 
 def test_adapted__is_found_again(source, texts, run, tmp_path):
-    first = adapted(source(), texts, QUICK, run)
+    first = adapted(source(), texts, BRIEF, run)
     digest = digest_of(load_masked_lm(first))
     again = Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
-    assert adapted(source(), texts, QUICK, again) == first
+    assert adapted(source(), texts, BRIEF, again) == first
     assert digest_of(load_masked_lm(first)) == digest
     (first / "model.safetensors").write_bytes(b"damaged")
     third = Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
-    assert digest_of(load_masked_lm(adapted(source(), texts, QUICK, third))) == digest
+    assert digest_of(load_masked_lm(adapted(source(), texts, BRIEF, third))) == digest
 
 
 @pytest.mark.parametrize("classes", [2, 4])
 def test_conditional__reads_as_many_classes_as_there_are(classes, source, texts, run):
     labels = np.arange(len(TEXTS)) % classes
-    model = load_masked_lm(conditional(source(), texts, labels, QUICK, run))
+    model = load_masked_lm(conditional(source(), texts, labels, BRIEF, run))
     assert model.config.type_vocab_size == classes
     ids = torch.tensor([[2, 5, 4, 3]])
     with torch.no_grad():
@@ -83,7 +85,7 @@ def test_conditional__reads_as_many_classes_as_there_are(classes, source, texts,
 
 def test_conditional__needs_token_types(source, texts, run):
     with pytest.raises(UserError, match="distilbert networks read no token types"):
-        conditional(source("masked_lm", "distilbert"), texts, np.zeros(len(TEXTS), int), QUICK, run)
+        conditional(source("masked_lm", "distilbert"), texts, np.zeros(len(TEXTS), int), BRIEF, run)
 
 
 def test_held_out_loss__is_the_same_each_time_and_leaves_all_randomness(source, texts, run, tiny_tokenizer):

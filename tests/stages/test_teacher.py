@@ -3,15 +3,9 @@
 import pytest
 from safetensors.torch import load_file
 
-from recipes.workshop import Workshop, quick_finish, read, reviews, stage, trained
+from recipes.workshop import read, reviews, stage, trained
 from tinybert.errors import UserError
 from tinybert.models.loading import load_classifier
-
-
-@pytest.fixture
-def workshop(tmp_path, tiny_tokenizer):
-    with quick_finish():
-        yield Workshop(tmp_path, tiny_tokenizer)
 
 
 @pytest.fixture

@@ -2,25 +2,23 @@
 
 A masked LM that has learnt to read a text's class in its token types fills some random pieces anew. Where this differs
 from the authors' code: the special pieces are never hidden; a piece that begins a word becomes another that does, one
-inside a word another inside, so that words and spaces stay where they were; of a pair one side is rewritten, while
-the model reads both.
+inside a word another inside, so that words stay where they were; of a pair one side is rewritten, while the model
+reads both.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
 
-from tinybert.augmenters.sides import rewritten, side_of, text_of
+from tinybert.augmenters.places import InPieces, Place, edit_of, in_pieces
+from tinybert.augmenters.sides import rewritten, side_of
 from tinybert.data.carried import Side
-from tinybert.data.encode import truncating
-from tinybert.data.words import Edit, cased_like
 from tinybert.models.masked_lm import Hidden, MaskedLM
 from tinybert.samplers.masked_lm import drawn
 from tinybert.types import Example, Stream
@@ -50,29 +48,14 @@ class CbertGeneration:
             raise ValueError(f"temperature must be positive and finite, got {self.temperature}")
 
 
-class _Place(NamedTuple):
-    """A piece of a text: which it is, where it stands among the pieces, and at which characters of its side."""
-
-    piece: int
-    position: int
-    start: int
-    end: int
-
-
-class _Reading(NamedTuple):
-    """An example as the model reads it."""
-
-    pieces: list[int]
-    places: dict[Side, list[_Place]]
-
-
 class _Draft(NamedTuple):
     """A copy before its hidden places are filled."""
 
     example: Example
     copy: int
     side: Side
-    places: list[_Place]
+    was: list[int]
+    places: list[Place]
     row: Hidden
     uniform: Float[np.ndarray, " place"]
 
@@ -90,7 +73,6 @@ class Cbert:
             settings: How many pieces are hidden, and how they are drawn.
         """
         self._lm, self._class_of, self._settings = masked_lm, class_of, settings
-        self._tokenizer: PreTrainedTokenizerFast = masked_lm.vocabulary.tokenizer
 
     def __call__(self, examples: Sequence[Example], copies: int, stream: Stream) -> Iterator[Example]:
         """Yield copies 1 to `copies` of each example; see `types.Augmenter`."""
@@ -100,51 +82,37 @@ class Cbert:
 
     def _drafts(self, examples: Sequence[Example], copies: int, stream: Stream) -> Iterator[_Draft]:
         for example in examples:
-            reading = self._read(example)
+            original = in_pieces(example, self._lm.vocabulary, self._settings.max_length)
             for copy in range(1, copies + 1):
-                yield self._draft(example, reading, copy, stream(example.row, copy))
+                yield self._draft(example, original, copy, stream(example.row, copy))
 
-    def _read(self, example: Example) -> _Reading:
-        """Pieces, and which of them each side may have hidden."""
-        with truncating(self._tokenizer.backend_tokenizer, self._settings.max_length) as backend:
-            found: Any = backend.encode(example.text, example.pair)
-        places: dict[Side, list[_Place]] = {"text": [], "pair": []}
-        for position, (sequence, (start, end)) in enumerate(zip(found.sequence_ids, found.offsets, strict=True)):
-            if sequence is not None and end > start:
-                places["pair" if sequence else "text"].append(_Place(found.ids[position], position, start, end))
-        return _Reading(found.ids, places)
-
-    def _draft(self, example: Example, reading: _Reading, copy: int, rng: np.random.Generator) -> _Draft:
+    def _draft(self, example: Example, original: InPieces, copy: int, rng: np.random.Generator) -> _Draft:
         """Hide some places of one side."""
         side = side_of(example, copy)
-        usable, count = reading.places[side], max(len(reading.pieces) // self._settings.one_in, 1)
+        usable = [place for place in original.places if place.side == side]
+        count = max(len(original.pieces) // self._settings.one_in, 1)
         # With replacement, as in the code: a place drawn twice is hidden once.
         chosen = sorted(set(rng.integers(len(usable), size=count).tolist())) if usable else []
         places = [usable[number] for number in chosen]
-        pieces = list(reading.pieces)
+        pieces, was = list(original.pieces), [original.pieces[place.number] for place in places]
         for place in places:
-            pieces[place.position] = self._lm.vocabulary.mask
+            pieces[place.number] = self._lm.vocabulary.mask
         types = [self._class_of(example)] * len(pieces)
-        row = Hidden(pieces, [place.position for place in places], types)
-        return _Draft(example, copy, side, places, row, rng.random(len(places)))
+        row = Hidden(pieces, [place.number for place in places], types)
+        return _Draft(example, copy, side, was, places, row, rng.random(len(places)))
 
     def _filled(self, drafts: Sequence[_Draft]) -> Iterator[Example]:
         """The copies of some drafts, their places filled together."""
         hidden = [draft for draft in drafts if draft.places]
         found = iter(self._fill(hidden).tolist() if hidden else [])
-        piece_text = self._lm.vocabulary.text_of
         for draft in drafts:
-            original = text_of(draft.example, draft.side)
-            edits = [
-                Edit(place.start, place.end, cased_like(piece_text(next(found)), original[place.start : place.end]))
-                for place in draft.places
-            ]
+            edits = [edit_of(draft.example, place, next(found), self._lm.vocabulary) for place in draft.places]
             yield rewritten(draft.example, draft.side, edits, draft.copy)
 
     def _fill(self, drafts: Sequence[_Draft]) -> Int[Tensor, " place"]:
         """A piece for each hidden place, of the kind that was there."""
         uniform = torch.from_numpy(np.concatenate([draft.uniform for draft in drafts]))
-        hidden = torch.tensor([place.piece for draft in drafts for place in draft.places])
+        hidden = torch.tensor([piece for draft in drafts for piece in draft.was])
 
         def draw(logits: Float[Tensor, "place vocabulary"], which: Int[Tensor, " place"]) -> tuple[Tensor, ...]:
             was, numbers = (known.to(which.device)[which] for known in (hidden, uniform))

@@ -40,6 +40,14 @@ def read_preset(recipe: str, name: str) -> Layer:
     return mapping, Origin(origin.name, origin.lines)  # no folder: a preset names no files
 
 
+def preset_layers(recipe: str, name: str) -> list[Layer]:
+    """A packaged preset over the one that its key `preset` names, if it names one."""
+    mapping, origin = read_preset(recipe, name)
+    below = mapping.get("preset")
+    own = {key: value for key, value in mapping.items() if key != "preset"}
+    return [*(preset_layers(recipe, str(below)) if below else []), (own, origin)]
+
+
 def resolve(
     schema: type[T],
     recipe: str,
@@ -66,7 +74,7 @@ def resolve(
     """
     preset, file = _chosen(recipe, config, default)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
-    layers = [read_preset(recipe, preset), *file, (given, FLAGS), (settings or {}, Origin())]
+    layers = [*preset_layers(recipe, preset), *file, (given, FLAGS), (settings or {}, Origin())]
     return Resolved(parse_layers(schema, [*layers, *map(read_override, overrides)]), preset)
 
 

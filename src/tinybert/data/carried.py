@@ -43,8 +43,9 @@ def carried(
         ValueError: If edits overlap, or a tagged word would become several, or several one.
 
     Example:
-        >>> carried(Example("Who?", "By Ann Lee.", Answer(3, 10)), "pair", [Edit(0, 2, "Only by")], copy=1)
-        Example(text='Who?', pair='Only by Ann Lee.', label=Answer(start=8, end=15), row=0, copy=1, words=None)
+        >>> copy = carried(Example("Who?", "By Ann Lee.", Answer(3, 10)), "pair", [Edit(0, 2, "Only by")], copy=1)
+        >>> copy.pair, copy.label
+        ('Only by Ann Lee.', Answer(start=8, end=15))
     """
     if example.words is not None and side == "text":
         return _with_tags(example, edits, copy, outside)

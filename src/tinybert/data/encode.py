@@ -28,7 +28,8 @@ def encode(
 ) -> EncodedRows:
     """Tokenise examples into an Arrow file.
 
-    Pairs are cut `longest_first`: a piece at a time from the end of whichever side is longer.
+    Pairs are cut `longest_first`: a piece at a time from the end of whichever side is longer. Examples that came with
+    pieces (`Examples.pieces`) are taken as they are.
 
     Args:
         examples: What to encode; all pairs or none.
@@ -49,7 +50,7 @@ def encode(
     with_types = examples.paired and "token_type_ids" in tokenizer.model_input_names
     schema = _schema(examples.labels, with_types, tokenizer.pad_token_id)
     contents = _Contents()
-    with atomic_file(target) as temporary, temporary.open("wb") as stream, _writer(stream, schema) as writer:
+    with atomic_file(target) as temporary, temporary.open("wb") as stream, pa.ipc.new_file(stream, schema) as writer:
         with truncating(tokenizer.backend_tokenizer, max_length) as backend:
             for start in range(0, len(examples), record_batch):
                 rows = slice(start, min(start + record_batch, len(examples)))
@@ -84,15 +85,6 @@ def _schema(labels: Any, with_types: bool, pad: int) -> pa.Schema:
 
 
 @contextmanager
-def _writer(stream: Any, schema: pa.Schema) -> Iterator[Any]:
-    writer = pa.ipc.new_file(stream, schema)
-    try:
-        yield writer
-    finally:
-        writer.close()
-
-
-@contextmanager
 def truncating(backend: Any, max_length: int) -> Iterator[Any]:
     """Set truncation and no padding for the block, then put back what was set: a tokenizer is shared."""
     truncation, padding = backend.truncation, backend.padding
@@ -109,12 +101,11 @@ def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, con
     ids: list[list[int]] = []
     types: list[list[int]] = []
     for start in range(rows.start, rows.stop, _AT_ONCE):
-        texts, pairs, _ = examples.columns(start, min(start + _AT_ONCE, rows.stop))
-        found, cut = _tokenised(backend, list(zip(texts, pairs, strict=True)))
+        found, cut = _read(examples, backend, start, min(start + _AT_ONCE, rows.stop))
         contents.truncated += cut
-        ids += [encoding.ids for encoding in found]
+        ids += [pieces for pieces, _ in found]
         if "types" in schema.names:
-            types += [encoding.type_ids for encoding in found]
+            types += [kinds for _, kinds in found]
     columns = [pa.array(ids, pa.list_(pa.int32()))]
     contents.add("lengths", np.fromiter(map(len, ids), np.int64))
     contents.add("pieces", columns[0].values)
@@ -125,6 +116,16 @@ def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, con
         columns.append(pa.array(examples.labels[rows]))
         contents.add("label", examples.labels[rows])
     return pa.record_batch(columns, schema=schema)
+
+
+def _read(examples: Examples, backend: Any, start: int, stop: int) -> tuple[list[tuple[list[int], list[int]]], int]:
+    """Pieces and token types of some rows, those they came with where they did; and how many rows were cut."""
+    texts, pairs, _ = examples.columns(start, stop)
+    given = examples.pieces(start, stop)
+    unread = [(text, pair) for text, pair, known in zip(texts, pairs, given, strict=True) if known is None]
+    found, cut = _tokenised(backend, unread)
+    read = iter([(encoding.ids, encoding.type_ids) for encoding in found])
+    return [next(read) if known is None else known for known in given], cut
 
 
 def _tokenised(backend: Any, sides: list[tuple[str, str | None]]) -> tuple[list[Any], int]:

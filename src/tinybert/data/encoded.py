@@ -1,5 +1,7 @@
 """Encoded rows, memory-mapped: any rows in any order as a padded `Batch`."""
 
+import copy
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +43,7 @@ class EncodedRows:
         lengths = [np.diff(chunk.offsets) for chunk in self._chunks]
         self.lengths: Int[np.ndarray, " rows"] = np.concatenate([np.zeros(0, np.int32), *lengths])
         self.labels = _labels(table, reader.schema)
+        self._picked: Int[np.ndarray, " picked"] | None = None
 
     @classmethod
     def open(cls, path: Path) -> "EncodedRows":
@@ -50,6 +53,18 @@ class EncodedRows:
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.lengths)
+
+    def select(self, indices: Int[np.ndarray, " picked"]) -> "EncodedRows":
+        """A view on some of the rows, in the order of `indices`, some perhaps several times.
+
+        `Batch.rows` still says which row of the file each is.
+        """
+        view = copy.copy(self)
+        view._picked = indices if self._picked is None else self._picked[indices]
+        view.lengths = self.lengths[indices]
+        view.labels = None if self.labels is None else self.labels[indices]
+        view.digest = hashlib.sha256(self.digest.encode() + np.asarray(indices, np.int64).tobytes()).hexdigest()
+        return view
 
     def needed_labels(self) -> Shaped[np.ndarray, " rows"]:
         """The labels; a `ValueError` where there are none."""
@@ -67,11 +82,12 @@ class EncodedRows:
             The batch; labels are int64 classes or float32 scores.
         """
         lengths = self.lengths[indices]
+        there = np.asarray(indices if self._picked is None else self._picked[indices], np.int64)
         shape = (len(indices), int(lengths.max()))
         ids = np.full(shape, self._pad, np.int64)
         types = np.zeros(shape, np.int64)
-        chunks = np.searchsorted(self._starts, indices, side="right") - 1
-        within = indices - self._starts[chunks]
+        chunks = np.searchsorted(self._starts, there, side="right") - 1
+        within = there - self._starts[chunks]
         for place, (number, row, length) in enumerate(zip(chunks, within, lengths, strict=True)):
             chunk = self._chunks[number]
             begin = chunk.offsets[row]
@@ -79,13 +95,12 @@ class EncodedRows:
             if chunk.types is not None:
                 types[place, :length] = chunk.types[begin : begin + length]
         real = np.arange(shape[1]) < lengths[:, None]
-        rows = np.asarray(indices, np.int64).copy()
         return Batch(
             input_ids=torch.from_numpy(ids),
             token_type_ids=torch.from_numpy(types),
             real=torch.from_numpy(real),
             labels=self._picked_labels(indices),
-            rows=torch.from_numpy(rows),
+            rows=torch.from_numpy(there.copy()),
         )
 
     def _picked_labels(self, indices: Int[np.ndarray, " batch"]) -> Shaped[torch.Tensor, " batch"] | None:

@@ -19,6 +19,8 @@ _COLUMNS = {"text": pa.large_string(), "pair": pa.large_string(), "row": pa.int6
 TAGGED = {"words": pa.large_list(pa.large_string()), "tags": pa.large_list(pa.int32())}
 ANSWERED = {"start": pa.int64(), "end": pa.int64()}
 _TYPES = {**_COLUMNS, "copy": pa.int64(), **TAGGED, **ANSWERED}
+# What encoding takes as it is where a table has it: pieces with their token types (null = the text is to be read).
+ENCODED = {"pieces": pa.list_(pa.int32()), "types": pa.list_(pa.uint8())}
 
 
 class Examples(Sequence[Example]):
@@ -107,10 +109,18 @@ class Examples(Sequence[Example]):
         part = self._part(start, stop)
         return tuple(part.column(name).to_pylist() for name in _COLUMNS)
 
+    def pieces(self, start: int, stop: int) -> list[tuple[list[int], list[int]] | None]:
+        """Pieces and token types that the examples came with; None where a text is to be read."""
+        if "pieces" not in self._table.column_names:
+            return [None] * (min(stop, len(self)) - start)
+        part = self._part(start, stop)
+        given = zip(*(part.column(name).to_pylist() for name in ENCODED), strict=True)
+        return [None if pieces is None else (pieces, types) for pieces, types in given]
+
     def _part(self, start: int, stop: int) -> pa.Table:
         if self._indices is None:
             return self._table.slice(start, stop - start)
-        names = [name for name in self._table.column_names if name in _TYPES]
+        names = [name for name in self._table.column_names if name in _TYPES or name in ENCODED]
         return self._table.select(names).take(pa.array(self._indices[start:stop]))
 
     def select(self, indices: Int[np.ndarray, " picked"]) -> "Examples":

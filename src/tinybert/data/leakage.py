@@ -1,4 +1,4 @@
-"""Count the rows of train that dev and test show as well, and drop them where that is wanted."""
+"""Count the rows of train or source that dev and test show as well, and drop them where that is wanted."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -15,19 +15,20 @@ _Rule = Callable[[Examples, Examples], Bool[np.ndarray, " rows"]]
 
 
 def without_overlap(
-    train: Examples, held_out: Mapping[str, Examples], drop: Drop
+    learnt: Examples, held_out: Mapping[str, Examples], drop: Drop, name: str = "train"
 ) -> tuple[Examples, dict[str, Any], tuple[str, ...]]:
-    """Compare train with what is held out.
+    """Compare what is learnt from with what is held out.
 
     Equality is counted always; containment, which costs more, only where it decides.
 
     Args:
-        train: What is learnt from.
+        learnt: Train, or the texts of another domain.
         held_out: Dev and test, by name.
         drop: Which rows to drop.
+        name: What messages call `learnt`.
 
     Returns:
-        What is left of train; for the report the counts before dropping, as in
+        What is left; for the report the counts before dropping, as in
         `{"rows": 100, "drop": "exact", "dropped": 3, "dev": {"exact": 2}, "test": {"exact": 1}}`; what to log.
 
     Raises:
@@ -37,29 +38,29 @@ def without_overlap(
     if drop == "contained":
         rules["contained"] = overlap.contained
     counts: dict[str, Any] = {}
-    unwanted = np.zeros(len(train), np.bool_)
-    for name, examples in held_out.items():
-        found = {rule: compare(train, examples) for rule, compare in rules.items()}
-        counts[name] = {rule: int(rows.sum()) for rule, rows in found.items()}
+    unwanted = np.zeros(len(learnt), np.bool_)
+    for part, examples in held_out.items():
+        found = {rule: compare(learnt, examples) for rule, compare in rules.items()}
+        counts[part] = {rule: int(rows.sum()) for rule, rows in found.items()}
         if drop != "none":
             unwanted |= found[drop]
     dropped = int(unwanted.sum())
-    if dropped == len(train):
-        raise UserError(f"data.drop_overlap={drop}: every row of train is in dev or test as well; nothing is left")
-    left = train.select(np.flatnonzero(~unwanted)) if dropped else train
-    report = {"rows": len(train), "drop": drop, "dropped": dropped, **counts}
-    return left, report, _notes(counts, len(train), drop, dropped)
+    if dropped == len(learnt):
+        raise UserError(f"data.drop_overlap={drop}: every row of {name} is in dev or test as well; nothing is left")
+    left = learnt.select(np.flatnonzero(~unwanted)) if dropped else learnt
+    report = {"rows": len(learnt), "drop": drop, "dropped": dropped, **counts}
+    return left, report, _notes(name, report, counts)
 
 
-def _notes(counts: Mapping[str, Mapping[str, int]], rows: int, drop: Drop, dropped: int) -> tuple[str, ...]:
+def _notes(name: str, report: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
     notes = [
-        f"train: {number:,} of {rows:,} rows are in {name} as well ({rule})"
-        for name, rules in counts.items()
+        f"{name}: {number:,} of {report['rows']:,} rows are in {part} as well ({rule})"
+        for part, rules in counts.items()
         for rule, number in rules.items()
         if number
     ]
-    if drop != "none":
-        notes.append(f"train: {dropped:,} rows dropped (data.drop_overlap={drop})")
+    if report["drop"] != "none":
+        notes.append(f"{name}: {report['dropped']:,} rows dropped (data.drop_overlap={report['drop']})")
     elif notes:
-        notes.append("train: nothing dropped; data.drop_overlap=exact or contained does")
+        notes.append(f"{name}: nothing dropped; data.drop_overlap=exact or contained does")
     return tuple(notes)

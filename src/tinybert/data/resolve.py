@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
@@ -37,9 +37,9 @@ def spellings(rows: Rows) -> Spellings:
     return Spellings(encoded.dictionary.to_pylist(), codes)
 
 
-def unlabelled(rows: Rows) -> Examples:
-    """Rows without their labels."""
-    return Examples(rows.table, None, notes=(*rows.notes, *rows.problems.settle(len(rows.table))))
+def unlabelled(rows: Rows, notes: tuple[str, ...] = ()) -> Examples:
+    """Rows without their labels; `notes` are what else the log should say of them."""
+    return Examples(rows.table, None, notes=(*rows.notes, *rows.problems.settle(len(rows.table)), *notes))
 
 
 def resolve(rows: Rows, meaning: Meaning, found: Spellings | None = None) -> Examples:
@@ -59,15 +59,20 @@ def resolve(rows: Rows, meaning: Meaning, found: Spellings | None = None) -> Exa
     found = found or spellings(rows)
     if not rows.has_labels or not found.names:
         return unlabelled(rows)
-    values = [meaning.value(name) for name in found.names]
-    known = np.array([value is not None for value in values] + [False])[found.codes]
+    labels, known = valued(found, meaning)
     for index in np.flatnonzero(~known):
         rows.problems.add(*_problem(rows, int(index), meaning))
+    notes = (*rows.notes, *rows.problems.settle(int(known.sum())))
+    return Examples(rows.table, labels, None if known.all() else np.flatnonzero(known), notes)
+
+
+def valued(found: Spellings, meaning: Meaning) -> tuple[Shaped[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
+    """The value of each row's label (classes as int64, scores as float64), and whether it has one (0 where not)."""
+    values = [meaning.value(name) for name in found.names]
+    known = np.array([value is not None for value in values] + [False])
     kind = np.int64 if meaning.classes else np.float64
     table = np.array([0 if value is None else value for value in values] + [0], kind)
-    notes = (*rows.notes, *rows.problems.settle(int(known.sum())))
-    labels: Shaped[np.ndarray, " rows"] = table[found.codes]
-    return Examples(rows.table, labels, None if known.all() else np.flatnonzero(known), notes)
+    return table[found.codes], known[found.codes]
 
 
 def _problem(rows: Rows, index: int, meaning: Meaning) -> tuple[int, Bad]:

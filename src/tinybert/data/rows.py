@@ -52,7 +52,7 @@ def text_problem(value: Any, column: str) -> str | None:
             return f"'{column}' is empty"
         if "\0" in value:
             return f"'{column}' contains a NUL character"
-        if not value.isascii() and not _encodes(value):
+        if not value.isascii() and not is_encodable(value):
             return f"'{column}' contains half of a surrogate pair"
         return None
     if is_missing(value):
@@ -60,14 +60,6 @@ def text_problem(value: Any, column: str) -> str | None:
     if isinstance(value, str):  # numpy.str_ and the like
         return text_problem(str(value), column)
     return f"'{column}' is not text but {shown(value)}"
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class Unfit:
@@ -82,7 +74,7 @@ def spelled(value: Any) -> str | Unfit | None:
         return str(value).lower()
     if isinstance(value, str):
         label = value.strip()
-        if not _encodes(label) or "\0" in label:
+        if not is_encodable(label) or "\0" in label:
             return Unfit()
         return label if label and label.lower() != "nan" else None
     if isinstance(value, int | float | Decimal):
@@ -102,3 +94,12 @@ def is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float) and value != value
+
+
+def is_encodable(text: str) -> bool:
+    """Whether a text can be written as UTF-8; one with half of a surrogate pair, as JSON's escapes allow, cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

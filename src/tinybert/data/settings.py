@@ -22,7 +22,7 @@ class DataSettings:
         label_map: Renames labels, applied before anything else looks at them.
         positive: The class that F1 and MCC call positive; None = 1, else the first of positive, pos,
             entailment, entails, duplicate, paraphrase, yes, true, else the last.
-        drop_overlap: Which rows of train to drop because dev or test shows them.
+        drop_overlap: Which rows of train and source to drop because dev or test shows them.
     """
 
     text: str | None = None

@@ -1,4 +1,4 @@
-"""The task that data make, and the data of a run: train, dev and test."""
+"""The task that data make, and the data of a run: train, dev and test, and a second domain where there is one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +19,13 @@ from tinybert.data.read import Rows, read
 from tinybert.data.refusals import refuse_kind
 from tinybert.data.resolve import resolve, spellings, unlabelled
 from tinybert.data.settings import DataSettings
+from tinybert.data.source_domain import SourceDomain
 from tinybert.data.sources import Source
 from tinybert.errors import UserError
 from tinybert.types import Kind
 
 Rng = Callable[[str], np.random.Generator]  # from the name of a random stream to the stream
+_LABELS: Mapping[str, Labels] = {"train": "needed", "dev": "needed", "test": "optional", "source": "optional"}
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ class Splits:
         dev: What decides which model is best.
         test: What is only measured on; None = there is none. May be unlabelled.
         notes: What the log should say.
-        overlap: Counts of rows of train that dev and test show as well, for the report; see `leakage`.
+        overlap: Counts of rows of train that dev and test show as well, for the report; see `leakage`. Those of the
+            second domain are under `source`.
         dev_is_split: Whether dev was split off train.
+        source: The second domain; None = there is none.
     """
 
     task: Task
@@ -84,6 +88,7 @@ class Splits:
     notes: tuple[str, ...] = ()
     overlap: Mapping[str, Any] = field(default_factory=dict)
     dev_is_split: bool = False
+    source: SourceDomain | None = None
 
 
 def load(
@@ -96,11 +101,12 @@ def load(
     head_classes: tuple[str, ...] | None,
     rng: Rng,
     rejected_to: Path | None,
+    source: Source | None = None,
 ) -> Splits:
     """Read the data of a run.
 
     Args:
-        train: See `sources.open_source`; so are `dev` and `test`.
+        train: See `sources.open_source`; so are `dev`, `test` and `source`.
         dev: None = a tenth of train.
         test: None = there is none.
         settings: Of the group `data`.
@@ -108,18 +114,19 @@ def load(
         head_classes: Names of the classes of the teacher's head; None = it has none, or no teacher has a say.
         rng: Streams; `split` and `per_class` are drawn from.
         rejected_to: File for the rows that were put aside; None = they are not written down.
+        source: The second domain, which has no say in what the task is; None = there is none.
 
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
     refuse_kind(kind)
-    given = {"train": train, "dev": dev, "test": test}
+    given = {"train": train, "dev": dev, "test": test, "source": source}
     rows: dict[str, Rows] = {}
     try:
-        for name, source in given.items():
-            if source is not None:
-                rows[name] = read(source, settings, labels="optional" if name == "test" else "needed", name=name)
-        task, examples = _resolved(rows, settings, kind, head_classes)
+        for name, one in given.items():
+            if one is not None:
+                rows[name] = read(one, settings, labels=_LABELS[name], name=name)
+        task, examples, second = _resolved(rows, settings, kind, head_classes)
     finally:
         _write_rejected(rejected_to, rows)
     notes = [note for part in examples.values() for note in part.notes]
@@ -129,10 +136,14 @@ def load(
         examples = {"dev": split, **examples}
     learnt, overlap, found = without_overlap(learnt, examples, settings.drop_overlap)
     notes += found
+    if second is not None:
+        second = _held_apart(second, examples, settings, overlap, notes)
     if settings.per_class is not None:
         learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
     notes += [_described(name, part, task) for name, part in {"train": learnt, **examples}.items()]
-    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, dev is None)
+    if second is not None:
+        notes.append(_described_domain(second, task))
+    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, dev is None, second)
 
 
 def load_one(
@@ -170,7 +181,7 @@ def load_one(
 
 def _resolved(
     rows: Mapping[str, Rows], settings: DataSettings, kind: Kind | None, head: tuple[str, ...] | None
-) -> tuple[Task, dict[str, Examples]]:
+) -> tuple[Task, dict[str, Examples], SourceDomain | None]:
     train = rows["train"]
     for name, part in rows.items():
         if part.paired != train.paired:
@@ -186,11 +197,11 @@ def _resolved(
         positive_class(meaning.classes, settings.positive),
         train.paired,
     )
-    examples = {n: resolve(part, meaning, found if n == "train" else None) for n, part in rows.items()}
-    for name in rows:
-        _not_empty(rows[name], examples[name])
+    examples = {n: resolve(part, meaning, found if n == "train" else None) for n, part in rows.items() if n != "source"}
+    for name, read_part in examples.items():
+        _not_empty(rows[name], read_part)
     _check_variety(train, examples["train"], head)
-    return task, examples
+    return task, examples, SourceDomain.of(rows["source"], meaning) if "source" in rows else None
 
 
 def _check_variety(rows: Rows, train: Examples, head: tuple[str, ...] | None) -> None:
@@ -221,6 +232,18 @@ def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: lis
     return train.select(np.flatnonzero(~dev)), train.select(np.flatnonzero(dev))
 
 
+def _held_apart(
+    source: SourceDomain,
+    held_out: Mapping[str, Examples],
+    settings: DataSettings,
+    overlap: dict[str, Any],
+    notes: list[str],
+) -> SourceDomain:
+    left, overlap["source"], found = without_overlap(source.texts, held_out, settings.drop_overlap, "source")
+    notes += [*source.texts.notes, *found]
+    return source.among(left)
+
+
 def _few(train: Examples, task: Task, count: int, rng: np.random.Generator, notes: list[str]) -> Examples:
     if not task.classes:
         raise UserError(f"data.per_class={count}: the labels are scores, there are no classes to draw from")
@@ -247,3 +270,10 @@ def _described(name: str, examples: Examples, task: Task) -> str:
         return f"{name}: {len(examples):,} rows, scores {examples.labels.min():g} to {examples.labels.max():g}"
     counts = np.bincount(examples.labels, minlength=task.outputs)
     return f"{name}: {len(examples):,} rows; " + listed(f"{c} {n:,}" for c, n in zip(task.classes, counts, strict=True))
+
+
+def _described_domain(source: SourceDomain, task: Task) -> str:
+    if source.labelled is None or len(source.labelled) == len(source):
+        return _described("source", source.labelled or source.texts, task)
+    labelled = _described("labelled", source.labelled, task)
+    return f"source: {len(source):,} rows; {labelled}"

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, final
@@ -196,7 +195,7 @@ def _convert(path: Path, target: Path, limit: int | None) -> int:
         first, width = _layout(path, stream.lines())
     schema = pa.schema([pa.field("word", pa.string()), pa.field("vector", pa.list_(pa.float32(), width))])
     count = 0
-    with opened_text(path) as stream, target.open("wb") as sink, _writer(sink, schema) as writer:
+    with opened_text(path) as stream, target.open("wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for words, vectors in _blocks(path, stream, first, width, limit):
             flat = pa.array(unit_rows(np.array(vectors, np.float32)).ravel())
             writer.write_batch(pa.record_batch([words, pa.FixedSizeListArray.from_arrays(flat, width)], schema=schema))
@@ -240,15 +239,6 @@ def _blocks(
             words, vectors = [], []
     if words:
         yield words, vectors
-
-
-@contextmanager
-def _writer(sink: Any, schema: pa.Schema) -> Iterator[Any]:
-    writer = pa.ipc.new_file(sink, schema)
-    try:
-        yield writer
-    finally:
-        writer.close()
 
 
 def _matrix(batch: Any) -> Float[np.ndarray, "rows width"]:

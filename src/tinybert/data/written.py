@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from tinybert.data.dialect import Dialect
 from tinybert.data.opened import BLOCK, one_line
 from tinybert.data.problems import shown
-from tinybert.data.rows import is_missing
+from tinybert.data.rows import is_encodable, is_missing
 from tinybert.errors import UserError
 
 Row = Mapping[str, Any]
@@ -48,7 +48,7 @@ def write_json_lines(target: Path, rows: Iterable[Row]) -> int:
         for count, row in enumerate(rows, start=1):  # noqa: B007
             line = json.dumps(row, ensure_ascii=False, default=_plain)
             # Half a surrogate pair is no text, but JSON can hold it as an escape.
-            stream.write((line if _encodes(line) else json.dumps(row, default=_plain)) + "\n")
+            stream.write((line if is_encodable(line) else json.dumps(row, default=_plain)) + "\n")
     return count
 
 
@@ -139,11 +139,3 @@ def _plain(value: Any) -> Any:
 def _item(value: Any) -> Any:
     """A value of NumPy as one of Python."""
     return value.tolist() if type(value).__module__ == "numpy" else value
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

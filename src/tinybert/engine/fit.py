@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tinybert import files
 from tinybert.data.encoded import EncodedRows
 from tinybert.engine import checkpoint
-from tinybert.engine.learner import Learner
+from tinybert.engine.learner import Learner, RowsOf
 from tinybert.engine.update import Observed, update
 from tinybert.errors import Interrupted
 from tinybert.models.student import Student
@@ -44,7 +44,7 @@ def fit(
     student: Student,
     teacher: Observed | None,
     objective: Objective,
-    rows: EncodedRows,
+    rows: EncodedRows | RowsOf,
     stage: Stage,
     place: StageRun,
     *,
@@ -57,7 +57,7 @@ def fit(
         student: The network that learns; on the run's device.
         teacher: What it learns from; None for objectives on gold labels only.
         objective: One value per example; its own parameters are trained too.
-        rows: Encoded examples.
+        rows: Encoded examples; or for each epoch its own, as many and as long as those before.
         stage: Epochs, batch size, rates.
         place: Where this stage keeps its checkpoints and its result.
         selector: Chooses which examples count.
@@ -73,11 +73,12 @@ def fit(
     """
     if place.finished:
         return _recall(student, place)
-    learner = Learner(student, objective.to(place.run.device), selector, stage, place, len(rows))
+    rows_of = rows if callable(rows) else lambda _: rows
+    learner = Learner(student, objective.to(place.run.device), selector, stage, place, len(rows_of(0)))
     learner.resume()
     with place.run.deferring_signals(), place.run.log.progress(place.name, learner.steps, learner.now.step) as bar:
-        for indices in learner.remaining_batches(rows):
-            loss = update(learner, teacher, rows, indices)
+        for read, indices in learner.remaining_batches(rows_of):
+            loss = update(learner, teacher, read, indices)
             learner.selector.after_update()
             if learner.at_end_of_epoch:
                 learner.selector.after_epoch()

@@ -22,6 +22,8 @@ from tinybert.models.student import Student
 from tinybert.run import StageRun
 from tinybert.types import Objective, Selector, Stage
 
+RowsOf = Callable[[int], EncodedRows]  # from the number of an epoch, counted from 0, to what is learnt from in it
+
 
 @dataclass
 class Counters:
@@ -105,12 +107,13 @@ class Learner:
         """Whether too many judgements brought no new best."""
         return self.stage.patience is not None and self.now.judgements_since_best >= self.stage.patience
 
-    def remaining_batches(self, rows: EncodedRows) -> Iterator[Int[np.ndarray, " batch"]]:
+    def remaining_batches(self, rows_of: RowsOf) -> Iterator[tuple[EncodedRows, Int[np.ndarray, " batch"]]]:
         """The global batches from here to the last update; their order is a function of (seed, stage, epoch)."""
         while self.now.step < self.steps and not self.out_of_patience:
             epoch, done = divmod(self.now.step, self.epoch_steps)
+            rows = rows_of(epoch)
             order = batches(rows.lengths, self.stage.batch_size, self.run.rng(self.place.name, "order", epoch))
-            yield from order[done : done + self.steps - self.now.step]
+            yield from ((rows, indices) for indices in order[done : done + self.steps - self.now.step])
 
     def keep_best(self, judge: Callable[[], float]) -> None:
         """Judge the student on dev; remember its weights if it never was better."""

@@ -23,7 +23,7 @@ from transformers.utils import logging
 from tinybert.errors import UserError
 from tinybert.files import sha256_json
 from tinybert.models import embedded
-from tinybert.models.heads import has_task_head, name_outputs, refuse_other_task
+from tinybert.models.heads import has_masked_lm_head, has_task_head, name_outputs, refuse_other_task
 from tinybert.models.hf import architecture_of
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
 
@@ -104,13 +104,12 @@ def load_masked_lm(source: str | Path, *, new_head: int | None = None) -> PreTra
         embedded.complete(model)
         return model
     folder, config = folder_of(source), load_config(source)
-    head = architecture_of(config).masked_lm
-    if any(name.startswith(f"{head[0]}.") for name in weight_names(folder)):
+    if has_masked_lm_head(folder):
         return _load(AutoModelForMaskedLM, folder, config, new=())
     if new_head is None:
         raise UserError(f"{folder}: has no masked-LM head; give a checkpoint that was saved with one")
     with _seeded(new_head):
-        return _load(AutoModelForMaskedLM, folder, config, new=head)
+        return _load(AutoModelForMaskedLM, folder, config, new=architecture_of(config).masked_lm)
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:

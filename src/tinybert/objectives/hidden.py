@@ -5,7 +5,6 @@ code has one for everything (`shared`), with a bias; ours are matrices without a
 """
 
 import math
-from collections.abc import Mapping
 from typing import Literal, final
 
 import torch
@@ -52,7 +51,7 @@ def hidden_mse(
 
 @final
 class HiddenMSE(Objective):
-    """Terms `embedding` and `hidden`: projected student states learn the teacher's, layer by layer.
+    """Terms `embedding` (where wanted) and `hidden`: projected student states learn the teacher's, layer by layer.
 
     Both terms are sums over layers, as the paper sums. There is a projection at equal widths too, as in the official
     code: student and teacher need not agree on what each dimension means.
@@ -66,12 +65,13 @@ class HiddenMSE(Objective):
         projection: Sharing = "embedding_and_hidden",
         initial: Float[Tensor, "rows columns"] | None = None,
         *,
+        embedding: bool = True,
         seed: int = 0,
     ) -> None:
         """Build the projections; the global random state is not touched.
 
         Args:
-            layer_map: Which teacher layer teaches which student layer; the embedding always learns from the embedding.
+            layer_map: Which teacher layer teaches which student layer.
             student_width: Size of the student's hidden states.
             teacher_width: Size of the teacher's.
             projection: `embedding_and_hidden`: one for the embedding and one for all layers; `shared`: one for
@@ -79,6 +79,7 @@ class HiddenMSE(Objective):
             initial: Start of each projection's weight, (teacher_width, student_width). A student born by `project`
                 lives in directions P of the teacher's space, so its states times Pᵀ are close to the teacher's. None
                 draws the weights as `nn.Linear` does.
+            embedding: Whether the embedding learns from the embedding, as in TinyBERT; L2A teaches layers only.
             seed: Of that draw; not used with `initial`.
 
         Raises:
@@ -89,7 +90,10 @@ class HiddenMSE(Objective):
         if initial is not None and initial.shape != expected:
             raise ValueError(f"initial must be (teacher width, student width) = {expected}, got {tuple(initial.shape)}")
         self.layer_map = layer_map
+        self._embedding = embedding
         self._names = _projection_of_layer(projection, layer_map.student_layers)
+        if not embedding:
+            del self._names[0]
         generator = torch.Generator().manual_seed(seed)
         self.projections = nn.ParameterDict(
             {
@@ -97,7 +101,7 @@ class HiddenMSE(Objective):
                 for name in dict.fromkeys(self._names.values())
             }
         )
-        pairs = ((0, 0), *layer_map.pairs)
+        pairs = ((0, 0), *layer_map.pairs) if embedding else layer_map.pairs
         self.needs_student = frozenset(Signal("hidden_states", m) for m, _ in pairs)
         self.needs_teacher = frozenset(Signal("hidden_states", g) for _, g in pairs)
 
@@ -111,10 +115,11 @@ class HiddenMSE(Objective):
             return hidden_mse(projected, teacher.hidden_states[g], batch.real)
 
         hidden = [distance(m, g) for m, g in self.layer_map.pairs]
-        return {"embedding": distance(0, 0), "hidden": torch.stack(hidden).sum(dim=0)}
+        terms = {"embedding": distance(0, 0)} if self._embedding else {}
+        return {**terms, "hidden": torch.stack(hidden).sum(dim=0)}
 
 
-def _projection_of_layer(sharing: Sharing, layers: tuple[int, ...]) -> Mapping[int, str]:
+def _projection_of_layer(sharing: Sharing, layers: tuple[int, ...]) -> dict[int, str]:
     """Which projection each student layer goes through; 0 is the embedding."""
     if sharing == "shared":
         return dict.fromkeys((0, *layers), "shared")

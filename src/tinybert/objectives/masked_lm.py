@@ -4,6 +4,7 @@ Of the pieces of an example 15 % are to be predicted; of these 80 % are masked, 
 With labels as token types this is the conditional masked LM of CBERT (Wu et al. 2019, arXiv:1812.06705).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -87,12 +88,18 @@ def masked_cross_entropy(
         >>> masked_cross_entropy(torch.zeros(2, 8), torch.tensor([[-1, 3, 7], [-1, -1, -1]])).exp()
         tensor([8., 1.])
     """
+    return negative_log_likelihood(logits, targets) / (targets >= 0).sum(dim=1).clamp(min=1)
+
+
+def negative_log_likelihood(
+    logits: Float[Tensor, "place vocabulary"], targets: Int[Tensor, "batch seq"]
+) -> Float[Tensor, " batch"]:
+    """Of all hidden pieces of each example together, in nats; arguments and errors as of `masked_cross_entropy`."""
     places = targets >= 0
     if len(logits) != (count := int(places.sum())):
         raise ValueError(f"{len(logits)} rows of logits for {count} places to fill")
     losses = F.cross_entropy(at_least_float32(logits), targets[places], reduction="none")
-    total = losses.new_zeros(len(targets)).index_add(0, places.nonzero()[:, 0], losses)
-    return total / places.sum(dim=1).clamp(min=1)
+    return losses.new_zeros(len(targets)).index_add(0, places.nonzero()[:, 0], losses)
 
 
 @final
@@ -160,3 +167,36 @@ class MaskedCrossEntropy(Objective):
         if batch.labels is None:
             raise ValueError("labels as token types need labelled examples")
         return batch.labels.long()[:, None] * batch.real
+
+
+@final
+class DrawnPlaces(Objective):
+    """Term `generator`: at the places where a sample was drawn, what was drawn is predicted; all hidden together.
+
+    L_G of L2A without its weights, which a selector gives: -log P(w_o | x with o masked), summed over the places o
+    (Feng et al. 2021, arXiv:2101.08106).
+    """
+
+    def __init__(self, mask: int, places: Sequence[Sequence[int]]) -> None:
+        """Keep where.
+
+        Args:
+            mask: The id of the mask.
+            places: Of every row that will be read, by `Batch.rows`.
+        """
+        super().__init__()
+        self.needs_student, self.needs_teacher = frozenset({MASKED_LOGITS}), frozenset()
+        self.mask, self.places = mask, places
+
+    def reads(self, batch: Batch) -> Batch:
+        """The batch with the drawn pieces hidden."""
+        drawn = torch.zeros(batch.input_ids.shape, dtype=torch.bool)
+        for row, known in enumerate(batch.rows.tolist()):
+            drawn[row, list(self.places[known])] = True
+        drawn = drawn.to(batch.input_ids.device)
+        shown, targets = batch.input_ids.masked_fill(drawn, self.mask), batch.input_ids.masked_fill(~drawn, -1)
+        return replace(batch, input_ids=shown, targets=targets)
+
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
+        """The negative log-likelihood of what was drawn."""
+        return {"generator": negative_log_likelihood(student.needed_masked_logits(), batch.needed_targets())}

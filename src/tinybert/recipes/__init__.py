@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tinybert.recipes import fine_tune, tinybert
+from tinybert.recipes import augmented_kd, fine_tune, l2a, tinybert
 from tinybert.run import Run
 from tinybert.stages.flags import Flags
 from tinybert.stages.job import Job, Outcome
@@ -21,6 +21,7 @@ class Recipe:
         distill: The procedure.
         needs_teacher: Whether it cannot do without `--teacher`.
         uses: Optional flags it looks at.
+        preset: The one that stands where none is named.
     """
 
     summary: str
@@ -29,6 +30,7 @@ class Recipe:
     distill: Callable[[Job, Any, Run], Outcome]
     needs_teacher: bool = True
     uses: frozenset[str] = frozenset()
+    preset: str = "small"
 
 
 RECIPES = {
@@ -39,11 +41,27 @@ RECIPES = {
         tinybert.distill,
         uses=frozenset({"mlm", "vectors", "unlabeled"}),
     ),
+    "l2a": Recipe(
+        "for few labels: samples near the data of two domains, chosen by a policy that learns what helps",
+        l2a.CITATION,
+        l2a.Config,
+        l2a.distill,
+        uses=frozenset({"source", "mlm"}),
+        preset="practical",
+    ),
+    "augmented_kd": Recipe(
+        "last layer and prediction at once, on text from any augmenter: the control of l2a",
+        augmented_kd.CITATION,
+        augmented_kd.Config,
+        augmented_kd.distill,
+        uses=frozenset({"mlm", "vectors", "unlabeled"}),
+    ),
     "fine_tune": Recipe(
         "plain fine-tuning of a small network on gold labels: the control",
         fine_tune.CITATION,
         fine_tune.Config,
         fine_tune.distill,
         needs_teacher=False,
+        uses=frozenset({"source"}),
     ),
 }

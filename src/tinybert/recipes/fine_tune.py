@@ -1,20 +1,24 @@
-"""Plain fine-tuning on gold labels (Devlin et al. 2019): the control that every distillation must beat."""
+"""Plain fine-tuning on gold labels (Devlin et al. 2019): the control that every distillation must beat.
+
+With a second domain it is fine-tuning on source, then on target: the control of methods whose teacher learns there too.
+"""
 
 from dataclasses import dataclass, field
 
 from transformers import PreTrainedModel
 
 from tinybert.data.settings import DataSettings
+from tinybert.data.source_domain import SourceDomain
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
 from tinybert.run import Run, RunSettings
 from tinybert.stages.birth import StudentSettings, born
-from tinybert.stages.fine_tune import fine_tune
+from tinybert.stages.fine_tune import TeacherData, fine_tune_on, labelled_source
 from tinybert.stages.flags import Flags
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.teacher import TeacherSettings
-from tinybert.types import Stage, keyed
+from tinybert.types import Stage
 
 CITATION = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers, arXiv:1810.04805"
 
@@ -29,12 +33,17 @@ class Config(Flags):
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
     run: RunSettings = field(default_factory=RunSettings)
 
+    def domains(self, source: SourceDomain | None, /) -> TeacherData:
+        """Source first, where there is one."""
+        return "target" if source is None else "source_then_target"
+
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """A student, a checkpoint or cut out of `teacher`, trained on gold labels; the best on dev is kept."""
+    domains = config.domains(job.source)
+    labelled_source(job.source, domains)  # refuses before a birth that takes minutes
     student = born(job, _origin(job, config, run), config.student, run).student
-    place = run.stage("fine_tune", {**keyed("fine_tune", config.fine_tune), **job.digests(), "seed": run.seed})
-    fine_tune(student, job, config.fine_tune, place)
+    fine_tune_on(domains, student, job, config.fine_tune, run, name="fine_tune")
     return Outcome(student, None)
 
 

@@ -42,6 +42,8 @@ class Chart(NamedTuple):
         y: Ticks of the values.
         logarithmic: Whether values are on a logarithmic axis.
         mark: Place (x, y) and label of the best point, where one is marked.
+        across: What the ticks of x count.
+        note: How to read it, where that is not plain.
     """
 
     title: str
@@ -51,11 +53,32 @@ class Chart(NamedTuple):
     y: Sequence[Tick]
     logarithmic: bool
     mark: tuple[float, float, str] | None = None
+    across: str = "step"
+    note: str = ""
+
+
+class Frame(NamedTuple):
+    """Axes of a line chart.
+
+    Attributes:
+        across: What x counts.
+        start: Least x.
+        corners: Points that lie within the plot, drawn or not.
+        steep: Whether values may be on a logarithmic axis.
+    """
+
+    across: str = "step"
+    start: float = 0.0
+    corners: Sequence[tuple[float, float]] = ()
+    steep: bool = False
+
+
+_STEPS = Frame()
 
 
 def loss_chart(stage: StageLog) -> Chart | None:
     """Loss and terms of a stage; a single term that is the loss itself is not drawn twice."""
-    lines = {name: _thin(sorted(points.items())) for name, points in stage.lines.items()}
+    lines = {name: thin(sorted(points.items())) for name, points in stage.lines.items()}
     if len(lines) == 2 and "loss" in lines:
         lines = {"loss": lines["loss"]}
     loss = lines.get("loss") or next(iter(lines.values()), [])
@@ -65,7 +88,7 @@ def loss_chart(stage: StageLog) -> Chart | None:
         f"Loss of stage {words.readable(stage.name)} over {loss[-1][0]:,.0f} steps: "
         f"from {words.digits(loss[0][1])} to {words.digits(loss[-1][1])}."
     )
-    return _chart("Loss", summary, lines, words.digits)
+    return line_chart("Loss", summary, lines, words.digits, Frame(steep=True))
 
 
 def dev_chart(stage: StageLog, metric: str) -> Chart | None:
@@ -78,22 +101,33 @@ def dev_chart(stage: StageLog, metric: str) -> Chart | None:
     summary = (
         f"{title} over stage {words.readable(stage.name)}: best {words.quality(metric, best)} at step {step:,.0f}."
     )
-    chart = _chart(title, summary, {"dev": line}, lambda value: words.quality(metric, value))
-    place = _placer(line, logarithmic=False)(step, best)
+    chart = line_chart(title, summary, {"dev": line}, lambda value: words.quality(metric, value))
+    place = _placer(line)(step, best)
     return chart._replace(mark=(place[0], place[1], f"best {words.quality(metric, best)}"))
 
 
-def _chart(title: str, summary: str, lines: Mapping[str, Line], text: Callable[[float], str]) -> Chart:
-    drawn = [point for line in lines.values() for point in line]
+def line_chart(
+    title: str, summary: str, lines: Mapping[str, Line], text: Callable[[float], str], frame: Frame = _STEPS
+) -> Chart:
+    """Curves in one plot.
+
+    Args:
+        title: See `Chart`.
+        summary: See `Chart`.
+        lines: Points (x, value) by name, ascending in x; no line is empty.
+        text: A value in words.
+        frame: The axes.
+    """
+    drawn = [*frame.corners, *(point for line in lines.values() for point in line)]
     steps, values = [step for step, _ in drawn], [value for _, value in drawn]
-    logarithmic = min(values) > 0 and max(values) / min(values) >= _LOG_FROM
-    place = _placer(drawn, logarithmic)
+    logarithmic = frame.steep and min(values) > 0 and max(values) / min(values) >= _LOG_FROM
+    place = _placer(drawn, frame.start, logarithmic)
     series = [Series(words.readable(name), _path(line, place), text(line[-1][1])) for name, line in lines.items()]
     heights = _log_ticks(min(values), max(values)) if logarithmic else round_values(min(values), max(values), _TICKS)
     # Ticks closer than their labels can tell apart keep one of each.
     y = {_plain(text(value)): place(steps[0], value)[1] for value in heights}
-    x = {f"{step:,.0f}": place(step, values[0])[0] for step in round_values(0.0, max(steps), 4)}
-    return Chart(title, summary, series, _ticks(x), _ticks(y), logarithmic)
+    x = {f"{step:,.0f}": place(step, values[0])[0] for step in _whole_values(frame.start, max(steps), 4)}
+    return Chart(title, summary, series, _ticks(x), _ticks(y), logarithmic, across=frame.across)
 
 
 def _path(line: Line, place: Callable[[float, float], tuple[float, float]]) -> str:
@@ -133,14 +167,16 @@ def scatters(rows: Predictions) -> list[Scatter]:
     ]
 
 
-def _thin(line: Line) -> Line:
+def thin(line: Line) -> Line:
     """Means of equal stretches of a curve; the noise of single batches would hide its course."""
     stretch = math.ceil(len(line) / _POINTS)
     cuts = [line[start : start + stretch] for start in range(0, len(line), stretch)]
     return [(sum(step for step, _ in cut) / len(cut), sum(value for _, value in cut) / len(cut)) for cut in cuts]
 
 
-def _placer(points: Line, logarithmic: bool) -> Callable[[float, float], tuple[float, float]]:
+def _placer(
+    points: Line, start: float = 0.0, logarithmic: bool = False
+) -> Callable[[float, float], tuple[float, float]]:
     """Maps a point to per cent of the plot, y downwards; a flat curve runs through the middle."""
     scale = math.log if logarithmic else float
     steps, values = [step for step, _ in points], [scale(value) for _, value in points]
@@ -149,7 +185,7 @@ def _placer(points: Line, logarithmic: bool) -> Callable[[float, float], tuple[f
         low, high = min(all_values), max(all_values)
         return 50.0 if high == low else margin + (100 - 2 * margin) * (value - low) / (high - low)
 
-    return lambda step, value: (share(step, [0.0, *steps], 0.0), 100 - share(scale(value), values, 6.0))
+    return lambda step, value: (share(step, [start, *steps], 0.0), 100 - share(scale(value), values, 6.0))
 
 
 def round_values(low: float, high: float, most: int) -> list[float]:
@@ -161,6 +197,11 @@ def round_values(low: float, high: float, most: int) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
     first = math.ceil(low / step - 1e-9)
     return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _whole_values(low: float, high: float, most: int) -> list[float]:
+    """Round numbers within the range that are whole: there is no half step."""
+    return [value for value in round_values(low, high, most) if float(value).is_integer()]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

@@ -15,6 +15,7 @@ from tinybert.report.augmentation import Augmentation, augmentation
 from tinybert.report.compare import compare
 from tinybert.report.predictions import Mistake
 from tinybert.report.read import RunFiles, expand, read_run
+from tinybert.report.selection import Selection, selection
 from tinybert.report.statistics import Interval
 from tinybert.report.table import Block, table
 
@@ -90,6 +91,11 @@ class RunView:
     def augmentation(self) -> Augmentation | None:
         """What augmentation did to the texts."""
         return augmentation(self.run)
+
+    @property
+    def selection(self) -> Selection | None:
+        """What a policy chose among the samples."""
+        return selection(self.run)
 
     @property
     def confusion(self) -> facts.Confusion | None:

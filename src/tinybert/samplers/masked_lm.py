@@ -45,17 +45,17 @@ def top_candidates(
 def drawn(
     logits: Float[Tensor, "place vocabulary"],
     allowed: Bool[Tensor, "#place vocabulary"],
-    uniform: Float[Tensor, " place"],
+    uniform: Float[Tensor, " place *draws"],
     temperature: float = 1.0,
-) -> tuple[Int[Tensor, " place"], Float[Tensor, " place"]]:
-    """One piece for each place, drawn from softmax(logits / temperature) over the allowed pieces.
+) -> tuple[Int[Tensor, " place *draws"], Float[Tensor, " place *draws"]]:
+    """Pieces for each place, drawn from softmax(logits / temperature) over the allowed pieces.
 
-    Exact: the piece at which the running sum of the probabilities, in float64 and by id, passes the place's number.
+    Exact: the piece at which the running sum of the probabilities, in float64 and by id, passes the draw's number.
 
     Args:
         logits: Scores before softmax.
         allowed: True for pieces that may be drawn.
-        uniform: A random number in [0, 1) for each place.
+        uniform: A random number in [0, 1) for each place, or for each of several draws at each place.
         temperature: Below 1 the probable pieces become more probable, above 1 less.
 
     Returns:
@@ -66,17 +66,19 @@ def drawn(
 
     Example:
         >>> logits = torch.tensor([[1.0, 3.0, 1.0, 7.0]]).log()
-        >>> ids, log_probabilities = drawn(logits, torch.tensor([[True, True, True, False]]), torch.tensor([0.7]))
+        >>> allowed = torch.tensor([[True, True, True, False]])
+        >>> ids, log_probabilities = drawn(logits, allowed, torch.tensor([[0.7, 0.9]]))
         >>> ids, log_probabilities.exp()
-        (tensor([1]), tensor([0.6000], dtype=torch.float64))
+        (tensor([[1, 2]]), tensor([[0.6000, 0.2000]], dtype=torch.float64))
     """
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be positive and finite, got {temperature}; a negative one inverts the draw")
     if not bool(allowed.any(dim=1).all()):
         raise ValueError("a place has no allowed piece to draw from")
     scores = (logits.double() / temperature).masked_fill(~allowed, -torch.inf)
-    log_probabilities = scores.log_softmax(dim=1)
-    below = log_probabilities.exp().cumsum(dim=1)
+    probabilities = scores.softmax(dim=1)
+    below = probabilities.cumsum(dim=1)
+    numbers = uniform.double().reshape(len(uniform), math.prod(uniform.shape[1:]))
     # The total is 1 but for rounding; scaled by it, every number below 1 falls on a piece of positive probability.
-    ids = torch.searchsorted(below, uniform.double()[:, None] * below[:, -1:], right=True)[:, 0]
-    return ids, log_probabilities.gather(1, ids[:, None])[:, 0]
+    ids = torch.searchsorted(below, numbers * below[:, -1:], right=True)
+    return ids.reshape(uniform.shape), probabilities.gather(1, ids).log().reshape(uniform.shape)

@@ -16,6 +16,9 @@ class KeepAll:
     needs_student: frozenset[Signal] = frozenset()
     needs_teacher: frozenset[Signal] = frozenset()
 
+    def before_update(self) -> None:
+        """Nothing to prepare."""
+
     def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:  # noqa: ARG002
         """Ones, on the device of the batch."""
         return torch.ones(len(batch), device=batch.rows.device)

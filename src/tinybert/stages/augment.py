@@ -50,7 +50,7 @@ def augmented(job: Job, config: AugmentingFlags, run: Run, teacher: PreTrainedMo
         reading = Reading(teacher, job.tokenizer, job.max_length, place)
         place.finish(lambda folder: _write(merged, job, reading, config.augment.keep_flipped, folder))
     if run.is_main:
-        _publish(place.result, run.folder / FOLDER)
+        publish(place.result, run.folder / FOLDER)
     run.wait()
     return EncodedRows.open(place.result / _ROWS)
 
@@ -126,12 +126,12 @@ def _write(merged: Merged, job: Job, reading: Reading, keep_flipped: bool, folde
         reading.place.run.log.say(f"augment: {line}")
 
 
-def _publish(result: Path, target: Path) -> None:
-    """Show the result of the stage where people look; the same bytes on the disk where that is possible."""
+def publish(result: Path, target: Path) -> None:
+    """Show texts and figures of a stage where people look; the same bytes on the disk where that is possible."""
     if target.exists():
         return
     with files.atomic_folder(target) as temporary:
-        for name in (TEXTS, QUALITY):
+        for name in (name for name in (TEXTS, QUALITY) if (result / name).exists()):
             try:
                 os.link(result / name, temporary / name)
             except OSError:  # another file system, or one that has no links

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tinybert.data.encoded import EncodedRows
 from tinybert.engine.cache import remembered
 from tinybert.engine.fit import StageReport, fit
+from tinybert.engine.learner import RowsOf
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run
 from tinybert.selectors.keep_all import KeepAll
 from tinybert.stages.length import stretched
 from tinybert.stages.teacher import TeacherSettings
-from tinybert.types import Objective, Stage, keyed
+from tinybert.types import Objective, Selector, Stage, keyed
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,14 @@ class Classroom:
     run: Run
 
     def teach(
-        self, name: str, objective: Objective, stage: Stage, judge: Callable[[], float] | None = None, **depends_on: str
+        self,
+        name: str,
+        objective: Objective,
+        stage: Stage,
+        judge: Callable[[], float] | None = None,
+        selector: Selector | None = None,
+        epoch: EncodedRows | RowsOf | None = None,
+        **depends_on: Any,
     ) -> StageReport:
         """One stage of training, with the teacher's outputs remembered where they fit the disk budget.
 
@@ -43,10 +52,16 @@ class Classroom:
             objective: What the student is to learn.
             stage: Epochs, batch size, rates.
             judge: The figure on dev that decides which weights are kept; None keeps the last.
+            selector: Chooses which examples count; None = all do.
+            epoch: A view on `examples`, where not every one of them is learnt from once in an epoch; or for each epoch
+                rows of its own, for which the teacher's outputs are not remembered.
             depends_on: Further settings that the objective was made from.
         """
         inputs = {**keyed(name, stage), **depends_on, "examples": self.examples.digest}
         place = self.run.stage(name, {**inputs, "teacher.dtype": self.settings.dtype, "seed": self.run.seed})
-        stage = stretched(stage, len(self.examples))
-        teacher = remembered(self.teacher, objective.needs_teacher, self.examples, place, self.settings.cache)
-        return fit(self.student, teacher, objective, self.examples, stage, place, selector=KeepAll(), judge=judge)
+        rows, chosen = self.examples if epoch is None else epoch, selector or KeepAll()
+        stage = stretched(stage, len(rows(0) if callable(rows) else rows))
+        needs = objective.needs_teacher | chosen.needs_teacher
+        budget = "off" if callable(rows) else self.settings.cache
+        teacher = remembered(self.teacher, needs, self.examples, place, budget)
+        return fit(self.student, teacher, objective, rows, stage, place, selector=chosen, judge=judge)

@@ -20,6 +20,7 @@ from tinybert.run import Run
 from tinybert.stages.answers import answers, gold, verdicts
 from tinybert.stages.augment import FOLDER, QUALITY
 from tinybert.stages.job import Job, Outcome
+from tinybert.stages.l2a.journal import SELECTION
 from tinybert.stages.systems import System, all_rows, final_rows, onnx_system, torch_system
 from tinybert.types import Batch
 
@@ -116,19 +117,22 @@ def _metrics(job: Job, systems: Systems, exported: ExportReport, about: About, r
     agreement = {"parity_difference": exported.parity_difference, "int8_agreement": exported.int8_agreement}
     figures["export"] = agreement | {"int8_difference": exported.int8_difference, "int8_rows": exported.int8_rows}
     figures["data"] = _data(job)
-    if (augmentation := run.folder / FOLDER / QUALITY).exists():
-        figures["augmentation"] = files.read_json(augmentation)
+    for name, file in {"augmentation": QUALITY, "selection": SELECTION}.items():
+        if (noted := run.folder / FOLDER / file).exists():
+            figures[name] = files.read_json(noted)
     figures["notes"] = list(job.splits.notes)
     return figures
 
 
 def _data(job: Job) -> dict[str, Any]:
     rows = {"train": job.train, **all_rows(job)}
+    source = {} if job.source is None else {"source": job.source}
     return {
-        "rows": {name: len(part) for name, part in rows.items()},
+        "rows": {name: len(part) for name, part in rows.items()} | {name: len(part) for name, part in source.items()},
         "truncated": {name: part.truncated for name, part in rows.items()},
         "overlap": job.splits.overlap,
-        "digests": {name: part.digest for name, part in rows.items()},
+        "digests": {name: part.digest for name, part in rows.items()}
+        | {name: part.digest() for name, part in source.items()},
     }
 
 

@@ -1,10 +1,13 @@
 """What every recipe is told on the command line, under the same names in YAML."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from tinybert.config import FILE, MODEL
+from tinybert.data.source_domain import SourceDomain
+from tinybert.stages.fine_tune import TeacherData
 from tinybert.types import Kind
 
 IN_MEMORY = "(in memory)"  # stands in the settings for data that Python handed over
@@ -49,8 +52,31 @@ class Flags:
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"seeds is the number of runs, at least 1, got {self.seeds}")
 
+    def domains(self, _source: SourceDomain | None, /) -> TeacherData:
+        """Which labelled domains a network is fine-tuned on, given the second domain."""
+        return "target"
+
     def unused(self, recipe: str, used: frozenset[str]) -> Iterator[str]:
         """Files that the recipe would not look at, a line each: they are refused instead of ignored silently."""
         for name in ("source", "unlabeled", "mlm", "vectors"):
             if getattr(self, name) is not None and name not in used:
                 yield f"--{name}: the recipe {recipe} does not use it; leave it out"
+
+
+def parted(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part flags from the data that Python handed over in the place of files.
+
+    Args:
+        flags: By name; None where not given.
+        files: Names of those that may be data.
+
+    Returns:
+        Flags as the settings take them: paths as text, `IN_MEMORY` in the place of data; and the data by name.
+
+    Example:
+        >>> parted({"train": [{"text": "good"}], "dev": "dev.tsv"}, ["train", "dev", "test"])
+        ({'train': '(in memory)', 'dev': 'dev.tsv'}, {'train': [{'text': 'good'}]})
+    """
+    data = {name: flags[name] for name in files if not isinstance(flags.get(name), str | os.PathLike | None)}
+    plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in flags.items()}
+    return {**plain, **dict.fromkeys(data, IN_MEMORY)}, data

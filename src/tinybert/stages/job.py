@@ -6,6 +6,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
+from tinybert.data.source_domain import SourceDomain
 from tinybert.data.task import Splits, Task
 from tinybert.models.student import Student
 
@@ -22,6 +23,7 @@ class Job:
         tokenizer: Of teacher and student, who share a vocabulary.
         max_length: Pieces per row.
         unlabeled: Further texts of the domain; None = there are none.
+        source: Texts of another domain, as many of them as are used; None = there are none.
     """
 
     splits: Splits
@@ -31,6 +33,7 @@ class Job:
     tokenizer: PreTrainedTokenizerFast
     max_length: int
     unlabeled: Examples | None = None
+    source: SourceDomain | None = None
 
     @property
     def task(self) -> Task:

@@ -35,6 +35,7 @@ def kept_result(run: Run, job: Job) -> dict[str, Any] | None:
 
 
 def _made_from(run: Run, job: Job) -> dict[str, Any]:
-    paths = ("train", "dev", "test", "output", "device")
+    paths = ("train", "dev", "test", "source", "output", "device")
     test = {"test": None if job.test is None else job.test.digest}
-    return {key: value for key, value in run.config.items() if key not in paths} | job.digests() | test
+    source = {"source": None if job.source is None else job.source.digest()}
+    return {key: value for key, value in run.config.items() if key not in paths} | job.digests() | test | source

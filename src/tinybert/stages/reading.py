@@ -44,15 +44,15 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
         head_classes=teacher_classes(settings, needs_teacher=needs_teacher),
         rng=lambda name: run.rng("data", name),
         rejected_to=run.folder / "rejected.jsonl",
+        source=data["source"],
     )
     for note in splits.notes:
         run.log.say(f"data: {note}")
     tokenizer = load_tokenizer(vocabulary)
     train, dev = (encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
     test = None if splits.test is None else encoded(splits.test, tokenizer, longest, run)
-    return Job(
-        splits, train, dev, test, tokenizer, longest, read_unlabeled(data["unlabeled"], settings.data, splits.task)
-    )
+    unlabeled = read_unlabeled(data["unlabeled"], settings.data, splits.task)
+    return Job(splits, train, dev, test, tokenizer, longest, unlabeled, splits.source)
 
 
 def read_unlabeled(source: Any, settings: DataSettings, task: Task) -> Examples | None:

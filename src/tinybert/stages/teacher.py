@@ -16,9 +16,9 @@ from tinybert.models.loading import load_classifier
 from tinybert.models.student import Student
 from tinybert.report.statistics import Strength, classifier_strength, regressor_strength
 from tinybert.run import Run, StageRun
-from tinybert.stages.fine_tune import fine_tune
+from tinybert.stages.fine_tune import TeacherData, fine_tune_on
 from tinybert.stages.job import Job
-from tinybert.types import Stage, keyed
+from tinybert.types import Stage
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,32 @@ class TeacherSettings:
             size_in_bytes(self.cache)
 
 
-def qualified_teacher(job: Job, settings: TeacherSettings, stage: Stage, run: Run) -> PreTrainedModel:
+def qualified_teacher(
+    job: Job, settings: TeacherSettings, stage: Stage, run: Run, teacher_data: TeacherData = "target"
+) -> PreTrainedModel:
     """The teacher with its head, in fp32, on the run's device; fine-tuned first if it came without one.
 
+    Args:
+        job: The task and its data.
+        settings: Which network it is.
+        stage: How it is fine-tuned.
+        run: Keeps the stage `teacher`, and before it `teacher_source` where source is learnt first.
+        teacher_data: Which domains it is fine-tuned on; says nothing of a teacher with a head.
+
     Raises:
-        UserError: If it is clearly too weak and `teacher.accept_weak` is not set.
+        UserError: If it is clearly too weak and `teacher.accept_weak` is not set; or if a domain has no labels.
     """
     assert settings.path is not None
-    source = load_classifier(settings.path, job.task.classes, seed=run.seed_for("teacher", "head"))
-    inputs: dict[str, Any] = {**job.digests(), "teacher": source.digest}
-    if not source.has_head:
-        inputs |= {**keyed("fine_tune", stage), "seed": run.seed}
-    place = run.stage("teacher", inputs)
-    teacher = Student(source.model.to(run.device))
-    if source.has_head:
-        run.log.say(f"teacher: {settings.path} has a head for this task and is used as it is")
+    loaded = load_classifier(settings.path, job.task.classes, seed=run.seed_for("teacher", "head"))
+    inputs: dict[str, Any] = {"teacher": loaded.digest}
+    teacher = Student(loaded.model.to(run.device))
+    if loaded.has_head:
+        unread = "" if teacher_data == "target" else f", whatever teacher_data={teacher_data} says"
+        run.log.say(f"teacher: {settings.path} has a head for this task and is used as it is{unread}")
+        place = run.stage("teacher", {**job.digests(), **inputs})
     else:
         run.log.say(f"teacher: {settings.path} has no task head; it is fine-tuned first")
-        fine_tune(teacher, job, stage, place)
+        place = fine_tune_on(teacher_data, teacher, job, stage, run, name="teacher", inputs=inputs)
         if run.is_main and not (run.folder / "teacher").exists():
             save_student(teacher.model, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
     _examine(teacher, job, settings, place)

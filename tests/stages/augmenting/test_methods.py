@@ -78,6 +78,7 @@ def test__what_copies_depend_on_is_named_as_users_name_it(mlm, method):
         "cbert",
         "eda",
         "tang",
+        "l2a",
         "mlm",
         "vectors",
         "mask",
@@ -167,6 +168,7 @@ def test__the_embedded_masked_lm_is_the_default_where_it_is_installed(monkeypatc
     ("method", "task", "settings", "said"),
     [
         ("cbert", Task("question-answering", paired=True), {}, "augment.method=cbert: needs one class or score"),
+        ("stationary", Task("question-answering", paired=True), {}, "augment.method=stationary: tags and answers"),
         ("eda", SCORES, {"keep_flipped": False}, "augment.keep_flipped=false: only a class can flip"),
     ],
 )

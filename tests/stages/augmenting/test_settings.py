@@ -36,7 +36,7 @@ def test__the_papers_preset_is_the_printed_algorithm():
         ("copies", 0, "augment.copies: must be at least 1, got 0"),
         ("at_most", 0, "augment.at_most: must be at least 1, got 0"),
         ("probability", 0.0, "augment.probability: must be above 0"),
-        ("method", "back_translation", "augment.method: must be none, bert_glove, eda, cbert or tang"),
+        ("method", "back_translation", "augment.method: must be none, bert_glove, eda, cbert, tang or stationary"),
     ],
 )
 def test__what_would_add_nothing_is_refused(key, value, said):

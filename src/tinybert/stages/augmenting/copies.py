@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,19 @@ import pyarrow as pa
 from jaxtyping import Bool, UInt64
 
 from tinybert.stages.augmenting.shards import content_of
-from tinybert.types import Answer, Augmenter, Example, Label
+from tinybert.types import Answer, Augmenter, Example, Label, Sample
 
 COPIES_PER_SHARD = 1024  # what a killed run loses at most
+
+_SAMPLE = pa.struct(
+    [
+        ("pieces", pa.list_(pa.int32())),
+        ("types", pa.list_(pa.uint8())),
+        ("places", pa.list_(pa.int32())),
+        ("open", pa.int32()),
+        ("log_probability", pa.float64()),
+    ]
+)
 
 # An example, its label in the column of its kind; `hash` is that of its texts.
 SCHEMA = pa.schema(
@@ -27,6 +37,7 @@ SCHEMA = pa.schema(
         ("tags", pa.list_(pa.int64())),
         ("start", pa.int64()),
         ("end", pa.int64()),
+        ("sample", _SAMPLE),
         ("hash", pa.uint64()),
     ]
 )
@@ -81,7 +92,8 @@ def table_of(examples: Iterable[Example]) -> pa.Table:
     """Examples as a table of `SCHEMA`."""
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     for example in examples:
-        entry = {"hash": hash_of(example), **_label_columns(example.label)}
+        sample = None if example.sample is None else asdict(example.sample)
+        entry = {"hash": hash_of(example), "sample": sample, **_label_columns(example.label)}
         for name, column in columns.items():
             column.append(entry[name] if name in entry else getattr(example, name, None))
     return pa.table({name: pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names})
@@ -91,7 +103,8 @@ def examples_of(table: pa.Table) -> Iterator[Example]:
     """The examples of a table that `table_of` made."""
     for entry in table.to_pylist():
         words = None if entry["words"] is None else tuple(entry["words"])
-        yield Example(entry["text"], entry["pair"], _label(entry), entry["row"], entry["copy"], words)
+        known = entry["text"], entry["pair"], _label(entry), entry["row"], entry["copy"], words
+        yield Example(*known, _sample(entry["sample"]))
 
 
 def hash_of(example: Example) -> int:
@@ -128,6 +141,13 @@ def _label_columns(label: Label) -> dict[str, Any]:
             return {"score": label}
         case _:
             return {}
+
+
+def _sample(entry: Mapping[str, Any] | None) -> Sample | None:
+    if entry is None:
+        return None
+    pieces, types, places = (tuple(entry[name]) for name in ("pieces", "types", "places"))
+    return Sample(pieces, types, places, entry["open"], entry["log_probability"])
 
 
 def _label(entry: Mapping[str, Any]) -> Label:

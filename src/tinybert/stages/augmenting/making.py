@@ -16,7 +16,7 @@ from tinybert.stages.augmenting.shards import Shards
 
 
 def made(originals: Examples, ready: Ready, copies: int, place: StageRun) -> Merged:
-    """Originals with their copies; what a killed run has made of them is used.
+    """Originals with their copies, each text once; what a killed run has made of them is used.
 
     Args:
         originals: Their row numbers name their random streams, so each must be there once.
@@ -27,26 +27,38 @@ def made(originals: Examples, ready: Ready, copies: int, place: StageRun) -> Mer
     Raises:
         ValueError: If two originals have the same row number.
     """
+    merged = all_made(originals, ready, copies, place).without_duplicates()
+    dropped = merged.made - merged.copies
+    place.run.log.say(f"augment: {dropped:,} duplicates dropped, {merged.copies:,} left")
+    return merged
+
+
+def all_made(originals: Examples, ready: Ready, copies: int, place: StageRun, domain: str = "") -> Merged:
+    """Originals with all their copies, equal ones too; see `made`.
+
+    Args:
+        originals: See `made`.
+        ready: See `made`.
+        copies: See `made`.
+        place: See `made`.
+        domain: Which of several files the originals are of: their shards and random streams are their own.
+    """
     if len(np.unique(originals.rows)) < len(originals):
         raise ValueError("two originals have the same row number; their copies would have the same random stream")
     run, parts = place.run, parts_of(len(originals), copies)
-    shards = Shards(place.checkpoints / "copies", len(parts))
+    shards = Shards(place.checkpoints / (domain or "copies"), len(parts))
     missing, started = shards.missing(run.log), time.monotonic()
     rows = {number: originals[parts[number]] for number in missing}
     left = sum(map(len, rows.values()))
-    worker = partial(copy_maker, ready.make, copies, run.seed_for("augment"))
+    worker = partial(copy_maker, ready.make, copies, run.seed_for("augment", *filter(None, [domain])))
     if missing:
         ready.before()
     with run.log.progress("augment", len(originals), len(originals) - left) as bar:
         execute = EXECUTORS[run.settings.executor]
         for number, content in execute(worker, list(rows.items()), bar.advance, run) if rows else ():
             shards.add(number, content)
-    merged = Merged.without_duplicates(originals, parts, shards)
-    dropped, seconds = merged.made - merged.copies, time.monotonic() - started
-    run.log.say(
-        f"augment: {merged.made:,} copies of {len(originals):,} rows in {seconds:.0f} s, "
-        f"{dropped:,} duplicates dropped, {merged.copies:,} left"
-    )
+    merged, seconds = Merged.of_all(originals, parts, shards), time.monotonic() - started
+    run.log.say(f"augment: {merged.made:,} copies of {len(originals):,} rows in {seconds:.0f} s")
     return merged
 
 

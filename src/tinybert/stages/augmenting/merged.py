@@ -3,19 +3,22 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Int, Shaped
 
-from tinybert.data.examples import Examples
+from tinybert.data.examples import ENCODED, Examples
 from tinybert.stages.augmenting.copies import COPIES_PER_SHARD, examples_of, first_of_each, hash_of
 from tinybert.stages.augmenting.shards import Shards
 from tinybert.types import Example
 
+_Item = TypeVar("_Item")
 _TEXTS = pa.schema(
     [("text", pa.large_string()), ("pair", pa.large_string()), ("row", pa.int64()), ("copy", pa.int64())]
 )
+_SAMPLES = pa.schema([*_TEXTS, *ENCODED.items()])
 
 
 def parts_of(rows: int, copies: int) -> list[slice]:
@@ -41,12 +44,17 @@ class Merged:
     kept: Bool[np.ndarray, " copies"]
 
     @staticmethod
-    def without_duplicates(originals: Sequence[Example], parts: Sequence[slice], shards: Shards) -> "Merged":
+    def of_all(originals: Sequence[Example], parts: Sequence[slice], shards: Shards) -> "Merged":
+        """Keep every copy."""
+        count = sum(len(shards.read(number, "copy")) for number in range(len(shards)))
+        return Merged(originals, parts, shards, np.ones(count, np.bool_))
+
+    def without_duplicates(self) -> "Merged":
         """Drop copies whose texts an original has, or an earlier copy, to the letter; originals all stay."""
-        first = np.fromiter((hash_of(example) for example in originals), np.uint64, len(originals))
-        made = [shards.read(number, "hash").column("hash").to_numpy() for number in range(len(shards))]
+        first = np.fromiter((hash_of(example) for example in self.originals), np.uint64, len(self.originals))
+        made = [self.shards.read(number, "hash").column("hash").to_numpy() for number in range(len(self.shards))]
         kept = first_of_each(np.concatenate([first, *made]))[len(first) :]
-        return Merged(originals, parts, shards, kept)
+        return replace(self, kept=kept & self.kept)
 
     @property
     def made(self) -> int:
@@ -111,29 +119,38 @@ class Texts:
         return np.maximum.accumulate(np.where(self.copy == 0, np.arange(len(self.copy)), 0))
 
 
-def written(examples: Iterable[Example], target: Path) -> Texts:
+def written(examples: Iterable[Example], target: Path, *, pieces: bool = False) -> Texts:
     """Write texts one after the other.
 
     Args:
         examples: Labelled with classes or scores, or not at all.
         target: The Arrow file, which the caller removes.
+        pieces: Whether samples bring their pieces along, to be learnt from as they were drawn; else their texts are
+            read again, which joins some pieces.
     """
     labels: list[np.ndarray] = []
-    with target.open("wb") as stream, pa.ipc.new_file(stream, _TEXTS) as writer:
+    schema = _SAMPLES if pieces else _TEXTS
+    with target.open("wb") as stream, pa.ipc.new_file(stream, schema) as writer:
         for block in blocks(examples):
-            columns = [pa.array([getattr(e, field.name) for e in block], field.type) for field in _TEXTS]
-            writer.write_batch(pa.record_batch(columns, schema=_TEXTS))
+            columns = [pa.array(_column(block, field.name), field.type) for field in schema]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
             labels.append(_labels(block))
     table = pa.ipc.open_file(pa.memory_map(str(target))).read_all()
     found = np.concatenate(labels)
     return Texts(Examples(table, None if found.dtype == object else found), table.column("copy").to_numpy())
 
 
-def blocks(examples: Iterable[Example], size: int = 4096) -> Iterator[list[Example]]:
-    """Examples so many at a time."""
-    block: list[Example] = []
-    for example in examples:
-        block.append(example)
+def _column(block: Sequence[Example], name: str) -> list[Any]:
+    if name in ENCODED:
+        return [None if example.sample is None else getattr(example.sample, name) for example in block]
+    return [getattr(example, name) for example in block]
+
+
+def blocks(items: Iterable[_Item], size: int = 4096) -> Iterator[list[_Item]]:
+    """Items so many at a time."""
+    block: list[_Item] = []
+    for item in items:
+        block.append(item)
         if len(block) == size:
             yield block
             block = []

@@ -16,6 +16,7 @@ from tinybert.augmenters.bert_glove import BertGlove, BertGloveSettings
 from tinybert.augmenters.cbert import Cbert, CbertGeneration
 from tinybert.augmenters.eda import Eda
 from tinybert.augmenters.neighbours import PieceNeighbours
+from tinybert.augmenters.stationary import Stationary, StationarySettings
 from tinybert.augmenters.tang import Tang
 from tinybert.data.examples import Examples
 from tinybert.data.task import Task
@@ -162,6 +163,11 @@ def refuse_impossible(groups: AugmentGroups, task: Task, mlm: str | None, vector
         return
     if settings.method == "cbert" and task.kind not in ("classification", "regression"):
         problems.append(f"augment.method=cbert: needs one class or score for each text; {task.kind} has none")
+    if settings.method == "stationary" and task.kind not in ("classification", "regression"):
+        problems.append(
+            f"augment.method=stationary: tags and answers forbid some replacements, so that its probabilities would be "
+            f"wrong for {task.kind}; take bert_glove"
+        )
     if not settings.keep_flipped and task.kind != "classification":
         problems.append(f"augment.keep_flipped=false: only a class can flip; this is {task.kind}")
     if vectors is not None and not Path(vectors).is_file():
@@ -278,6 +284,20 @@ def _class_of(edges: Float[np.ndarray, " edge"] | None, example: Example) -> int
     return int(example.label if edges is None else np.searchsorted(edges, example.label, side="right"))
 
 
+def _stationary_inputs(kit: Kit) -> dict[str, Any]:
+    settings = {f"l2a.{f.name}": getattr(kit.groups.l2a, f.name) for f in fields(StationarySettings)}
+    return {**settings, **_adaptation_inputs(kit), "data.max_length": kit.max_length}
+
+
+def _stationary(kit: Kit, run: Run) -> Ready:
+    settings = StationarySettings(**{f.name: getattr(kit.groups.l2a, f.name) for f in fields(StationarySettings)})
+    return Ready(partial(_make_stationary, settings, _adapted(kit, run), run.device.type, kit.max_length))
+
+
+def _make_stationary(settings: StationarySettings, mlm: str, device: str, max_length: int) -> Augmenter:
+    return Stationary(_masked_lm(mlm, device), settings, max_length)
+
+
 def _eda_inputs(kit: Kit) -> dict[str, Any]:
     return keyed("eda", kit.groups.eda)
 
@@ -326,5 +346,12 @@ METHODS: Mapping[str, Method] = {
         "Tang et al. 2019, arXiv:1903.12136",
         _tang_inputs,
         _tang,
+    ),
+    "stationary": Method(
+        "a number of pieces, drawn near the text, is filled by a masked LM (L2A)",
+        "Feng et al. 2021, arXiv:2101.08106",
+        _stationary_inputs,
+        _stationary,
+        uses=frozenset({"mlm"}),
     ),
 }

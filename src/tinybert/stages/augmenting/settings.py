@@ -1,11 +1,12 @@
 """What users say about augmentation: one group for all methods, one for each method with settings of its own."""
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from tinybert.augmenters.bert_glove import BertGloveSettings
 from tinybert.augmenters.cbert import CbertGeneration
 from tinybert.augmenters.eda import EdaSettings
+from tinybert.augmenters.stationary import StationarySettings
 from tinybert.augmenters.tang import TangSettings
 from tinybert.objectives.masked_lm import Hiding
 from tinybert.stages.flags import Flags
@@ -24,7 +25,7 @@ class AugmentSettings(BertGloveSettings):
         keep_flipped: Keep copies that the teacher takes for another class than their original.
     """
 
-    method: Literal["none", "bert_glove", "eda", "cbert", "tang"] = "bert_glove"
+    method: Literal["none", "bert_glove", "eda", "cbert", "tang", "stationary"] = "bert_glove"
     copies: int | None = None
     at_most: int | None = None
     adapt: bool = False
@@ -78,8 +79,26 @@ class AugmentGroups:
     cbert: CbertSettings = field(default_factory=CbertSettings)
     eda: EdaSettings = field(default_factory=EdaSettings)
     tang: TangSettings = field(default_factory=TangSettings)
+    l2a: StationarySettings = field(default_factory=StationarySettings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentingFlags(AugmentGroups, Flags):
     """What recipes that augment are told."""
+
+    def augmenting(self) -> AugmentGroups:
+        """How texts are rewritten; see `groups_of`."""
+        return self
+
+
+@runtime_checkable
+class Augmenting(Protocol):
+    """Settings of a recipe that rewrites texts."""
+
+    def augmenting(self) -> AugmentGroups | None:
+        """How; None where these settings rewrite nothing."""
+
+
+def groups_of(settings: object) -> AugmentGroups | None:
+    """How the texts of a run are rewritten; None where they are not."""
+    return settings.augmenting() if isinstance(settings, Augmenting) else None

@@ -1,0 +1,89 @@
+"""The pieces of an example as a masked LM reads them, and which of them may be rewritten."""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from tinybert.augmenters.sides import text_of
+from tinybert.data.carried import Side
+from tinybert.data.encode import truncating
+from tinybert.data.words import Edit, cased_like
+from tinybert.models.vocabulary import Vocabulary
+from tinybert.types import Example
+
+
+class Place(NamedTuple):
+    """A piece of a text.
+
+    Attributes:
+        number: Which of all pieces it is.
+        side: Which text it belongs to.
+        start: Where its characters begin there.
+        end: Where they end.
+    """
+
+    number: int
+    side: Side
+    start: int
+    end: int
+
+
+class InPieces(NamedTuple):
+    """An example as a masked LM reads it.
+
+    Attributes:
+        pieces: Of the text or both texts, special ones included.
+        types: The token type of each piece.
+        places: The pieces that may be rewritten, in ascending order.
+    """
+
+    pieces: tuple[int, ...]
+    types: tuple[int, ...]
+    places: tuple[Place, ...]
+
+
+def in_pieces(example: Example, vocabulary: Vocabulary, max_length: int) -> InPieces:
+    """An example in pieces.
+
+    A piece may be rewritten if it has characters of its own. Special pieces have none, also where they are spelt out in
+    the text; nor have pieces that share a letter, such as the parts of a Korean syllable.
+
+    Args:
+        example: A text or a pair.
+        vocabulary: What the pieces are.
+        max_length: Pieces of a text or pair, special ones included.
+    """
+    tokenizer: Any = vocabulary.tokenizer
+    with truncating(tokenizer.backend_tokenizer, max_length) as backend:
+        found = backend.encode(example.text, example.pair)
+    closed = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    places = [
+        Place(number, "pair" if sequence else "text", *offsets)
+        for number, (sequence, offsets) in enumerate(zip(found.sequence_ids, found.offsets, strict=True))
+        if sequence is not None and offsets[0] < offsets[1]
+    ]
+    shared = {place.number for pair in pairwise(places) if _overlap(*pair) for place in pair}
+    usable = [place for place in places if place.number not in shared and found.ids[place.number] not in closed]
+    return InPieces(tuple(found.ids), tuple(found.type_ids), tuple(usable))
+
+
+def edit_of(example: Example, place: Place, piece: int, vocabulary: Vocabulary) -> Edit:
+    """What a text becomes where another piece comes to a place.
+
+    It takes over the capitals of what was there. A word that comes for a mark is kept apart by spaces, so that it does
+    not grow together with its neighbours: "isn't" becomes "isn not t".
+    """
+    text = text_of(example, place.side)
+    before, was, after = text[: place.start], text[place.start : place.end], text[place.end :]
+    comes = cased_like(vocabulary.text_of(piece), was)
+    if vocabulary.starts_word[piece] and _is_word(comes) and not _is_word(was):
+        left, right = (" " if beside and not beside.isspace() else "" for beside in (before[-1:], after[:1]))
+        comes = f"{left}{comes}{right}"
+    return Edit(place.start, place.end, comes)
+
+
+def _is_word(text: str) -> bool:
+    return any(letter.isalnum() for letter in text)
+
+
+def _overlap(place: Place, following: Place) -> bool:
+    return place.side == following.side and following.start < place.end

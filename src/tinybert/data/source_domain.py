@@ -1,0 +1,79 @@
+"""The second domain of a run, with many rows: its texts, and those of them whose labels mean the same as train's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinybert import files
+from tinybert.data.examples import Examples
+from tinybert.data.labels import Meaning
+from tinybert.data.problems import listed
+from tinybert.data.read import Rows
+from tinybert.data.resolve import spellings, unlabelled, valued
+
+
+@dataclass(frozen=True)
+class SourceDomain:
+    """Texts of another domain than train's.
+
+    Attributes:
+        texts: All rows, without labels.
+        labelled: Those whose label is a class of the task, or a score; None = there are none.
+    """
+
+    texts: Examples
+    labelled: Examples | None
+
+    @classmethod
+    def of(cls, rows: Rows, meaning: Meaning) -> "SourceDomain":
+        """Give the labels of another domain the values they have in train.
+
+        A label without a value is no mistake here: a domain may have more classes than the task. Its row is read as a
+        text, and a note says so.
+
+        Args:
+            rows: As read, with labels where there are some.
+            meaning: Of train's labels, renaming included.
+        """
+        found = spellings(rows)
+        labels, known = valued(found, meaning)
+        others = {
+            name: int(count)
+            for name, count in zip(found.names, found.counted(), strict=True)
+            if meaning.value(name) is None
+        }
+        labelled = Examples(rows.table, labels, np.flatnonzero(known)) if known.any() else None
+        return cls(unlabelled(rows, _notes(others, meaning)), labelled)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.texts)
+
+    def digest(self) -> str:
+        """sha256 of all texts, and of the labels of those that have one."""
+        labelled = None if self.labelled is None else self.labelled.digest()
+        return files.sha256_json([self.texts.digest(), labelled])
+
+    def among(self, texts: Examples) -> "SourceDomain":
+        """The part of the domain that some of its texts make."""
+        if self.labelled is None:
+            return SourceDomain(texts, None)
+        there = np.flatnonzero(np.isin(self.labelled.rows, texts.rows))
+        return SourceDomain(texts, self.labelled.select(there) if len(there) else None)
+
+
+def limited(source: SourceDomain, limit: int | None, rng: np.random.Generator) -> SourceDomain:
+    """Draw so many rows of a domain, in the order of the data; all of it where it has no more, or `limit` is None."""
+    if limit is None or limit >= len(source):
+        return source
+    return source.among(source.texts.select(np.sort(rng.choice(len(source), limit, replace=False))))
+
+
+def _notes(others: dict[str, int], meaning: Meaning) -> tuple[str, ...]:
+    if not others:
+        return ()
+    what = "are no classes of the task" if meaning.classes else "are no finite numbers"
+    return (
+        f"source: the labels of {sum(others.values()):,} rows {what}, these are read as texts only "
+        f"(data.label_map renames labels): {listed(f'{name} {count:,}' for name, count in others.items())}",
+    )

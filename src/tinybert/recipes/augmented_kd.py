@@ -1,0 +1,49 @@
+"""Distillation on augmented text, all of it kept: the rows of L2A's tables that have no policy (arXiv:2101.08106).
+
+The student learns as in L2A, from the last layer and the prediction in one stage, on copies that any augmenter makes:
+EDA, CBERT, or samples of L2A's own distribution as the control that shows what the policy is worth.
+"""
+
+from dataclasses import dataclass, field
+
+from tinybert.data.settings import DataSettings
+from tinybert.engine.evaluate import judge_on
+from tinybert.models.teacher import Teacher
+from tinybert.run import Run, RunSettings
+from tinybert.stages.augment import augmented
+from tinybert.stages.augmenting.settings import AugmentingFlags
+from tinybert.stages.birth import StudentSettings, born
+from tinybert.stages.classroom import Classroom
+from tinybert.stages.job import Job, Outcome
+from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
+from tinybert.stages.teacher import TeacherSettings, qualified_teacher
+from tinybert.types import Stage, keyed
+
+CITATION = (
+    "Feng et al. 2021, Learning to Augment for Data-Scarce Domain BERT Knowledge Distillation, AAAI, arXiv:2101.08106"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(AugmentingFlags):
+    """Settings of the recipe; the defaults are the preset `paper`."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
+    student: StudentSettings = field(default_factory=StudentSettings)
+    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
+    objective: LastLayerSettings = field(default_factory=LastLayerSettings)
+    distill: Stage = field(default_factory=lambda: Stage(epochs=10, lr=5e-5))
+    run: RunSettings = field(default_factory=RunSettings)
+
+
+def distill(job: Job, config: Config, run: Run) -> Outcome:
+    """Teacher, student, copies; then everything at once; the student that is best on dev."""
+    model = qualified_teacher(job, config.teacher, config.fine_tune, run)
+    newborn = born(job, model, config.student, run)
+    student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
+    lessons = Classroom(student, teacher, augmented(job, config, run, model), config.teacher, run)
+    learnt = last_layer_objective(newborn, teacher, config.objective, config.distill, job.task, run)
+    judge = judge_on(student, job.dev, job.task, run)
+    lessons.teach("distill", learnt, config.distill, judge, **keyed("objective", config.objective))
+    return Outcome(student, model)

@@ -1,0 +1,138 @@
+"""The policy pi(a | s) of L2A: a network of one hidden layer, and what REINFORCE (Williams 1992) trains it with."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tinybert.selectors.features import State
+
+BETAS = (0.9, 0.998)  # of Adam (Feng et al. 2021, section 4.3)
+NOISE = 0.5  # deviation of a soft choice, before the sigmoid
+
+
+@dataclass(frozen=True)
+class PolicySettings:
+    """Settings of the policy and of its training.
+
+    Attributes:
+        state: What it sees, see `features`.
+        hidden: Neurons of the hidden layer.
+        init_keep: Share of the samples that is kept before anything is learnt.
+        selection: `hard` drops what is not kept; `soft` weighs.
+        lr: Of Adam.
+        gamma: By which a reward counts less, the more updates it lies ahead.
+        entropy_bonus: Weight of the policy's entropy, which keeps it from deciding too early.
+        value_baseline: A second network predicts returns; what it predicts is no reason to change the policy.
+        one_step: One step per episode, not one per update of the student.
+    """
+
+    state: State = "minimal"
+    hidden: int = 128
+    init_keep: float = 0.5
+    selection: Literal["hard", "soft"] = "hard"
+    lr: float = 3e-5
+    gamma: float = 0.95  # Qu et al. 2019; the paper does not say
+    entropy_bonus: float = 0.0
+    value_baseline: bool = False
+    one_step: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what would choose nothing, or learn nothing."""
+        if self.hidden < 1:
+            raise ValueError(f"hidden must be at least 1, got {self.hidden}")
+        if not 0 < self.init_keep < 1:
+            raise ValueError(f"init_keep is a share of the samples, between 0 and 1, got {self.init_keep}")
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"lr must be positive and finite, got {self.lr}")
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(f"gamma must be between 0 and 1, got {self.gamma}")
+        if not 0 <= self.entropy_bonus < math.inf:
+            raise ValueError(f"entropy_bonus must not be negative, and finite, got {self.entropy_bonus}")
+
+
+def multilayer(features: int, hidden: int, bias: float, seed: int) -> nn.Sequential:
+    """Linear, tanh, Linear to one number, whose bias is given; the global random state is not touched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        last = nn.Linear(hidden, 1)
+        layers = nn.Sequential(nn.Linear(features, hidden), nn.Tanh(), last)
+    nn.init.constant_(last.bias, bias)
+    return layers
+
+
+class Policy(nn.Module):
+    """How much it would like to keep a sample: the logit of pi(a = 1 | s)."""
+
+    def __init__(self, features: int, settings: PolicySettings, seed: int) -> None:
+        """Build it.
+
+        Args:
+            features: Of a state.
+            settings: See there.
+            seed: Of its first weights.
+        """
+        super().__init__()
+        self.selection = settings.selection
+        start = math.log(settings.init_keep / (1 - settings.init_keep))
+        self.network = multilayer(features, settings.hidden, start, seed)
+
+    def forward(self, states: Float[Tensor, "batch feature"]) -> Float[Tensor, " batch"]:
+        """The logits."""
+        logits: Tensor = self.network(states)[:, 0]
+        return logits
+
+    def act(self, logits: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        """Draw what is done with each sample, from torch's own stream: 0 or 1; soft: the logit of its weight."""
+        if self.selection == "hard":
+            return (torch.rand_like(logits) < logits.sigmoid()).float()
+        return logits + NOISE * torch.randn_like(logits)
+
+    def weights(self, actions: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        """How much the samples count."""
+        return actions if self.selection == "hard" else actions.sigmoid()
+
+    def log_probability(
+        self, logits: Float[Tensor, " batch"], actions: Float[Tensor, " batch"]
+    ) -> Float[Tensor, " batch"]:
+        """Log pi(a | s), soft: but for a constant."""
+        if self.selection == "hard":
+            return -F.binary_cross_entropy_with_logits(logits, actions, reduction="none")
+        return -(actions - logits).square() / (2 * NOISE**2)
+
+
+def entropy_of(logits: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """Entropy of keeping or dropping, in nats."""
+    keep = logits.sigmoid()
+    return -(keep * F.logsigmoid(logits) + (1 - keep) * F.logsigmoid(-logits))
+
+
+def returns(rewards: Float[Tensor, " update"], gamma: float) -> Float[Tensor, " update"]:
+    """G_t = r_t + gamma G_{t+1}, Eq. 14.
+
+    Example:
+        >>> returns(torch.tensor([0.0, 1.0, 0.0, 2.0]), 0.5)
+        tensor([0.7500, 1.5000, 1.0000, 2.0000])
+    """
+    found, ahead = torch.empty_like(rewards), rewards.new_zeros(())
+    for update in range(len(rewards) - 1, -1, -1):
+        ahead = rewards[update] + gamma * ahead
+        found[update] = ahead
+    return found
+
+
+def advantages(found: Float[Tensor, " update"]) -> Float[Tensor, " update"] | None:
+    """Returns with mean 0 and deviation 1 over the episode; None where all are the same, which teaches nothing.
+
+    Example:
+        >>> advantages(torch.tensor([1.0, 3.0]))
+        tensor([-1.,  1.])
+    """
+    deviation = found.std(correction=0)
+    if len(found) == 0 or not deviation > 1e-12:
+        return None
+    return (found - found.mean()) / deviation

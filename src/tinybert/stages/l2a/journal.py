@@ -1,0 +1,44 @@
+"""What people may want to see of a run of L2A: the pool's texts, and what the policy made of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tinybert import files
+from tinybert.run import Run
+from tinybert.selectors.reinforced import Reinforced
+from tinybert.stages.augment import FOLDER, publish
+from tinybert.stages.l2a.pool import Pool
+
+SELECTION = "selection.json"  # in the folder `augmented` of a run
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Writes it.
+
+    Attributes:
+        pool: What there was to choose from.
+        run: In whose folder it is written.
+    """
+
+    pool: Pool
+    run: Run
+
+    def begin(self) -> None:
+        """Show the pool."""
+        if self.run.is_main:
+            publish(self.pool.folder, self.run.folder / FOLDER)
+
+    def note(self, selector: Reinforced) -> None:
+        """Write down the episodes so far, and which samples the policy likes most and least now."""
+        episodes = selector.episodes
+        ends = {name: [self._sample(*pair) for pair in pairs] for name, pairs in selector.extremes().items()}
+        files.write_json(self.run.folder / FOLDER / SELECTION, {"episodes": episodes, **ends})
+        last = episodes[-1]
+        kept = ", ".join(f"{share:.2f} of {domain}" for domain, share in last["kept_by_domain"].items())
+        self.run.log.say(f"l2a: episode {len(episodes)}: kept {kept or 'nothing'}; the return is {last['return']:+.4f}")
+
+    def _sample(self, row: float, chance: float) -> dict[str, Any]:
+        (found,) = self.pool.texts([int(row)])
+        shown = {name: found[name] for name in ("text", "pair", "domain", "distance")}
+        return {**shown, "chance": round(chance, 4)}

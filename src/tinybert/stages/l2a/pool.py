@@ -1,0 +1,230 @@
+"""What a student of L2A may learn from: the target's texts, samples near them, and the source's; drawn once."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Int
+from safetensors.torch import load_file, save_file
+
+from tinybert import files
+from tinybert.data.encode import encode
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
+from tinybert.models.loading import load_tokenizer
+from tinybert.run import Run, StageRun
+from tinybert.selectors.features import Facts
+from tinybert.stages.augment import QUALITY, TEXTS
+from tinybert.stages.augmenting.copies import SCHEMA, examples_of, table_of
+from tinybert.stages.augmenting.making import all_made, digest_of_rows
+from tinybert.stages.augmenting.merged import Merged, blocks, written
+from tinybert.stages.augmenting.methods import METHODS, Kit
+from tinybert.stages.augmenting.quality import quality
+from tinybert.stages.job import Job
+from tinybert.stages.l2a.settings import L2ASettings
+from tinybert.types import Example
+
+ROWS, FACTS, MEMBERS = "rows.arrow", "facts.safetensors", "members.parquet"
+_SCHEMA = pa.schema(
+    [
+        ("text", pa.large_string()),
+        ("pair", pa.large_string()),
+        ("domain", pa.string()),
+        ("origin", pa.int64()),
+        ("copy", pa.int64()),
+        ("distance", pa.int64()),
+        ("open", pa.int64()),
+        ("log_probability", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The pool of a run.
+
+    Attributes:
+        rows: Encoded; all of it.
+        facts: What is known of each row.
+        folder: Where it lies: texts and figures too.
+        epoch: Which rows are learnt from in an epoch, some perhaps several times.
+    """
+
+    rows: EncodedRows
+    facts: Facts
+    folder: Path
+    epoch: Int[np.ndarray, " epoch"]
+
+    def texts(self, rows: list[int]) -> list[dict[str, Any]]:
+        """Some rows as people read them."""
+        table = pq.read_table(self.folder / TEXTS)
+        found: list[dict[str, Any]] = table.take(pa.array(rows, pa.int64())).to_pylist()
+        return found
+
+
+def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
+    """Draw the pool, or find it.
+
+    Args:
+        job: The target's training rows, and the source's texts where there are any.
+        settings: How many samples of what.
+        mlm: The masked LM; None = the embedded one.
+        run: Keeps the stage `pool`.
+    """
+    kits = _kits(job, settings, mlm)
+    drawn = ("learn_from", "target_samples", "source_samples", "source_text")
+    inputs: dict[str, Any] = {f"l2a.{name}": getattr(settings, name) for name in drawn}
+    inputs |= {"train": job.train.digest, "rows": digest_of_rows(job.splits.train)}
+    if job.source is not None:
+        inputs |= {"source": job.source.texts.digest(), "source rows": digest_of_rows(job.source.texts)}
+    for kit in kits.values():
+        inputs |= METHODS["stationary"].inputs(kit)
+    ready = {domain: METHODS["stationary"].prepare(kit, run) for domain, kit in kits.items()}
+    place = run.stage("pool", {**inputs, "seed": run.seed, "data.max_length": job.max_length})
+    if run.is_main and not place.finished:
+        made = {
+            domain: all_made(kit.originals, ready[domain], kit.groups.augment.copies or 1, place, domain)
+            for domain, kit in kits.items()
+        }
+        as_drawn = all(same_pieces(job, kit.needed_mlm) for kit in kits.values())
+        place.finish(lambda folder: _write(_Members(job, settings, made), as_drawn, folder))
+    run.wait()
+    return _opened(place, settings, run)
+
+
+def _kits(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, Kit]:
+    """What has to be drawn: by domain, from what."""
+    origins: dict[str, Examples] = {}
+    if settings.learn_from != "source":
+        origins["target"] = job.splits.train
+    if job.source is not None and settings.samples_source:
+        origins["source"] = job.source.texts
+    return {
+        domain: Kit(
+            groups=settings.augmenting(source=domain == "source"),
+            task=job.task,
+            originals=texts,
+            unlabeled=None,
+            mlm=mlm,
+            vectors=None,
+            mask=str(job.tokenizer.mask_token),
+            max_length=job.max_length,
+        )
+        for domain, texts in origins.items()
+    }
+
+
+def same_pieces(job: Job, mlm: str) -> bool:
+    """Whether a masked LM's pieces are the student's, which then learns from samples as they were drawn."""
+    return bool(load_tokenizer(mlm).get_vocab() == job.tokenizer.get_vocab())
+
+
+@dataclass(frozen=True)
+class _Members:
+    """The rows of a pool in order: the target's texts with their samples, then the source's."""
+
+    job: Job
+    settings: L2ASettings
+    made: dict[str, Merged]
+
+    def __iter__(self) -> Iterator[tuple[str, Example]]:
+        """Domain and example, without labels: nobody learns from them here."""
+        if "target" in self.made:
+            yield from (("target", replace(example, label=None)) for example in self.made["target"])
+        if self.job.source is None or self.settings.learn_from == "target":
+            return
+        match self.settings.source_text:
+            case "original":
+                source: Any = self.job.source.texts
+            case "sampled":
+                source = self.made["source"].copies_only()
+            case "both":
+                source = self.made["source"]
+        yield from (("source", replace(example, label=None)) for example in source)
+
+    def examples(self) -> Iterator[Example]:
+        """Without their domains."""
+        return (example for _, example in self)
+
+
+def _write(members: _Members, as_drawn: bool, folder: Path) -> None:
+    """What the stage leaves."""
+    texts = written(members.examples(), folder / "texts.arrow", pieces=as_drawn)
+    encode(texts.examples, members.job.tokenizer, members.job.max_length, folder / ROWS)
+    (folder / "texts.arrow").unlink()
+    _write_texts(members, folder / TEXTS)
+    write_members(members.examples(), folder)
+    table = pq.read_table(folder / TEXTS, columns=["domain", "copy", "distance", "open"])
+    source = np.array(table.column("domain").to_pylist()) == "source"
+    known = {name: table.column(name).to_numpy() for name in ("copy", "distance", "open")}
+    save_file({name: torch.from_numpy(np.array(v)) for name, v in {"source": source, **known}.items()}, folder / FACTS)
+    if "target" in members.made:
+        files.write_json(folder / QUALITY, quality(members.made["target"], None))
+
+
+def write_members(examples: Iterable[Example], folder: Path) -> None:
+    """Write the rows of a pool as they were drawn."""
+    with pq.ParquetWriter(folder / MEMBERS, SCHEMA) as writer:
+        for block in blocks(examples):
+            writer.write_table(table_of(block))
+
+
+def members_of(folder: Path) -> Iterator[Example]:
+    """The rows that `write_members` wrote; what was not drawn has no `Example.sample`."""
+    for batch in pq.ParquetFile(folder / MEMBERS).iter_batches(batch_size=1024):
+        yield from examples_of(pa.Table.from_batches([batch]))
+
+
+def _write_texts(members: _Members, target: Path) -> None:
+    """Texts for people and other programs: where each comes from, how far from there, and how likely."""
+    with pq.ParquetWriter(target, _SCHEMA) as writer:
+        domains = (domain for domain, _ in members)
+        for block in blocks(members.examples()):
+            rows = [_row(next(domains), example) for example in block]
+            columns = [
+                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _SCHEMA, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+
+
+def _row(domain: str, example: Example) -> tuple[Any, ...]:
+    sample = example.sample
+    drawn = (0, 0, None) if sample is None else (len(sample.places), sample.open, sample.log_probability)
+    return (example.text, example.pair, domain, example.row, example.copy, *drawn)
+
+
+def _opened(place: StageRun, settings: L2ASettings, run: Run) -> Pool:
+    rows, known = EncodedRows.open(place.result / ROWS), load_file(place.result / FACTS)
+    original = (known["copy"] == 0) & ~known["source"]
+    facts = Facts(
+        source=known["source"],
+        fixed=torch.zeros_like(original) if settings.act_on_originals else original,
+        distance=known["distance"],
+        share=(known["distance"] / known["open"].clamp(min=1)).float(),
+    )
+    epoch = np.arange(len(rows))
+    if settings.balanced:
+        epoch = balanced(known["source"].numpy(), run.rng("balance"))
+    return Pool(rows, facts.to(run.device), place.result, epoch)
+
+
+def balanced(source: np.ndarray, rng: np.random.Generator) -> Int[np.ndarray, " epoch"]:
+    """All rows, those of the smaller domain as often as it takes to be as many as the others.
+
+    Example:
+        >>> balanced(np.array([True, True, True, True, False, False]), np.random.default_rng(0)).tolist()
+        [0, 1, 2, 3, 4, 5, 4, 5]
+    """
+    domains = [np.flatnonzero(source), np.flatnonzero(~source)]
+    largest = max(map(len, domains))
+    repeated = [
+        np.concatenate([np.tile(rows, largest // len(rows)), rng.permutation(rows)[: largest % len(rows)]])
+        for rows in domains
+        if len(rows)
+    ]
+    return np.concatenate(repeated)

@@ -1,0 +1,83 @@
+"""What users say about L2A."""
+
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+from tinybert.augmenters.stationary import StationarySettings
+from tinybert.selectors.policy import PolicySettings
+from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings
+from tinybert.stages.fine_tune import TeacherData
+from tinybert.types import Stage
+
+
+@dataclass(frozen=True)
+class L2ASettings(StationarySettings):
+    """Settings of the group `l2a`: those of the stationary distribution, and those of everything around it.
+
+    Attributes:
+        selector: Who chooses among the samples; `keep_all` is the control.
+        policy: How it sees and learns.
+        learn_from: Which domains' texts the student sees.
+        target_samples: Of each target text.
+        source_samples: Of each source text, where they are sampled.
+        source_text: The source domain contributes samples, its texts as they are, or both.
+        source_limit: So many source texts at most, drawn once; None = all.
+        balanced: Texts of the smaller domain are repeated until both are equally many.
+        act_on_originals: The target's own texts may be dropped too.
+        reward: What the policy is rewarded by: the metric on dev (accuracy, Pearson's correlation), or the loss there.
+            `literal` is the metric, and the generator's weights are those of Eq. 9 as it is printed.
+        reward_every: Updates between two measurements of it.
+        reward_eval_size: Rows of dev it is measured on, drawn once; None = all.
+        teacher_data: What a teacher without a head is fine-tuned on; None = on source then target where the source
+            has labels, else on the target.
+        train_generator: After each epoch the masked LM learns from the samples, the more the likelier the policy is to
+            keep them, and fills their places anew.
+        kappa: Temperature of those weights; None = alpha.
+        generator: How it learns; an epoch of it after each of the student.
+    """
+
+    selector: Literal["reinforced", "keep_all"] = "reinforced"
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    learn_from: Literal["both", "target", "source"] = "both"
+    target_samples: int = 20  # Feng et al. 2021, section 4.3; so is the next
+    source_samples: int = 1
+    source_text: Literal["sampled", "original", "both"] = "sampled"
+    source_limit: int | None = None
+    balanced: bool = False
+    act_on_originals: bool = False
+    reward: Literal["metric", "neg_val_loss", "literal"] = "metric"
+    reward_every: int = 1
+    reward_eval_size: int | None = None
+    teacher_data: TeacherData | None = "target"
+    train_generator: bool = False
+    kappa: float | None = None
+    generator: Stage = field(default_factory=lambda: Stage(epochs=1, lr=2e-5, schedule="constant"))
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        super().__post_init__()
+        for name in ("target_samples", "source_samples", "source_limit", "reward_every", "reward_eval_size"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.kappa is not None and not 0 < self.kappa < float("inf"):
+            raise ValueError(f"kappa must be positive and finite, got {self.kappa}")
+        if self.train_generator and self.selector == "keep_all":
+            raise ValueError("train_generator weighs samples by the policy, which selector=keep_all does not have")
+        if self.generator.epochs != 1:
+            raise ValueError(f"generator.epochs: the generator learns one epoch at a time, got {self.generator.epochs}")
+
+    @property
+    def samples_source(self) -> bool:
+        """Whether source texts are rewritten."""
+        return self.learn_from != "target" and self.source_text != "original"
+
+    def stationary(self, *, source: bool = False) -> StationarySettings:
+        """The distribution of a domain; source texts, of which there are many, take the fill of one forward pass."""
+        known = {known.name: getattr(self, known.name) for known in fields(StationarySettings)}
+        return StationarySettings(**(known | ({"fill": "joint"} if source else {})))
+
+    def augmenting(self, *, source: bool = False) -> AugmentGroups:
+        """The same as settings of augmentation."""
+        copies = self.source_samples if source else self.target_samples
+        method = AugmentSettings(method="stationary", copies=copies)
+        return AugmentGroups(augment=method, l2a=self.stationary(source=source))

@@ -1,0 +1,20 @@
+"""A random masked LM."""
+
+from typing import Any
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def model(tiny_model: Any) -> Any:
+    """Its network, of one layer."""
+    return tiny_model("bert", 1, head="masked_lm")
+
+
+@pytest.fixture
+def mlm(model: Any, tiny_tokenizer: Any) -> Any:
+    """The masked LM itself."""
+    from tinybert.models.masked_lm import MaskedLM
+
+    return MaskedLM(model, tiny_tokenizer, torch.device("cpu"))

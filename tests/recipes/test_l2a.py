@@ -1,0 +1,222 @@
+"""The claims of L2A's recipe: its pool, its variants, what it leaves, and that a resume changes nothing."""
+
+import math
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from safetensors.torch import load_file
+
+import tinybert
+from recipes.workshop import equal, pairs, ratings, read, stage, trained
+from tinybert.data.encoded import EncodedRows
+from tinybert.errors import UserError
+
+HEADED = ("teacher.accept_weak=true",)
+PAPER = ("l2a.train_generator=true", "l2a.source_text=sampled", "l2a.min_edits=0", "l2a.fill=independent")
+
+
+@pytest.fixture
+def make(workshop):
+    """`make(*settings)`: a run by a teacher with a head; returns its folder."""
+
+    def made(*settings: str, name: str = "run", **changes):
+        if not workshop.path("teacher").exists():
+            workshop.model(classes=changes.pop("classes", ("neg", "pos")))
+        workshop.distill("l2a", also=(*HEADED, *settings), output=workshop.path(name), **changes)
+        return workshop.path(name)
+
+    return made
+
+
+def pool(run):
+    return pq.read_table(run / "augmented" / "augmented.parquet").to_pylist()
+
+
+def test__the_pool_holds_what_it_should(make, workshop):
+    run = make("l2a.source_limit=10")
+    rows = pool(run)
+    target = [row for row in rows if row["domain"] == "target"]
+    source = [row for row in rows if row["domain"] == "source"]
+    assert (len(target), len(source)) == (24 * 3, 10)
+    assert all(row["distance"] >= 1 and row["log_probability"] < 0 for row in target if row["copy"] > 0)
+    assert all(row["distance"] == 0 and row["log_probability"] is None for row in source)
+    originals = {line.split("\t")[0] for line in workshop.path("source.tsv").read_text().splitlines()[1:]}
+    assert {row["text"] for row in source} <= originals
+    encoded = EncodedRows.open(stage(run, "pool") / "result" / "rows.arrow")
+    assert len(encoded) == len(rows)
+    assert encoded.labels is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "target", "source"),
+    [
+        (("l2a.learn_from=target",), 72, 0),
+        (("l2a.learn_from=source",), 0, 24),
+        (("l2a.learn_from=source", "l2a.source_text=sampled", "l2a.source_samples=2"), 0, 48),
+        (("l2a.source_text=both",), 72, 48),
+    ],
+)
+def test__variants_learn_from_what_they_say(make, settings, target, source):
+    domains = [row["domain"] for row in pool(make(*settings, "distill.epochs=1"))]
+    assert (domains.count("target"), domains.count("source")) == (target, source)
+
+
+def test__samples_are_learnt_from_as_they_were_drawn(make, tiny_tokenizer):
+    """The pieces of a sample, also where its text would be read as others."""
+    run = make("distill.epochs=1")
+    encoded = EncodedRows.open(stage(run, "pool") / "result" / "rows.arrow")
+    members = pq.read_table(stage(run, "pool") / "result" / "members.parquet").to_pylist()
+    for number, member in enumerate(members):
+        pieces = encoded.batch(np.array([number])).input_ids[0].tolist()
+        sample = member["sample"]
+        assert pieces == (tiny_tokenizer(member["text"]).input_ids if sample is None else sample["pieces"])
+
+
+def test__selection_is_written_down_and_originals_are_never_dropped(make):
+    run = make("l2a.policy.init_keep=0.01", "l2a.reward_every=2")
+    selection = read(run / "augmented" / "selection.json")
+    assert len(selection["episodes"]) == 2
+    for episode in selection["episodes"]:
+        assert 0 <= episode["kept"] < 0.3
+        assert set(episode["kept_by_domain"]) == {"target", "source"}
+        assert len(episode["rewards"]) == 12  # 96 rows, 8 a batch
+        assert math.isclose(sum(episode["rewards"]), episode["return"], abs_tol=1e-9)
+    assert {"text", "domain", "distance", "chance"} <= set(selection["most"][0])
+    assert read(run / "metrics.json")["selection"] == selection
+    lines = [line for line in read(run / "metrics.jsonl") if line["stage"] == "distill" and "kept" in line]
+    assert sum(line["kept"] for line in lines) >= 2 * 24
+
+
+def test__keep_all_is_the_control(make):
+    run = make("l2a.selector=keep_all")
+    assert not (run / "augmented" / "selection.json").exists()
+    lines = [line for line in read(run / "metrics.jsonl") if line["stage"] == "distill" and "kept" in line]
+    assert all(line["kept"] == 8 for line in lines)
+
+
+def test__balance_repeats_the_smaller_domain(make):
+    run = make("l2a.balanced=true", "l2a.selector=keep_all", "distill.epochs=1")
+    lines = [line for line in read(run / "metrics.jsonl") if line["stage"] == "distill" and "kept" in line]
+    assert sum(line["kept"] for line in lines) == 2 * 72  # 24 source rows as often as it takes
+
+
+@pytest.mark.parametrize("name", ["attention", "hidden", "prediction"])
+def test__any_objective_can_be_switched_off(make, name):
+    run = make(f"objective.{name}=false", "distill.epochs=1")
+    terms = [
+        set(line["terms"]) for line in read(run / "metrics.jsonl") if line["stage"] == "distill" and "terms" in line
+    ]
+    assert set.union(*terms) == {"attention", "hidden", "prediction"} - {name}
+
+
+def test__scores_are_learnt_and_rewarded_by_correlation(workshop):
+    workshop.model(classes=())
+    workshop.splits(ratings)
+    workshop.masked_lm()
+    workshop.data("source.tsv", ratings(24, 7))
+    workshop.distill("l2a", also=HEADED)
+    selection = read(workshop.path("run") / "augmented" / "selection.json")
+    assert all(-1 <= episode["after"] <= 1 for episode in selection["episodes"])
+    assert [bins[0] for bins in selection["episodes"][0]["response"]] == [0.05]  # a score has no doubt
+
+
+def test__pairs_are_sampled_on_both_sides(workshop):
+    workshop.model(classes=("neg", "pos"))
+    workshop.splits(pairs)
+    workshop.masked_lm()
+    workshop.data("source.tsv", pairs(24, 7))
+    workshop.distill("l2a", also=(*HEADED, "distill.epochs=1"))
+    rows = pool(workshop.path("run"))
+    original = {row["origin"]: row for row in rows if row["domain"] == "target" and row["copy"] == 0}
+    drawn = [row for row in rows if row["domain"] == "target" and row["copy"] > 0]
+    for side in ("text", "pair"):
+        assert any(row[side] != original[row["origin"]][side] for row in drawn)
+
+
+def test__without_a_source_there_are_samples_of_the_target_only(make, capsys):
+    run = make(source=None)
+    assert {row["domain"] for row in pool(run)} == {"target"}
+    assert "no --source" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"source": None, "also": (*HEADED, "l2a.learn_from=source")}, "--source is missing"),
+        ({"also": ("l2a.selector=keep_all", "l2a.train_generator=true")}, "keep_all"),
+        ({"also": ("objective.attention=0", "objective.hidden=0", "objective.prediction=0")}, "objective"),
+        ({"also": ("l2a.alpha=0",)}, "alpha"),
+    ],
+)
+def test__what_cannot_be_is_refused_in_a_line(workshop, changes, complaint):
+    workshop.model(classes=("neg", "pos"))
+    with pytest.raises(UserError, match=complaint):
+        workshop.distill("l2a", **changes)
+
+
+def test__a_teacher_without_a_head_learns_source_first_where_that_has_labels(workshop):
+    workshop.distill("l2a", also=HEADED)
+    names = [path.name.partition("-")[2] for path in sorted((workshop.path("run") / "stages").glob("[0-9]*"))]
+    assert names == ["teacher_source", "teacher", "birth", "pool", "distill"]
+
+
+def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):
+    run = make(*PAPER, "l2a.generator.lr=1e-2", "distill.epochs=3")
+    place = stage(run, "generator")
+    editions = [stage(run, "pool") / "result", *(place / f"edition-{n}" / "result" for n in (1, 2))]
+    drawn = [pq.read_table(edition / "members.parquet").to_pylist() for edition in editions]
+    assert not (place / "edition-3").exists()  # after the last epoch there is nothing to draw for
+    changed = 0
+    for first, *later in zip(*drawn, strict=True):
+        for other in later:
+            assert (other["row"], other["copy"]) == (first["row"], first["copy"])
+            if first["sample"] is None:
+                assert other["text"] == first["text"]
+                continue
+            assert other["sample"]["places"] == first["sample"]["places"]
+            changed += other["sample"]["pieces"] != first["sample"]["pieces"]
+    assert changed > 24
+    weights = [load_file(place / f"generator-{n}" / "result" / "student.safetensors") for n in (1, 2)]
+    assert not equal(*weights)
+    rows = EncodedRows.open(editions[2] / "rows.arrow")
+    for number, member in enumerate(drawn[2]):
+        if member["sample"] is not None:
+            assert rows.batch(np.array([number])).input_ids[0].tolist() == member["sample"]["pieces"]
+
+
+@pytest.mark.parametrize("settings", [(), PAPER])
+@pytest.mark.parametrize("at", [3, 12, 17])
+def test__a_killed_run_ends_with_the_same_student_and_the_same_policy(make, monkeypatch, settings, at):
+    """A stop after some update, resumed: 12 is the last of the first episode."""
+    import importlib
+
+    fit = importlib.import_module("tinybert.engine.fit")
+    whole = make(*settings, name="whole")
+    real, done = fit.update, []
+
+    def stopping(learner, *others):
+        loss = real(learner, *others)
+        if learner.place.name == "distill" and not done and learner.now.step == at:
+            done.append(at)
+            learner.run.stop_signal = 15
+        return loss
+
+    monkeypatch.setattr(fit, "update", stopping)
+    with pytest.raises(tinybert.errors.Interrupted):
+        make(*settings, name="cut")
+    cut = make(*settings, name="cut")
+    assert equal(trained(whole, "distill"), trained(cut, "distill"))
+    assert read(whole / "augmented" / "selection.json") == read(cut / "augmented" / "selection.json")
+
+
+@pytest.mark.parametrize("preset", ["paper", "ancestor", "paper-literal", "practical", "small"])
+def test__every_preset_runs(make, preset):
+    run = make("distill.epochs=2", name=preset, config=preset)
+    assert read(run / "metrics.json")["preset"] == preset
+    assert all(math.isfinite(line["loss"]) for line in read(run / "metrics.jsonl") if "loss" in line)
+
+
+def test__the_same_seed_makes_the_same_policy(make):
+    first, second = (read(make(name=name) / "augmented" / "selection.json") for name in ("a", "b"))
+    assert first == second

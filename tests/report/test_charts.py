@@ -1,0 +1,26 @@
+"""Curves: their ticks, and that what is marked lies on them."""
+
+from tinybert.report.charts import Frame, dev_chart, line_chart
+from tinybert.report.read import StageLog
+
+
+def test__the_best_point_lies_on_the_curve_however_far_the_figure_rose():
+    stage = StageLog("distill", dev={10.0: 0.05, 20.0: 0.8, 30.0: 0.7})
+    chart = dev_chart(stage, "pearson")
+    x, y, label = chart.mark
+    assert f"{x:.2f},{y:.2f}" in chart.series[0].points.split()
+    assert label == "best 0.800"
+    assert not chart.logarithmic
+
+
+def test__there_are_no_half_steps():
+    for end in (1.0, 2.0, 3.0, 7.0):
+        chart = line_chart("Return", "", {"return": [(1.0, 0.5), (end, 0.25)]}, str, Frame("episode", start=1.0))
+        assert chart.x[0].label == "1" if end < 5 else "5"
+        assert all(tick.place == 100 * (float(tick.label) - 1) / (end - 1) for tick in chart.x if end > 1)
+
+
+def test__corners_widen_the_plot():
+    line = [(0.0, 0.5), (10.0, 0.5)]
+    chart = line_chart("Share", "", {"kept": line}, str, Frame(corners=[(0.0, 0.0), (20.0, 1.0)]))
+    assert chart.series[0].points == "0.00,50.00 50.00,50.00"

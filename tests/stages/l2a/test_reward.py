@@ -1,0 +1,45 @@
+"""Rewards: rows drawn so that all labels have their share, and the two measures."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinybert.data.task import Task
+from tinybert.stages.l2a.reward import evenly, mean_loss
+
+
+@given(counts=st.lists(st.integers(1, 60), min_size=2, max_size=4), share=st.floats(0.05, 1), seed=st.integers(0, 99))
+def test_evenly__gives_every_class_its_share(counts, share, seed):
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    count = max(1, int(share * len(labels)))
+    drawn = evenly(labels, count, np.random.default_rng(seed))
+    assert len(set(drawn.tolist())) == count
+    assert drawn.tolist() == sorted(drawn.tolist())
+    for label, all_ in enumerate(counts):
+        assert abs((labels[drawn] == label).sum() - all_ * count / len(labels)) <= 1
+
+
+def test_evenly__spreads_scores_and_takes_every_row_equally_often():
+    scores = np.random.default_rng(0).random(40)
+    ranks = scores.argsort().argsort()
+    seen = np.zeros(40)
+    for seed in range(400):
+        drawn = evenly(scores, 10, np.random.default_rng(seed))
+        assert sorted(ranks[drawn] // 4) == list(range(10))
+        seen[drawn] += 1
+    assert abs(seen / 400 - 0.25).max() < 0.1
+
+
+def test_mean_loss__is_the_cross_entropy_of_the_gold_class():
+    logits = np.array([[0.0, 1.0], [2.0, 0.0]], np.float32)
+    task = Task("classification", ("no", "yes"), 1)
+    expected = (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(2))) / 2
+    assert mean_loss(logits, np.array([1, 1]), task) == pytest.approx(expected, rel=1e-5)
+
+
+def test_mean_loss__of_scores_is_the_mean_squared_error():
+    logits = np.array([[1.0], [3.0]], np.float32)
+    assert mean_loss(logits, np.array([0.0, 1.0]), Task("regression")) == pytest.approx(2.5)
