@@ -114,8 +114,8 @@ class Bench:
         teacher = remembered(teacher, objective.needs_teacher, self.rows, place, budget)
         stage = Stage(epochs=1000, batch_size=32)
         learner = Learner(self.student(), objective, KeepAll(), stage, place, len(self.rows))
-        for indices in learner.remaining_batches(self.rows):
-            update(learner, teacher, self.rows, indices)
+        for rows, indices in learner.remaining_batches(lambda _: self.rows):
+            update(learner, teacher, rows, indices)
             yield len(indices)
 
     def plain_steps(self, objective: Objective) -> Iterator[int]:

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,9 @@ def plan(asked: Order) -> dict[str, Any]:
         learnt = np.repeat(lengths, 1 + copies)
         result["augmentation"] = {"method": groups.augment.method, "copies": copies, "rows_at_most": len(learnt)}
         stages.append(_augmentation(asked, groups, lengths, copies))
+    no_rows = np.zeros(0, np.int32)
+    source = no_rows if splits.source is None else _lengths(splits.source.texts, asked.settings)
+    learnt = asked.settings.epoch_of(learnt, source)
     result["stages"] = [*stages, *_stages(asked, teacher, student, learnt, fine_tuned)]
     result["runs"] = asked.settings.seeds or 1
     result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
@@ -116,6 +119,7 @@ def _data(asked: Order) -> tuple[Splits, np.ndarray, Mapping[str, np.ndarray]]:
         rejected_to=None,
         source=asked.data["source"],
     )
+    splits = replace(splits, source=settings.used_source(splits.source, np.random.default_rng(0)))
     lengths = _lengths(splits.train, settings)
     return splits, lengths, _fine_tuned(asked, splits.source, lengths)
 

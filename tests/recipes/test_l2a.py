@@ -80,6 +80,7 @@ def test__selection_is_written_down_and_originals_are_never_dropped(make):
     for episode in selection["episodes"]:
         assert 0 <= episode["kept"] < 0.3
         assert set(episode["kept_by_domain"]) == {"target", "source"}
+        assert set(episode["kept_by_class"]) == {"neg", "pos"}
         assert len(episode["rewards"]) == 12  # 96 rows, 8 a batch
         assert math.isclose(sum(episode["rewards"]), episode["return"], abs_tol=1e-9)
     assert {"text", "domain", "distance", "chance"} <= set(selection["most"][0])
@@ -115,7 +116,7 @@ def test__scores_are_learnt_and_rewarded_by_correlation(workshop):
     workshop.splits(ratings)
     workshop.masked_lm()
     workshop.data("source.tsv", ratings(24, 7))
-    workshop.distill("l2a", also=HEADED)
+    workshop.distill("l2a", also=(*HEADED, "l2a.reward=metric"))
     selection = read(workshop.path("run") / "augmented" / "selection.json")
     assert all(-1 <= episode["after"] <= 1 for episode in selection["episodes"])
     assert [bins[0] for bins in selection["episodes"][0]["response"]] == [0.05]  # a score has no doubt

@@ -51,6 +51,11 @@ def read(folder: Path, *episodes: object, **ends: object) -> Selection:
         ([episode(), episode(0.75, 0.25)], {}, "The policy came to keep more of target and less of source"),
         ([episode(0.75), episode(0.5)], {}, "The policy came to keep less of target"),
         (
+            [episode(), episode(0.75, 0.25, kept_by_class={"neg": 0.9, "pos": 0.1})],
+            {},
+            "The policy chooses by class, which makes a student that prefers a class",
+        ),
+        (
             [episode(), episode(response=[[0.25, 0.25], [0.75, 0.75]])],
             {},
             "The policy came to prefer other samples, but keeps as much of each domain as in the first episode",

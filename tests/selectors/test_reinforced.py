@@ -224,6 +224,7 @@ def test__episodes_count_by_domain_distance_and_doubt():
     assert episode["kept_by_domain"]["target"] == pytest.approx(acted[[1, 3]].mean().item())
     assert episode["kept_by_distance"]["0"] == pytest.approx(acted[2].item())  # row 3; row 0 is fixed
     assert {"1", "2"} <= set(episode["kept_by_distance"])
+    assert episode["kept_by_class"] == [0.0, pytest.approx(acted.mean().item())]  # the teacher sees class 1 throughout
     assert all(0 <= doubt <= 1 and 0 <= chance <= 1 for doubt, chance in episode["response"])
     ends = chooser.extremes()
     assert {int(row) for row, _ in ends["most"]} == {1, 2, 3, 4}

@@ -8,6 +8,9 @@ depart from it even in the preset `paper`: the target's own texts are always lea
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+from jaxtyping import Int
+
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain, limited
 from tinybert.engine.evaluate import judge_on
@@ -23,7 +26,7 @@ from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.chooser import chooser
 from tinybert.stages.l2a.generator import generator_of
 from tinybert.stages.l2a.journal import Journal
-from tinybert.stages.l2a.pool import pool_of
+from tinybert.stages.l2a.pool import epoch_of, pool_of
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
 from tinybert.stages.teacher import TeacherSettings, qualified_teacher
@@ -53,6 +56,16 @@ class Config(Flags):
             return self.l2a.teacher_data
         return "target" if source is None or source.labelled is None else "source_then_target"
 
+    def used_source(self, source: SourceDomain | None, rng: np.random.Generator, /) -> SourceDomain | None:
+        """At most so many rows as `l2a.source_limit` says."""
+        return None if source is None else limited(source, self.l2a.source_limit, rng)
+
+    def epoch_of(
+        self, target: Int[np.ndarray, " target"], source: Int[np.ndarray, " source"], /
+    ) -> Int[np.ndarray, " epoch"]:
+        """The pool, balanced where that is wanted."""
+        return epoch_of(target, source, self.l2a)
+
     def augmenting(self) -> AugmentGroups | None:
         """The samples of the target; None where nothing is drawn by a masked LM."""
         settings = self.l2a
@@ -64,14 +77,15 @@ class Config(Flags):
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, student, samples; in each epoch the policy chooses, the student learns, the policy is rewarded."""
     settings = config.l2a
-    job = replace(job, source=_source(job, settings, run))
+    job = replace(job, source=config.used_source(job.source, run.rng("source")))
+    _refuse_nothing(job, settings, run)
     model = qualified_teacher(job, config.teacher, config.fine_tune, run, config.domains(job.source))
     newborn = born(job, model, config.student, run)
     student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
 
     # Alg. 1, lines 2 and 3: samples z ~ P_s(z|x) of both domains, drawn once.
     pool = pool_of(job, settings, config.mlm, run)
-    journal = Journal(pool, run)
+    journal = Journal(pool, job.task.classes, run)
     journal.begin()
 
     # Lines 4 to 15: states, actions, updates and rewards, batch by batch; the policy learns at the end of an epoch,
@@ -88,11 +102,10 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     return Outcome(student, model)
 
 
-def _source(job: Job, settings: L2ASettings, run: Run) -> SourceDomain | None:
-    """The source domain, as far as it is used."""
+def _refuse_nothing(job: Job, settings: L2ASettings, run: Run) -> None:
+    """Without a source there is the target; unless that is not to be learnt from."""
     if job.source is not None:
-        return limited(job.source, settings.source_limit, run.rng("source"))
+        return
     if settings.learn_from == "source":
         raise UserError("--source is missing: l2a.learn_from=source learns from its texts")
     run.log.say("l2a: no --source; the student learns from samples of the target only")
-    return None

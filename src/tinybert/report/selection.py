@@ -11,6 +11,7 @@ from tinybert.report.read import Line, RunFiles
 from tinybert.report.values import mapping, number
 
 _SAME = 0.05  # shares closer than this are called the same: so much moves by chance where samples are few
+_CHOSEN = 0.2  # classes whose shares are farther apart are chosen between
 _BARS = 24  # distances; more would make a long list
 
 _Text = Callable[[float], str]
@@ -55,10 +56,11 @@ class Selection(NamedTuple):
 
 
 class _Episode(NamedTuple):
-    """What was noted of an episode; shares by domain and by distance, chances over per cent of entropy."""
+    """What was noted of an episode; shares by domain, class and distance, chances over per cent of entropy."""
 
     kept: float | None
     domains: Mapping[str, float]
+    classes: Mapping[str, float]
     distances: Mapping[str, float]
     response: Line
     rewards: Sequence[float]
@@ -97,6 +99,8 @@ def _verdict(episodes: Sequence[_Episode], chances: Sequence[float]) -> str:
         return "There was one episode: whether the policy changed cannot be seen"
     by_domain = _changes(first.domains, last.domains)
     by_entropy = [abs(change) for change in _changes(dict(first.response), dict(last.response)).values()]
+    if last.classes and max(last.classes.values()) - min(last.classes.values()) >= _CHOSEN:
+        return "The policy chooses by class, which makes a student that prefers a class"
     if moved := [name for name, change in by_domain.items() if abs(change) >= _SAME]:
         told = (f"{'more' if by_domain[name] > 0 else 'less'} of {words.readable(name)}" for name in moved)
         return f"The policy came to keep {' and '.join(told)}"
@@ -117,6 +121,9 @@ def _sentences(episodes: Sequence[_Episode], chances: Sequence[float]) -> Iterat
     for name in episodes[-1].domains:
         if told := _course([episode.domains.get(name) for episode in episodes], words.percent):
             yield f"Of {words.readable(name)} it kept {told}."
+    if classes := episodes[-1].classes:
+        told = ", ".join(f"{words.percent(share)} of {name}" for name, share in classes.items())
+        yield f"By the teacher’s class it kept {told} in the last episode."
     if chances:
         least, most = words.percent(min(chances)), words.percent(max(chances))
         yield f"When it last saw them, it gave samples chances from {least} to {most} to be kept."
@@ -236,6 +243,7 @@ def _episode(entry: Mapping[str, Any]) -> _Episode:
     return _Episode(
         number(entry.get("kept")),
         _shares(entry.get("kept_by_domain")),
+        _shares(entry.get("kept_by_class")),
         _shares(entry.get("kept_by_distance")),
         sorted((100 * doubt, chance) for doubt, chance in points if doubt is not None and chance is not None),
         [reward for value in _listed(entry, "rewards") if (reward := number(value)) is not None],

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tinybert.selectors.features import Facts
+from tinybert.selectors.features import Facts, entropy
 
 BINS = 10  # of the teacher's entropy, from 0 to that of an even guess
 DOMAINS = ("target", "source")
@@ -21,27 +21,29 @@ class Episode:
     Attributes:
         seen: By domain and distance, samples.
         kept: By domain and distance, the sum of their weights.
+        classes: By the class that the teacher sees: samples, and the sum of their weights; one row for scores.
         response: By bin of the teacher's entropy: samples, and the sum of their chances to be kept.
         rewards: One per update.
     """
 
     seen: Float[Tensor, "domain distance"]
     kept: Float[Tensor, "domain distance"]
+    classes: Float[Tensor, "label 2"]
     response: Float[Tensor, "bin 2"]
     rewards: list[float] = field(default_factory=list)
 
     @staticmethod
-    def begun(facts: Facts) -> "Episode":
+    def begun(facts: Facts, outputs: int) -> "Episode":
         """With nothing counted yet."""
         sizes = 2, int(facts.distance.max()) + 1 if len(facts) else 1
-        return Episode(torch.zeros(sizes), torch.zeros(sizes), torch.zeros(BINS, 2))
+        return Episode(torch.zeros(sizes), torch.zeros(sizes), torch.zeros(outputs, 2), torch.zeros(BINS, 2))
 
     def count(
         self,
         facts: Facts,
         weights: Float[Tensor, " batch"],
         chances: Float[Tensor, " batch"],
-        doubt: Float[Tensor, " batch"],
+        teacher: Float[Tensor, "batch label"],
     ) -> None:
         """Count some samples.
 
@@ -49,13 +51,15 @@ class Episode:
             facts: Of these samples.
             weights: How much each counted.
             chances: pi(a = 1 | s).
-            doubt: The teacher's entropy, as a share of the largest there is.
+            teacher: Its logits.
         """
+        one = torch.ones(len(weights))
         cells = facts.source.long().cpu(), facts.distance.long().cpu()
-        self.seen.index_put_(cells, torch.ones(len(weights)), accumulate=True)
+        self.seen.index_put_(cells, one, accumulate=True)
         self.kept.index_put_(cells, weights.float().cpu(), accumulate=True)
-        bins = (doubt.cpu() * BINS).long().clamp(0, BINS - 1)
-        self.response.index_add_(0, bins, torch.stack([torch.ones(len(weights)), chances.float().cpu()], dim=1))
+        self.classes.index_add_(0, teacher.argmax(dim=1).cpu(), torch.stack([one, weights.float().cpu()], dim=1))
+        bins = (doubt(teacher).cpu() * BINS).long().clamp(0, BINS - 1)
+        self.response.index_add_(0, bins, torch.stack([one, chances.float().cpu()], dim=1))
 
     def summary(self, after: float) -> dict[str, Any]:
         """The episode in plain values.
@@ -70,6 +74,7 @@ class Episode:
             "kept": _share(total, seen),
             "kept_by_domain": {name: _share(kept, all_) for name, kept, all_ in by_domain if all_ > 0},
             "kept_by_distance": {str(d): _share(kept, all_) for d, (kept, all_) in enumerate(by_distance) if all_ > 0},
+            "kept_by_class": [_share(kept, all_) for all_, kept in self.classes],
             "response": [[(b + 0.5) / BINS, _share(s, n)] for b, (n, s) in enumerate(self.response) if n > 0],
             "rewards": self.rewards,
             "return": math.fsum(self.rewards),
@@ -79,12 +84,26 @@ class Episode:
     def state(self) -> dict[str, Tensor]:
         """As tensors, for a checkpoint."""
         rewards = torch.tensor(self.rewards, dtype=torch.float64)
-        return {"seen": self.seen, "kept": self.kept, "response": self.response, "rewards": rewards}
+        counted = {name: getattr(self, name) for name in ("seen", "kept", "classes", "response")}
+        return {**counted, "rewards": rewards}
 
     @staticmethod
     def of_state(state: dict[str, Tensor]) -> "Episode":
         """What `state` gave."""
-        return Episode(state["seen"], state["kept"], state["response"], state["rewards"].tolist())
+        seen, kept, classes, response = (state[name] for name in ("seen", "kept", "classes", "response"))
+        return Episode(seen, kept, classes, response, state["rewards"].tolist())
+
+
+def doubt(teacher: Float[Tensor, "batch label"]) -> Float[Tensor, " batch"]:
+    """The teacher's entropy as a share of the largest there is; 0 for scores.
+
+    Example:
+        >>> doubt(torch.tensor([[0.0, 0.0], [99.0, 0.0]])).round(decimals=3)
+        tensor([1., 0.])
+    """
+    if teacher.shape[1] == 1:
+        return torch.zeros(len(teacher), device=teacher.device)
+    return entropy(teacher) / math.log(teacher.shape[1])
 
 
 def extremes(chances: Float[Tensor, " row"], fixed: Tensor, count: int = 10) -> dict[str, list[list[float]]]:

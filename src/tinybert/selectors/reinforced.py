@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tinybert.selectors.episodes import Episode, extremes
-from tinybert.selectors.features import Facts, Outputs, Running, entropy, state_of, width_of
+from tinybert.selectors.features import Facts, Outputs, Running, state_of, width_of
 from tinybert.selectors.policy import (
     BETAS,
     Policy,
@@ -51,7 +51,7 @@ class _Choice(NamedTuple):
     states: Float[Tensor, "acted feature"]
     actions: Float[Tensor, " acted"]
     logits: Float[Tensor, " acted"]
-    doubt: Float[Tensor, " acted"]
+    teacher: Float[Tensor, "acted label"]
     kept: float
 
 
@@ -109,7 +109,7 @@ class Reinforced:
         self.chances = torch.full((len(facts),), torch.nan)
         self._pending: list[_Choice] = []
         self._steps: list[_Step] = []
-        self._episode = Episode.begun(facts)
+        self._episode = Episode.begun(facts, outputs)
         self._past: list[tuple[Episode, float]] = []
         self._metric: float | None = None  # of the student as it was when it was last measured
         self._changed, self._since = False, 0
@@ -139,7 +139,7 @@ class Reinforced:
         actions = self.policy.act(logits)
         weights = torch.where(facts.fixed, 1.0, self.policy.weights(actions))
         free = ~facts.fixed
-        found = (batch.rows[free], states[free], actions[free], logits[free], self._doubt(shown.teacher)[free])
+        found = (batch.rows[free], states[free], actions[free], logits[free], shown.teacher[free].detach())
         self._pending.append(_Choice(*found, float(weights.sum())))
         return weights
 
@@ -150,7 +150,7 @@ class Reinforced:
             chances = choice.logits.sigmoid()
             self.chances[choice.rows.cpu()] = chances.cpu()
             weights = self.policy.weights(choice.actions)
-            self._episode.count(self._facts.of(choice.rows), weights, chances, choice.doubt)
+            self._episode.count(self._facts.of(choice.rows), weights, chances, choice.teacher)
         self._steps.append(
             _Step(*(torch.cat(part) for part in zip(*((c.states, c.actions) for c in chosen), strict=True)))
         )
@@ -164,7 +164,7 @@ class Reinforced:
             self._episode.rewards[-1] = self._improvement()
         self._learn(torch.tensor(self._episode.rewards, dtype=torch.float64))
         self._past.append((self._episode, self._metric or 0.0))
-        self._episode, self._steps = Episode.begun(self._facts), []
+        self._episode, self._steps = Episode.begun(self._facts, self._outputs), []
         self._ended(self)
 
     def _improvement(self) -> float:
@@ -174,12 +174,6 @@ class Reinforced:
             return 0.0
         before, self._metric, self._changed = self._metric, self._reward.measure(), False
         return self._metric - before
-
-    def _doubt(self, teacher: Float[Tensor, "batch label"]) -> Float[Tensor, " batch"]:
-        """The teacher's entropy as a share of the largest there is; 0 for scores."""
-        if self._outputs == 1:
-            return teacher.new_zeros(len(teacher))
-        return entropy(teacher.detach()) / torch.tensor(float(self._outputs)).log()
 
     def _learn(self, rewards: Float[Tensor, " update"]) -> None:
         """Eq. 15 over the stored tuples."""

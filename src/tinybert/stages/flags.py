@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
+from jaxtyping import Int
+
 from tinybert.config import FILE, MODEL
 from tinybert.data.source_domain import SourceDomain
 from tinybert.stages.fine_tune import TeacherData
@@ -55,6 +58,16 @@ class Flags:
     def domains(self, _source: SourceDomain | None, /) -> TeacherData:
         """Which labelled domains a network is fine-tuned on, given the second domain."""
         return "target"
+
+    def used_source(self, source: SourceDomain | None, _rng: np.random.Generator, /) -> SourceDomain | None:
+        """As much of the second domain as is used."""
+        return source
+
+    def epoch_of(
+        self, target: Int[np.ndarray, " target"], _source: Int[np.ndarray, " source"], /
+    ) -> Int[np.ndarray, " epoch"]:
+        """The lengths of what a student reads in an epoch, given those of target (with copies) and source."""
+        return target
 
     def unused(self, recipe: str, used: frozenset[str]) -> Iterator[str]:
         """Files that the recipe would not look at, a line each: they are refused instead of ignored silently."""

@@ -33,7 +33,7 @@ from tinybert.selectors.weighted import Weighted
 from tinybert.stages.augmenting.copies import Streams
 from tinybert.stages.augmenting.merged import blocks, written
 from tinybert.stages.job import Job
-from tinybert.stages.l2a.pool import ROWS, Pool, members_of, same_pieces, write_members
+from tinybert.stages.l2a.pool import ROWS, Pool, encode_members, members_of, same_pieces, write_members
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.length import stretched
 from tinybert.types import Example, Sample, Stage, keyed
@@ -136,9 +136,7 @@ class Generator:
             for example in self._redrawn(block, redraw, epoch)
         )
         write_members(members, folder)
-        texts = written(members_of(folder), folder / "texts.arrow", pieces=same_pieces(self.job, self._source))
-        encode(texts.examples, self.job.tokenizer, self.job.max_length, folder / ROWS)
-        (folder / "texts.arrow").unlink()
+        encode_members(members_of(folder), self.job, folder, as_drawn=same_pieces(self.job, self._source))
 
     def _redrawn(
         self, block: Sequence[tuple[bool, Example]], redraw: Mapping[bool, Stationary], epoch: int
@@ -155,13 +153,13 @@ class Generator:
 
     def _original(self, sample: Example, source: bool) -> Example:
         texts = self.job.source.texts if source and self.job.source is not None else self.job.splits.train
-        return texts[int(np.flatnonzero(texts.rows == sample.row)[0])]
+        return texts[int(np.searchsorted(texts.rows, sample.row))]  # rows ascend, whichever were drawn
 
 
 def sample_weights(
     chances: Float[Tensor, " sample"], log_probabilities: Float[Tensor, " sample"], settings: L2ASettings
 ) -> Float[Tensor, " sample"]:
-    """W = exp(r / kappa), but for a factor that a batch's normalisation takes away; at most 1.
+    """Weights w = exp(r / kappa), but for a factor that a batch's normalisation takes away; at most 1.
 
     r = pi(z); with `reward=literal` r = log P_s + pi, Eq. 9 as it is printed, by which unlikely samples count nothing.
 

@@ -1,5 +1,6 @@
 """What people may want to see of a run of L2A: the pool's texts, and what the policy made of them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,12 @@ class Journal:
 
     Attributes:
         pool: What there was to choose from.
+        classes: Names of the classes; empty = scores.
         run: In whose folder it is written.
     """
 
     pool: Pool
+    classes: Sequence[str]
     run: Run
 
     def begin(self) -> None:
@@ -31,12 +34,17 @@ class Journal:
 
     def note(self, selector: Reinforced) -> None:
         """Write down the episodes so far, and which samples the policy likes most and least now."""
-        episodes = selector.episodes
+        episodes = [self._named(episode) for episode in selector.episodes]
         ends = {name: [self._sample(*pair) for pair in pairs] for name, pairs in selector.extremes().items()}
         files.write_json(self.run.folder / FOLDER / SELECTION, {"episodes": episodes, **ends})
         last = episodes[-1]
         kept = ", ".join(f"{share:.2f} of {domain}" for domain, share in last["kept_by_domain"].items())
         self.run.log.say(f"l2a: episode {len(episodes)}: kept {kept or 'nothing'}; the return is {last['return']:+.4f}")
+
+    def _named(self, episode: Mapping[str, Any]) -> dict[str, Any]:
+        """An episode with the names of the classes; without them where the teacher gives scores."""
+        by_class = dict(zip(self.classes, episode["kept_by_class"], strict=False))
+        return {**episode, "kept_by_class": by_class}
 
     def _sample(self, row: float, chance: float) -> dict[str, Any]:
         (found,) = self.pool.texts([int(row)])

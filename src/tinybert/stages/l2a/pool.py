@@ -18,6 +18,7 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.models.loading import load_tokenizer
 from tinybert.run import Run, StageRun
+from tinybert.samplers.edit_distance import described
 from tinybert.selectors.features import Facts
 from tinybert.stages.augment import QUALITY, TEXTS
 from tinybert.stages.augmenting.copies import SCHEMA, examples_of, table_of
@@ -27,6 +28,7 @@ from tinybert.stages.augmenting.methods import METHODS, Kit
 from tinybert.stages.augmenting.quality import quality
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.settings import L2ASettings
+from tinybert.stages.reading import encoded
 from tinybert.types import Example
 
 ROWS, FACTS, MEMBERS = "rows.arrow", "facts.safetensors", "members.parquet"
@@ -85,6 +87,8 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
     for kit in kits.values():
         inputs |= METHODS["stationary"].inputs(kit)
     ready = {domain: METHODS["stationary"].prepare(kit, run) for domain, kit in kits.items()}
+    for domain, kit in kits.items():
+        run.log.say(f"l2a: {domain}: {_law(job, kit, run)}")
     place = run.stage("pool", {**inputs, "seed": run.seed, "data.max_length": job.max_length})
     if run.is_main and not place.finished:
         made = {
@@ -117,6 +121,14 @@ def _kits(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, Kit]:
         )
         for domain, texts in origins.items()
     }
+
+
+def _law(job: Job, kit: Kit, run: Run) -> str:
+    """What the law of distances means for the texts at hand, by their lengths without special pieces."""
+    lengths = encoded(kit.originals, job.tokenizer, job.max_length, run).lengths
+    special = job.tokenizer.num_special_tokens_to_add(pair=job.task.paired)
+    distance = kit.groups.l2a.distance(len(load_tokenizer(kit.needed_mlm).get_vocab()))
+    return described(distance, np.maximum(lengths - special, 0))
 
 
 def same_pieces(job: Job, mlm: str) -> bool:
@@ -154,9 +166,7 @@ class _Members:
 
 def _write(members: _Members, as_drawn: bool, folder: Path) -> None:
     """What the stage leaves."""
-    texts = written(members.examples(), folder / "texts.arrow", pieces=as_drawn)
-    encode(texts.examples, members.job.tokenizer, members.job.max_length, folder / ROWS)
-    (folder / "texts.arrow").unlink()
+    encode_members(members.examples(), members.job, folder, as_drawn=as_drawn)
     _write_texts(members, folder / TEXTS)
     write_members(members.examples(), folder)
     table = pq.read_table(folder / TEXTS, columns=["domain", "copy", "distance", "open"])
@@ -165,6 +175,20 @@ def _write(members: _Members, as_drawn: bool, folder: Path) -> None:
     save_file({name: torch.from_numpy(np.array(v)) for name, v in {"source": source, **known}.items()}, folder / FACTS)
     if "target" in members.made:
         files.write_json(folder / QUALITY, quality(members.made["target"], None))
+
+
+def encode_members(examples: Iterable[Example], job: Job, folder: Path, *, as_drawn: bool) -> None:
+    """Write the rows of a pool as the student reads them.
+
+    Args:
+        examples: The rows.
+        job: Has the student's tokenizer.
+        folder: Where they are written.
+        as_drawn: Whether samples are taken as the pieces they were drawn as; else their texts are read.
+    """
+    texts = written(examples, folder / "texts.arrow", pieces=as_drawn)
+    encode(texts.examples, job.tokenizer, job.max_length, folder / ROWS)
+    (folder / "texts.arrow").unlink()
 
 
 def write_members(examples: Iterable[Example], folder: Path) -> None:
@@ -211,6 +235,23 @@ def _opened(place: StageRun, settings: L2ASettings, run: Run) -> Pool:
     if settings.balanced:
         epoch = balanced(known["source"].numpy(), run.rng("balance"))
     return Pool(rows, facts.to(run.device), place.result, epoch)
+
+
+def epoch_of(
+    target: Int[np.ndarray, " target"], source: Int[np.ndarray, " source"], settings: L2ASettings
+) -> Int[np.ndarray, " epoch"]:
+    """The lengths of an epoch's rows, for plans: those of the target's texts and samples, and those of the source."""
+    if settings.learn_from == "target" or len(source) == 0:
+        return target
+    times = {"original": 1, "sampled": settings.source_samples, "both": 1 + settings.source_samples}
+    source = np.repeat(source, times[settings.source_text])
+    if settings.learn_from == "source":
+        return source
+    both: Int[np.ndarray, " epoch"] = np.concatenate([target, source])
+    if not settings.balanced:
+        return both
+    repeated: Int[np.ndarray, " epoch"] = both[balanced(np.arange(len(both)) >= len(target), np.random.default_rng(0))]
+    return repeated
 
 
 def balanced(source: np.ndarray, rng: np.random.Generator) -> Int[np.ndarray, " epoch"]:

@@ -1,0 +1,107 @@
+"""What L2A's policy costs: the same epoch of distillation with it and without, in one run, the teacher asked each time.
+
+States, actions, rewards and the policy's own training are the difference. Settings are those of a preset. One thread
+of a processor is timed by processor time, so that other programs do not count; all else by the clock.
+
+    python benchmarks/selection.py --teacher TEACHER --student 4x192 --data train.tsv --dev dev.tsv --text sentence
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinybert.config import resolve
+from tinybert.data.encode import encode
+from tinybert.data.settings import DataSettings
+from tinybert.data.task import load
+from tinybert.engine.fit import fit
+from tinybert.log import Log
+from tinybert.machine import prepare
+from tinybert.models import birth
+from tinybert.models.hf import shape_of
+from tinybert.models.loading import load_classifier, load_tokenizer
+from tinybert.models.student import Student, parse_shape
+from tinybert.models.teacher import Teacher
+from tinybert.recipes import l2a
+from tinybert.run import Run, RunSettings
+from tinybert.selectors.features import Facts
+from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.reinforced import Reinforced
+from tinybert.stages.birth import Newborn
+from tinybert.stages.job import Job
+from tinybert.stages.l2a.reward import reward_of
+from tinybert.stages.last_layer import last_layer_objective
+from tinybert.types import Selector, Stage
+
+
+def main() -> None:
+    """Measure and print one line per round, then the median of the ratios."""
+    options = parse()
+    prepare(options.threads, deterministic=True)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options, Path(folder))
+        ratios = []
+        for number in range(options.rounds):
+            plain, chosen = bench.epoch(f"plain-{number}", policy=False), bench.epoch(f"policy-{number}", policy=True)
+            ratios.append(chosen / plain)
+            print(f"all kept {plain:6.1f} s   policy {chosen:6.1f} s   {ratios[-1]:.2f} x", flush=True)
+        print(f"median {np.median(ratios):.2f} x, preset {options.preset}")
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", required=True, help="folder of a classifier or of a network without a head")
+    parser.add_argument("--student", default="4x312")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--dev", required=True)
+    parser.add_argument("--text", default="text", help="column")
+    parser.add_argument("--preset", default="practical")
+    parser.add_argument("--rows", type=int, default=1280)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+class Bench:
+    """Teacher, student and rows; both ways start from the same weights."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.now = time.process_time if options.threads == 1 else time.perf_counter
+        self.config = resolve(l2a.Config, "l2a", config=options.preset).settings
+        self.run = Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
+        teacher, tokenizer = load_classifier(options.teacher, ("0", "1")).model, load_tokenizer(options.teacher)
+        settings, rng = DataSettings(text=options.text), np.random.default_rng(0)
+        given = (options.data, options.dev, None, settings)
+        splits = load(*given, kind=None, head_classes=None, rng=lambda _: rng, rejected_to=None)
+        some = splits.train.select(rng.permutation(len(splits.train))[: options.rows])
+        rows, dev = (encode(part, tokenizer, 128, folder / f"{n}.arrow") for n, part in enumerate((some, splits.dev)))
+        self.job = Job(splits, rows, dev, None, tokenizer, 128)
+        shape = parse_shape(options.student, None, None, shape_of(teacher.config))
+        self.student = lambda: Student(birth.random(birth.Plan(shape, ("0", "1"), seed=0), teacher))
+        self.teacher = Teacher(teacher, "auto", self.run.device)
+
+    def epoch(self, name: str, *, policy: bool) -> float:
+        """Seconds of one epoch."""
+        student, stage = self.student(), Stage(epochs=1, lr=1e-4)
+        newborn, task = Newborn(student, None), self.job.task
+        objective = last_layer_objective(newborn, self.teacher, self.config.objective, stage, task, self.run)
+        selector = self.policy(student) if policy else KeepAll()
+        started = self.now()
+        fit(student, self.teacher, objective, self.job.train, stage, self.run.stage(name, {}), selector=selector)
+        return self.now() - started
+
+    def policy(self, student: Student) -> Selector:
+        """A policy that knows nothing yet, of rows that are all samples."""
+        rows = len(self.job.train)
+        nothing = torch.zeros(rows)
+        facts = Facts(nothing == 1, nothing == 1, nothing.long(), nothing)
+        return Reinforced(self.config.l2a.policy, facts, 2, reward_of(student, self.job, self.config.l2a, self.run))
+
+
+if __name__ == "__main__":
+    main()
