@@ -51,7 +51,6 @@ def test__the_pool_holds_what_it_should(make, workshop):
 @pytest.mark.parametrize(
     ("settings", "target", "source"),
     [
-        (("l2a.learn_from=target",), 72, 0),
         (("l2a.learn_from=source",), 0, 24),
         (("l2a.learn_from=source", "l2a.source_text=sampled", "l2a.source_samples=2"), 0, 48),
         (("l2a.source_text=both",), 72, 48),
@@ -102,7 +101,7 @@ def test__balance_repeats_the_smaller_domain(make):
     assert sum(line["kept"] for line in lines) == 2 * 72  # 24 source rows as often as it takes
 
 
-@pytest.mark.parametrize("name", ["attention", "hidden", "prediction"])
+@pytest.mark.parametrize("name", ["attention", "prediction"])
 def test__any_objective_can_be_switched_off(make, name):
     run = make(f"objective.{name}=false", "distill.epochs=1")
     terms = [
@@ -186,10 +185,9 @@ def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):
             assert rows.batch(np.array([number])).input_ids[0].tolist() == member["sample"]["pieces"]
 
 
-@pytest.mark.parametrize("settings", [(), PAPER])
-@pytest.mark.parametrize("at", [3, 12, 17])
+@pytest.mark.parametrize(("settings", "at"), [((), 3), (PAPER, 12)])
 def test__a_killed_run_ends_with_the_same_student_and_the_same_policy(make, monkeypatch, settings, at):
-    """A stop after some update, resumed: 12 is the last of the first episode."""
+    """A stop within an episode; and one right after the first, before the generator's samples are learnt from."""
     import importlib
 
     fit = importlib.import_module("tinybert.engine.fit")
@@ -211,13 +209,8 @@ def test__a_killed_run_ends_with_the_same_student_and_the_same_policy(make, monk
     assert read(whole / "augmented" / "selection.json") == read(cut / "augmented" / "selection.json")
 
 
-@pytest.mark.parametrize("preset", ["paper", "ancestor", "paper-literal", "practical", "small"])
-def test__every_preset_runs(make, preset):
+@pytest.mark.parametrize("preset", ["paper", "paper-literal"])  # the others take no other paths
+def test__presets_run(make, preset):
     run = make("distill.epochs=2", name=preset, config=preset)
     assert read(run / "metrics.json")["preset"] == preset
     assert all(math.isfinite(line["loss"]) for line in read(run / "metrics.jsonl") if "loss" in line)
-
-
-def test__the_same_seed_makes_the_same_policy(make):
-    first, second = (read(make(name=name) / "augmented" / "selection.json") for name in ("a", "b"))
-    assert first == second
