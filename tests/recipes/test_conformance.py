@@ -34,6 +34,7 @@ SYSTEM = {"dev", "test", "parameters", "bytes", "latency_ms", "threads"}
 QUALITY = {"accuracy", "f1", "macro_f1", "mcc"}
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 TEXT = "the film was very good"
+EXPORTED = "tinybert"  # the recipe whose ONNX files are no stand-ins: an export takes seconds
 
 
 class Made(NamedTuple):
@@ -66,7 +67,7 @@ def made(request: pytest.FixtureRequest, tiny_tokenizer: Any, tmp_path_factory: 
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def make(folder: Path) -> None:
-        with quick_finish(real_export=True), watched_teacher(folder):
+        with quick_finish(real_export=request.param == EXPORTED), watched_teacher(folder):
             Workshop(folder, tiny_tokenizer).distill(request.param)
 
     return Made(request.param, Workshop(made_once(base / f"conformance-{request.param}", make), tiny_tokenizer))
@@ -196,6 +197,8 @@ def test__plain_transformers_gives_the_students_answers(made):
 
 
 def test__onnx_gives_the_students_logits(made):
+    if made.recipe != EXPORTED:
+        pytest.skip(f"the finish exports every student in the same way; the files of {EXPORTED} are real")
     folder = made.run / "export"
     model = AutoModelForSequenceClassification.from_pretrained(made.run / "student")
     tokenizer = AutoTokenizer.from_pretrained(folder)
