@@ -60,7 +60,10 @@ def plan(asked: Order) -> dict[str, Any]:
         result |= {"teacher": _sizes(teacher), "student": _sizes(student)}
     with _collecting(problems):
         _refuse_missing(asked)
-        splits, lengths, fine_tuned = _data(asked)
+        splits = _data(asked)
+        lengths = _lengths(splits.train, asked.settings)
+        source = _lengths(splits.source.texts, asked.settings) if splits.source else np.zeros(0, np.int32)
+        fine_tuned = _fine_tuned(asked, splits.source, lengths, source)
         if groups is not None:
             refuse_impossible(groups, splits.task, asked.settings.mlm, asked.settings.vectors)
         result["rows"] = {name: len(part) for name, part in _parts(splits).items()}
@@ -74,8 +77,6 @@ def plan(asked: Order) -> dict[str, Any]:
         learnt = np.repeat(lengths, 1 + copies)
         result["augmentation"] = {"method": groups.augment.method, "copies": copies, "rows_at_most": len(learnt)}
         stages.append(_augmentation(asked, groups, lengths, copies))
-    no_rows = np.zeros(0, np.int32)
-    source = no_rows if splits.source is None else _lengths(splits.source.texts, asked.settings)
     learnt = asked.settings.epoch_of(learnt, source)
     result["stages"] = [*stages, *_stages(asked, teacher, student, learnt, fine_tuned)]
     result["runs"] = asked.settings.seeds or 1
@@ -105,8 +106,8 @@ def _refuse_missing(asked: Order) -> None:
         raise UserError(*(f"{source}: no such file" for source in missing))
 
 
-def _data(asked: Order) -> tuple[Splits, np.ndarray, Mapping[str, np.ndarray]]:
-    """The splits; the lengths in pieces of the training rows; by stage, those of the rows that are fine-tuned on."""
+def _data(asked: Order) -> Splits:
+    """The splits, as much of the source as is used."""
     settings = asked.settings
     splits = load(
         asked.data["train"],
@@ -119,21 +120,21 @@ def _data(asked: Order) -> tuple[Splits, np.ndarray, Mapping[str, np.ndarray]]:
         rejected_to=None,
         source=asked.data["source"],
     )
-    splits = replace(splits, source=settings.used_source(splits.source, np.random.default_rng(0)))
-    lengths = _lengths(splits.train, settings)
-    return splits, lengths, _fine_tuned(asked, splits.source, lengths)
+    return replace(splits, source=settings.used_source(splits.source, np.random.default_rng(0)))
 
 
-def _fine_tuned(asked: Order, source: SourceDomain | None, target: np.ndarray) -> Mapping[str, np.ndarray]:
-    """By stage, the lengths of the rows that are fine-tuned on; empty where nothing is."""
+def _fine_tuned(
+    asked: Order, source: SourceDomain | None, target: np.ndarray, lengths: np.ndarray
+) -> Mapping[str, np.ndarray]:
+    """By stage, the lengths of the rows that are fine-tuned on, out of all of both domains; empty where nothing is."""
     name = "teacher" if asked.what.needs_teacher else "fine_tune"
     if asked.what.needs_teacher and has_task_head(asked.settings.teacher.path):
         return {}
     domains = asked.settings.domains(source)
     labelled = labelled_source(source, domains)
-    if labelled is None:
+    if source is None or labelled is None:
         return {name: target}
-    lengths = _lengths(labelled, asked.settings)
+    lengths = lengths[np.isin(source.texts.rows, labelled.rows)]
     both = {f"{name}_source": lengths, name: target}
     return {name: np.concatenate([target, lengths])} if domains == "joint" else both
 

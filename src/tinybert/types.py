@@ -6,7 +6,7 @@ Only tensors, no networks: what an objective or a selector needs to know of a mo
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -267,6 +267,14 @@ class Stage:
             raise ValueError(f"weight_decay must not be negative, and finite, got {self.weight_decay}")
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate ({self.accumulate}) splits a batch of {self.batch_size}; it cannot be larger")
+
+
+_Settings = TypeVar("_Settings")
+
+
+def narrowed(kind: type[_Settings], settings: Any) -> _Settings:
+    """What one kind of settings knows of another that has more of them."""
+    return kind(**{f.name: getattr(settings, f.name) for f in fields(cast(Any, kind))})
 
 
 def as_dict(settings: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tinybert.selectors.features import State
 
-BETAS = (0.9, 0.998)  # of Adam (Feng et al. 2021, section 4.3)
+BETAS = (0.9, 0.998)  # of Adam (Feng et al. 2021)
 NOISE = 0.5  # deviation of a soft choice, before the sigmoid
 
 

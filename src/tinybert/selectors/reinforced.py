@@ -151,9 +151,8 @@ class Reinforced:
             self.chances[choice.rows.cpu()] = chances.cpu()
             weights = self.policy.weights(choice.actions)
             self._episode.count(self._facts.of(choice.rows), weights, chances, choice.teacher)
-        self._steps.append(
-            _Step(*(torch.cat(part) for part in zip(*((c.states, c.actions) for c in chosen), strict=True)))
-        )
+        states, actions = ([getattr(choice, name) for choice in chosen] for name in _Step._fields)
+        self._steps.append(_Step(torch.cat(states), torch.cat(actions)))
         self._changed = self._changed or any(choice.kept > 0 for choice in chosen)
         self._since += 1
         self._episode.rewards.append(self._improvement() if self._since == self._reward.every else 0.0)

@@ -1,7 +1,7 @@
 """The methods of augmentation: what each needs, what its copies depend on, and how it is made ready."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -31,7 +31,7 @@ from tinybert.run import Run
 from tinybert.stages import masked_lm
 from tinybert.stages.augmenting.merged import written
 from tinybert.stages.augmenting.settings import AugmentGroups
-from tinybert.types import Augmenter, Example, keyed
+from tinybert.types import Augmenter, Example, keyed, narrowed
 
 BINS = 5  # of a score's quantiles, which CBERT takes for classes (methods: 3.6)
 Make = Callable[[], Augmenter]  # called once in each process that makes copies
@@ -194,7 +194,7 @@ def _problems_of_mlm(groups: AugmentGroups, mlm: str) -> Iterator[str]:
 
 
 def _bert_glove_inputs(kit: Kit) -> dict[str, Any]:
-    settings = {f"augment.{f.name}": getattr(kit.groups.augment, f.name) for f in fields(BertGloveSettings)}
+    settings = keyed("augment", narrowed(BertGloveSettings, kit.groups.augment))
     vectors = None if kit.vectors is None else files.sha256_file(Path(kit.vectors))
     return {**settings, **_adaptation_inputs(kit), "vectors": vectors, "data.max_length": kit.max_length}
 
@@ -230,14 +230,14 @@ def _sides(examples: Iterable[Example]) -> Iterator[Example]:
 
 def _bert_glove(kit: Kit, run: Run) -> Ready:
     mlm, stores = _adapted(kit, run), run.cache or run.folder / "cache"  # which the seeds of one command share
-    settings = {f.name: getattr(kit.groups.augment, f.name) for f in fields(BertGloveSettings)}
+    settings = narrowed(BertGloveSettings, kit.groups.augment)
     vectors = None if kit.vectors is None else Path(kit.vectors)
     if vectors is None:
         note = "augment: no --vectors; the masked LM's own embeddings say which words are near"
         before: Callable[[], object] = partial(run.log.say, note)
     else:
         before = partial(open_vectors, vectors, stores)  # converted once, and found by all who make copies
-    made = partial(_make_bert_glove, BertGloveSettings(**settings), mlm, vectors, stores)
+    made = partial(_make_bert_glove, settings, mlm, vectors, stores)
     return Ready(partial(made, run.device.type, kit.max_length), before)
 
 
@@ -285,12 +285,12 @@ def _class_of(edges: Float[np.ndarray, " edge"] | None, example: Example) -> int
 
 
 def _stationary_inputs(kit: Kit) -> dict[str, Any]:
-    settings = {f"l2a.{f.name}": getattr(kit.groups.l2a, f.name) for f in fields(StationarySettings)}
+    settings = keyed("l2a", narrowed(StationarySettings, kit.groups.l2a))
     return {**settings, **_adaptation_inputs(kit), "data.max_length": kit.max_length}
 
 
 def _stationary(kit: Kit, run: Run) -> Ready:
-    settings = StationarySettings(**{f.name: getattr(kit.groups.l2a, f.name) for f in fields(StationarySettings)})
+    settings = narrowed(StationarySettings, kit.groups.l2a)
     return Ready(partial(_make_stationary, settings, _adapted(kit, run), run.device.type, kit.max_length))
 
 

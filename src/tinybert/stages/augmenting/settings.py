@@ -1,6 +1,6 @@
 """What users say about augmentation: one group for all methods, one for each method with settings of its own."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 from tinybert.augmenters.bert_glove import BertGloveSettings
@@ -11,6 +11,7 @@ from tinybert.augmenters.tang import TangSettings
 from tinybert.objectives.masked_lm import Hiding
 from tinybert.stages.flags import Flags
 from tinybert.stages.masked_lm import MaskedLMSettings
+from tinybert.types import narrowed
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,7 @@ class CbertSettings(MaskedLMSettings):
 
     def training(self) -> MaskedLMSettings:
         """How its masked LM is trained, for which it does not matter how it rewrites."""
-        known = {field.name: getattr(self, field.name) for field in fields(MaskedLMSettings)}
-        return MaskedLMSettings(**{**known, "temperature": 1.0})
+        return replace(narrowed(MaskedLMSettings, self), temperature=1.0)
 
     def generation(self) -> CbertGeneration:
         """How it rewrites."""

@@ -35,7 +35,7 @@ class Journal:
     def note(self, selector: Reinforced) -> None:
         """Write down the episodes so far, and which samples the policy likes most and least now."""
         episodes = [self._named(episode) for episode in selector.episodes]
-        ends = {name: [self._sample(*pair) for pair in pairs] for name, pairs in selector.extremes().items()}
+        ends = {name: self._samples(pairs) for name, pairs in selector.extremes().items()}
         files.write_json(self.run.folder / FOLDER / SELECTION, {"episodes": episodes, **ends})
         last = episodes[-1]
         kept = ", ".join(f"{share:.2f} of {domain}" for domain, share in last["kept_by_domain"].items())
@@ -46,7 +46,8 @@ class Journal:
         by_class = dict(zip(self.classes, episode["kept_by_class"], strict=False))
         return {**episode, "kept_by_class": by_class}
 
-    def _sample(self, row: float, chance: float) -> dict[str, Any]:
-        (found,) = self.pool.texts([int(row)])
-        shown = {name: found[name] for name in ("text", "pair", "domain", "distance")}
-        return {**shown, "chance": round(chance, 4)}
+    def _samples(self, pairs: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+        """Rows and their chances, texts instead of rows; read together, since that reads the whole pool."""
+        texts = self.pool.texts([int(row) for row, _ in pairs])
+        shown = [{name: text[name] for name in ("text", "pair", "domain", "distance")} for text in texts]
+        return [{**text, "chance": round(chance, 4)} for text, (_, chance) in zip(shown, pairs, strict=True)]

@@ -1,13 +1,13 @@
 """What users say about L2A."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tinybert.augmenters.stationary import StationarySettings
 from tinybert.selectors.policy import PolicySettings
 from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings
 from tinybert.stages.fine_tune import TeacherData
-from tinybert.types import Stage
+from tinybert.types import Stage, narrowed
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class L2ASettings(StationarySettings):
     selector: Literal["reinforced", "keep_all"] = "reinforced"
     policy: PolicySettings = field(default_factory=PolicySettings)
     learn_from: Literal["both", "target", "source"] = "both"
-    target_samples: int = 20  # Feng et al. 2021, section 4.3; so is the next
+    target_samples: int = 20  # Feng et al. 2021; so is the next
     source_samples: int = 1
     source_text: Literal["sampled", "original", "both"] = "sampled"
     source_limit: int | None = None
@@ -73,8 +73,8 @@ class L2ASettings(StationarySettings):
 
     def stationary(self, *, source: bool = False) -> StationarySettings:
         """The distribution of a domain; source texts, of which there are many, take the fill of one forward pass."""
-        known = {known.name: getattr(self, known.name) for known in fields(StationarySettings)}
-        return StationarySettings(**(known | ({"fill": "joint"} if source else {})))
+        target = narrowed(StationarySettings, self)
+        return replace(target, fill="joint") if source else target
 
     def augmenting(self, *, source: bool = False) -> AugmentGroups:
         """The same as settings of augmentation."""

@@ -1,0 +1,41 @@
+"""What selectors have in common that look at nothing and learn nothing: hooks without effect, and no state."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor
+
+from tinybert.types import Batch, Signal, Trace
+
+
+class Stateless(ABC):
+    """A selector whose weights are known before anything is learnt; see `types.Selector`."""
+
+    needs_student: frozenset[Signal] = frozenset()
+    needs_teacher: frozenset[Signal] = frozenset()
+
+    @abstractmethod
+    def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
+        """Weights of the examples, on the device of the batch."""
+
+    def before_update(self) -> None:  # noqa: B027  # nothing is what it does
+        """Nothing to prepare."""
+
+    def after_update(self) -> None:  # noqa: B027
+        """Nothing to record."""
+
+    def after_epoch(self) -> None:  # noqa: B027
+        """Nothing to improve."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Nothing to keep."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take back nothing.
+
+        Raises:
+            ValueError: If there is something, which then belongs to another selector.
+        """
+        if state:
+            raise ValueError(f"this selector has no state, but the checkpoint holds {', '.join(sorted(state))}")
