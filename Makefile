@@ -11,9 +11,10 @@ READY := $(VENV)/.ready
 # One thread for each process: with several, small networks lose more to waiting than they gain.
 PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest \
 	-n $(WORKERS) --jaxtyping-packages=tinybert,beartype.beartype
+QUICK := -m "not slow and not gpu and not hub"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test test-slow format clean
+.PHONY: help venv demo check test coverage test-slow format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +36,11 @@ check: $(READY) ## style, types, who may import whom, docstrings
 	$(BIN)/interrogate --quiet src
 	$(BIN)/mypy
 
-test: check ## everything of check, then the tests with their coverage
-	$(PYTEST) -m "not slow and not gpu and not hub" --cov --cov-report=term
+test: check ## everything of check, then the tests
+	$(PYTEST) $(QUICK)
+
+coverage: $(READY) ## the same tests, slower, and what they do not reach
+	$(PYTEST) $(QUICK) --cov --cov-report=term
 
 test-slow: $(READY) ## the tests that take minutes
 	$(PYTEST) -m slow

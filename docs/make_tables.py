@@ -61,6 +61,18 @@ _CBERT: Final = {
     "usual_epochs": "not used",
     "warmup": f"{_WU}; a constant rate has none",
 }
+_GENERAL: Final = {
+    **dict.fromkeys(("epochs", "batch_size"), f"ours; {_JIAO} and {_CODE}"),
+    "block_length": f"{_JIAO} and {_CODE}",
+    "lr": f"ours; {_CODE}",
+    "warmup": _CODE,
+    "learns": f"{_JIAO}; `last_relations` is Wang et al. 2020",
+    **dict.fromkeys(("tokens", "masked_lm", "held_out", "max_steps", "accumulate", "patience"), "ours"),
+    **dict.fromkeys(("usual_epochs", "weight_decay", "schedule", "clip"), "ours"),
+    "evaluate_every": "ours: `null` is some twenty times in this stage",
+    "temperature": "not used: no prediction is softened",
+    "dropout": f"ours, for speed; {_CODE}",
+}
 
 # Where the values come from: "small" first where the presets differ. A key that is missing here stops the script.
 SOURCES: Final = {
@@ -93,7 +105,7 @@ SOURCES: Final = {
     "teacher.cache": "ours, for speed; `auto`: 4 GB, at most a quarter of the free disk",
     "teacher.accept_weak": "ours",
     "student.path": f"{_JIAO}: the 4-layer student",
-    "student.birth": "ours; see [births](births.md)",
+    "student.birth": f"ours, see [births](births.md); `random` is {_JIAO}",
     "student.heads": f"{_JIAO}: head i learns from head i",
     "student.inner": f"{_JIAO}: 1200 at width 312; otherwise {_DEVLIN}",
     "student.projection": f"{_JIAO}, Eq. 8 and 9; `shared` is {_CODE}",
@@ -165,6 +177,7 @@ SOURCES: Final = {
     "objective.hidden": _FENG,
     "objective.prediction": _FENG,
     **{f"distill.{key}": origin for key, origin in _DISTILL.items()},
+    **{f"general.{key}": origin for key, origin in _GENERAL.items()},
     "intermediate.epochs": f"{_BY_ROWS}; {_JIAO}",
     "intermediate.usual_epochs": "ours",
     "intermediate.batch_size": _JIAO,

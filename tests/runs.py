@@ -31,6 +31,11 @@ SETTINGS = (
     "augment.method=none",
     *(f"{lesson}.{setting}" for lesson in LESSONS for setting in ("epochs=2", "batch_size=4", "lr=0.003")),
 )
+GENERAL = (
+    "run.threads=1",
+    "run.checkpoint_every=0.05",
+    *(f"general.{setting}" for setting in ("epochs=2", "batch_size=8", "lr=0.0003", "block_length=16")),
+)
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tinybert.api", "transformers.models.bert.modeling_bert", "tinybert.stages.finish"])
 
@@ -53,7 +58,7 @@ class Ended:
 
 @dataclass
 class Command:
-    """`tinybert distill tinybert` on tiny files, into a folder."""
+    """`tinybert distill` on tiny files, into a folder."""
 
     teacher: Path
     data: Path
@@ -62,14 +67,17 @@ class Command:
     extra: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
     log: Path | None = None  # where what it says is kept; None = beside the output
+    recipe: str = "tinybert"
 
     @property
     def arguments(self) -> list[str]:
         """What stands behind `tinybert`."""
         files = [f"--{name}={self.data / name}.tsv" for name in ("train", "dev", "test")]
+        if self.recipe == "general":
+            files = [f"--train={self.data / 'corpus.txt'}"]
         settings = [word for setting in self.settings for word in ("--set", setting)]
         places = [f"--teacher={self.teacher}", f"--output={self.output}", "--student=2x12", "--device=cpu"]
-        return ["distill", "tinybert", *files, *places, *settings, *self.extra]
+        return ["distill", self.recipe, *files, *places, *settings, *self.extra]
 
     def start(self, *hooks: Hook, whole: bool = False) -> "Started":
         """Begin it in a process of its own; `hooks` are called there first. `whole`: ONNX and latencies too."""
@@ -187,6 +195,15 @@ def a_command(folder: Path, tokenizer: Any, *, headless: bool = True, dropout: f
     tokenizer.save_pretrained(folder / "teacher")
     write_data(folder / "data")
     return Command(folder / "teacher", folder / "data", folder / "run", **others)
+
+
+def a_general_command(folder: Path, tokenizer: Any) -> Command:
+    """A teacher without a head and without dropout, 300 lines of text, and `tinybert distill general`."""
+    command = a_command(folder, tokenizer, dropout=0.0, settings=GENERAL, recipe="general")
+    starts, ends = ("the film", "a movie", "the plot", "it"), ("good", "bad and dull", "not very great")
+    lines = [f"{starts[n % 4]} {('is', 'was')[n // 4 % 2]} {ends[n // 8 % 3]}" for n in range(300)]
+    (command.data / "corpus.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return command
 
 
 def a_model(width: int, seed: int, tokenizer: Any, *, dropout: float) -> Any:
@@ -307,6 +324,24 @@ def slow_shards(seconds: float) -> None:
         add(*arguments)
 
     Shards.add = slow  # type: ignore[method-assign]
+
+
+def small_corpus_shards(argument: tuple[int, str]) -> None:
+    """Shards of so few bytes of text that there are many; who packs which is noted in a file."""
+    from functools import partial
+
+    from tinybert.data.corpus import packing
+    from tinybert.stages.general import reading
+
+    size, note = argument
+    written = packing.written
+
+    def noting(target: Path, form: Any) -> Any:
+        with Path(note).open("a", encoding="utf-8") as stream:
+            stream.write(f"{target.name} {os.environ.get('RANK', '0')}\n")
+        return written(target, form)
+
+    packing.written, reading.pack = noting, partial(packing.pack, shard_bytes=size)
 
 
 def slow_finish(seconds: float) -> None:

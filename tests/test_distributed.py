@@ -2,6 +2,7 @@
 
 import signal
 import time
+from dataclasses import dataclass
 
 import pytest
 from safetensors.torch import load_file
@@ -123,3 +124,62 @@ def test__a_mistake_is_said_once_and_ends_both(together):
     assert [one.code for one in ended] == [2, 75], ended
     assert "prediction.lr" in ended[0].problems[0]
     assert not list(together.output.rglob("tinybert-crash-*"))
+
+
+@dataclass
+class Texts:
+    """General distillation on a corpus of many shards.
+
+    Attributes:
+        command: For one process.
+        together: What two have made of it.
+        packed: Each shard that was packed, and by which of the two.
+    """
+
+    command: runs.Command
+    together: runs.Command
+    packed: list[list[str]]
+
+
+def small_shards(folder):
+    """The hook that makes many of them and notes them in a folder."""
+    return ("small_corpus_shards", (500, str(folder / "packed.txt")))
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory, tiny_tokenizer):
+    folder = tmp_path_factory.mktemp("texts")
+    command = runs.a_general_command(folder, tiny_tokenizer)
+    together = command.into(folder / "two")
+    for ended in [started.wait() for started in runs.on_two(together, small_shards(folder))]:
+        assert ended.code == 0, ended.said
+    lines = (folder / "packed.txt").read_text().splitlines()
+    return Texts(command, together, [line.split() for line in lines])
+
+
+def test__two_processes_share_a_corpus_and_learn_what_one_learns(texts, tmp_path):
+    shards = [shard for shard, _ in texts.packed]
+    assert len(shards) == len(set(shards)) > 10
+    assert {rank for _, rank in texts.packed} == {"0", "1"}
+    ended = texts.command.run(small_shards(tmp_path))
+    assert ended.code == 0, ended.said
+    for (*alone, loss, dev), (*shared, other_loss, other_dev) in zip(
+        texts.command.lines, texts.together.lines, strict=True
+    ):
+        assert alone == shared
+        assert (loss or 0, dev or 0) == pytest.approx((other_loss or 0, other_dev or 0), abs=1e-5)
+    weights = [load_file(one.output / "student" / "model.safetensors") for one in (texts.command, texts.together)]
+    assert apart(*weights) < 1e-5
+
+
+def test__on_plain_text_too_a_killed_process_ends_the_other_and_the_run_goes_on_to_the_same_bits(texts, tmp_path):
+    shared = texts.together.into(tmp_path / "run")
+    first, second = runs.on_two(shared, small_shards(tmp_path), ("slowly", 0.02))
+    runs.wait_for(lambda: len(shared.lines) > 12, first, second)
+    second.kill()
+    ended = first.wait(60)
+    assert ended.code == 75, ended.said
+    assert "another process of this run has ended" in ended.problems[0]
+    assert [started.wait(60).code for started in runs.on_two(shared, small_shards(tmp_path))] == [0, 0]
+    assert shared.outcome == texts.together.outcome
+    assert len((tmp_path / "packed.txt").read_text().splitlines()) == len(texts.packed)  # nothing is packed again

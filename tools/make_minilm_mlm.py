@@ -21,15 +21,17 @@ from tinybert import files
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
+from tinybert.engine.evaluate import held_out_loss
 from tinybert.log import Log
 from tinybert.machine import prepare
 from tinybert.models import embedded, low_rank
 from tinybert.models.hf import without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.student import Student
-from tinybert.objectives.masked_lm import Hiding
+from tinybert.objectives.hiding import Hiding
+from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, RunSettings
-from tinybert.stages.masked_lm import MaskedLMSettings, held_out_loss, masked_lm_objective, train_masked_lm
+from tinybert.stages.masked_lm import MaskedLMSettings, piece_hider, train_masked_lm
 from tinybert.types import Example
 
 PIECES = 64
@@ -55,7 +57,6 @@ def main() -> None:
     train, held_out = encoded(arguments, tokenizer, run)
     run.log.say(f"{int(train.lengths.sum()):,} pieces in {len(train):,} passages; {len(held_out):,} held out")
     model = load_masked_lm(embedded.folder_of_minilm(), new_head=SEED)
-    without_dropout(model)
     low_rank.make_low_rank(model, arguments.rank, SEED)
     settings = MaskedLMSettings(
         epochs=1 + arguments.steps * arguments.batch // len(train),
@@ -66,13 +67,13 @@ def main() -> None:
         evaluate_every=max(arguments.steps // 6, 1),
         hiding=Hiding(share=0.2),
     )
-    with run.listening():
+    with run.listening(), without_dropout(model):
         place = run.stage("masked_lm", {"steps": arguments.steps, "rank": arguments.rank, "examples": train.digest})
         train_masked_lm(model, tokenizer, train, settings, place, held_out=held_out)
     asset = arguments.output / embedded.ASSET
     with files.atomic_file(asset) as temporary:
         save_file(embedded.asset_of(model), temporary)
-    objective = masked_lm_objective(tokenizer, Hiding())
+    objective = MaskedCrossEntropy(piece_hider(tokenizer, Hiding()))
     rebuilt = load_masked_lm(embedded.folder_of_minilm(), new_head=SEED)
     embedded.complete(rebuilt, asset)
     loss = held_out_loss(Student(rebuilt), objective, held_out)

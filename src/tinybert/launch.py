@@ -35,7 +35,10 @@ from tinybert.stages.augmenting.methods import refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import groups_of
 from tinybert.stages.finish import About, finish
 from tinybert.stages.flags import parted
-from tinybert.stages.job import Job
+from tinybert.stages.general.finish import finish_general
+from tinybert.stages.general.reading import read_plain_text
+from tinybert.stages.general.settings import general_within, refused_within
+from tinybert.stages.job import Job, Outcome
 from tinybert.stages.kept import KEPT, keep_only_the_student, kept_result
 from tinybert.stages.reading import read
 from tinybert.stages.shapes import shapes
@@ -146,24 +149,42 @@ def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, pro
         (asked.folder / KEPT).unlink(missing_ok=True)
     run = _begin(asked, cache, device, processes)
     with run.listening():
-        job = read(asked.settings, asked.data, run, needs_teacher=asked.what.needs_teacher)
-        job = _with_portable_notes(job, asked)
+        job = _read(asked, run)
         if (found := kept_result(run, job)) is not None:
             return found
         shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
         if (groups := groups_of(asked.settings)) is not None:
             refuse_impossible(groups, job.task, asked.settings.mlm, asked.settings.vectors)
         outcome = asked.what.distill(job, asked.settings, run)
-        about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
         metrics = {}
         if run.is_main:
             _write_config(asked)  # again: settings that touch no stage may have changed since the run began
-            metrics = finish(job, outcome, about, run)
+            metrics = _finish(asked, job, outcome, run)
         run.wait()
     if run.is_main and run.settings.keep == "student":
         keep_only_the_student(run, job)
     run.log.say(f"done: {asked.folder / 'report.html'}")
     return metrics
+
+
+def _read(asked: Order, run: Run) -> Any:
+    """A task with its data, or plain text: whatever the recipe works on."""
+    settings, data = asked.settings, asked.data
+    if asked.what.reads == "text":
+        return read_plain_text(data["train"], data["dev"], settings, run)
+    if general_within(settings) is None:
+        return _with_portable_notes(read(settings, data, run, needs_teacher=asked.what.needs_teacher), asked)
+    tables = data if settings.augment.adapt else {**data, "unlabeled": None}
+    job = read(settings, tables, run, needs_teacher=asked.what.needs_teacher)
+    plain_text = read_plain_text(data["unlabeled"], None, settings, run, "unlabeled")
+    return _with_portable_notes(replace(job, plain_text=plain_text), asked)
+
+
+def _finish(asked: Order, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
+    about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
+    if asked.what.reads == "text":
+        return finish_general(job, outcome, about, asked.settings.general, run)
+    return finish(job, outcome, about, run)
 
 
 def _begin(asked: Order, cache: Path, device: torch.device, processes: Processes) -> Run:
@@ -201,8 +222,11 @@ def _check(asked: Order) -> None:
     if problems:
         raise UserError(*dict.fromkeys(problems))
     unused = list(settings.unused(asked.recipe, asked.what.uses))
+    given = {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")}
+    if asked.what.reads == "task" and (general := general_within(settings)) is not None:
+        unused += refused_within(general, given.pop("unlabeled"))
     if (groups := groups_of(settings)) is not None:
-        unused += unsuitable(groups, {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")})
+        unused += unsuitable(groups, given)
     if unused:
         raise UserError(*unused)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import psutil
 import torch
 
+from tinybert.data.corpus.texts import texts_of
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
@@ -30,11 +32,13 @@ from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.stages.augmenting.methods import METHODS, copies_of, refuse_impossible
 from tinybert.stages.augmenting.settings import AugmentGroups, groups_of
 from tinybert.stages.fine_tune import labelled_source
+from tinybert.stages.general.settings import GeneralSettings, general_within
 from tinybert.stages.length import stretched
 from tinybert.stages.reading import teacher_classes, vocabulary_of
 from tinybert.stages.shapes import shapes
 from tinybert.types import Stage
 
+LOOKED_AT = 5_000_000  # characters of plain text that are read to plan with
 BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
 QUICK_COPIES = 3000  # a second that a method without a network makes on one core, at least
 EFFICIENCY = 0.4  # share of a large matrix product's speed that a training step reaches; measured on small students
@@ -47,7 +51,6 @@ def plan(asked: Order) -> dict[str, Any]:
         UserError: One line per problem.
     """
     problems: list[str] = []
-    groups = groups_of(asked.settings)
     result: dict[str, Any] = {"recipe": asked.recipe, "preset": asked.preset}
     with _collecting(problems):
         choose_device(asked.settings.device)
@@ -55,34 +58,73 @@ def plan(asked: Order) -> dict[str, Any]:
         refuse_foreign(asked.folder)
     with _collecting(problems):
         _refuse_longer(asked)
+    teacher, student = None, None
     with _collecting(problems):
         teacher, student = shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
         result |= {"teacher": _sizes(teacher), "student": _sizes(student)}
     with _collecting(problems):
         _refuse_missing(asked)
-        splits = _data(asked)
-        lengths = _lengths(splits.train, asked.settings)
-        source = _lengths(splits.source.texts, asked.settings) if splits.source else np.zeros(0, np.int32)
-        fine_tuned = _fine_tuned(asked, splits.source, lengths, source)
-        if groups is not None:
-            refuse_impossible(groups, splits.task, asked.settings.mlm, asked.settings.vectors)
-        result["rows"] = {name: len(part) for name, part in _parts(splits).items()}
-        result["notes"] = list(splits.notes)
+        result |= _on_text(asked, teacher, student) if asked.what.reads == "text" else _on_task(asked, teacher, student)
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    learnt = lengths
-    stages = []
+    result["runs"] = asked.settings.seeds or 1
+    result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
+    result |= _room(asked, teacher, student)
+    return result
+
+
+def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
+    """Rows, notes, augmentation and trainings of a recipe for a task."""
+    settings, groups = asked.settings, groups_of(asked.settings)
+    splits = _data(asked)
+    lengths = _lengths(splits.train, settings)
+    source = _lengths(splits.source.texts, settings) if splits.source else np.zeros(0, np.int32)
+    fine_tuned = _fine_tuned(asked, splits.source, lengths, source)
+    result: dict[str, Any] = {"rows": {name: len(part) for name, part in _parts(splits).items()}}
+    result["notes"] = list(splits.notes)
+    learnt, stages = lengths, []
+    if (general := general_within(settings)) is not None:
+        result["text"] = _text(asked, "unlabeled", general)
+    if groups is not None:
+        refuse_impossible(groups, splits.task, settings.mlm, settings.vectors)
     if groups is not None and groups.augment.method != "none":
         copies = copies_of(groups, len(lengths))
         learnt = np.repeat(lengths, 1 + copies)
         result["augmentation"] = {"method": groups.augment.method, "copies": copies, "rows_at_most": len(learnt)}
         stages.append(_augmentation(asked, groups, lengths, copies))
-    learnt = asked.settings.epoch_of(learnt, source)
-    result["stages"] = [*stages, *_stages(asked, teacher, student, learnt, fine_tuned)]
-    result["runs"] = asked.settings.seeds or 1
-    result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
-    result |= _room(asked, teacher, student)
-    return result
+    if student is not None:
+        stages += _stages(asked, teacher, student, settings.epoch_of(learnt, source), fine_tuned)
+    return {**result, "stages": stages}
+
+
+def _on_text(asked: Order, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
+    """Text and the one training of a recipe on plain text."""
+    settings = asked.settings.general
+    text = _text(asked, "train", settings)
+    if student is None or teacher is None:
+        return {"text": text, "stages": []}
+    learnt = text["blocks"] - (settings.set_aside(text["blocks"]) if asked.data["dev"] is None else 0)
+    return {"text": text, "stages": [_general(asked, settings, learnt, teacher, student)]}
+
+
+def _text(asked: Order, role: str, settings: GeneralSettings) -> dict[str, Any]:
+    """How much plain text there is; of much text only the beginning is looked at."""
+    tokenizer = load_tokenizer(asked.settings.teacher.path)
+    texts, size, pieces = texts_of(asked.data[role], asked.settings.data.text, role), 0, 0
+    while size < LOOKED_AT and (some := list(islice(texts, 1000))):
+        size += sum(map(len, some))
+        found = tokenizer.backend_tokenizer.encode_batch(some, add_special_tokens=False)
+        pieces += sum(len(encoding.ids) for encoding in found)
+    if (blocks := pieces // (settings.block_length - tokenizer.num_special_tokens_to_add())) < 2:
+        raise UserError(f"{role}: {pieces} pieces fill less than two blocks of {settings.block_length}; give more text")
+    return {"characters": size, "blocks": blocks, "to_its_end": size < LOOKED_AT}
+
+
+def _general(asked: Order, settings: GeneralSettings, blocks: int, teacher: Shape, student: Shape) -> dict[str, Any]:
+    """General distillation; the teacher is asked at each update."""
+    updates = settings.updates(blocks)
+    work = (6.0 * _weights(student) + 2.0 * _weights(teacher)) * updates * settings.batch_size * settings.block_length
+    return {"name": "general", "updates": updates, "seconds": round(work / _operations_per_second(asked))}
 
 
 @contextmanager
@@ -94,9 +136,16 @@ def _collecting(problems: list[str]) -> Iterator[None]:
 
 
 def _refuse_longer(asked: Order) -> None:
-    longest, room = asked.settings.data.max_length, longest_input(load_config(vocabulary_of(asked.settings)))
-    if longest > room:
-        raise UserError(f"data.max_length: {longest} pieces, but the model reads at most {room}")
+    """Rows or blocks that are longer than what the network reads."""
+    settings, longest = asked.settings, {}
+    if asked.what.reads == "task":
+        longest["data.max_length"] = settings.data.max_length
+    if asked.what.reads == "text" or general_within(settings) is not None:
+        longest["general.block_length"] = settings.general.block_length
+    room = longest_input(load_config(vocabulary_of(settings)))
+    problems = [f"{name}: {n} pieces, but the model reads at most {room}" for name, n in longest.items() if n > room]
+    if problems:
+        raise UserError(*problems)
 
 
 def _refuse_missing(asked: Order) -> None:
@@ -162,7 +211,10 @@ def _stages(
         stage = getattr(asked.settings, field.name)
         if not isinstance(stage, Stage) or field.name in of_augmentation:
             continue
-        if field.name == "fine_tune":
+        if isinstance(stage, GeneralSettings):
+            if (general := general_within(asked.settings)) is not None and teacher is not None:
+                yield _general(asked, general, 1, teacher, student)
+        elif field.name == "fine_tune":
             for name, lengths in fine_tuned.items():
                 yield _training(name, stage, lengths, learner, None, speed)
         else:
@@ -219,7 +271,7 @@ def _operations_per_second(asked: Order) -> float:
     return EFFICIENCY * 2 * 1024 * 312 * 1200 * times / (time.perf_counter() - started)
 
 
-def _room(asked: Order, teacher: Shape | None, student: Shape) -> dict[str, Any]:
+def _room(asked: Order, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
     """Memory and disk: what is needed at most, and what there is."""
     vocabulary = load_config(vocabulary_of(asked.settings)).vocab_size
     weights = sum(_weights(shape) + vocabulary * shape.width for shape in (teacher, student) if shape is not None)

@@ -236,7 +236,7 @@ class StageRun:
         changed = [key for key in {**old, **inputs} if old.get(key) != inputs.get(key)]
         known, now = before["config"], self.run.config
         if any(inputs.get(key) != now.get(key) for key in changed):  # a digest: what a person changed helps more
-            changed += [key for key in now if key.startswith("data.") and known.get(key) != now[key]]
+            changed += [key for key in now if key.startswith(("data.", "general.")) and known.get(key) != now[key]]
         return self._changed(", ".join(sorted(set(changed))) or "an earlier stage", self.name)
 
     def _refuse_another(self) -> None:

@@ -107,10 +107,32 @@ class Batch:
         return self.targets
 
 
+@runtime_checkable
+class Rows(Protocol):
+    """Encoded examples to learn from: the rows of a task, or the blocks of a corpus."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of their contents."""
+
+    @property
+    def lengths(self) -> Int[np.ndarray, " rows"]:
+        """Pieces of each."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def batch(self, indices: Int[np.ndarray, " batch"]) -> Batch:
+        """Pick some, padded to the longest of them."""
+
+    def order(self, batch_size: int, rng: np.random.Generator) -> Sequence[Int[np.ndarray, " _"]]:
+        """One epoch of global batches as a function of the stream: each index once; the last batch may be shorter."""
+
+
 class Signal(NamedTuple):
     """A kind of thing a network shows in a forward pass, at one layer (0 = embedding output; logits have layer 0)."""
 
-    kind: Literal["logits", "masked_logits", "hidden_states", "attention_scores"]
+    kind: Literal["logits", "masked_logits", "hidden_states", "attention_scores", "values"]
     layer: int = 0
 
 
@@ -126,12 +148,14 @@ class Trace:
         logits: Scores of the task head, before softmax.
         hidden_states: By m: after layer m; 0 = embedding output.
         scores: By layer: attention scores, see `attention_scores`.
+        values: By layer: what its value projection gives, before the heads are split.
         masked_logits: Of the masked-LM head, before softmax, at the places to fill (`Batch.targets`), row by row.
     """
 
     logits: Float[Tensor, "batch label"] | None = None
     hidden_states: Mapping[int, Float[Tensor, "batch seq width"]] = field(default_factory=dict)
     scores: Mapping[int, Float[Tensor, "batch head seq seq"]] = field(default_factory=dict)
+    values: Mapping[int, Float[Tensor, "batch seq width"]] = field(default_factory=dict)
     masked_logits: Float[Tensor, "place vocabulary"] | None = None
 
     def attention_scores(self, layer: int) -> Float[Tensor, "batch head seq seq"]:

@@ -1,5 +1,7 @@
 """Stored teacher outputs: equal to computed ones, keyed by contents, within the budget."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,10 @@ import torch
 from tinybert.engine import store
 from tinybert.engine.cache import StoredTeacher, remembered, size_in_bytes
 from tinybert.models.teacher import Teacher
-from tinybert.types import LOGITS, Signal
+from tinybert.types import LOGITS, MASKED_LOGITS, Signal
 
-NEEDS = frozenset({LOGITS, Signal("hidden_states", 0), Signal("hidden_states", 3), Signal("attention_scores", 2)})
+HIDDEN = frozenset({Signal("hidden_states", 0), Signal("hidden_states", 3)})
+NEEDS = HIDDEN | {LOGITS, Signal("attention_scores", 2), Signal("values", 1)}
 
 
 def stored(world, run=None, needs=NEEDS, budget="auto", teacher=None):
@@ -27,6 +30,8 @@ def test__what_is_read_back_is_what_the_teacher_shows(make_world, rows):
     for layer in (0, 3):
         assert torch.allclose(ours.hidden_states[layer][real], theirs.hidden_states[layer][real], atol=1e-5)
         assert not ours.hidden_states[layer][~real].any()
+    assert torch.allclose(ours.values[1][real], theirs.values[1][real], atol=1e-5)
+    assert not ours.values[1][~real].any()
     pairs = real[:, None, :, None] & real[:, None, None, :]
     gap = (ours.attention_scores(2) - theirs.attention_scores(2)).abs() * pairs
     assert gap.max() < 1e-5
@@ -41,6 +46,7 @@ def test__bfloat16_outputs_survive_storing_exactly(make_world, tiny_bert):
     assert torch.equal(ours.needed_logits(), theirs.needed_logits().bfloat16().float())
     real = whole.real
     assert torch.equal(ours.hidden_states[3][real], theirs.hidden_states[3].bfloat16().float()[real])
+    assert torch.equal(ours.values[1][real], theirs.values[1].bfloat16().float()[real])
 
 
 def test__the_store_is_filled_once_and_shared_by_runs(make_world, monkeypatch):
@@ -90,6 +96,16 @@ def test__over_the_budget_or_off_the_teacher_itself_answers_and_the_decision_sta
         assert isinstance(stored(world, world.run(name), budget=budget), Teacher)
         assert isinstance(stored(world, world.run(name), budget="4GB"), Teacher)  # decided once
     assert isinstance(stored(world, world.run("c"), budget="4GB"), StoredTeacher)
+
+
+def test__what_is_said_of_hidden_pieces_is_not_stored(make_world):
+    world = make_world()
+    run = world.run()
+    assert isinstance(stored(world, run, needs=NEEDS | {MASKED_LOGITS}), Teacher)
+    whole = world.rows.batch(np.array([2, 4]))
+    hidden = replace(whole, targets=torch.full_like(whole.input_ids, -1))
+    with pytest.raises(ValueError, match="pieces of this batch are hidden"):
+        stored(world, run).observe(hidden, NEEDS)
 
 
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4_000_000_000), ("1.5 mb", 1_500_000), ("10KB", 10_000)])

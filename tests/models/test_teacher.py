@@ -1,6 +1,7 @@
 """The teacher never changes, whatever is done around it."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,14 +10,15 @@ from tinybert.models import hf, teacher
 from tinybert.models.loading import load_classifier, quietly
 from tinybert.models.teacher import Teacher, teacher_dtype
 from tinybert.models.trace import observe
-from tinybert.types import LOGITS, Signal
+from tinybert.types import LOGITS, MASKED_LOGITS, Signal
 
 CPU = torch.device("cpu")
-NEEDS = frozenset({LOGITS, Signal("hidden_states", 0), Signal("hidden_states", 2), Signal("attention_scores", 1)})
+LAYERS = frozenset({Signal("hidden_states", 0), Signal("hidden_states", 2), Signal("attention_scores", 1)})
+NEEDS = LAYERS | {LOGITS, Signal("values", 2)}
 
 
 def values(trace):
-    return [trace.logits, *trace.hidden_states.values(), *trace.scores.values()]
+    return [trace.logits, *trace.hidden_states.values(), *trace.scores.values(), *trace.values.values()]
 
 
 def test_observe__what_the_network_shows_in_eval_mode_without_gradient(tiny_bert, make_batch):
@@ -32,6 +34,21 @@ def test_observe__what_the_network_shows_in_eval_mode_without_gradient(tiny_bert
 def test_observe__records_only_what_was_asked_for(tiny_bert, make_batch):
     trace = Teacher(tiny_bert(), "fp32", CPU).observe(make_batch(), frozenset({Signal("hidden_states", 1)}))
     assert (trace.logits, set(trace.hidden_states), set(trace.scores)) == (None, {1}, set())
+
+
+@pytest.mark.parametrize("model_type", tuple(hf.ARCHITECTURES))
+def test_observe__what_the_masked_lm_head_says_of_hidden_places(model_type, tiny_model, make_batch):
+    model, whole = (
+        tiny_model(model_type, head="masked_lm"),
+        make_batch(pad=1 if model_type in ("roberta", "mpnet") else 0),
+    )
+    batch = replace(whole, targets=whole.input_ids.where(torch.rand(whole.real.shape) < 0.5, -1).where(whole.real, -1))
+    trace = Teacher(model.train(), "fp32", CPU).observe(batch, frozenset({MASKED_LOGITS, Signal("values", 2)}))
+    with torch.no_grad():
+        expected = model.eval()(**hf.inputs_of(model, batch)).logits[batch.targets >= 0]
+    torch.testing.assert_close(trace.needed_masked_logits(), expected, atol=1e-5, rtol=1e-5)
+    assert not trace.needed_masked_logits().requires_grad
+    assert trace.values[2].shape == (*whole.real.shape, 24)
 
 
 def test_observe__stays_frozen_when_somebody_trains_it(tiny_bert, make_batch):

@@ -16,7 +16,8 @@ LAYERS = 3
 
 def every_signal(layers):
     hidden = {Signal("hidden_states", m) for m in range(layers + 1)}
-    return frozenset({LOGITS} | hidden | {Signal("attention_scores", m) for m in range(1, layers + 1)})
+    inside = {Signal(kind, m) for kind in ("attention_scores", "values") for m in range(1, layers + 1)}
+    return frozenset({LOGITS} | hidden | inside)
 
 
 def batch_for(model_type, make_batch, lengths=(7, 3, 5)):
@@ -57,6 +58,20 @@ def test_observe__hidden_states_and_logits_are_those_of_transformers(model_type,
 
 
 @pytest.mark.parametrize("model_type", ALL)
+def test_observe__values_times_attention_are_what_the_heads_are_joined_from(model_type, tiny_model, make_batch):
+    model, batch, joined = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch), []
+    path = hf.architecture_of(model).attention_output
+    for layer in hf.layers_of(model):
+        layer.get_submodule(path).register_forward_pre_hook(lambda _, inputs: joined.append(inputs[0]))
+    trace = observe(model, batch, every_signal(LAYERS))
+    for m, expected in enumerate(joined, 1):
+        scores = trace.attention_scores(m).masked_fill(~batch.real[:, None, None], -torch.inf)
+        by_head = trace.values[m].view(*batch.real.shape, scores.shape[1], -1).transpose(1, 2)
+        found = (scores.softmax(dim=-1) @ by_head).transpose(1, 2).flatten(2)
+        torch.testing.assert_close(found[batch.real], expected[batch.real], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model_type", ALL)
 def test_observe__padding_changes_nothing_for_real_pieces(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch, (7, 4))
     alone = type(batch)(
@@ -67,6 +82,8 @@ def test_observe__padding_changes_nothing_for_real_pieces(model_type, tiny_model
     torch.testing.assert_close(padded.needed_logits()[1:], bare.needed_logits(), atol=1e-5, rtol=1e-5)
     for m in range(LAYERS + 1):
         torch.testing.assert_close(padded.hidden_states[m][1:, :4], bare.hidden_states[m], atol=1e-5, rtol=1e-5)
+    for m in range(1, LAYERS + 1):
+        torch.testing.assert_close(padded.values[m][1:, :4], bare.values[m], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model_type", ALL)
@@ -92,6 +109,8 @@ def test_observe__every_weight_below_a_signal_gets_a_gradient(model_type, tiny_m
         ({Signal("hidden_states", 0)}, 0),
         ({Signal("hidden_states", 1), Signal("attention_scores", 2)}, 2),
         ({Signal("hidden_states", 3)}, 3),
+        ({Signal("values", 1), Signal("attention_scores", 1)}, 1),
+        ({Signal("values", 2)}, 2),
         ({LOGITS}, 3),
         ({LOGITS, Signal("hidden_states", 1)}, 3),
     ],
@@ -103,7 +122,8 @@ def test_observe__only_layers_that_are_needed_run(model_type, needs, runs, tiny_
     handles.append(model.classifier.register_forward_hook(lambda *_: head_ran.append(1)))
     trace = observe(model, batch_for(model_type, make_batch), frozenset(needs))
     assert (len(ran), len(head_ran)) == (runs, int(LOGITS in needs))
-    assert set(trace.hidden_states) | set(trace.scores) == {need.layer for need in needs if need is not LOGITS}
+    shown = set(trace.hidden_states) | set(trace.scores) | set(trace.values)
+    assert shown == {need.layer for need in needs if need is not LOGITS}
     assert len(hf.layers_of(model)) == LAYERS
 
 
@@ -141,7 +161,14 @@ def test_observe__keeps_no_graph_alive(tiny_bert, make_batch):
 
 
 @pytest.mark.parametrize(
-    "signal", [Signal("hidden_states", 4), Signal("attention_scores", 4), Signal("attention_scores", 0)]
+    "signal",
+    [
+        Signal("hidden_states", 4),
+        Signal("attention_scores", 4),
+        Signal("attention_scores", 0),
+        Signal("values", 4),
+        Signal("values", 0),
+    ],
 )
 def test_observe__a_layer_that_does_not_exist_is_refused(signal, tiny_bert, make_batch):
     with pytest.raises(ValueError, match=f"{signal.kind} of layer {signal.layer} asked of a network with layers"):

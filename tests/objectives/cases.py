@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from objectives.worlds import CLASSES, STUDENT_WIDTH, TEACHER_WIDTH, World
+from objectives.worlds import CLASSES, HEADS, STUDENT_WIDTH, TEACHER_WIDTH, World
 from references.attention import attention_score_mse
 from references.hidden import projected_hidden_mse
 from references.prediction import cross_entropy, soft_cross_entropy, squared_error
+from references.relation import attention_relation, value_relation
 from tinybert.layer_maps import layer_map
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
+from tinybert.objectives.relation import RelationKL
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.types import Objective
 
@@ -65,6 +67,13 @@ def twin_last_hidden(objective: Objective, world: World) -> Sequence[float]:
     return projected_hidden_mse(student, teacher, world.batch.real, weight.T.tolist())
 
 
+def twin_relation(objective: Objective, world: World) -> Sequence[float]:
+    student, teacher, real = world.student, world.teacher, world.batch.real
+    attention = attention_relation(student.scores[2], teacher.scores[5], real)
+    values = value_relation(student.values[2], teacher.values[5], real, HEADS)
+    return [sum(terms) for terms in zip(attention, values, strict=True)]
+
+
 def twin_sum(objective: Objective, world: World) -> Sequence[float]:
     soft, gold = twin_soft(SoftCrossEntropy(2.0), world), twin_gold(objective, world)
     attention = twin_attention(objective, world)
@@ -105,5 +114,6 @@ CASES = {
     "hidden, per layer": Case(lambda: hidden("per_layer"), twin_hidden("embedding", "layer_1", "layer_2")),
     "hidden, last": Case(last_hidden, twin_last_hidden),
     "attention": Case(lambda: AttentionScoreMSE(MAP), twin_attention),
+    "relation": Case(lambda: RelationKL(2, 5, HEADS), twin_relation),
     "sum": Case(weighted, twin_sum, labels=GOLD_CLASSES),
 }

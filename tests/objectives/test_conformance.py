@@ -17,6 +17,7 @@ from objectives.cases import CASES, MAP, Case
 from objectives.worlds import (
     BATCH,
     CLASSES,
+    HEADS,
     STUDENT_WIDTH,
     TEACHER_WIDTH,
     World,
@@ -31,8 +32,9 @@ from objectives.worlds import (
 from references.prediction import entropy
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
-from tinybert.objectives.masked_lm import DrawnPlaces, MaskedCrossEntropy
+from tinybert.objectives.masked_lm import DrawnPlaces, MaskedCrossEntropy, MaskedSoftCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
+from tinybert.objectives.relation import RelationKL
 from tinybert.types import LOGITS, NO_TRACE, Objective
 
 every_objective = pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
@@ -172,6 +174,7 @@ AGREEING = {
     "score": (ScoreMSE, 1),
     "hidden": (lambda: HiddenMSE(MAP, TEACHER_WIDTH, TEACHER_WIDTH, initial=IDENTITY), CLASSES),
     "attention": (lambda: AttentionScoreMSE(MAP), CLASSES),
+    "relation": (lambda: RelationKL(2, 5, HEADS), CLASSES),
 }
 
 
@@ -215,7 +218,7 @@ def test__every_objective_has_a_case() -> None:
         if issubclass(member, Objective) and member is not Objective
     }
     # They are given one row per hidden place, not per example; see test_masked_lm.py.
-    by_place = {DrawnPlaces, MaskedCrossEntropy}
+    by_place = {DrawnPlaces, MaskedCrossEntropy, MaskedSoftCrossEntropy}
     assert defined - by_place == {type(case.make()) for case in CASES.values()}
 
 

@@ -34,6 +34,7 @@ def make_trace(needs: Iterable[Signal], width: int, outputs: int, seed: int, dty
         "logits": (BATCH, outputs),
         "hidden_states": (BATCH, SEQ, width),
         "attention_scores": (BATCH, HEADS, SEQ, SEQ),
+        "values": (BATCH, SEQ, HEADS * width),
     }
     return assemble(
         {
@@ -47,7 +48,8 @@ def signals(trace: Trace) -> dict[Signal, Tensor]:
     """All tensors of a trace by their signal."""
     found = {Signal("logits"): trace.logits} if trace.logits is not None else {}
     found |= {Signal("hidden_states", m): states for m, states in trace.hidden_states.items()}
-    return found | {Signal("attention_scores", m): scores for m, scores in trace.scores.items()}
+    found |= {Signal("attention_scores", m): scores for m, scores in trace.scores.items()}
+    return found | {Signal("values", m): values for m, values in trace.values.items()}
 
 
 def assemble(tensors: dict[Signal, Tensor]) -> Trace:
@@ -56,7 +58,8 @@ def assemble(tensors: dict[Signal, Tensor]) -> Trace:
     def of_kind(kind: str) -> dict[int, Tensor]:
         return {signal.layer: tensor for signal, tensor in tensors.items() if signal.kind == kind}
 
-    return Trace(tensors.get(Signal("logits")), of_kind("hidden_states"), of_kind("attention_scores"))
+    layers = {"hidden_states": of_kind("hidden_states"), "scores": of_kind("attention_scores")}
+    return Trace(tensors.get(Signal("logits")), **layers, values=of_kind("values"))
 
 
 def mapped(trace: Trace, change: Callable[[Signal, Tensor], Tensor]) -> Trace:
@@ -81,7 +84,7 @@ def padded(world: World, extra: int, fill: float) -> World:
     def grow(signal: Signal, tensor: Tensor) -> Tensor:
         if signal.kind == "logits":
             return tensor
-        if signal.kind == "hidden_states":
+        if signal.kind in ("hidden_states", "values"):
             grown = torch.nn.functional.pad(tensor, (0, 0, 0, extra))
             return grown.masked_fill(~real[:, :, None], fill)
         grown = torch.nn.functional.pad(tensor, (0, extra, 0, extra))

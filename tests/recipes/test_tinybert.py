@@ -14,8 +14,8 @@ from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
-from tinybert.recipes.tinybert import transformer_objective
 from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.stages.layers import transformer_objective
 
 CURVE = Path(__file__).parent / "curves" / "tinybert.json"
 REFRESH = "TINYBERT_REFRESH_CURVES"

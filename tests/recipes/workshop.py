@@ -6,6 +6,7 @@ Nothing of tinybert is imported at the top: conftest.py files read this before t
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -21,6 +22,8 @@ FILLERS = ("the", "a", "film", "movie", "plot", "is", "was", "very", "and", "it"
 CLASSES = ("neg", "pos")
 SIGNS = {"neg": "bad", "pos": "good"}  # the word that decides a text's class
 SHAPE = "2x12"
+REPOSITORY = Path(__file__).parents[2]
+PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 Rows = list[dict[str, Any]]
 
 
@@ -79,10 +82,20 @@ class Workshop:
             for seed, (name, n) in enumerate(sizes.items(), 1)
         }
 
+    def corpus(self, name: str = "corpus.txt", lines: int = 100, seed: int = 0) -> Path:
+        """Plain text, a review a line; made once."""
+        if not self.path(name).exists():
+            texts = [row["text"] for row in reviews(lines, seed)]
+            self.path(name).write_text("\n".join(texts) + "\n", encoding="utf-8")
+        return self.path(name)
+
     def arguments(self, recipe: str = "tinybert", **changes: Any) -> dict[str, Any]:
         """What `tinybert.distill` is called with: everything tiny; `changes` win, None leaves an argument out."""
+        from tinybert.recipes import RECIPES
+
         given: dict[str, Any] = {"teacher": self.path("teacher"), "student": SHAPE, "output": self.path("run")}
-        given |= self.splits() | {"set": quickest(recipe)}
+        given |= {"train": self.corpus()} if RECIPES[recipe].reads == "text" else self.splits()
+        given["set"] = quickest(recipe)
         if recipe == "l2a":
             given |= {"mlm": self.path("mlm"), "source": self.path("source.tsv")}
         given["set"] = (*given["set"], *changes.pop("also", ()))
@@ -129,7 +142,7 @@ def pairs(count: int, seed: int = 0) -> Rows:
 
 
 def quickest(recipe: str) -> tuple[str, ...]:
-    """Settings under which every stage of a recipe makes six updates that show."""
+    """Settings under which every stage of a recipe makes six updates that show; on plain text, as many as that has."""
     from tinybert.recipes import RECIPES
     from tinybert.types import Stage
 
@@ -140,7 +153,8 @@ def quickest(recipe: str) -> tuple[str, ...]:
     if recipe == "l2a":
         plain = ("l2a.target_samples=2", "l2a.balanced=false", "l2a.reward_eval_size=8")
     shortest = (f"{stage}.{key}={value}" for stage in stages for key, value in each.items())
-    return ("data.max_length=32", *plain, *shortest)
+    length = "general.block_length=16" if RECIPES[recipe].reads == "text" else "data.max_length=32"
+    return (length, *plain, *shortest)
 
 
 def contents(folder: Path, *left_out: str) -> dict[str, tuple[str, int]]:
@@ -176,6 +190,18 @@ def trained(run: Path, name: str) -> dict[str, torch.Tensor]:
 def equal(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:
     """Whether two sets of weights are the same to the bit."""
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def pickles(run: Path) -> list[Path]:
+    """Files of a run that look like pickles."""
+    return [path for path in run.rglob("*") if path.suffix in PICKLES]
+
+
+def that_know_their_place(run: Path, *places: str) -> set[str]:
+    """Files of a run in which one of these places is named, or another that only this machine has."""
+    known = [place.encode() for place in (*places, str(Path.home()), str(REPOSITORY), sys.prefix) if len(place) > 2]
+    files = (path for path in run.rglob("*") if path.is_file())
+    return {str(path.relative_to(run)) for path in files if any(place in path.read_bytes() for place in known)}
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import math
 from itertools import permutations
 
+from references.prediction import soft_cross_entropy
+
 
 def loss(logits: list[list[float]], targets: list[list[int]]) -> list[float]:
     """Mean negative log-likelihood per example; `logits` has an entry for each target that is not -1, in order."""
@@ -18,6 +20,13 @@ def loss(logits: list[list[float]], targets: list[list[int]]) -> list[float]:
                 terms.append(total - scores[target])
         losses.append(sum(terms) / len(terms) if terms else 0.0)
     return losses
+
+
+def soft_loss(student: list[list[float]], teacher: list[list[float]], targets: list[list[int]]) -> list[float]:
+    """Mean cross-entropy under the teacher's distributions; both have an entry for each target that is not -1."""
+    remaining = iter(soft_cross_entropy(student, teacher, 1.0))
+    terms = [[next(remaining) for target in example if target >= 0] for example in targets]
+    return [sum(found) / len(found) if found else 0.0 for found in terms]
 
 
 def law_of_places(units: list[list[int]], wanted: int) -> dict[frozenset[int], float]:

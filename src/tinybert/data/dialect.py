@@ -12,7 +12,7 @@ from tinybert.data.problems import Bad
 from tinybert.errors import UserError
 
 _BOM = b"\xef\xbb\xbf"
-_NUL = "contains a NUL byte; remove it (a file full of them is UTF-16: save it as UTF-8)"
+NUL = "contains a NUL byte; remove it (a file full of them is UTF-16: save it as UTF-8)"
 
 Cells = list[str]
 CellRecord = tuple[int, Cells | Bad]
@@ -34,14 +34,27 @@ def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
     """
     for number, raw in enumerate(lines, start=1):
         if number == 1:
-            if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise UserError(f"{name}:1: UTF-16, not UTF-8; save the file as UTF-8")
-            raw = raw.removeprefix(_BOM)
+            raw = without_mark(raw, name)
         try:
             yield raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            byte = raw[error.start]
-            raise UserError(f"{name}:{number}: not UTF-8 (byte 0x{byte:02x}); save the file as UTF-8") from error
+            raise not_utf8(name, number, error) from error
+
+
+def without_mark(first: bytes, name: str) -> bytes:
+    """The first bytes of a file without a byte order mark.
+
+    Raises:
+        UserError: If the mark is that of UTF-16.
+    """
+    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{name}:1: UTF-16, not UTF-8; save the file as UTF-8")
+    return first.removeprefix(_BOM)
+
+
+def not_utf8(name: str, line: int, error: UnicodeDecodeError) -> UserError:
+    """What to say of a line that cannot be decoded."""
+    return UserError(f"{name}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8")
 
 
 def records(lines: Iterable[str], dialect: Dialect) -> Iterator[CellRecord]:
@@ -89,7 +102,7 @@ def _counting(lines: Iterable[str], delimiter: str, counts: list[int]) -> Iterat
 def _split(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
     for number, line in enumerate(lines, start=1):
         content = line.removesuffix("\n").removesuffix("\r")
-        yield number, Bad(_NUL, content) if "\0" in content else content.split(delimiter)
+        yield number, Bad(NUL, content) if "\0" in content else content.split(delimiter)
 
 
 def _quoted(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
@@ -105,7 +118,7 @@ def _quoted(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
         except csv.Error as error:
             cells = Bad(f"not valid CSV ({error}); check the quotation marks", "".join(pending), len(pending))
         if any("\0" in line for line in pending):
-            cells = Bad(_NUL, "".join(pending), len(pending))
+            cells = Bad(NUL, "".join(pending), len(pending))
         pending.clear()
         yield first, cells
 

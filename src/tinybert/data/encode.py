@@ -86,13 +86,21 @@ def _schema(labels: Any, with_types: bool, pad: int) -> pa.Schema:
 
 @contextmanager
 def truncating(backend: Any, max_length: int) -> Iterator[Any]:
-    """Set truncation and no padding for the block, then put back what was set: a tokenizer is shared."""
-    truncation, padding = backend.truncation, backend.padding
-    backend.enable_truncation(max_length, strategy="longest_first")
-    backend.no_padding()
-    try:
+    """Set truncation and no padding for the block."""
+    with lent(backend):
+        backend.enable_truncation(max_length, strategy="longest_first")
+        backend.no_padding()
         yield backend
+
+
+@contextmanager
+def lent(backend: Any) -> Iterator[None]:
+    """Put back after the block what was set before it: a tokenizer is shared."""
+    truncation, padding, spelled = backend.truncation, backend.padding, backend.encode_special_tokens
+    try:
+        yield
     finally:
+        backend.encode_special_tokens = spelled
         backend.no_truncation() if truncation is None else backend.enable_truncation(**truncation)
         backend.no_padding() if padding is None else backend.enable_padding(**padding)
 

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import torch
 from jaxtyping import Int, Shaped
 
+from tinybert.data.batches import batches
 from tinybert.types import Batch
 
 
@@ -71,6 +73,10 @@ class EncodedRows:
         if self.labels is None:
             raise ValueError("these rows have no labels")
         return self.labels
+
+    def order(self, batch_size: int, rng: np.random.Generator) -> Sequence[Int[np.ndarray, " _"]]:
+        """One epoch of global batches: random, but rows of about the same length together."""
+        return batches(self.lengths, batch_size, rng)
 
     def batch(self, indices: Int[np.ndarray, " batch"]) -> Batch:
         """Pick rows, padded to the longest of them.

@@ -4,6 +4,8 @@ The only place where data touch the network. With one part after the name it is 
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from tinybert.data.opened import one_line
@@ -43,8 +45,13 @@ def parsed(source: str) -> HubName:
     return HubName(name, config, split)
 
 
-def load_hub(source: str, default_split: str) -> Any:
+def load_hub(source: str, default_split: str, **more: Any) -> Any:
     """Load a data set of the hub, or its copy on disk; respects `HF_HUB_OFFLINE`.
+
+    Args:
+        source: Its name, see `parsed`.
+        default_split: The split where the name has none.
+        more: What else `datasets.load_dataset` is told; `streaming=True` = nothing is downloaded before it is read.
 
     Raises:
         UserError: If the library is missing, or the data set cannot be had.
@@ -54,7 +61,16 @@ def load_hub(source: str, default_split: str) -> Any:
         import datasets
     except ImportError as error:
         raise UserError(f"{source}: hub data sets need another package: pip install 'tinybert[hub]'") from error
+    with in_one_line(source):
+        return datasets.load_dataset(name.name, name.config, split=name.split or default_split, **more)
+
+
+@contextmanager
+def in_one_line(source: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a data set of the hub into a `UserError`."""
     try:
-        return datasets.load_dataset(name.name, name.config, split=name.split or default_split)
+        yield
+    except UserError:
+        raise
     except Exception as error:  # the errors of network, hub and builders have no common base
         raise UserError(f"{source}: cannot be loaded ({type(error).__name__}: {one_line(error)})") from error

@@ -22,8 +22,8 @@ def open_json_lines(name: str, lines: Iterable[str]) -> Opened:
     return _open(name, (_parsed(line, cells) for line, cells in plain_lines(lines)))
 
 
-def open_list(name: str, rows: Sequence[Any]) -> Opened:
-    """Open a list of dictionaries.
+def open_list(name: str, rows: Iterable[Any]) -> Opened:
+    """Open a list of dictionaries, or a stream of them.
 
     Raises:
         UserError: If it is empty, or no entry is a dictionary.

@@ -5,7 +5,7 @@ import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,12 +18,16 @@ LARGEST = 20_000_000_000  # bytes when unpacked
 RATIO = 200  # bytes per packed byte: text packs to a third, only something made to harm comes near
 _LONGEST_LINE = 1 << 20  # bytes
 _UNPACK = "unpack it yourself if you trust it"
-_Bytes = Any  # what the three ways to open give has `readline` in common, but no type
+_Bytes = Any  # what the three ways to open give has `read` and `readline` in common, but no type
 
 
 @contextmanager
-def opened_text(path: Path) -> Iterator["Unpacked"]:
+def opened_text(path: Path, *, endless: bool = False) -> Iterator["Unpacked"]:
     """Open a file for reading bytes, by its ending.
+
+    Args:
+        path: The file.
+        endless: Whether it may unpack to more than `LARGEST`; to `RATIO` times its size in any case.
 
     Raises:
         UserError: If it cannot be read, is damaged, or is an archive that does not hold one ordinary file.
@@ -31,35 +35,59 @@ def opened_text(path: Path) -> Iterator["Unpacked"]:
     with ExitStack() as opened:
         with readable(path), _damage_as_user_error(path):
             stream, packed = _opened(path, opened)
-        yield Unpacked(path, stream, packed)
+        yield Unpacked(path, stream, _limit(packed, endless))
 
 
 class Unpacked:
     """What comes out of a file that may be packed."""
 
-    def __init__(self, path: Path, stream: _Bytes, packed: int | None) -> None:
-        """`packed` is the size on the disk; None where nothing is packed."""
-        self._path, self._stream = path, stream
-        self._limit = None if packed is None else min(LARGEST, RATIO * packed)
+    def __init__(self, path: Path, stream: _Bytes, limit: int | None) -> None:
+        """`limit` is how many bytes may come out; None = any number."""
+        self._path, self._stream, self._limit = path, stream, limit
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines that are not blank, with their numbers from 1.
 
-        Bytes are counted while they come: what an archive says of its size need not be true.
-
         Raises:
             UserError: If the file is damaged, unpacks to too much, or has a line of over a million bytes.
         """
-        number, read = 0, 0
+        return ((number, line) for number, line in enumerate(self.whole_lines(_LONGEST_LINE), 1) if line.strip())
+
+    def whole_lines(self, longest: int) -> Iterator[bytes]:
+        """All lines, blank ones too.
+
+        Raises:
+            UserError: If the file is damaged, unpacks to too much, or has a line of `longest` bytes.
+        """
+        for number, line in enumerate(self._counted(lambda: self._stream.readline(longest)), start=1):
+            if len(line) == longest:
+                raise UserError(f"{self._path}:{number}: is over {longest:,} bytes long; is this a text file?")
+            yield line
+
+    def parts(self, size: int) -> Iterator[bytes]:
+        """Everything, in parts of at most `size` bytes.
+
+        Raises:
+            UserError: If the file is damaged, or unpacks to too much.
+        """
+        return self._counted(lambda: self._stream.read(size))
+
+    def _counted(self, more: Callable[[], bytes]) -> Iterator[bytes]:
+        """What comes out; bytes are counted while they come: what an archive says of its size need not be true."""
+        read = 0
         with readable(self._path), _damage_as_user_error(self._path):
-            while line := self._stream.readline(_LONGEST_LINE):
-                number, read = number + 1, read + len(line)
-                if len(line) == _LONGEST_LINE:
-                    raise UserError(f"{self._path}:{number}: is over {len(line):,} bytes long; is this a text file?")
+            while part := more():
+                read += len(part)
                 if self._limit is not None and read > self._limit:
                     raise UserError(f"{self._path}: unpacks to over {self._limit:,} bytes; {_UNPACK}")
-                if line.strip():
-                    yield number, line
+                yield part
+
+
+def _limit(packed: int | None, endless: bool) -> int | None:
+    """How many bytes may come out of a file; `packed` is its size on the disk, None where nothing is packed."""
+    if packed is None:
+        return None
+    return RATIO * packed if endless else min(LARGEST, RATIO * packed)
 
 
 def _opened(path: Path, opened: ExitStack) -> tuple[_Bytes, int | None]:

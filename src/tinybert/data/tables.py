@@ -13,8 +13,12 @@ from tinybert.data.problems import listed
 from tinybert.errors import UserError
 
 
-def open_parquet(path: Path) -> Opened:
+def open_parquet(path: Path, at_once: int = BLOCK) -> Opened:
     """Open a Parquet file.
+
+    Args:
+        path: The file.
+        at_once: Rows read at once.
 
     Raises:
         UserError: If it is none, or damaged; the latter possibly only while its rows are read.
@@ -27,12 +31,12 @@ def open_parquet(path: Path) -> Opened:
         raise _damaged(name, error) from error
     refuse_twins(name, names)
     types = file.schema_arrow
-    return Opened(Known(name, names), lambda wanted: _parquet_rows(file, name, wanted), types=types)
+    return Opened(Known(name, names), lambda wanted: _parquet_rows(file, name, wanted, at_once), types=types)
 
 
-def _parquet_rows(file: Any, name: str, wanted: Sequence[str]) -> Iterator[Record]:
+def _parquet_rows(file: Any, name: str, wanted: Sequence[str], at_once: int) -> Iterator[Record]:
     read = 0
-    blocks = file.iter_batches(batch_size=BLOCK, columns=list(wanted))
+    blocks = file.iter_batches(batch_size=at_once, columns=list(wanted))
     while True:
         try:
             block = next(blocks, None)
@@ -76,8 +80,7 @@ def open_dataset(name: str, dataset: Any) -> Opened:
     Raises:
         UserError: If it is a dictionary of splits.
     """
-    if isinstance(dataset.column_names, dict):
-        raise UserError(f"{name}: has the splits {listed(dataset.column_names)}; hand in one of them")
+    refuse_splits(name, dataset)
 
     def rows(wanted: Sequence[str]) -> Iterator[Record]:
         picked = dataset.select_columns(list(wanted)).with_format(None)
@@ -89,6 +92,16 @@ def open_dataset(name: str, dataset: Any) -> Opened:
             start += len(columns[0])
 
     return Opened(Known(name, tuple(dataset.column_names)), rows)
+
+
+def refuse_splits(name: str, dataset: Any) -> None:
+    """Refuse a dictionary of splits.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if isinstance(dataset.column_names, dict):
+        raise UserError(f"{name}: has the splits {listed(dataset.column_names)}; hand in one of them")
 
 
 def _class_names(feature: Any) -> Sequence[str] | None:

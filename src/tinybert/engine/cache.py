@@ -16,7 +16,7 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.engine.store import Store
 from tinybert.models.teacher import Teacher
 from tinybert.run import StageRun
-from tinybert.types import LOGITS, Batch, Signal, Trace
+from tinybert.types import LOGITS, MASKED_LOGITS, Batch, Signal, Trace
 
 AUTO_BYTES = 4_000_000_000  # `teacher.cache: auto`: at most this, and at most a quarter of the free disk
 
@@ -26,6 +26,8 @@ def remembered(
 ) -> "Teacher | StoredTeacher":
     """The teacher, or its stored outputs where they fit the budget; the decision is made once per stage.
 
+    What it says of hidden pieces is never stored: others are hidden each time an example is read.
+
     Args:
         teacher: Whose outputs they are.
         needs: The signals to store.
@@ -33,6 +35,8 @@ def remembered(
         place: The stage they are for; it keeps the decision.
         budget: `auto`, `off`, or a size such as `4GB`.
     """
+    if MASKED_LOGITS in needs:
+        return teacher
     store = Store(teacher, rows, place.run.cache or place.run.folder / "cache")
     wanted = needs | {LOGITS}  # which cost nothing more, and which the last lesson asks for
     decision = place.folder / "teacher_cache.json"
@@ -61,7 +65,13 @@ class StoredTeacher:
     store: Store
 
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
-        """The stored outputs of the batch's rows, zero where the batch is padded."""
+        """The stored outputs of the batch's rows, zero where the batch is padded.
+
+        Raises:
+            ValueError: If pieces of the batch are hidden; what is stored is the teacher's view of whole texts.
+        """
+        if batch.targets is not None:
+            raise ValueError("stored teacher outputs are of whole texts, and pieces of this batch are hidden")
 
         def of_kind(kind: str) -> dict[int, Tensor]:
             return {signal.layer: self.store.read(signal, batch) for signal in needs if signal.kind == kind}
@@ -70,6 +80,7 @@ class StoredTeacher:
             logits=of_kind("logits").get(0),
             hidden_states=of_kind("hidden_states"),
             scores=of_kind("attention_scores"),
+            values=of_kind("values"),
         )
 
 

@@ -11,12 +11,14 @@ from tinybert.data.batches import by_length
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.task import Task
 from tinybert.engine.metrics import classification_metrics, regression_metrics
+from tinybert.engine.update import Observed
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.student import Student
 from tinybert.run import Run
-from tinybert.types import LOGITS, Batch
+from tinybert.types import LOGITS, NO_TRACE, Batch, Objective, Rows
 
 ROWS_AT_ONCE = 64
+HELD_OUT_SEED = 0  # what is hidden in held-out text is the same each time, so that losses can be compared
 Answer = Callable[[Batch], Float[Tensor, "batch label"]]
 
 
@@ -58,3 +60,32 @@ def judge_on(student: Student, rows: EncodedRows, task: Task, run: Run) -> Calla
         return figures["pearson" if task.kind == "regression" else "accuracy"]
 
     return judge
+
+
+def held_out_terms(
+    student: Student, objective: Objective, rows: Rows, teacher: Observed | None = None
+) -> dict[str, float]:
+    """The mean per example of each term of an objective on text that is not learnt from.
+
+    Args:
+        student: On any device; in evaluation mode here, and as it was afterwards.
+        objective: On the same device; what a masked LM's objective hides is the same each time.
+        rows: The text.
+        teacher: What the objective compares with; None where it needs none.
+    """
+    device = student.model.device
+    sums: dict[str, float] = {}
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), evaluation_mode(student):
+        torch.manual_seed(HELD_OUT_SEED)
+        for part in by_length(rows.lengths, ROWS_AT_ONCE):
+            batch = objective.reads(rows.batch(part).to(device))
+            shown = NO_TRACE if teacher is None else teacher.observe(batch, objective.needs_teacher)
+            answer = student.observe(batch, objective.needs_student)
+            for name, values in objective.terms(answer, shown, batch).items():
+                sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+    return {name: value / len(rows) for name, value in sums.items()}
+
+
+def held_out_loss(student: Student, objective: Objective, rows: Rows, teacher: Observed | None = None) -> float:
+    """The sum of `held_out_terms`: the objective itself."""
+    return sum(held_out_terms(student, objective, rows, teacher).values())

@@ -11,14 +11,13 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from tinybert import files
-from tinybert.data.encoded import EncodedRows
 from tinybert.engine import checkpoint
 from tinybert.engine.learner import Learner, RowsOf
 from tinybert.engine.update import Observed, update
 from tinybert.errors import Interrupted
 from tinybert.models.student import Student
 from tinybert.run import StageRun
-from tinybert.types import Objective, Selector, Stage
+from tinybert.types import Objective, Rows, Selector, Stage
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def fit(
     student: Student,
     teacher: Observed | None,
     objective: Objective,
-    rows: EncodedRows | RowsOf,
+    rows: Rows | RowsOf,
     stage: Stage,
     place: StageRun,
     *,

@@ -14,15 +14,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from tinybert.data.batches import batches
-from tinybert.data.encoded import EncodedRows
 from tinybert.engine import checkpoint, optimise
 from tinybert.errors import Interrupted
 from tinybert.models.student import Student
 from tinybert.run import StageRun
-from tinybert.types import Objective, Selector, Stage
+from tinybert.types import Objective, Rows, Selector, Stage
 
-RowsOf = Callable[[int], EncodedRows]  # from the number of an epoch, counted from 0, to what is learnt from in it
+RowsOf = Callable[[int], Rows]  # from the number of an epoch, counted from 0, to what is learnt from in it
 
 
 @dataclass
@@ -107,13 +105,14 @@ class Learner:
         """Whether too many judgements brought no new best."""
         return self.stage.patience is not None and self.now.judgements_since_best >= self.stage.patience
 
-    def remaining_batches(self, rows_of: RowsOf) -> Iterator[tuple[EncodedRows, Int[np.ndarray, " batch"]]]:
+    def remaining_batches(self, rows_of: RowsOf) -> Iterator[tuple[Rows, Int[np.ndarray, " batch"]]]:
         """The global batches from here to the last update; their order is a function of (seed, stage, epoch)."""
         while self.now.step < self.steps and not self.out_of_patience:
             epoch, done = divmod(self.now.step, self.epoch_steps)
             rows = rows_of(epoch)
-            order = batches(rows.lengths, self.stage.batch_size, self.run.rng(self.place.name, "order", epoch))
-            yield from ((rows, indices) for indices in order[done : done + self.steps - self.now.step])
+            order = rows.order(self.stage.batch_size, self.run.rng(self.place.name, "order", epoch))
+            stop = min(len(order), done + self.steps - self.now.step)
+            yield from ((rows, order[number]) for number in range(done, stop))
 
     def keep_best(self, judge: Callable[[], float]) -> None:
         """Judge the student on dev; remember its weights if it never was better."""

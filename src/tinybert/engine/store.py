@@ -25,6 +25,7 @@ from tinybert.types import Batch, Signal, Trace
 PASS_ROWS = 32  # rows of one forward pass while the store is filled
 SHARD_PASSES = 8
 _STORED_AS = {torch.float32: np.float32, torch.bfloat16: np.int16}
+_BY_PIECE = ("hidden_states", "values")  # a vector as wide as the teacher for each piece
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,14 @@ class Store:
     def read(self, signal: Signal, batch: Batch) -> Float[Tensor, "batch ..."]:
         """One signal of a batch's rows as the teacher would give it: in fp32, zero in the padding, on its device."""
         n, width, heads = batch.real.shape[1], self.teacher.shape.width, self.teacher.shape.heads
-        shapes = {"logits": (self.teacher.outputs,), "hidden_states": (n, width), "attention_scores": (heads, n, n)}
+        shapes = {"logits": (self.teacher.outputs,), "attention_scores": (heads, n, n)}
+        shapes |= dict.fromkeys(_BY_PIECE, (n, width))
         out = np.zeros((len(batch), *shapes[signal.kind]), _STORED_AS[self.teacher.dtype])
         for place, index in enumerate(batch.rows.tolist()):
             length, row = int(self.rows.lengths[index]), self._row(signal, index)
             if signal.kind == "logits":
                 out[place] = row
-            elif signal.kind == "hidden_states":
+            elif signal.kind in _BY_PIECE:
                 out[place, :length] = row.reshape(length, width)
             else:
                 out[place, :, :length, :length] = row.reshape(heads, length, length)
@@ -101,7 +103,7 @@ class Store:
         lengths = self.rows.lengths.astype(np.int64)
         if signal.kind == "logits":
             return np.full_like(lengths, self.teacher.outputs)
-        if signal.kind == "hidden_states":
+        if signal.kind in _BY_PIECE:
             return lengths * self.teacher.shape.width
         return lengths**2 * self.teacher.shape.heads
 
@@ -152,7 +154,8 @@ class Store:
 def _of(trace: Trace, signal: Signal) -> Tensor:
     if signal.kind == "logits":
         return trace.needed_logits()
-    return (trace.hidden_states if signal.kind == "hidden_states" else trace.scores)[signal.layer]
+    by_kind = {"hidden_states": trace.hidden_states, "attention_scores": trace.scores, "values": trace.values}
+    return by_kind[signal.kind][signal.layer]
 
 
 def _without_padding(values: Tensor, batch: Batch, signal: Signal) -> Iterator[Tensor]:
@@ -161,7 +164,7 @@ def _without_padding(values: Tensor, batch: Batch, signal: Signal) -> Iterator[T
         if signal.kind == "logits":
             yield row
         else:
-            yield row[:length] if signal.kind == "hidden_states" else row[:, :length, :length]
+            yield row[:length] if signal.kind in _BY_PIECE else row[:, :length, :length]
 
 
 def _bytes(values: Tensor) -> bytes:

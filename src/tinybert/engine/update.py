@@ -14,11 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tinybert.data.encoded import EncodedRows
 from tinybert.engine import optimise
 from tinybert.engine.learner import Learner
 from tinybert.errors import ResourceError
-from tinybert.types import NO_TRACE, Batch, Signal, Trace
+from tinybert.types import NO_TRACE, Batch, Rows, Signal, Trace
 
 BAD_STEPS = 10  # updates in a row without a finite gradient before the run gives up
 _STOPS = (int(SIGTERM), int(SIGINT))
@@ -33,7 +32,7 @@ class Observed(Protocol):
         """What the teacher shows for a batch."""
 
 
-def update(learner: Learner, teacher: Observed | None, rows: EncodedRows, indices: Int[np.ndarray, " batch"]) -> float:
+def update(learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]) -> float:
     """Make one update; returns the mean of the objective over the kept examples."""
     started = time.monotonic()
     learner.student.train()
@@ -49,7 +48,7 @@ def update(learner: Learner, teacher: Observed | None, rows: EncodedRows, indice
 
 
 def _gradients(
-    learner: Learner, teacher: Observed | None, rows: EncodedRows, indices: Int[np.ndarray, " batch"]
+    learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]
 ) -> dict[str, float]:
     """Sum the gradients of the global batch; where a micro-batch does not fit the GPU, halve them all and redo."""
     while True:
@@ -69,7 +68,7 @@ def _gradients(
 
 
 def _forward_backward(
-    learner: Learner, teacher: Observed | None, rows: EncodedRows, indices: Int[np.ndarray, " batch"]
+    learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]
 ) -> dict[str, float]:
     """Forward and backward of this rank's share, micro-batch by micro-batch."""
     run, name = learner.run, learner.place.name

@@ -36,7 +36,7 @@ class CardFacts:
         recipe: Name of the recipe.
         citation: The paper, in one line.
         teacher: Its name; of a path only the last part is shown.
-        kind: Of the task.
+        kind: Of the task; None = the student learnt plain text, no task.
         classes: Names in the order of the logits; empty for a regression.
         paired: Whether an input is two texts.
         max_length: Pieces per input.
@@ -50,12 +50,13 @@ class CardFacts:
         base_model: The teacher's name on the hub, where it came from there.
         datasets: Names on the hub, where data came from there.
         notes: Limits of this very run, a sentence each.
+        fills_masks: Whether the student has a masked-LM head.
     """
 
     recipe: str
     citation: str
     teacher: str
-    kind: Kind
+    kind: Kind | None
     classes: tuple[str, ...]
     paired: bool
     max_length: int
@@ -69,6 +70,7 @@ class CardFacts:
     base_model: str | None = None
     datasets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    fills_masks: bool = False
 
 
 def model_card(facts: CardFacts, model_path: str = "path/to/this/folder") -> str:
@@ -105,7 +107,7 @@ def licence_of(folder: Path) -> str | None:
 
 
 def _front_matter(facts: CardFacts) -> str:
-    pipeline = _PIPELINES.get(facts.kind, facts.kind)
+    pipeline = _pipeline(facts)
     measured = list(_eval_results(facts, pipeline))
     data = ModelCardData(
         license=facts.teacher_licence or "unknown",
@@ -119,6 +121,13 @@ def _front_matter(facts: CardFacts) -> str:
         eval_results=measured or None,
     )
     return str(data.to_yaml())
+
+
+def _pipeline(facts: CardFacts) -> str:
+    """What the hub calls the use of such a model."""
+    if facts.kind is None:
+        return "fill-mask" if facts.fills_masks else "feature-extraction"
+    return _PIPELINES.get(facts.kind, facts.kind)
 
 
 def _eval_results(facts: CardFacts, pipeline: str) -> Iterable[EvalResult]:
@@ -138,6 +147,8 @@ def _eval_results(facts: CardFacts, pipeline: str) -> Iterable[EvalResult]:
 
 
 def _task(facts: CardFacts) -> str:
+    if facts.kind is None:
+        return "tasks that it has yet to learn"
     inputs = "pairs of texts" if facts.paired else "texts"
     verb = "scoring" if facts.kind == "regression" else "classifying" if facts.kind == "classification" else facts.kind
     return f"{verb} {inputs}"
@@ -153,6 +164,8 @@ def _origin(facts: CardFacts) -> str:
 
 
 def _usage(facts: CardFacts, model_path: str) -> str:
+    if facts.kind is None:
+        return _start(model_path)
     given = '{"text": "one text", "text_pair": "another"}' if facts.paired else '"one text"'
     return (
         "```python\n"
@@ -161,6 +174,17 @@ def _usage(facts: CardFacts, model_path: str) -> str:
         f"print(ask({given}, truncation=True))\n"
         "```\n\n"
         f"`truncation=True` cuts after {facts.max_length} pieces; without it a longer input is an error."
+    )
+
+
+def _start(model_path: str) -> str:
+    return (
+        f"```bash\ntinybert distill tinybert --teacher T --train F --student {model_path} --output DIR\n```\n\n"
+        "or, with transformers alone, as the start of fine-tuning:\n\n"
+        "```python\n"
+        "from transformers import AutoModel\n\n"
+        f'model = AutoModel.from_pretrained("{model_path}")\n'
+        "```"
     )
 
 

@@ -59,8 +59,8 @@ def plain_tokenizer(tokenizer: PreTrainedTokenizerFast, max_length: int) -> PreT
     return plain
 
 
-def save_masked_lm(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a network with its masked-LM head, and its tokenizer, as one folder, whole or not at all.
+def save_network(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a network without a task head, and its tokenizer, as one folder, whole or not at all.
 
     Raises:
         ResourceError: If the disk is full.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, PreTrainedModel
 
 from tinybert.errors import UserError
 from tinybert.layer_maps import LayerMap, layer_map
@@ -28,13 +28,13 @@ class Plan:
 
     Attributes:
         shape: Sizes of the student.
-        classes: Names of the classes, in order; empty = regression.
-        seed: Of everything that is random: all weights of `random`, the task head of `layers` and `project`.
+        classes: Names of the classes, in order; empty = regression; None = no task: the head is a masked LM's.
+        seed: Of everything that is random: all weights of `random`, the head of `layers` and `project`.
         layer_map: Which teacher layer each student layer is made from; None = uniform.
     """
 
     shape: Shape
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] | None
     seed: int
     layer_map: LayerMap | None = None
 
@@ -65,10 +65,12 @@ def random(plan: Plan, teacher: PreTrainedModel) -> PreTrainedModel:
     """
     config = resized(teacher.config, plan.shape)
     config.name_or_path = ""  # where the teacher lay is no business of the student's config.json
-    name_outputs(config, plan.classes)
+    auto = AutoModelForMaskedLM if plan.classes is None else AutoModelForSequenceClassification
+    if plan.classes is not None:
+        name_outputs(config, plan.classes)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(plan.seed)
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        model: PreTrainedModel = auto.from_config(config, dtype=torch.float32)
     return model.eval()
 
 

@@ -221,11 +221,20 @@ def give_token_types(model: PreTrainedModel, count: int, seed: int) -> None:
     model.config.type_vocab_size = count
 
 
-def without_dropout(model: PreTrainedModel) -> None:
-    """Switch dropout off for good, in training too: one pass over much text needs none, and it costs a fifth."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
+@contextmanager
+def without_dropout(model: PreTrainedModel) -> Iterator[None]:
+    """Inside the block there is no dropout, in training neither: one pass over much text needs none.
+
+    Measured: a tenth of the time of an update of general distillation, a fifth of one of masked-LM training.
+    """
+    before = {module: module.p for module in model.modules() if isinstance(module, nn.Dropout)}
+    try:
+        for module in before:
             module.p = 0.0
+        yield
+    finally:
+        for module, share in before.items():
+            module.p = share
 
 
 @contextmanager

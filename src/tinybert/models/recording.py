@@ -80,3 +80,12 @@ def teacher_states(teacher: PreTrainedModel, batches: Iterable[Batch], copied: I
         hidden={layer: seen["hidden", layer] for layer in wanted},
         attended={layer: seen["attended", layer] for layer in copied},
     )
+
+
+def hidden_states(
+    model: PreTrainedModel, batches: Iterable[Batch], layers: Iterable[int]
+) -> dict[int, Float[Tensor, "piece width"]]:
+    """The states after some layers at the real pieces; 0 = embeddings."""
+    stack, wanted = layers_of(model), sorted(layers)
+    modules = {layer: stack[layer - 1] if layer else embedding_output_of(model) for layer in wanted}
+    return record(model, batches, modules, layers=wanted[-1])

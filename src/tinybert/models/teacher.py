@@ -65,4 +65,5 @@ class Teacher:
             masked_logits=None if trace.masked_logits is None else trace.masked_logits.float(),
             hidden_states={layer: states.float() for layer, states in trace.hidden_states.items()},
             scores={layer: scores.float() for layer, scores in trace.scores.items()},
+            values={layer: values.float() for layer, values in trace.values.items()},
         )

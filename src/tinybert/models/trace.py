@@ -47,6 +47,7 @@ def observe(model: PreTrainedModel, batch: Batch, needs: frozenset[Signal]) -> T
         logits=result.logits if LOGITS in needs else None,
         hidden_states={layer: seen["hidden_states", layer] for kind, layer in needs if kind == "hidden_states"},
         scores={layer: _scores_of(model, seen, layer) for kind, layer in needs if kind == "attention_scores"},
+        values={layer: seen["values", layer] for kind, layer in needs if kind == "values"},
         masked_logits=filled,
     )
 
@@ -76,7 +77,7 @@ def _highest_layer(model: PreTrainedModel, needs: Iterable[Signal]) -> int:
     """The highest layer that some signal comes from."""
     layers = len(layers_of(model))
     for signal in needs:
-        lowest = 1 if signal.kind == "attention_scores" else 0
+        lowest = 1 if signal.kind in ("attention_scores", "values") else 0
         if not lowest <= signal.layer <= layers:
             raise ValueError(
                 f"{signal.kind} of layer {signal.layer} asked of a network with layers {lowest} to {layers}"
@@ -129,6 +130,8 @@ def _modules(model: PreTrainedModel, needs: Iterable[Signal]) -> dict[tuple[str,
     for kind, layer in needs:
         if kind == "hidden_states":
             wanted[kind, layer] = layers[layer - 1] if layer else embedding_output_of(model)
+        elif kind == "values":
+            wanted[kind, layer] = layers[layer - 1].get_submodule(architecture.value)
         elif kind == "attention_scores":
             wanted["query", layer] = layers[layer - 1].get_submodule(architecture.query)
             wanted["key", layer] = layers[layer - 1].get_submodule(architecture.key)

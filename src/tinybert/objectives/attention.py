@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tinybert.layer_maps import LayerMap
-from tinybert.objectives.numerics import at_least_float32, require_same_shape
+from tinybert.objectives.numerics import at_least_float32, require_same_heads, require_same_shape
 from tinybert.types import Batch, Objective, Signal, Trace
 
 
@@ -40,16 +40,14 @@ def attention_score_mse(
         >>> attention_score_mse(scores, scores + 1, torch.ones(2, 5, dtype=torch.bool))
         tensor([1., 1.])
     """
-    heads = student.shape[1]
-    if heads != teacher.shape[1]:
-        raise ValueError(f"the student has {heads} heads, the teacher {teacher.shape[1]}; head i learns from head i")
+    require_same_heads(student, teacher)
     require_same_shape("the attention scores", student, teacher)
     pair = real[:, None, :, None] & real[:, None, None, :]
     gap = at_least_float32(student) - at_least_float32(teacher)
     # Zeroed before squaring: nothing in the padding, not even an infinity, reaches the value or the gradient.
     # torch.where, because masked_fill with a mask that broadcasts took twice as long forward and backward (CPU).
     total = torch.where(pair, gap, 0.0).square().sum(dim=(1, 2, 3))
-    return total / (heads * real.sum(dim=1).square())
+    return total / (student.shape[1] * real.sum(dim=1).square())
 
 
 @final

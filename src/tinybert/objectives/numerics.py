@@ -10,6 +10,17 @@ def at_least_float32(values: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
+def require_same_heads(student: Float[Tensor, "batch head ..."], teacher: Float[Tensor, "batch other ..."]) -> None:
+    """Refuse networks whose heads cannot be paired.
+
+    Raises:
+        ValueError: If the numbers of heads differ.
+    """
+    if student.shape[1] != teacher.shape[1]:
+        ours, theirs = student.shape[1], teacher.shape[1]
+        raise ValueError(f"the student has {ours} heads, the teacher {theirs}; head i learns from head i")
+
+
 def require_same_shape(what: str, student: Tensor, teacher: Tensor) -> None:
     """Refuse tensors that would broadcast against each other, or fail with a message that names neither side.
 

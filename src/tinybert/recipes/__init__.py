@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from tinybert.recipes import augmented_kd, fine_tune, l2a, tinybert
+from tinybert.recipes import augmented_kd, fine_tune, general, l2a, tinybert
 from tinybert.run import Run
 from tinybert.stages.flags import Flags
-from tinybert.stages.job import Job, Outcome
+from tinybert.stages.job import Outcome
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,20 @@ class Recipe:
         summary: What it does, in a line.
         citation: The paper.
         config: Its settings.
-        distill: The procedure.
+        distill: The procedure, from a `Job` (or `PlainText`), settings and a run.
         needs_teacher: Whether it cannot do without `--teacher`.
         uses: Optional flags it looks at.
+        reads: A task with labels, or plain text without.
         preset: The one that stands where none is named.
     """
 
     summary: str
     citation: str
     config: type[Flags]
-    distill: Callable[[Job, Any, Run], Outcome]
+    distill: Callable[[Any, Any, Run], Outcome]
     needs_teacher: bool = True
     uses: frozenset[str] = frozenset()
+    reads: Literal["task", "text"] = "task"
     preset: str = "small"
 
 
@@ -40,6 +42,13 @@ RECIPES = {
         tinybert.Config,
         tinybert.distill,
         uses=frozenset({"mlm", "vectors", "unlabeled"}),
+    ),
+    "general": Recipe(
+        "layers only, on plain text: a student that can start any task",
+        general.CITATION,
+        general.Config,
+        general.distill,
+        reads="text",
     ),
     "l2a": Recipe(
         "for few labels: samples near the data of two domains, chosen by a policy that learns what helps",

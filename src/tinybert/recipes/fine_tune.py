@@ -30,7 +30,7 @@ class Config(Flags):
     data: DataSettings = field(default_factory=DataSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     student: StudentSettings = field(default_factory=StudentSettings)
-    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
+    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     run: RunSettings = field(default_factory=RunSettings)
 
     def domains(self, source: SourceDomain | None, /) -> TeacherData:

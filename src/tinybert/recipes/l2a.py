@@ -44,7 +44,7 @@ class Config(Flags):
     data: DataSettings = field(default_factory=DataSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     student: StudentSettings = field(default_factory=StudentSettings)
-    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
+    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     l2a: L2ASettings = field(default_factory=L2ASettings)
     objective: LastLayerSettings = field(default_factory=LastLayerSettings)
     distill: Stage = field(default_factory=lambda: Stage(epochs=10, lr=5e-5))

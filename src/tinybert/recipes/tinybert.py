@@ -1,28 +1,28 @@
 """TinyBERT: distilling BERT for natural language understanding (Jiao et al. 2020, arXiv:1909.10351).
 
-Task-specific distillation: a student whose layers learn from the teacher's layers first, then from its predictions, on
-augmented task data. Where this differs from the authors' code: the teacher is in eval mode, padding counts nowhere,
-no row is left out of an epoch, and a regression student learns the teacher's score, not the gold one.
+A student whose layers learn from the teacher's layers first, then from its predictions, on augmented task data; where
+plain text is given, before all this from the layers of the teacher as it was without the task. Where this differs from
+the authors' code: the teacher is in eval mode, padding counts nowhere, no row is left out of an epoch, and a regression
+student learns the teacher's score, not the gold one.
 """
 
 from dataclasses import dataclass, field
 
 from tinybert.data.settings import DataSettings
 from tinybert.engine.evaluate import judge_on
-from tinybert.layer_maps import layer_map
 from tinybert.models.teacher import Teacher
-from tinybert.objectives.attention import AttentionScoreMSE
-from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.prediction import ScoreMSE, SoftCrossEntropy
-from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
 from tinybert.stages.augmenting.settings import AugmentingFlags
-from tinybert.stages.birth import Newborn, StudentSettings, born
+from tinybert.stages.birth import StudentSettings, born, reacquainted
 from tinybert.stages.classroom import Classroom
+from tinybert.stages.general.lesson import learn_in_general, untaught
+from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import Job, Outcome
+from tinybert.stages.layers import mapping_of, transformer_objective
 from tinybert.stages.teacher import TeacherSettings, qualified_teacher
-from tinybert.types import Objective, Stage
+from tinybert.types import Stage
 
 CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Understanding, arXiv:1909.10351"
 
@@ -34,7 +34,8 @@ class Config(AugmentingFlags):
     data: DataSettings = field(default_factory=DataSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     student: StudentSettings = field(default_factory=StudentSettings)
-    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None, patience=5))
+    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
+    general: GeneralSettings = field(default_factory=GeneralSettings)
     intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, usual_epochs=5, lr=5e-5, schedule="constant"))
     prediction: Stage = field(default_factory=lambda: Stage(epochs=3, lr=3e-5, evaluate_every=100))
     run: RunSettings = field(default_factory=RunSettings)
@@ -44,24 +45,21 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, student, augmented text; first the layers, then the predictions; the student that is best on dev."""
     model = qualified_teacher(job, config.teacher, config.fine_tune, run)
     newborn = born(job, model, config.student, run)
+
+    # Section 3.2, general distillation, by the network that was not fine-tuned.
+    if job.plain_text is not None:
+        learn_in_general(newborn, untaught(config, run), job.plain_text, config, run)
+        newborn = reacquainted(newborn, model, job, config.student, run)
+
     student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
     examples = augmented(job, config, run, model)
     lessons = Classroom(student, teacher, examples, config.teacher, run)
 
     # Eq. 11 for m = 0 ... M: embeddings, hidden states and attention scores, through the layer map g.
     layers = transformer_objective(newborn, teacher, config.student, run.seed_for("projection"))
-    mapped = {f"student.{key}": getattr(config.student, key) for key in ("projection", "layer_map")}
-    lessons.teach("intermediate", layers, config.intermediate, **mapped)
+    lessons.teach("intermediate", layers, config.intermediate, **mapping_of(config.student))
 
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.
     soft = ScoreMSE() if job.task.kind == "regression" else SoftCrossEntropy(config.prediction.temperature)
     lessons.teach("prediction", soft, config.prediction, judge_on(student, job.dev, job.task, run))
     return Outcome(student, model)
-
-
-def transformer_objective(newborn: Newborn, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
-    """Eq. 7 to 9: the plain sum of the embedding, hidden and attention terms."""
-    sizes = newborn.student.shape
-    g = layer_map(settings.layer_map, sizes.layers, teacher.shape.layers)
-    hidden = HiddenMSE(g, sizes.width, teacher.shape.width, settings.projection, newborn.directions, seed=seed)
-    return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(g), 1.0)})

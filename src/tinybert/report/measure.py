@@ -79,12 +79,15 @@ def forward_flops(length: int, *, layers: int, width: int, inner: int, outputs: 
 
 
 def torch_forward(model: nn.Module) -> Forward:
-    """A Hugging Face model as `latency` wants it; call `latency` inside `models.inference.evaluation_mode`."""
+    """A Hugging Face model as `latency` wants it; call `latency` inside `models.inference.evaluation_mode`.
+
+    With a task head the time includes it.
+    """
     device = next(model.parameters()).device
 
     def forward(input_ids: np.ndarray, attention_mask: np.ndarray) -> object:
         ids, mask = (torch.from_numpy(array).to(device) for array in (input_ids, attention_mask))
-        return model(input_ids=ids, attention_mask=mask).logits.cpu()  # the copy waits for an accelerator
+        return model(input_ids=ids, attention_mask=mask)[0].cpu()  # the copy waits for an accelerator
 
     return forward
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -139,16 +139,20 @@ class RunView:
         return [f"{key} {value}" for key, value in known.items() if value is not None]
 
 
-def _page(views: Sequence[RunView]) -> str:
-    environment = Environment(
+@cache  # compiling the templates takes a second
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("tinybert.report"),
         autoescape=True,  # class names, texts and settings are the user's and may hold markup
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _page(views: Sequence[RunView]) -> str:
     shared: dict[str, Any] = {"names": words.SYSTEM_NAMES, "quantity": _quantity, "version": version("tinybert")}
-    template = environment.get_template("page.html.j2")
+    template = _environment().get_template("page.html.j2")
     if len(views) == 1:
         return template.render(view=views[0], comparison=None, views=[], left_out=0, **shared)
     comparison = compare([view.run for view in views], [view.bounds for view in views])

@@ -1,25 +1,25 @@
 """How a student comes to be: a checkpoint, at random, out of chosen teacher layers, or projected out of the teacher."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert.config import MODEL
-from tinybert.data.batches import by_length
 from tinybert.errors import UserError
+from tinybert.layer_maps import layer_map
 from tinybert.models import birth
+from tinybert.models.fitting import fitted_directions
 from tinybert.models.hf import shape_of
-from tinybert.models.loading import load_classifier, load_tokenizer, quietly
+from tinybert.models.loading import digest_of, load_classifier, load_masked_lm, load_tokenizer, quietly
 from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
 from tinybert.run import Run
-from tinybert.stages.job import Job
-from tinybert.types import Batch
+from tinybert.types import Batch, Rows
 
 LOOKED_AT = 1500  # texts that show the principal directions of the teacher's hidden states (methods: birth `project`)
 LOOKED_AT_ONCE = 50
@@ -54,18 +54,36 @@ class Newborn:
 
     Attributes:
         student: On the run's device.
-        directions: P of the birth `project`; None for the others.
+        directions: What the projections of the hidden-state objectives start with: P of the birth `project`, or what
+            fits a checkpoint's states to the teacher's; None for the other births.
     """
 
     student: Student
     directions: Float[Tensor, "teacher_width student_width"] | None
 
 
-def born(job: Job, origin: PreTrainedModel | None, settings: StudentSettings, run: Run) -> Newborn:
+@runtime_checkable
+class Purpose(Protocol):
+    """What a student is born for: a task (`Job`), or plain text."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Of the task, in order; empty = regression; None = there is no task."""
+
+    @property
+    def train(self) -> Rows:
+        """The texts on which `project` looks at the teacher; labels play no part."""
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The teacher's."""
+
+
+def born(job: Purpose, origin: PreTrainedModel | None, settings: StudentSettings, run: Run) -> Newborn:
     """The student of a run: made once, found again by a resumed run.
 
     Args:
-        job: Gives the task, and the texts on which `project` looks at the teacher.
+        job: What it is born for.
         origin: The teacher, or the network a shape is cut out of; None where the student is a checkpoint of its own.
         settings: What is to be born.
         run: Where it is kept.
@@ -79,11 +97,9 @@ def born(job: Job, origin: PreTrainedModel | None, settings: StudentSettings, ru
         inputs |= {"student.path": settings.path, "train": job.train.digest}
         folder = run.once("birth", inputs, lambda target: _out_of(origin, job, settings, run).save(target))
     else:
-        loaded = load_classifier(settings.path, job.task.classes, seed=run.seed_for("birth"))
-        inputs["student"] = loaded.digest
-        folder = run.once(
-            "birth", inputs, lambda target: _adopted(loaded.model, origin, job, settings.path).save(target)
-        )
+        model = _network(settings.path, job.classes, run.seed_for("birth"))
+        inputs |= {"student": digest_of(model), "student.layer_map": settings.layer_map, "train": job.train.digest}
+        folder = run.once("birth", inputs, lambda target: _adopted(model, origin, job, settings, run).save(target))
     return _Born.load(folder, job).on(run)
 
 
@@ -101,44 +117,69 @@ class _Born:
             save_file({"directions": self.directions.contiguous()}, folder / "directions.safetensors")
 
     @staticmethod
-    def load(folder: Path, job: Job) -> "_Born":
+    def load(folder: Path, job: Purpose) -> "_Born":
         stored = folder / "directions.safetensors"
         directions = load_file(stored)["directions"] if stored.exists() else None
-        return _Born(load_classifier(folder / "model", job.task.classes).model, directions)
+        return _Born(_network(folder / "model", job.classes), directions)
 
     def on(self, run: Run) -> Newborn:
         return Newborn(Student(self.model.to(run.device)), self.directions)
 
 
-def _adopted(student: PreTrainedModel, origin: PreTrainedModel | None, job: Job, path: str) -> _Born:
+def _network(source: str | Path, classes: tuple[str, ...] | None, seed: int = 0) -> PreTrainedModel:
+    """A network with the head it needs: that of a task, or a masked LM's; a random one where it has none."""
+    return (
+        load_masked_lm(source, new_head=seed) if classes is None else load_classifier(source, classes, seed=seed).model
+    )
+
+
+def _adopted(
+    student: PreTrainedModel, origin: PreTrainedModel | None, job: Purpose, settings: StudentSettings, run: Run
+) -> _Born:
     """A checkpoint as it is, if it can learn from this teacher."""
-    if load_tokenizer(path).get_vocab() != job.tokenizer.get_vocab():
-        raise UserError(f"student: the vocabulary of {path} is not the teacher's; a student shares it")
-    if origin is not None:
-        refuse_deeper(shape_of(student.config), shape_of(origin.config))
-    return _Born(student)
+    if load_tokenizer(settings.path).get_vocab() != job.tokenizer.get_vocab():
+        raise UserError(f"student: the vocabulary of {settings.path} is not the teacher's; a student shares it")
+    if origin is None:
+        return _Born(student)
+    refuse_deeper(shape_of(student.config), shape_of(origin.config))
+    return _Born(student, _fitted(student.to(run.device), origin, job, settings, run))
 
 
-def _out_of(origin: PreTrainedModel, job: Job, settings: StudentSettings, run: Run) -> _Born:
+def _fitted(
+    student: PreTrainedModel, origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run
+) -> Tensor:
+    """What brings the states of a student that has learnt before nearest to the teacher's."""
+    layers = layer_map(settings.layer_map, shape_of(student.config).layers, shape_of(origin.config).layers)
+    return fitted_directions(student, origin, layers, _some_texts(job.train, run))
+
+
+def reacquainted(
+    newborn: Newborn, origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run
+) -> Newborn:
+    """A student that has learnt since its birth, its projections fitted anew to a teacher."""
+    return replace(newborn, directions=_fitted(newborn.student.model, origin, job, settings, run))
+
+
+def _out_of(origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run) -> _Born:
     """A shape cut out of the teacher."""
     teacher = shape_of(origin.config)
     shape = parse_shape(settings.path, settings.heads, settings.inner, teacher)
     how = settings.birth or ("project" if shape.width < teacher.width else "layers")
     run.log.say(f"student: {shape.layers} layers x width {shape.width}, born by {how}")
-    plan = birth.Plan(shape, job.task.classes, run.seed_for("birth"))
+    plan = birth.Plan(shape, job.classes, run.seed_for("birth"))
     if how == "random":
         return _Born(birth.random(plan, origin))
     if how == "layers":
         return _Born(birth.layers(plan, origin))
-    projected = birth.project(plan, origin, _some_texts(job, run))
+    projected = birth.project(plan, origin, _some_texts(job.train, run))
     kept = ", ".join(f"{share:.2f}" for share in projected.energy.values())
     r2 = ", ".join(f"{share:.2f}" for share in projected.r2.values())
     run.log.say(f"student: its directions keep {kept} of the teacher's states; its layers reproduce r2 {r2} of that")
     return _Born(projected.model, projected.directions)
 
 
-def _some_texts(job: Job, run: Run) -> Iterator[Batch]:
-    """Texts of the task on which the teacher is looked at; labels play no part."""
-    order = run.rng("birth", "texts").permutation(len(job.train))[:LOOKED_AT]
-    for part in by_length(job.train.lengths[order], LOOKED_AT_ONCE):
-        yield job.train.batch(order[part]).to(run.device)
+def _some_texts(texts: Rows, run: Run) -> Iterator[Batch]:
+    """Texts on which the teacher is looked at."""
+    order = texts.order(LOOKED_AT_ONCE, run.rng("birth", "texts"))
+    for number in range(min(LOOKED_AT // LOOKED_AT_ONCE, len(order))):
+        yield texts.batch(order[number]).to(run.device)

@@ -61,7 +61,8 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     metrics = _metrics(job, systems, exported, about, run)
     files.write_json(run.folder / "metrics.json", metrics)
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
-    _write_cards(job, metrics, about, run)
+    task = {"kind": job.task.kind, "classes": job.task.classes, "paired": job.task.paired}
+    write_cards(metrics, about, run, **task, max_length=job.max_length)
     render([run.folder], run.folder / "report.html")
     files.write_sealed(done, key)
     return metrics
@@ -152,7 +153,8 @@ def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
             stream.write(json.dumps({**answer, **extra}, ensure_ascii=False) + "\n")
 
 
-def _write_cards(job: Job, metrics: Mapping[str, Any], about: About, run: Run) -> None:
+def write_cards(metrics: Mapping[str, Any], about: About, run: Run, **facts: Any) -> None:
+    """`README.md` of the run and of its student; `facts` are those of `CardFacts` that `metrics.json` does not hold."""
     machine = files.read_json(run.folder / "environment.json")
     systems = {
         name: CardSystem(
@@ -162,14 +164,10 @@ def _write_cards(job: Job, metrics: Mapping[str, Any], about: About, run: Run) -
         for name in ("teacher", "student", "student_int8")
         if (entry := metrics.get(name))
     }
-    facts = CardFacts(
+    known = CardFacts(
         recipe=about.recipe,
         citation=about.citation,
         teacher=about.teacher or "none",
-        kind=job.task.kind,
-        classes=job.task.classes,
-        paired=job.task.paired,
-        max_length=job.max_length,
         systems=systems,
         data=metrics["data"]["digests"],
         seed=run.seed,
@@ -177,7 +175,8 @@ def _write_cards(job: Job, metrics: Mapping[str, Any], about: About, run: Run) -
         hardware=f"{machine['device_name'] or machine['processor']}, {machine['threads']} threads",
         versions={name: machine[name] for name in ("tinybert", "torch", "transformers", "onnxruntime")},
         teacher_licence=licence_of(Path(about.teacher)) if about.teacher else None,
-        notes=job.splits.notes,
+        notes=tuple(metrics["notes"]),
+        **facts,
     )
-    files.write_text(run.folder / "README.md", model_card(facts, "student"))
-    files.write_text(run.folder / "student" / "README.md", model_card(facts))
+    files.write_text(run.folder / "README.md", model_card(known, "student"))
+    files.write_text(run.folder / "student" / "README.md", model_card(known))

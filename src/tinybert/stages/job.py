@@ -1,6 +1,7 @@
 """What a recipe is given to work on, and what it gives back."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -8,7 +9,9 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain
 from tinybert.data.task import Splits, Task
+from tinybert.engine.fit import StageReport
 from tinybert.models.student import Student
+from tinybert.stages.general.reading import PlainText
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Job:
         max_length: Pieces per row.
         unlabeled: Further texts of the domain; None = there are none.
         source: Texts of another domain, as many of them as are used; None = there are none.
+        plain_text: Text for general distillation before the task; None = there is no such stage.
     """
 
     splits: Splits
@@ -34,20 +38,50 @@ class Job:
     max_length: int
     unlabeled: Examples | None = None
     source: SourceDomain | None = None
+    plain_text: PlainText | None = None
 
     @property
     def task(self) -> Task:
         """What is to be learnt."""
         return self.splits.task
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Of the task, in order; empty = regression."""
+        return self.task.classes
+
     def digests(self) -> dict[str, str]:
         """What a stage that learns the labels depends on."""
         return {"train": self.train.digest, "dev": self.dev.digest, "classes": ", ".join(self.task.classes)}
 
+    def contents(self) -> dict[str, str | None]:
+        """Digests of everything that was read."""
+        others = {
+            "test": None if self.test is None else self.test.digest,
+            "source": None if self.source is None else self.source.digest(),
+            "plain text": None if self.plain_text is None else self.plain_text.train.digest,
+        }
+        return {**self.digests(), **others}
+
+
+@runtime_checkable
+class Read(Protocol):
+    """What a run has read: a `Job`, or plain text."""
+
+    def contents(self) -> dict[str, str | None]:
+        """Digests of everything that was read."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a recipe ends with: the student, and the teacher it learnt from (None for plain fine-tuning)."""
+    """What a recipe ends with.
+
+    Attributes:
+        student: The network that learnt.
+        teacher: What it learnt from; None for plain fine-tuning.
+        report: How the only stage went, of a recipe without a task: nothing else says how good the student is.
+    """
 
     student: Student
     teacher: PreTrainedModel | None
+    report: StageReport | None = None

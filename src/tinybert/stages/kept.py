@@ -6,19 +6,19 @@ from typing import Any
 from tinybert import files
 from tinybert.errors import UserError
 from tinybert.run import Run
-from tinybert.stages.job import Job
+from tinybert.stages.job import Read
 
 KEPT = "kept.json"  # stands for the stages of a run that kept only its student
 
 
-def keep_only_the_student(run: Run, job: Job) -> None:
+def keep_only_the_student(run: Run, job: Read) -> None:
     """Remove what only a resume needs, and note what the result was made from."""
     files.write_sealed(run.folder / KEPT, _made_from(run, job))
     for name in ("stages", "teacher", "augmented"):
         shutil.rmtree(run.folder / name, ignore_errors=True)
 
 
-def kept_result(run: Run, job: Job) -> dict[str, Any] | None:
+def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
     """The metrics of a run that was finished and kept only its student; None where there is none.
 
     Raises:
@@ -34,8 +34,6 @@ def kept_result(run: Run, job: Job) -> dict[str, Any] | None:
     return dict(files.read_json(run.folder / "metrics.json"))
 
 
-def _made_from(run: Run, job: Job) -> dict[str, Any]:
+def _made_from(run: Run, job: Read) -> dict[str, Any]:
     paths = ("train", "dev", "test", "source", "output", "device")
-    test = {"test": None if job.test is None else job.test.digest}
-    source = {"source": None if job.source is None else job.source.digest()}
-    return {key: value for key, value in run.config.items() if key not in paths} | job.digests() | test | source
+    return {key: value for key, value in run.config.items() if key not in paths} | job.contents()

@@ -9,25 +9,22 @@ from jaxtyping import Int
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert import files
-from tinybert.data.batches import by_length
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.engine.evaluate import ROWS_AT_ONCE
+from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
-from tinybert.export.hub import save_masked_lm
+from tinybert.export.hub import save_network
 from tinybert.models.hf import give_token_types
-from tinybert.models.inference import evaluation_mode
 from tinybert.models.loading import digest_of, load_masked_lm, load_tokenizer
 from tinybert.models.student import Student
 from tinybert.models.vocabulary import Vocabulary
-from tinybert.objectives.masked_lm import Hiding, MaskedCrossEntropy
+from tinybert.objectives.hiding import Hiding, PieceHider
+from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, StageRun
 from tinybert.selectors.keep_all import KeepAll
 from tinybert.stages.length import stretched
 from tinybert.stages.reading import encoded
-from tinybert.types import NO_TRACE, Stage, keyed
-
-HELD_OUT_SEED = 0  # what is hidden in held-out text is the same each time, so that losses can be compared
+from tinybert.types import Stage, keyed
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def train_masked_lm(
         held_out: Text that decides which weights are kept; None keeps the last.
         labels_as_types: The network reads each example's class in its token types (CBERT).
     """
-    objective = masked_lm_objective(tokenizer, settings.hiding, labels_as_types=labels_as_types)
+    objective = MaskedCrossEntropy(piece_hider(tokenizer, settings.hiding, labels_as_types=labels_as_types))
     student = Student(model)
 
     def judge() -> float:
@@ -136,28 +133,13 @@ def _trained(
         decided = stretched(settings, len(rows))
         train_masked_lm(model.to(run.device), tokenizer, rows, decided, place, labels_as_types=labels_as_types)
         if run.is_main:
-            save_masked_lm(model, tokenizer, folder)
+            save_network(model, tokenizer, folder)
     run.wait()
     return folder
 
 
-def masked_lm_objective(
-    tokenizer: PreTrainedTokenizerFast, hiding: Hiding, *, labels_as_types: bool = False
-) -> MaskedCrossEntropy:
-    """The objective for a tokenizer's vocabulary."""
+def piece_hider(tokenizer: PreTrainedTokenizerFast, hiding: Hiding, *, labels_as_types: bool = False) -> PieceHider:
+    """What hides pieces of a tokenizer's vocabulary."""
     vocabulary = Vocabulary(tokenizer)
     special, starts = (torch.from_numpy(known) for known in (vocabulary.special, vocabulary.starts_word))
-    return MaskedCrossEntropy(vocabulary.mask, special, starts, hiding, labels_as_types=labels_as_types)
-
-
-def held_out_loss(student: Student, objective: MaskedCrossEntropy, rows: EncodedRows) -> float:
-    """Mean loss per example on text that is not learnt from, in nats; the same pieces are hidden each time."""
-    device = student.model.device
-    losses: list[np.ndarray] = []
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), evaluation_mode(student):
-        torch.manual_seed(HELD_OUT_SEED)
-        for part in by_length(rows.lengths, ROWS_AT_ONCE):
-            batch = objective.reads(rows.batch(part).to(device))
-            trace = student.observe(batch, objective.needs_student)
-            losses.append(objective(trace, NO_TRACE, batch).cpu().numpy())
-    return float(np.concatenate(losses).mean())
+    return PieceHider(vocabulary.mask, special, starts, hiding, labels_as_types=labels_as_types)

@@ -61,17 +61,26 @@ def torch_system(model: PreTrainedModel, job: Job, run: Run, file: Path | None) 
     """
     network = Student(model)
     logits = {split: student_logits(network, rows, run) for split, rows in all_rows(job).items()}
-    shape = shape_of(model.config)
-    sizes = {"layers": shape.layers, "width": shape.width, "inner": shape.inner, "outputs": job.task.outputs}
+    return System(logits, torch_cost(model, file), flops_of(model, job.task.outputs))
+
+
+def torch_cost(model: PreTrainedModel, file: Path | None) -> dict[str, Any]:
+    """Parameters, bytes (of the file, where there is one), latency in fp32 and threads, as in `metrics.json`."""
     with evaluation_mode(model):
         latency = _latency(measure.torch_forward(model), model)
-    cost = {
+    return {
         "parameters": measure.count_parameters(model),
         "bytes": file.stat().st_size if file is not None and file.exists() else _bytes_in_memory(model),
         "latency_ms": latency,
         "threads": torch.get_num_threads(),
     }
-    return System(logits, cost, {str(n): measure.forward_flops(n, **sizes) for n in measure.LENGTHS})
+
+
+def flops_of(model: PreTrainedModel, outputs: int) -> dict[str, int]:
+    """Of one forward pass, by number of pieces."""
+    shape = shape_of(model.config)
+    sizes = {"layers": shape.layers, "width": shape.width, "inner": shape.inner, "outputs": outputs}
+    return {str(length): measure.forward_flops(length, **sizes) for length in measure.LENGTHS}
 
 
 def onnx_system(file: Path, student: PreTrainedModel, job: Job) -> System:

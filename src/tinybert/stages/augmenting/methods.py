@@ -143,7 +143,9 @@ def unsuitable(groups: AugmentGroups, given: Mapping[str, Any]) -> list[str]:
     if groups.augment.adapt and "mlm" not in uses:
         problems.append(f"augment.adapt: the method {name} has no masked LM to adapt; leave it out")
     if given.get("unlabeled") is not None and not groups.augment.adapt:
-        problems.append("--unlabeled: its texts are only read with augment.adapt=true; set that or leave it out")
+        problems.append(
+            "--unlabeled: its texts are only read with augment.adapt=true, or general.tokens in the recipe tinybert"
+        )
     if "mlm" in uses and given.get("mlm") is None and not is_available():
         problems.append(
             f"--mlm is missing: the method {name} needs a masked language model; name one, or pip install "

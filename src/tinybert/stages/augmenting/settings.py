@@ -8,7 +8,7 @@ from tinybert.augmenters.cbert import CbertGeneration
 from tinybert.augmenters.eda import EdaSettings
 from tinybert.augmenters.stationary import StationarySettings
 from tinybert.augmenters.tang import TangSettings
-from tinybert.objectives.masked_lm import Hiding
+from tinybert.objectives.hiding import Hiding
 from tinybert.stages.flags import Flags
 from tinybert.stages.masked_lm import MaskedLMSettings
 from tinybert.types import narrowed

@@ -1,0 +1,89 @@
+"""Births of a student compared on plain text: held-out loss, and checkpoints to compare on tasks, after equal budgets.
+
+    python benchmarks/general_births.py --teacher T --train corpus.txt --student 4x384 --output DIR
+
+Leaves DIR/<birth>/<tokens>/, plain transformers folders, and prints the loss of each. The learning rate is constant
+after the warm-up, so that every point is on the same curve. The same command again continues.
+"""
+
+import argparse
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from tinybert.engine.evaluate import held_out_loss
+from tinybert.engine.fit import fit
+from tinybert.export.hub import save_network
+from tinybert.log import Log
+from tinybert.machine import choose_device, prepare
+from tinybert.models.teacher import Teacher
+from tinybert.recipes.general import Config
+from tinybert.run import Run, RunSettings
+from tinybert.selectors.keep_all import KeepAll
+from tinybert.stages.birth import Newborn, StudentSettings, born
+from tinybert.stages.general.lesson import general_objective, untaught
+from tinybert.stages.general.reading import PlainText, read_plain_text
+from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.teacher import TeacherSettings
+
+BIRTHS = ("random", "layers", "project")
+
+
+def main() -> None:
+    options = parsed()
+    prepare(options.threads, deterministic=True)
+    marks = options.tokens // options.marks
+    stage = GeneralSettings(tokens=options.tokens, lr=options.lr, schedule="constant")
+    stage = replace(stage, evaluate_every=math.ceil(marks / (stage.batch_size * stage.block_length)))
+    for birth in options.births:
+        student = StudentSettings(options.student, birth=birth)
+        config = Config(teacher=TeacherSettings(options.teacher), student=student, general=stage)
+        folder = options.output / birth
+        folder.mkdir(parents=True, exist_ok=True)
+        device = choose_device(None)
+        run = Run(folder, options.seed, RunSettings(), device, Log(folder / "metrics.jsonl"))
+        with run.listening():
+            one_birth(config, read_plain_text(options.train, None, config, run), run)
+
+
+def one_birth(config: Config, text: PlainText, run: Run) -> None:
+    """Train one student; at each judgement keep it as a folder and print its loss."""
+    model = untaught(config, run)
+    newborn, teacher = born(text, model, config.student, run), Teacher(model, "auto", run.device)
+    objective = general_objective(newborn, teacher, config, text.tokenizer, run.seed_for("projection")).to(run.device)
+    stage = config.general.decided(len(text.train))
+    seen = iter(range(0, stage.max_steps + stage.evaluate_every, stage.evaluate_every))
+
+    def judge() -> float:
+        tokens = min(next(seen), stage.max_steps) * stage.batch_size * config.general.block_length
+        loss = held_out_loss(newborn.student, objective, text.held_out, teacher)
+        print(f"{config.student.birth:8} {tokens:>10,} tokens  held-out loss {loss:.4f}", flush=True)
+        keep(newborn, text, run.folder / str(tokens))
+        return -loss
+
+    judge()
+    place = run.stage("general", {})
+    fit(newborn.student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge)
+
+
+def keep(newborn: Newborn, text: PlainText, folder: Path) -> None:
+    save_network(newborn.student.model.base_model, text.tokenizer, folder)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", required=True)
+    parser.add_argument("--train", required=True)
+    parser.add_argument("--student", default="4x384")
+    parser.add_argument("--births", nargs="+", default=BIRTHS, choices=BIRTHS)
+    parser.add_argument("--tokens", type=int, default=1_000_000)
+    parser.add_argument("--marks", type=int, default=4, help="how often the student is judged and kept")
+    parser.add_argument("--lr", type=float, default=3e-4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--output", type=Path, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What a second process is worth in general distillation: blocks a second of one process and of two, one thread each.
+
+    python benchmarks/ranks.py --teacher T --train corpus.txt --student 4x312
+
+Both are the same command on the same global batches; the second runs under torchrun. Reading, packing and birth are not
+counted, nor are judgements on held-out text.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def main() -> None:
+    options = parsed()
+    speeds = [speed(options, ranks) for ranks in (1, options.ranks)]
+    for ranks, found in zip((1, options.ranks), speeds, strict=True):
+        print(f"{ranks} x 1 thread: {found:6.2f} blocks/s, {found * options.length:8.0f} tokens/s")
+    print(f"{speeds[1] / speeds[0]:.2f} x")
+
+
+def speed(options: argparse.Namespace, ranks: int) -> float:
+    """Blocks a second of a whole run."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "run"
+        files = ["--teacher", options.teacher, "--train", options.train, "--output", str(output)]
+        tokens = options.updates * options.batch * options.length
+        settings = {
+            "run.threads": 1,
+            "general.tokens": tokens,
+            "general.batch_size": options.batch,
+            "general.block_length": options.length,
+            "general.held_out": 8,
+            "general.evaluate_every": options.updates,
+        }
+        flags = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        command = [sys.executable, *launcher, "-m", "tinybert", "distill", "general", *files, *flags]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        command += ["--student", options.student, "--device", "cpu"]
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        general = json.loads((output / "metrics.json").read_text())["general"]
+        return general["blocks"] / general["seconds"]
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", required=True)
+    parser.add_argument("--train", required=True)
+    parser.add_argument("--student", default="4x312")
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--updates", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--length", type=int, default=128)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

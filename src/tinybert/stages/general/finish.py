@@ -1,0 +1,72 @@
+"""The end of a run on plain text: the student as a plain folder, what it costs, how well it imitates, a report."""
+
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from tinybert import files
+from tinybert.export.hub import save_network
+from tinybert.models.hf import longest_input
+from tinybert.report.render import render
+from tinybert.run import Run
+from tinybert.stages.finish import About, write_cards
+from tinybert.stages.general.reading import PlainText
+from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.job import Outcome
+from tinybert.stages.systems import flops_of, torch_cost
+
+
+def finish_general(
+    text: PlainText, outcome: Outcome, about: About, settings: GeneralSettings, run: Run
+) -> dict[str, Any]:
+    """Everything such a run leaves that is not training; returns what `metrics.json` says."""
+    done = run.folder / "stages" / "finished.json"
+    key = {"student": outcome.student.digest(), **text.contents()}
+    there = ("metrics.json", "report.html", "README.md", "student/config.json")
+    if files.found_sealed(done) == key and all((run.folder / name).exists() for name in there):
+        run.log.say("finish: found, nothing to do")
+        return dict(files.read_json(run.folder / "metrics.json"))
+    student = outcome.student.model if settings.masked_lm else outcome.student.model.base_model
+    save_network(student, text.tokenizer, run.folder / "student")
+    run.log.say("evaluate: size and latency of teacher and student")
+    metrics = _metrics(text, outcome, student, about, settings, run)
+    files.write_json(run.folder / "metrics.json", metrics)
+    nothing = {"kind": None, "classes": (), "paired": False}
+    longest = longest_input(student.config)
+    write_cards(metrics, about, run, **nothing, max_length=longest, fills_masks=settings.masked_lm)
+    render([run.folder], run.folder / "report.html")
+    files.write_sealed(done, key)
+    return metrics
+
+
+def _metrics(
+    text: PlainText, outcome: Outcome, student: PreTrainedModel, about: About, settings: GeneralSettings, run: Run
+) -> dict[str, Any]:
+    report, blocks = outcome.report, {"train": text.train, "held_out": text.held_out}
+    assert report is not None
+    assert report.best is not None
+    assert outcome.teacher is not None
+    teacher = outcome.teacher if settings.masked_lm else outcome.teacher.base_model
+    file = run.folder / "student" / "model.safetensors"
+    return {
+        "recipe": about.recipe,
+        "preset": about.preset,
+        "seed": run.seed,
+        "classes": [],
+        "teacher": torch_cost(teacher, None),
+        "student": {**torch_cost(student, file), "held_out": {"loss": -report.best}},
+        "flops": {"teacher": flops_of(teacher, 0), "student": flops_of(student, 0)},
+        "general": {
+            "updates": report.steps,
+            "blocks": report.examples,
+            "tokens": report.examples * settings.block_length,
+            "seconds": report.seconds,
+            "best_update": report.best_step,
+        },
+        "data": {
+            "blocks": {name: len(part) for name, part in blocks.items()},
+            "tokens": {name: part.pieces for name, part in blocks.items()},
+            "digests": {name: part.digest for name, part in blocks.items()},
+        },
+        "notes": ["It has learnt no task: its outputs mean nothing before it is distilled or fine-tuned on one."],
+    }

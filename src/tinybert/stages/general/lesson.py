@@ -1,0 +1,98 @@
+"""The stage `general`: a student's layers learn the teacher's on plain text (Jiao et al. 2020, section 3.2).
+
+No prediction is learnt: what a task will ask is not known yet.
+"""
+
+from contextlib import nullcontext
+from typing import Protocol, runtime_checkable
+
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from tinybert.engine.evaluate import held_out_loss
+from tinybert.engine.fit import StageReport, fit
+from tinybert.models.hf import without_dropout
+from tinybert.models.loading import load_masked_lm
+from tinybert.models.teacher import Teacher
+from tinybert.objectives.hiding import Hiding
+from tinybert.objectives.masked_lm import MaskedSoftCrossEntropy
+from tinybert.objectives.relation import RelationKL
+from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.run import Run
+from tinybert.selectors.keep_all import KeepAll
+from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.stages.general.reading import PlainText
+from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.layers import mapping_of, transformer_objective
+from tinybert.stages.masked_lm import piece_hider
+from tinybert.stages.teacher import TeacherSettings
+from tinybert.types import Objective, keyed
+
+
+@runtime_checkable
+class GeneralGroups(Protocol):
+    """The groups of a recipe's settings that general distillation reads."""
+
+    @property
+    def teacher(self) -> TeacherSettings:
+        """Its dtype."""
+
+    @property
+    def student(self) -> StudentSettings:
+        """How its layers go with the teacher's."""
+
+    @property
+    def general(self) -> GeneralSettings:
+        """How much text, and what is learnt from it."""
+
+
+def untaught(groups: GeneralGroups, run: Run) -> PreTrainedModel:
+    """The teacher as its checkpoint is; a task head is left out, a masked-LM head that nothing needs may be random.
+
+    Raises:
+        UserError: If its masked-LM head is to be learnt, and it has none.
+    """
+    assert groups.teacher.path is not None
+    seed = None if groups.general.masked_lm else run.seed_for("teacher", "masked_lm")
+    return load_masked_lm(groups.teacher.path, new_head=seed).to(run.device)
+
+
+def learn_in_general(
+    newborn: Newborn, model: PreTrainedModel, text: PlainText, groups: GeneralGroups, run: Run
+) -> StageReport:
+    """Train the student in place; it ends as it was best on held-out blocks.
+
+    Args:
+        newborn: The student, with a head or without; only a masked-LM head can learn here.
+        model: What it learns from; a frozen copy teaches.
+        text: What is read.
+        groups: Settings.
+        run: Keeps the stage.
+    """
+    settings, student = groups.general, newborn.student
+    teacher = Teacher(model, groups.teacher.dtype, run.device)
+    objective = general_objective(newborn, teacher, groups, text.tokenizer, run.seed_for("projection"))
+    inputs = {**keyed("general", settings), **mapping_of(groups.student), **text.contents()}
+    place = run.stage(
+        "general", inputs | {"teacher": teacher.digest, "teacher.dtype": groups.teacher.dtype, "seed": run.seed}
+    )
+
+    def judge() -> float:
+        return -held_out_loss(student, objective, text.held_out, teacher)
+
+    stage = settings.decided(len(text.train))
+    with nullcontext() if settings.dropout else without_dropout(student.model):
+        return fit(student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge)
+
+
+def general_objective(
+    newborn: Newborn, teacher: Teacher, groups: GeneralGroups, tokenizer: PreTrainedTokenizerFast, seed: int
+) -> Objective:
+    """What is learnt on plain text; `seed` draws projections, where the student was born without directions."""
+    if groups.general.learns == "layers":
+        layers = transformer_objective(newborn, teacher, groups.student, seed)
+    else:
+        layers = RelationKL(newborn.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
+    if not groups.general.masked_lm:
+        return layers
+    masked_lm = MaskedSoftCrossEntropy(piece_hider(tokenizer, Hiding()))
+    return WeightedSum({"layers": (layers, 1.0), "masked_lm": (masked_lm, 1.0)})

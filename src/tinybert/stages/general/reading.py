@@ -1,0 +1,118 @@
+"""Plain text for general distillation: read as a stream, packed into blocks, a few of them held out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast
+
+from tinybert import files
+from tinybert.data.corpus.blocks import Blocks
+from tinybert.data.corpus.packing import pack
+from tinybert.data.corpus.texts import digest_of, size_of, texts_of
+from tinybert.data.hub import PREFIX
+from tinybert.errors import UserError
+from tinybert.log import PLAIN_LINE_EVERY
+from tinybert.models.hf import longest_input
+from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.run import Run
+
+BYTES_PER_PIECE = 8  # of text; English has about 4.5: of an endless stream, enough is read and not much more
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """Settings of the group `data`, of plain text.
+
+    Attributes:
+        text: Column of the text, where the data have columns; None = `text`.
+    """
+
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """Plain text as it is learnt from.
+
+    Attributes:
+        train: Blocks to learn from.
+        held_out: Blocks that decide which weights are kept.
+        tokenizer: Of teacher and student, who share a vocabulary.
+        name: What messages call the text.
+    """
+
+    train: Blocks
+    held_out: Blocks
+    tokenizer: PreTrainedTokenizerFast
+    name: str = "train"
+
+    @property
+    def classes(self) -> None:
+        """Plain text has none."""
+
+    def contents(self) -> dict[str, str | None]:
+        """Digests of everything that was read; a stage that learns from it depends on all."""
+        return {self.name: self.train.digest, "held out": self.held_out.digest}
+
+
+def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = "train") -> PlainText:
+    """Pack a corpus, or find it packed.
+
+    Args:
+        source: See `texts_of`.
+        dev: Text to hold out instead of a part of the corpus; None = a part.
+        settings: Of the recipe: `teacher.path` for the vocabulary, `data.text`, and the group `general`.
+        run: Its folder keeps the blocks; its streams draw those held out.
+        name: What messages call the corpus.
+
+    Raises:
+        UserError: If it cannot be read, or there is too little of it.
+    """
+    teacher, general = settings.teacher.path, settings.general
+    if general.block_length > (room := longest_input(load_config(teacher))):
+        raise UserError(f"general.block_length: {general.block_length} pieces, but {teacher} reads at most {room}")
+    tokenizer = load_tokenizer(teacher)
+    blocks = _packed(source, tokenizer, settings, run, name)
+    if dev is not None:
+        others = _packed(dev, tokenizer, settings, run, "dev")
+        held_out, _ = others.split(min(general.held_out, len(others)), run.rng("general", "dev"))
+        return PlainText(blocks, held_out, tokenizer, name)
+    if len(blocks) < 2:
+        raise UserError(f"{name}: the text fills one block of {general.block_length} pieces; give more")
+    held_out, train = blocks.split(general.set_aside(len(blocks)), run.rng("general", "held out"))
+    return PlainText(train, held_out, tokenizer, name)
+
+
+def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run: Run, name: str) -> Blocks:
+    """The blocks of a corpus, found by content or made; all processes of a run make some of them."""
+    column, length = settings.data.text, settings.general.block_length
+    limit = _limit(source, settings.general.tokens)
+    contents = [digest_of(source, column), tokenizer.backend_tokenizer.to_str(), column, length, limit]
+    folder = run.folder / "stages" / "data" / files.sha256_json(contents)[:24]
+    texts, told = texts_of(source, column, name), _telling(size_of(source), run)
+    pack(texts, tokenizer, length, folder, rank=run.rank, world=run.world, limit_bytes=limit, advance=told)
+    run.wait()
+    return Blocks.open(folder, name)
+
+
+def _telling(size: int | None, run: Run) -> Callable[[int], None]:
+    """Says now and then how much text is behind; how much there is in all is a guess, or unknown."""
+    spoke, behind = time.monotonic(), 0
+    whole = "" if size is None else f" of about {size / 1e6:,.0f}"
+
+    def advance(more: int) -> None:
+        nonlocal spoke, behind
+        behind += more
+        if time.monotonic() - spoke > PLAIN_LINE_EVERY:
+            spoke = time.monotonic()
+            run.log.say(f"data: {behind / 1e6:,.0f}{whole} MB of text packed")
+
+    return advance
+
+
+def _limit(source: Any, tokens: int | None) -> int | None:
+    """How much of a stream is read; files are read to their end, since what stands first need not be like the rest."""
+    streamed = isinstance(source, str) and source.startswith(PREFIX)
+    return tokens * BYTES_PER_PIECE if streamed and tokens is not None else None

@@ -1,0 +1,80 @@
+"""What users say about general distillation: how much text, in which form, and what of the teacher is learnt."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Literal
+
+from tinybert.types import Stage
+
+LOOKS = 20  # judgements on held-out text where `evaluate_every` is open: enough for a curve
+
+
+@dataclass(frozen=True)
+class GeneralSettings(Stage):
+    """Settings of the group `general`.
+
+    Attributes:
+        tokens: Pieces to learn from, counted after packing, special ones included; None = by `epochs`. The recipe
+            tinybert has the stage only where this is set.
+        block_length: Pieces of a block, special ones included.
+        learns: `layers`: the embedding, all mapped layers and their attention (TinyBERT); `last_relations`: attention
+            and value relations of the last layer (MiniLM).
+        dropout: Keep the student's own dropout while it learns.
+        masked_lm: Learn the teacher's masked-LM head too, so that the student can fill masks; the teacher needs one.
+        held_out: Blocks that are not learnt from, on which the student is judged; at most a tenth of all.
+    """
+
+    epochs: int | None = 1
+    tokens: int | None = None
+    block_length: int = 128
+    learns: Literal["layers", "last_relations"] = "layers"
+    dropout: bool = True
+    masked_lm: bool = False
+    held_out: int = 128
+
+    def __post_init__(self) -> None:
+        """Refuse what would learn nothing."""
+        super().__post_init__()
+        if self.block_length < 8:
+            raise ValueError(f"block_length must be at least 8 pieces, got {self.block_length}")
+        for name in ("tokens", "held_out"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+
+    def set_aside(self, blocks: int) -> int:
+        """How many of so many blocks are held out."""
+        return min(self.held_out, max(blocks // 10, 1))
+
+    def decided(self, blocks: int) -> Stage:
+        """The stage for a text of so many blocks: as many updates as `tokens` need, judged some twenty times.
+
+        Example:
+            >>> stage = GeneralSettings(tokens=1_000_000, batch_size=32).decided(blocks=500)
+            >>> stage.max_steps, stage.epochs
+            (245, 16)
+        """
+        updates, per_epoch = self.updates(blocks), ceil(blocks / self.batch_size)
+        every = self.evaluate_every or max(updates // LOOKS, 1)
+        return replace(self, epochs=ceil(updates / per_epoch), max_steps=updates, evaluate_every=every)
+
+    def updates(self, blocks: int) -> int:
+        """How many updates a text of so many blocks is learnt from in."""
+        whole = ceil(blocks / self.batch_size) * (self.epochs or self.usual_epochs)
+        wanted = whole if self.tokens is None else ceil(self.tokens / (self.batch_size * self.block_length))
+        return min(wanted, self.max_steps or wanted)
+
+
+def general_within(settings: object) -> GeneralSettings | None:
+    """The general stage of a recipe for a task; None where there is none, or nobody asked for it."""
+    found = getattr(settings, "general", None)
+    return found if isinstance(found, GeneralSettings) and found.tokens is not None else None
+
+
+def refused_within(settings: GeneralSettings, text: object) -> Iterator[str]:
+    """Why a recipe for a task cannot have this stage, a line per problem; `text` is what `--unlabeled` gave."""
+    if text is None:
+        yield "general.tokens: general distillation reads plain text; give it with --unlabeled"
+    if settings.masked_lm:
+        yield "general.masked_lm: a student for a task has no such head; only the recipe general can learn it"

@@ -1,0 +1,31 @@
+"""TinyBERT's Transformer distillation: the embedding, all mapped layers and their attention, in one sum."""
+
+from typing import Any
+
+from tinybert.layer_maps import layer_map
+from tinybert.models.teacher import Teacher
+from tinybert.objectives.attention import AttentionScoreMSE
+from tinybert.objectives.hidden import HiddenMSE
+from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.types import Objective
+
+
+def transformer_objective(newborn: Newborn, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
+    """Eq. 7 to 9 of TinyBERT: the plain sum of the embedding, hidden and attention terms.
+
+    Args:
+        newborn: The student, and the directions it was born from, which its projections start with.
+        teacher: What it learns from.
+        settings: The layer map, and how many projections there are.
+        seed: Of the projections, where the student was born without directions.
+    """
+    sizes = newborn.student.shape
+    g = layer_map(settings.layer_map, sizes.layers, teacher.shape.layers)
+    hidden = HiddenMSE(g, sizes.width, teacher.shape.width, settings.projection, newborn.directions, seed=seed)
+    return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(g), 1.0)})
+
+
+def mapping_of(settings: StudentSettings) -> dict[str, Any]:
+    """The settings of the student that `transformer_objective` reads, by their dotted name."""
+    return {f"student.{key}": getattr(settings, key) for key in ("projection", "layer_map")}

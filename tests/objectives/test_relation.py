@@ -1,0 +1,112 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from objectives.worlds import BATCH, HEADS, SEQ, STUDENT_WIDTH, TEACHER_WIDTH, make_batch
+from references import relation as reference
+from tinybert.objectives.relation import RelationKL, attention_relation, value_relation
+from tinybert.types import Signal, Trace
+
+EVERYTHING_REAL = torch.ones(BATCH, SEQ, dtype=torch.bool)
+
+
+def normal(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def scores(seed: int, heads: int = HEADS) -> torch.Tensor:
+    return normal(BATCH, heads, SEQ, SEQ, seed=seed)
+
+
+def values(seed: int, width: int) -> torch.Tensor:
+    return normal(BATCH, SEQ, HEADS * width, seed=seed)
+
+
+def test_attention_relation__without_padding_it_is_torchs_divergence() -> None:
+    student, teacher = scores(1), scores(2)
+    expected = F.kl_div(student.log_softmax(-1), teacher.softmax(-1), reduction="batchmean") * BATCH
+    found = attention_relation(student, teacher, EVERYTHING_REAL)
+    torch.testing.assert_close(found.sum(), expected / (HEADS * SEQ))
+
+
+def test_attention_relation__padding_has_no_share() -> None:
+    teacher = torch.tensor([0.0, 0.0, 99.0]).expand(1, 1, 3, 3)
+    student = torch.tensor([0.0, 99.0, 0.0]).expand(1, 1, 3, 3)
+    even = torch.zeros(1, 1, 3, 3)
+    real = torch.tensor([[True, True, False]])
+    assert torch.equal(attention_relation(even, teacher, real), torch.zeros(1))  # of two pieces, both have a half
+    torch.testing.assert_close(attention_relation(even, student, real).exp(), torch.tensor([2.0]))
+
+
+def test_attention_relation__a_constant_added_to_the_scores_of_a_piece_changes_nothing() -> None:
+    student, teacher = scores(1), scores(2)
+    moved = attention_relation(student + normal(BATCH, HEADS, SEQ, 1, seed=3), teacher, EVERYTHING_REAL)
+    torch.testing.assert_close(moved, attention_relation(student, teacher, EVERYTHING_REAL))
+
+
+def test_attention_relation__student_and_teacher_are_not_exchangeable() -> None:
+    forth = attention_relation(scores(1), scores(2), EVERYTHING_REAL)
+    assert ((forth - attention_relation(scores(2), scores(1), EVERYTHING_REAL)).abs() > 1e-3).all()
+
+
+def test_value_relation__turning_the_space_of_a_head_changes_nothing() -> None:
+    student, teacher = values(1, STUDENT_WIDTH), values(2, TEACHER_WIDTH)
+    turns = [torch.linalg.qr(normal(STUDENT_WIDTH, STUDENT_WIDTH, seed=head))[0] for head in range(HEADS)]
+    turned = student @ torch.block_diag(*turns)
+    found = value_relation(turned, teacher, EVERYTHING_REAL, HEADS)
+    torch.testing.assert_close(found, value_relation(student, teacher, EVERYTHING_REAL, HEADS))
+
+
+@pytest.mark.parametrize(
+    ("batch", "heads", "seq", "ours", "theirs"), [(1, 1, 1, 1, 3), (2, 3, 5, 7, 2), (3, 2, 11, 1, 1)]
+)
+def test__in_any_size_the_twins_agree_and_nothing_is_negative(
+    batch: int, heads: int, seq: int, ours: int, theirs: int
+) -> None:
+    lengths = torch.arange(batch) * (seq - 1) // max(batch - 1, 1) + 1
+    real = torch.arange(seq) < lengths[:, None]
+    attention = normal(batch, heads, seq, seq, seed=1), normal(batch, heads, seq, seq, seed=2), real
+    projected = normal(batch, seq, heads * ours, seed=3), normal(batch, seq, heads * theirs, seed=4), real, heads
+    for found, expected in (
+        (attention_relation(*attention), reference.attention_relation(*attention)),
+        (value_relation(*projected), reference.value_relation(*projected)),
+    ):
+        torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-10, atol=1e-12)
+        assert (found >= -1e-12).all()
+
+
+@pytest.mark.parametrize("teacher_heads", [1, 3])
+def test__numbers_of_heads_that_differ_are_refused_with_both_named(teacher_heads: int) -> None:
+    with pytest.raises(ValueError, match=f"student has 5 heads, the teacher {teacher_heads}"):
+        attention_relation(scores(1), scores(2, teacher_heads), EVERYTHING_REAL)
+
+
+def test__heads_that_do_not_divide_the_values_are_refused() -> None:
+    with pytest.raises(ValueError, match="4 heads do not divide values of width 55"):
+        value_relation(values(1, STUDENT_WIDTH), values(2, TEACHER_WIDTH), EVERYTHING_REAL, 4)
+
+
+def test__an_objective_made_for_other_heads_is_refused() -> None:
+    student = Trace(scores={2: scores(1)}, values={2: values(1, STUDENT_WIDTH)})
+    teacher = Trace(scores={5: scores(2)}, values={5: values(2, TEACHER_WIDTH)})
+    with pytest.raises(ValueError, match="have 5 heads, this objective was made for 1"):
+        RelationKL(2, 5, heads=1).terms(student, teacher, make_batch(None))
+
+
+@pytest.mark.parametrize("made", [(0, 5, 3), (2, 0, 3), (2, 5, 0)])
+def test__layers_and_heads_are_counted_from_one(made: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="must be at least 1, got 0"):
+        RelationKL(*made)
+
+
+def test__needs_two_signals_of_one_layer() -> None:
+    objective = RelationKL(2, 5, HEADS)
+    assert objective.needs_student == {Signal("attention_scores", 2), Signal("values", 2)}
+    assert objective.needs_teacher == {Signal("attention_scores", 5), Signal("values", 5)}
+
+
+def test__terms_are_named() -> None:
+    student = Trace(scores={2: scores(1)}, values={2: values(1, STUDENT_WIDTH)})
+    teacher = Trace(scores={5: scores(2)}, values={5: values(2, TEACHER_WIDTH)})
+    terms = RelationKL(2, 5, HEADS).terms(student, teacher, make_batch(None))
+    assert list(terms) == ["attention_relation", "value_relation"]

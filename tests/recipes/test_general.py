@@ -1,0 +1,434 @@
+"""The claims of general distillation: what such a run leaves, what it learns from, and what its student is good for."""
+
+import json
+import math
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+
+import tinybert
+from recipes.workshop import (
+    Workshop,
+    contents,
+    equal,
+    made_once,
+    pickles,
+    quick_finish,
+    read,
+    stage,
+    that_know_their_place,
+    trained,
+)
+from tinybert import cli, launch
+from tinybert.data.corpus.blocks import Blocks
+from tinybert.engine import fit
+from tinybert.errors import UserError
+from tinybert.recipes import RECIPES
+
+FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "report.html", "README.md"}
+SYSTEM = {"parameters", "bytes", "latency_ms", "threads"}
+SHORT = ("general.max_steps=2", "general.evaluate_every=2")
+
+
+@pytest.fixture(scope="module")
+def made(tiny_tokenizer, tmp_path_factory) -> Workshop:
+    """A finished run by a headless teacher, made once for all processes; never to be changed."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(folder: Path) -> None:
+        with quick_finish(), watched(folder):
+            Workshop(folder, tiny_tokenizer).distill("general")
+
+    return Workshop(made_once(base / "general", make), tiny_tokenizer)
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """Notes which blocks are read, by the digest of where they lie, in updates and besides; and the teacher's end."""
+    read_in = {"updates": defaultdict(set), "besides": defaultdict(set)}
+    now, batch, update, finish = ["besides"], Blocks.batch, fit.update, launch.finish_general
+
+    def noting(blocks: Blocks, indices: Any) -> Any:
+        found = batch(blocks, indices)
+        read_in[now[0]][blocks.digest] |= set(found.rows.tolist())
+        return found
+
+    def updating(*given: Any) -> float:
+        now[0] = "updates"
+        try:
+            return update(*given)
+        finally:
+            now[0] = "besides"
+
+    def finishing(text: Any, outcome: Any, *others: Any) -> Any:
+        (folder / "read.json").write_text(json.dumps(read_in, default=sorted))
+        save_file(outcome.teacher.base_model.state_dict(), folder / "teacher_after.safetensors")
+        return finish(text, outcome, *others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Blocks, "batch", noting)
+        patch.setattr(fit, "update", updating)
+        patch.setattr(launch, "finish_general", finishing)
+        yield
+
+
+@pytest.fixture
+def again(made, workshop) -> Workshop:
+    """A copy of the finished run with its data."""
+    shutil.copytree(made.folder, workshop.folder, dirs_exist_ok=True)
+    return workshop
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "student" / "model.safetensors")
+
+
+def updates(run: Path) -> int:
+    return sum("loss" in line for line in read(run / "metrics.jsonl") if line["stage"] == "general")
+
+
+def test__the_run_leaves_every_promised_file_and_no_other(made, tmp_path_factory):
+    run = made.path("run")
+    assert {path.name for path in run.iterdir()} - {".lock"} == FILES | {"stages", "student"}
+    assert {"model.safetensors", "config.json", "tokenizer.json", "README.md"} <= set(contents(run / "student"))
+    assert not list(run.rglob(".tmp-*"))
+    assert not pickles(run)
+    assert not that_know_their_place(run, str(tmp_path_factory.getbasetemp().parent))
+
+
+def test__metrics_have_the_promised_form(made):
+    run = made.path("run")
+    metrics = read(run / "metrics.json")
+    assert (metrics["recipe"], metrics["preset"], metrics["seed"], metrics["classes"]) == ("general", "small", 0, [])
+    assert set(metrics["teacher"]) == SYSTEM
+    assert set(metrics["student"]) == SYSTEM | {"held_out"}
+    assert metrics["student"]["bytes"] == (run / "student" / "model.safetensors").stat().st_size
+    assert (
+        metrics["teacher"]["parameters"]
+        > metrics["student"]["parameters"]
+        == sum(tensor.numel() for tensor in weights(run).values())
+    )
+    assert all(set(metrics[name]["latency_ms"]) == {"32", "128"} for name in ("teacher", "student"))
+    assert all(set(flops) == {"32", "128"} for flops in metrics["flops"].values())
+    blocks = metrics["data"]["blocks"]
+    assert blocks["held_out"] == sum(blocks.values()) // 10
+    assert metrics["data"]["tokens"] == {name: 16 * count for name, count in blocks.items()}
+    assert metrics["general"]["updates"] == updates(run) == 2 * math.ceil(blocks["train"] / 8)
+    assert metrics["general"]["blocks"] == 2 * blocks["train"]
+    assert metrics["general"]["tokens"] == 16 * metrics["general"]["blocks"]
+
+
+def test__the_loss_falls_and_the_best_on_held_out_text_is_kept(made):
+    run = made.path("run")
+    lines = [line for line in read(run / "metrics.jsonl") if line["stage"] == "general"]
+    judged = {line["step"]: line["dev"] for line in lines if "dev" in line}
+    metrics = read(run / "metrics.json")
+    assert len(judged) == updates(run)
+    assert max(judged.values()) == -metrics["student"]["held_out"]["loss"] == judged[metrics["general"]["best_update"]]
+    assert metrics["student"]["held_out"]["loss"] < -0.95 * judged[1]
+    assert set(next(line for line in lines if "terms" in line)["terms"]) == {"embedding", "hidden", "attention"}
+
+
+def test__report_and_card_say_what_it_is_and_cite_the_paper(made):
+    run, citation = made.path("run"), RECIPES["general"].citation
+    report, card = ((run / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
+    assert "<script" not in report
+    assert "general" in report
+    assert citation.split("arXiv:")[-1] in card
+    assert "pipeline_tag: feature-extraction" in card
+    assert "learnt no task" in card
+    assert "tinybert distill tinybert" in card
+
+
+def test__plain_transformers_loads_the_student(made):
+    folder = made.path("run") / "student"
+    model, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert type(model).__module__.startswith("transformers.")
+    assert tuple(model(**tokenizer("a very good film", return_tensors="pt"))[0].shape) == (1, 6, 12)
+    ours = trained(made.path("run"), "general")
+    assert all(
+        torch.equal(ours[f"bert.{name}"], value) for name, value in model.state_dict().items() if "pooler" not in name
+    )
+
+
+def test__the_student_is_no_longer_what_was_born_and_the_teacher_is_what_it_was(made):
+    born = load_file(stage(made.path("run"), "birth") / "result" / "model" / "model.safetensors")
+    now = trained(made.path("run"), "general")
+    matrices = [name for name, value in now.items() if value.dim() == 2 and "layer." in name]
+    assert matrices
+    assert not any(torch.equal(born[name], now[name]) for name in matrices)
+    after, given = (load_file(made.path(name)) for name in ("teacher_after.safetensors", "teacher/model.safetensors"))
+    assert after
+    assert all(torch.equal(after[name], given[name]) for name in after)
+
+
+def test__held_out_blocks_are_never_learnt_from_and_all_others_are(made):
+    data = read(made.path("run") / "metrics.json")["data"]
+    seen = read(made.path("read.json"))
+    learnt, held_out = seen["updates"].pop(data["digests"]["train"]), seen["besides"].pop(data["digests"]["held_out"])
+    assert not seen["updates"]
+    assert set(seen["besides"]) <= {data["digests"]["train"]}  # the birth looks at what will be learnt from
+    assert not set(learnt) & set(held_out)
+    assert sorted(learnt + held_out) == list(range(sum(data["blocks"].values())))
+    assert len(held_out) == data["blocks"]["held_out"]
+
+
+@pytest.mark.usefixtures("untrained")
+def test__the_same_command_again_finds_everything_done(again):
+    before, metrics = contents(again.path("run") / "student"), read(again.path("run") / "metrics.json")
+    everything = {name: digest for name, (digest, _) in contents(again.path("run")).items()}
+    assert again.distill("general") == metrics
+    assert contents(again.path("run") / "student") == before
+    assert {name: digest for name, (digest, _) in contents(again.path("run")).items()} == everything
+
+
+def test__its_own_config_makes_the_same_student_again(again):
+    config, output = str(again.path("run") / "config.yaml"), str(again.path("elsewhere") / "other")
+    assert cli.main(["distill", "general", "--config", config, "--output", output]) == 0
+    assert equal(weights(Path(output)), weights(again.path("run")))
+
+
+@pytest.mark.usefixtures("untrained")
+def test__another_corpus_or_cut_of_it_in_a_used_folder_is_refused_by_its_name(again):
+    with pytest.raises(UserError, match=r"^train: changed since stage birth .*; .*--restart begins anew$"):
+        again.distill("general", train=again.corpus("other.txt", lines=60, seed=7))
+    with pytest.raises(UserError, match=r"^general\.block_length, train: changed since stage birth"):
+        again.distill("general", also=("general.block_length=12",))
+    with pytest.raises(UserError, match=r"^general\.learns: changed since stage general"):
+        again.distill("general", also=("general.learns=last_relations",))
+
+
+def test__restart_takes_another_corpus(again):
+    before = weights(again.path("run"))
+    other = again.corpus("other.txt", lines=60, seed=7)
+    metrics = again.distill("general", train=other, restart=True, also=SHORT)
+    assert metrics["general"]["updates"] == updates(again.path("run")) == 2
+    assert not equal(weights(again.path("run")), before)
+
+
+def test__killed_between_two_updates_it_goes_on_to_the_same_bits(again, monkeypatch):
+    real, made, torn = fit.update, [], again.path("torn")
+
+    def failing(learner, *others):
+        made.append(learner.now.step)
+        if len(made) == 8:
+            raise KeyboardInterrupt
+        return real(learner, *others)
+
+    monkeypatch.setattr(fit, "update", failing)
+    with pytest.raises(KeyboardInterrupt):
+        again.distill("general", output=torn)
+    assert not (torn / "student").exists()
+    again.distill("general", output=torn)
+    assert made == [*range(8), *range(5, 10)]  # the checkpoint is that of the first epoch
+    assert equal(weights(torn), weights(again.path("run")))
+
+
+def test__keep_student_leaves_what_is_shipped(again, untrained):
+    run = again.path("run")
+    metrics = again.distill("general", also=("run.keep=student",))
+    assert {path.name for path in run.iterdir()} - {".lock"} == FILES | {"student", "kept.json"}
+    assert again.distill("general", also=("run.keep=student",)) == metrics
+    with pytest.raises(UserError, match=r"train: changed since .* was finished; --restart begins anew"):
+        again.distill("general", also=("run.keep=student",), train=again.corpus("other.txt", seed=7))
+
+
+@pytest.mark.parametrize(
+    ("student", "also"),
+    [
+        ("2x12", ("general.learns=last_relations", "student.birth=random")),
+        ("2x12", ("student.birth=random",)),
+        ("2x24", ("student.birth=layers", "student.inner=41")),
+    ],
+)
+def test__other_objectives_and_births_learn_as_many_pieces_as_they_are_told(workshop, student, also):
+    metrics = workshop.distill("general", student=student, also=(*also, "general.tokens=700"))
+    assert metrics["general"]["updates"] == updates(workshop.path("run")) == 6  # of 8 x 16 pieces
+    lines = read(workshop.path("run") / "metrics.jsonl")
+    assert all(math.isfinite(line["loss"]) for line in lines if "loss" in line)
+    dev = [line["dev"] for line in lines if "dev" in line]
+    assert len(dev) == 6
+    assert max(dev) > dev[0]
+
+
+def test__a_text_that_is_too_short_for_the_pieces_asked_for_is_read_again(workshop):
+    workshop.corpus(lines=25)
+    metrics = workshop.distill("general", also=("general.tokens=768", "general.evaluate_every=6"))
+    assert metrics["general"]["updates"] == 6 > 2 * math.ceil(metrics["data"]["blocks"]["train"] / 8)
+
+
+def test__dev_is_held_out_in_the_place_of_a_part(made, workshop):
+    """A file, or the same text in memory."""
+    dev = workshop.corpus("dev.txt", lines=40, seed=3)
+    found = workshop.distill("general", dev=dev, also=SHORT)["data"]
+    usual = read(made.path("run") / "metrics.json")["data"]
+    assert found["blocks"]["train"] == sum(usual["blocks"].values())
+    assert found["digests"]["held_out"] != usual["digests"]["held_out"]
+    texts = dev.read_text().splitlines()
+    assert workshop.distill("general", dev=texts, dry_run=True, also=SHORT)["stages"][0]["updates"] == 2
+    memory = workshop.distill("general", dev=texts, also=SHORT, output=workshop.path("memory"))
+    assert memory["data"]["digests"] == found["digests"]
+
+
+def test__a_masked_lm_learns_its_head_along(workshop):
+    teacher = workshop.masked_lm("teacher")
+    metrics = workshop.distill("general", student="1x12", also=(*SHORT, "general.masked_lm=true"))
+    folder = workshop.path("run") / "student"
+    assert all(
+        torch.isfinite(value).all() for value in AutoModelForMaskedLM.from_pretrained(folder).state_dict().values()
+    )
+    assert AutoModel.from_pretrained(folder).config.hidden_size == 12
+    assert "pipeline_tag: fill-mask" in (folder / "README.md").read_text()
+    assert "masked_prediction" in read(workshop.path("run") / "metrics.jsonl")[0]["terms"]
+    assert metrics["teacher"]["parameters"] == AutoModelForMaskedLM.from_pretrained(teacher).num_parameters()
+
+
+@pytest.mark.usefixtures("untrained")
+def test__a_masked_lm_needs_a_teacher_with_such_a_head(workshop, capsys):
+    places = [f"--teacher={workshop.model()}", f"--train={workshop.corpus()}", f"--output={workshop.path('run')}"]
+    settings = ["--set", "general.masked_lm=true", "--set", "general.block_length=16"]
+    assert cli.main(["distill", "general", "--student=2x12", *places, *settings]) == 2
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("tinybert: ")]
+    assert "teacher: has no masked-LM head; give a checkpoint that was saved with one" in said
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"test": "t.txt"}, "--test: the recipe general learns from plain text, no task; leave it out"),
+        ({"kind": "classification"}, "--kind: the recipe general learns from plain text, no task; leave it out"),
+        ({"source": "s.txt"}, "--source: the recipe general does not use it; leave it out"),
+        ({"unlabeled": "u.txt"}, "--unlabeled: the recipe general does not use it; leave it out"),
+        ({"teacher": None}, "--teacher is missing: the recipe general needs one"),
+        ({"train": None}, "--train is missing"),
+        ({"also": ("general.block_length=4",)}, "block_length=4: must be at least 8 pieces, got 4"),
+        ({"also": ("general.tokens=0",)}, "tokens=0: must be at least 1, got 0"),
+    ],
+)
+def test__what_cannot_be_is_refused_in_a_line_before_anything_is_written(workshop, changes, problem):
+    arguments = {"teacher": "t", "student": "2x12", "train": "c.txt", "output": str(workshop.path("run"))}
+    flags = arguments | {name: value for name, value in changes.items() if name != "also"}
+    with pytest.raises(UserError) as refused:
+        launch.order("general", flags=flags, config=None, settings={}, overrides=changes.get("also", ()))
+    assert any(said.endswith(problem) for said in refused.value.problems), refused.value.problems
+    assert not workshop.path("run").exists()
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("lines", "length", "problem"),
+    [(1, 16, r"train: .*pieces.*give more text"), (60, 131, r"general\.block_length: 131 pieces, but .* at most 130")],
+)
+def test__too_little_text_and_too_long_blocks_are_told_in_a_line(workshop, lines, length, problem, dry_run):
+    workshop.corpus(lines=lines)
+    with pytest.raises(UserError, match=problem) as refused:
+        workshop.distill("general", also=(f"general.block_length={length}",), dry_run=dry_run)
+    assert len(refused.value.problems) == 1
+
+
+@pytest.mark.usefixtures("untrained")
+def test__a_text_of_one_block_has_nothing_to_hold_out(workshop):
+    with pytest.raises(UserError, match=r"train: the text fills one block of 16 pieces; give more"):
+        workshop.distill("general", train=["the film was very good and the plot was good it is a movie"])
+
+
+def test__the_student_starts_the_next_lesson_with_its_weights(again, capsys):
+    student = again.path("run") / "student"
+    given = AutoModel.from_pretrained(student).state_dict()
+    again.model("task", classes=("neg", "pos"))
+    for recipe, teacher in (("tinybert", again.path("task")), ("fine_tune", None)):
+        output = again.path(recipe)
+        short = ("intermediate.max_steps=1", "prediction.max_steps=1") if teacher else ("fine_tune.max_steps=1",)
+        again.distill(recipe, teacher=teacher, student=student, output=output, test=None, also=short)
+        born = load_file(stage(output, "birth") / "result" / "model" / "model.safetensors")
+        body = [name for name in given if not name.startswith("pooler")]
+        assert all(torch.equal(born[f"bert.{name}"], given[name]) for name in body)
+        assert (stage(output, "birth") / "result" / "directions.safetensors").exists() == (recipe == "tinybert")
+    assert tinybert.evaluate(again.path("tinybert"), data=again.splits()["dev"])["rows"] == 12
+
+
+def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
+    """The same birth; what is learnt on plain text makes another student."""
+    workshop.model(classes=("neg", "pos"))
+    within = ("general.tokens=600", "general.block_length=16", "general.evaluate_every=5")
+    short = ("intermediate.epochs=1", "prediction.epochs=1")
+    workshop.distill(unlabeled=workshop.corpus(), also=(*within, *short), test=None, output=workshop.path("with"))
+    workshop.distill(also=short, test=None, output=workshop.path("without"))
+    folders = sorted((workshop.path("with") / "stages").glob("[0-9]*"))
+    names = [path.name.split("-", 1)[1] for path in folders]
+    assert names == ["teacher", "birth", "general", "intermediate", "prediction"]
+    assert updates(workshop.path("with")) == 5
+    births = [
+        load_file(stage(workshop.path(run), "birth") / "result" / "model" / "model.safetensors")
+        for run in ("with", "without")
+    ]
+    assert equal(*births)
+    assert not equal(births[0], trained(workshop.path("with"), "general"))
+    assert not equal(*(trained(workshop.path(run), "intermediate") for run in ("with", "without")))
+    kept = {"output": workshop.path("with"), "test": None, "also": (*within, *short, "run.keep=student")}
+    workshop.distill(unlabeled=workshop.corpus(), **kept)
+    workshop.corpus().write_text("the plot was dull\n" * 60)
+    with pytest.raises(UserError, match=r"^plain text: changed since .* was finished"):
+        workshop.distill(unlabeled=workshop.corpus(), **kept)
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(
+    ("unlabeled", "also", "problem"),
+    [
+        (None, (), "general.tokens: general distillation reads plain text; give it with --unlabeled"),
+        ("corpus.txt", ("general.masked_lm=true",), "general.masked_lm: a student for a task has no such head;"),
+    ],
+)
+def test__within_tinybert_what_cannot_be_is_refused(workshop, unlabeled, also, problem):
+    with pytest.raises(UserError) as refused:
+        workshop.distill(unlabeled=unlabeled, also=("general.tokens=600", *also))
+    (said,) = refused.value.problems
+    assert said.startswith(problem)
+
+
+@pytest.mark.usefixtures("untrained")
+def test__within_tinybert_too_little_text_names_its_flag(workshop):
+    workshop.model(classes=("neg", "pos"))
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match=r"unlabeled: .*give more"):
+            workshop.distill(unlabeled=["a film"], also=("general.tokens=600",), dry_run=dry_run)
+
+
+@pytest.mark.usefixtures("untrained")
+def test__a_dry_run_plans_what_the_run_did(again):
+    run = read(again.path("run") / "metrics.json")
+    before = sorted(again.folder.rglob("*"))
+    plan = again.distill("general", dry_run=True)
+    assert sorted(again.folder.rglob("*")) == before
+    assert plan["text"]["blocks"] == sum(run["data"]["blocks"].values())
+    assert plan["text"]["to_its_end"]
+    (planned,) = plan["stages"]
+    assert (planned["name"], planned["updates"]) == ("general", run["general"]["updates"])
+    assert (plan["teacher"]["layers"], plan["student"]["layers"]) == (4, 2)
+
+
+@pytest.mark.usefixtures("untrained")
+def test__a_dry_run_of_tinybert_plans_the_stage_where_it_was_asked_for(workshop):
+    workshop.model(classes=("neg", "pos"))
+    within = ("general.tokens=600", "general.block_length=16")
+    plan = workshop.distill(dry_run=True, unlabeled=workshop.corpus(), also=within)
+    assert [(one["name"], one["updates"]) for one in plan["stages"]] == [
+        ("general", 5),
+        ("intermediate", 6),
+        ("prediction", 6),
+    ]
+    assert plan["text"]["blocks"] > 1
+    assert "text" not in workshop.distill(dry_run=True)
