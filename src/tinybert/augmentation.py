@@ -29,9 +29,11 @@ from tinybert.models.hf import longest_input
 from tinybert.models.loading import Loaded, load_classifier, load_config, load_tokenizer
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import MASK, Reading, inputs_of
+from tinybert.stages.augmenting.kit import Kit
 from tinybert.stages.augmenting.making import made
-from tinybert.stages.augmenting.methods import METHODS, Kit, copies_of, refuse_impossible, unsuitable
+from tinybert.stages.augmenting.methods import METHODS, copies_of
 from tinybert.stages.augmenting.quality import quality
+from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.stages.flags import parted
 from tinybert.stages.reading import read_unlabeled

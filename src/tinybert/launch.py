@@ -31,7 +31,7 @@ from tinybert.recipes import RECIPES, Recipe
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import Run
-from tinybert.stages.augmenting.methods import refuse_impossible, unsuitable
+from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import groups_of
 from tinybert.stages.finish import About, finish
 from tinybert.stages.flags import parted

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-import torch
 
 from tinybert.data.corpus.texts import texts_of
 from tinybert.data.encode import encode
@@ -25,23 +23,21 @@ from tinybert.errors import UserError
 from tinybert.folders import refuse_foreign
 from tinybert.launch import FILES, Order
 from tinybert.machine import choose_device
-from tinybert.models.embedded import EMBEDDED
 from tinybert.models.heads import has_task_head
-from tinybert.models.hf import Shape, longest_input, shape_of
+from tinybert.models.hf import Shape, longest_input
 from tinybert.models.loading import load_config, load_tokenizer
-from tinybert.stages.augmenting.methods import METHODS, copies_of, refuse_impossible
+from tinybert.stages.augmenting.methods import copies_of
+from tinybert.stages.augmenting.refusals import refuse_impossible
 from tinybert.stages.augmenting.settings import AugmentGroups, groups_of
+from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
 from tinybert.stages.general.settings import GeneralSettings, general_within
-from tinybert.stages.length import stretched
 from tinybert.stages.reading import teacher_classes, vocabulary_of
 from tinybert.stages.shapes import shapes
 from tinybert.types import Stage
 
 LOOKED_AT = 5_000_000  # characters of plain text that are read to plan with
 BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
-QUICK_COPIES = 3000  # a second that a method without a network makes on one core, at least
-EFFICIENCY = 0.4  # share of a large matrix product's speed that a training step reaches; measured on small students
 
 
 def plan(asked: Order) -> dict[str, Any]:
@@ -91,7 +87,7 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
         copies = copies_of(groups, len(lengths))
         learnt = np.repeat(lengths, 1 + copies)
         result["augmentation"] = {"method": groups.augment.method, "copies": copies, "rows_at_most": len(learnt)}
-        stages.append(_augmentation(asked, groups, lengths, copies))
+        stages.append(_clock(asked).augmentation(groups, settings.mlm, lengths, copies))
     if student is not None:
         stages += _stages(asked, teacher, student, settings.epoch_of(learnt, source), fine_tuned)
     return {**result, "stages": stages}
@@ -104,7 +100,7 @@ def _on_text(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
     if student is None or teacher is None:
         return {"text": text, "stages": []}
     learnt = text["blocks"] - (settings.set_aside(text["blocks"]) if asked.data["dev"] is None else 0)
-    return {"text": text, "stages": [_general(asked, settings, learnt, teacher, student)]}
+    return {"text": text, "stages": [_clock(asked).general(settings, learnt, teacher, student)]}
 
 
 def _text(asked: Order, role: str, settings: GeneralSettings) -> dict[str, Any]:
@@ -118,13 +114,6 @@ def _text(asked: Order, role: str, settings: GeneralSettings) -> dict[str, Any]:
     if (blocks := pieces // (settings.block_length - tokenizer.num_special_tokens_to_add())) < 2:
         raise UserError(f"{role}: {pieces} pieces fill less than two blocks of {settings.block_length}; give more text")
     return {"characters": size, "blocks": blocks, "to_its_end": size < LOOKED_AT}
-
-
-def _general(asked: Order, settings: GeneralSettings, blocks: int, teacher: Shape, student: Shape) -> dict[str, Any]:
-    """General distillation; the teacher is asked at each update."""
-    updates = settings.updates(blocks)
-    work = (6.0 * _weights(student) + 2.0 * _weights(teacher)) * updates * settings.batch_size * settings.block_length
-    return {"name": "general", "updates": updates, "seconds": round(work / _operations_per_second(asked))}
 
 
 @contextmanager
@@ -204,7 +193,7 @@ def _stages(
     asked: Order, teacher: Shape | None, student: Shape, learnt: np.ndarray, fine_tuned: Mapping[str, np.ndarray]
 ) -> Iterator[dict[str, Any]]:
     """Each training of the recipe with its updates and a guess at its time."""
-    speed = _operations_per_second(asked)
+    clock = _clock(asked)
     learner = teacher if asked.what.needs_teacher and teacher is not None else student
     of_augmentation = {field.name for field in fields(AugmentGroups)}
     for field in fields(asked.settings):
@@ -213,68 +202,22 @@ def _stages(
             continue
         if isinstance(stage, GeneralSettings):
             if (general := general_within(asked.settings)) is not None and teacher is not None:
-                yield _general(asked, general, 1, teacher, student)
+                yield clock.general(general, 1, teacher, student)
         elif field.name == "fine_tune":
             for name, lengths in fine_tuned.items():
-                yield _training(name, stage, lengths, learner, None, speed)
+                yield clock.training(name, stage, lengths, learner, None)
         else:
-            yield _training(field.name, stage, learnt, student, teacher, speed)
+            yield clock.training(field.name, stage, learnt, student, teacher)
 
 
-def _training(
-    name: str, stage: Stage, lengths: np.ndarray, learner: Shape, teacher: Shape | None, speed: float
-) -> dict[str, Any]:
-    """A stage on rows of these lengths."""
-    stage = stretched(stage, len(lengths))
-    work = 6.0 * _weights(learner)  # two operations per weight and piece forward, four backward
-    if teacher is not None:
-        work += 2.0 * _weights(teacher) / (stage.epochs or 1)  # once; its outputs are stored
-    whole = -(-len(lengths) // stage.batch_size) * (stage.epochs or 1)
-    updates = min(whole, stage.max_steps or whole)
-    seconds = work * float(lengths.sum()) * (stage.epochs or 1) * updates / whole / speed
-    return {"name": name, "updates": updates, "seconds": round(seconds)}
-
-
-def _augmentation(asked: Order, groups: AugmentGroups, lengths: np.ndarray, copies: int) -> dict[str, Any]:
-    """What a masked LM has to do by the settings; methods without one are quick whatever they do."""
-    speed, method, pieces = _operations_per_second(asked), groups.augment.method, float(lengths.sum())
-    seconds = len(lengths) * copies / QUICK_COPIES
-    if "mlm" in METHODS[method].uses:
-        forward = 2.0 * _weights(shape_of(load_config(asked.settings.mlm or EMBEDDED)))
-        passes = {"original": 1.0, "progressive": copies * groups.augment.probability}
-        work = forward * pieces * copies
-        if method == "bert_glove":  # a pass for each word that is looked at
-            work = forward * float((lengths.astype(float) ** 2).sum()) * passes[groups.augment.context]
-            work /= groups.augment.group_positions
-        if method == "cbert":
-            work += 3 * forward * pieces * (groups.cbert.epochs or groups.cbert.usual_epochs)
-        if groups.augment.adapt:
-            work += 3 * forward * pieces * (groups.masked_lm.epochs or groups.masked_lm.usual_epochs)
-        seconds += work / speed
-    return {"name": "augment", "updates": 0, "seconds": round(seconds)}
-
-
-def _weights(shape: Shape) -> int:
-    """Weights that multiply every piece: attention and feed-forward, without the embeddings, which are looked up."""
-    return shape.layers * (4 * shape.width**2 + 2 * shape.width * shape.inner)
-
-
-def _operations_per_second(asked: Order) -> float:
-    """What this machine reaches in a matrix product of a student's size, times what training makes of it."""
-    device = choose_device(asked.settings.device)
-    left, right = torch.randn(1024, 312, device=device), torch.randn(312, 1200, device=device)
-    (left @ right).sum().item()
-    started, times = time.perf_counter(), 20
-    for _ in range(times):
-        product = left @ right
-    product.sum().item()
-    return EFFICIENCY * 2 * 1024 * 312 * 1200 * times / (time.perf_counter() - started)
+def _clock(asked: Order) -> Clock:
+    return Clock.of(choose_device(asked.settings.device))
 
 
 def _room(asked: Order, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
     """Memory and disk: what is needed at most, and what there is."""
     vocabulary = load_config(vocabulary_of(asked.settings)).vocab_size
-    weights = sum(_weights(shape) + vocabulary * shape.width for shape in (teacher, student) if shape is not None)
+    weights = sum(weights_of(shape) + vocabulary * shape.width for shape in (teacher, student) if shape is not None)
     folder = next(path for path in (asked.folder, *asked.folder.absolute().parents) if path.exists())
     needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free
     memory = psutil.virtual_memory().available

@@ -15,9 +15,10 @@ from tinybert.engine.evaluate import student_answer
 from tinybert.models.student import Student
 from tinybert.run import Run, StageRun
 from tinybert.stages.augmenting.flips import Jury, judged
+from tinybert.stages.augmenting.kit import Kit
 from tinybert.stages.augmenting.making import digest_of_rows, made
 from tinybert.stages.augmenting.merged import Merged, written
-from tinybert.stages.augmenting.methods import METHODS, Kit, copies_of
+from tinybert.stages.augmenting.methods import METHODS, copies_of
 from tinybert.stages.augmenting.quality import described, quality
 from tinybert.stages.augmenting.settings import AugmentingFlags
 from tinybert.stages.augmenting.table import write_table

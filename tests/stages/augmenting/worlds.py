@@ -41,7 +41,7 @@ def place(folder: Path, seed: int = 0, **settings: Any) -> Any:
 
 def made(folder: Path, copies: int = 4, originals: Any = None, **how: Any) -> Any:
     """Originals and copies."""
+    from tinybert.stages.augmenting.kit import Ready
     from tinybert.stages.augmenting.making import made as make
-    from tinybert.stages.augmenting.methods import Ready
 
     return make(originals or rows(), Ready(Shuffler), copies, place(folder, **how))

@@ -10,8 +10,8 @@ from tinybert.files import sha256_json
 from tinybert.run import StageRun
 from tinybert.stages.augmenting.copies import CopyMaker, Streams, Worker
 from tinybert.stages.augmenting.executors import EXECUTORS
+from tinybert.stages.augmenting.kit import Make, Ready
 from tinybert.stages.augmenting.merged import Merged, parts_of
-from tinybert.stages.augmenting.methods import Make, Ready
 from tinybert.stages.augmenting.shards import Shards
 
 

@@ -1,7 +1,6 @@
-"""The methods of augmentation: what each needs, what its copies depend on, and how it is made ready."""
+"""The methods of augmentation: what the copies of each depend on, and how it is made ready."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,93 +17,17 @@ from tinybert.augmenters.eda import Eda
 from tinybert.augmenters.neighbours import PieceNeighbours
 from tinybert.augmenters.stationary import Stationary, StationarySettings
 from tinybert.augmenters.tang import Tang
-from tinybert.data.examples import Examples
-from tinybert.data.task import Task
 from tinybert.data.vectors import open_vectors
-from tinybert.errors import UserError
-from tinybert.models.embedded import EMBEDDED, is_available
-from tinybert.models.heads import has_masked_lm_head
-from tinybert.models.hf import longest_input
-from tinybert.models.loading import digest_of, load_config, load_masked_lm, load_tokenizer
+from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.run import Run
 from tinybert.stages import masked_lm
+from tinybert.stages.augmenting.kit import Kit, Method, Ready
 from tinybert.stages.augmenting.merged import written
 from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.types import Augmenter, Example, keyed, narrowed
 
 BINS = 5  # of a score's quantiles, which CBERT takes for classes (methods: 3.6)
-Make = Callable[[], Augmenter]  # called once in each process that makes copies
-
-
-@dataclass(frozen=True)
-class Kit:
-    """What a method is made ready from.
-
-    Attributes:
-        groups: All settings of augmentation.
-        task: What the labels mean.
-        originals: The rows to rewrite.
-        unlabeled: Further texts of the domain; None = there are none.
-        mlm: The masked LM that was named; None = none was.
-        vectors: The file of word vectors; None = there is none.
-        mask: The mask as it stands in a text.
-        max_length: Pieces of a text that a model reads.
-    """
-
-    groups: AugmentGroups
-    task: Task
-    originals: Examples
-    unlabeled: Examples | None
-    mlm: str | None
-    vectors: str | None
-    mask: str
-    max_length: int
-
-    @property
-    def needed_mlm(self) -> str:
-        """The masked LM that was named, else the embedded one."""
-        return self.mlm or EMBEDDED
-
-    def digest_of_mlm(self) -> str:
-        """Sha256 over the masked LM's weights, configuration and vocabulary."""
-        vocabulary = files.sha256_json(load_tokenizer(self.needed_mlm).get_vocab())
-        network = load_masked_lm(self.needed_mlm, new_head=0 if self.groups.augment.adapt else None)
-        return files.sha256_json([digest_of(network), vocabulary])
-
-
-@dataclass(frozen=True)
-class Ready:
-    """An augmenter that can be made.
-
-    Attributes:
-        make: Makes it; can be sent to other processes.
-        before: What has to be done once before, if any copy is to be made at all.
-    """
-
-    make: Make
-    before: Callable[[], object] = lambda: None
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method of augmentation.
-
-    Attributes:
-        summary: What it does, in a line.
-        citation: Its paper.
-        inputs: What its copies depend on, by the names that users know, without the rows and the number of copies.
-        prepare: Makes it ready: trains what has to be trained, in stages of their own.
-        usual_copies: By the number of rows, how many copies of each its paper makes.
-        uses: Optional flags it looks at.
-    """
-
-    summary: str
-    citation: str
-    inputs: Callable[[Kit], Mapping[str, Any]]
-    prepare: Callable[[Kit, Run], Ready]
-    usual_copies: Callable[[int], int] = lambda _: 20
-    uses: frozenset[str] = frozenset()
 
 
 def copies_of(groups: AugmentGroups, rows: int) -> int:
@@ -121,78 +44,6 @@ def copies_of(groups: AugmentGroups, rows: int) -> int:
         return settings.copies
     usual = METHODS[settings.method].usual_copies(rows)
     return usual if settings.at_most is None else min(usual, -(-settings.at_most // rows))
-
-
-def unsuitable(groups: AugmentGroups, given: Mapping[str, Any]) -> list[str]:
-    """What does not go together: files and models that the method would not look at, a method without its masked LM.
-
-    Args:
-        groups: All settings of augmentation.
-        given: By flag: `mlm`, `vectors`, `unlabeled`; None where it was not given.
-
-    Returns:
-        One line per problem.
-    """
-    name = groups.augment.method
-    uses = frozenset[str]() if name == "none" else METHODS[name].uses
-    problems = [
-        f"--{flag}: the method {name} does not use it; leave it out"
-        for flag in ("mlm", "vectors")
-        if given.get(flag) is not None and flag not in uses
-    ]
-    if groups.augment.adapt and "mlm" not in uses:
-        problems.append(f"augment.adapt: the method {name} has no masked LM to adapt; leave it out")
-    if given.get("unlabeled") is not None and not groups.augment.adapt:
-        problems.append(
-            "--unlabeled: its texts are only read with augment.adapt=true, or general.tokens in the recipe tinybert"
-        )
-    if "mlm" in uses and given.get("mlm") is None and not is_available():
-        problems.append(
-            f"--mlm is missing: the method {name} needs a masked language model; name one, or pip install "
-            f"'tinybert[demo]' for {EMBEDDED}, or do without: augment.method=eda or none"
-        )
-    return problems
-
-
-def refuse_impossible(groups: AugmentGroups, task: Task, mlm: str | None, vectors: str | None) -> None:
-    """Ask before anything is trained whether copies can be made and judged.
-
-    Raises:
-        UserError: One line per problem.
-    """
-    settings, problems = groups.augment, []
-    if settings.method == "none":
-        return
-    if settings.method == "cbert" and task.kind not in ("classification", "regression"):
-        problems.append(f"augment.method=cbert: needs one class or score for each text; {task.kind} has none")
-    if settings.method == "stationary" and task.kind not in ("classification", "regression"):
-        problems.append(
-            f"augment.method=stationary: tags and answers forbid some replacements, so that its probabilities would be "
-            f"wrong for {task.kind}; take bert_glove"
-        )
-    if not settings.keep_flipped and task.kind != "classification":
-        problems.append(f"augment.keep_flipped=false: only a class can flip; this is {task.kind}")
-    if vectors is not None and not Path(vectors).is_file():
-        problems.append(f"--vectors {vectors}: no such file")
-    if "mlm" in METHODS[settings.method].uses:
-        problems += _problems_of_mlm(groups, mlm or EMBEDDED)
-    if problems:
-        raise UserError(*problems)
-
-
-def _problems_of_mlm(groups: AugmentGroups, mlm: str) -> Iterator[str]:
-    try:
-        load_tokenizer(mlm)
-        room = longest_input(load_config(mlm))
-        if not groups.augment.adapt and not has_masked_lm_head(mlm):
-            yield f"--mlm {mlm}: has no masked-LM head; give a checkpoint that was saved with one"
-    except UserError as error:
-        yield from error.problems
-        return
-    trained = {"masked_lm": groups.augment.adapt, "cbert": groups.augment.method == "cbert"}
-    for name in (name for name, used in trained.items() if used):
-        if (longest := getattr(groups, name).max_length) > room:
-            yield f"{name}.max_length: {longest} pieces, but {mlm} reads at most {room}"
 
 
 def _bert_glove_inputs(kit: Kit) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from tinybert.samplers.edit_distance import described
 from tinybert.selectors.features import Facts
 from tinybert.stages.augment import QUALITY, TEXTS
 from tinybert.stages.augmenting.copies import SCHEMA, examples_of, table_of
+from tinybert.stages.augmenting.kit import Kit
 from tinybert.stages.augmenting.making import all_made, digest_of_rows
 from tinybert.stages.augmenting.merged import Merged, blocks, written
-from tinybert.stages.augmenting.methods import METHODS, Kit
+from tinybert.stages.augmenting.methods import METHODS
 from tinybert.stages.augmenting.quality import quality
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.settings import L2ASettings

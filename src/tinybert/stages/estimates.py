@@ -1,0 +1,85 @@
+"""How long a run will take: operations by sizes and rows, over what this machine was seen to reach just now."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from tinybert.models.embedded import EMBEDDED
+from tinybert.models.hf import Shape, shape_of
+from tinybert.models.loading import load_config
+from tinybert.stages.augmenting.methods import METHODS
+from tinybert.stages.augmenting.settings import AugmentGroups
+from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.length import stretched
+from tinybert.types import Stage
+
+QUICK_COPIES = 3000  # a second that a method without a network makes on one core, at least
+EFFICIENCY = 0.4  # share of a large matrix product's speed that a training step reaches; measured on small students
+
+
+def weights_of(shape: Shape) -> int:
+    """Weights that multiply every piece: attention and feed-forward, without the embeddings, which are looked up."""
+    return shape.layers * (4 * shape.width**2 + 2 * shape.width * shape.inner)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Estimates for one machine.
+
+    Attributes:
+        speed: Floating-point operations a second of a training step.
+    """
+
+    speed: float
+
+    @classmethod
+    def of(cls, device: torch.device) -> "Clock":
+        """What a device reaches in a matrix product of a student's size, times what training makes of it."""
+        left, right = torch.randn(1024, 312, device=device), torch.randn(312, 1200, device=device)
+        (left @ right).sum().item()
+        started, times = time.perf_counter(), 20
+        for _ in range(times):
+            product = left @ right
+        product.sum().item()
+        return cls(EFFICIENCY * 2 * 1024 * 312 * 1200 * times / (time.perf_counter() - started))
+
+    def training(
+        self, name: str, stage: Stage, lengths: np.ndarray, learner: Shape, teacher: Shape | None
+    ) -> dict[str, Any]:
+        """A stage on rows of these lengths."""
+        stage = stretched(stage, len(lengths))
+        work = 6.0 * weights_of(learner)  # two operations per weight and piece forward, four backward
+        if teacher is not None:
+            work += 2.0 * weights_of(teacher) / (stage.epochs or 1)  # once; its outputs are stored
+        whole = -(-len(lengths) // stage.batch_size) * (stage.epochs or 1)
+        updates = min(whole, stage.max_steps or whole)
+        seconds = work * float(lengths.sum()) * (stage.epochs or 1) * updates / whole / self.speed
+        return {"name": name, "updates": updates, "seconds": round(seconds)}
+
+    def general(self, settings: GeneralSettings, blocks: int, teacher: Shape, student: Shape) -> dict[str, Any]:
+        """General distillation; the teacher is asked at each update."""
+        updates = settings.updates(blocks)
+        pieces = updates * settings.batch_size * settings.block_length
+        work = (6.0 * weights_of(student) + 2.0 * weights_of(teacher)) * pieces
+        return {"name": "general", "updates": updates, "seconds": round(work / self.speed)}
+
+    def augmentation(self, groups: AugmentGroups, mlm: str | None, lengths: np.ndarray, copies: int) -> dict[str, Any]:
+        """What a masked LM has to do by the settings; methods without one are quick whatever they do."""
+        method, pieces = groups.augment.method, float(lengths.sum())
+        seconds = len(lengths) * copies / QUICK_COPIES
+        if "mlm" in METHODS[method].uses:
+            forward = 2.0 * weights_of(shape_of(load_config(mlm or EMBEDDED)))
+            passes = {"original": 1.0, "progressive": copies * groups.augment.probability}
+            work = forward * pieces * copies
+            if method == "bert_glove":  # a pass for each word that is looked at
+                work = forward * float((lengths.astype(float) ** 2).sum()) * passes[groups.augment.context]
+                work /= groups.augment.group_positions
+            if method == "cbert":
+                work += 3 * forward * pieces * (groups.cbert.epochs or groups.cbert.usual_epochs)
+            if groups.augment.adapt:
+                work += 3 * forward * pieces * (groups.masked_lm.epochs or groups.masked_lm.usual_epochs)
+            seconds += work / self.speed
+        return {"name": "augment", "updates": 0, "seconds": round(seconds)}

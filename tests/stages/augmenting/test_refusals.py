@@ -1,0 +1,94 @@
+"""What cannot be augmented as asked is said before anything is made."""
+
+from dataclasses import replace
+
+import pytest
+
+from recipes.workshop import _silence as silence
+from tinybert.data.task import Task
+from tinybert.errors import UserError
+from tinybert.stages.augmenting import refusals
+from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
+from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings, CbertSettings
+from tinybert.stages.masked_lm import MaskedLMSettings
+
+TASK = Task("classification", ("neg", "pos"))
+SCORES = Task("regression")
+
+
+@pytest.fixture
+def mlm(tmp_path, tiny_model, tiny_tokenizer):
+    """The folder of a tiny masked LM."""
+    with silence():
+        tiny_model("bert", head="masked_lm").save_pretrained(tmp_path / "mlm")
+        tiny_tokenizer.save_pretrained(tmp_path / "mlm")
+    return str(tmp_path / "mlm")
+
+
+def groups(method, **augment):
+    short = {"cbert": CbertSettings(max_length=16), "masked_lm": MaskedLMSettings(max_length=16)}
+    return AugmentGroups(augment=AugmentSettings(method=method, **augment), **short)
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "settings", "said"),
+    [
+        ("eda", {"mlm": "m"}, {}, ["--mlm: the method eda does not use it; leave it out"]),
+        ("none", {"vectors": "v"}, {}, ["--vectors: the method none does not use it; leave it out"]),
+        ("cbert", {"vectors": "v", "mlm": "m"}, {}, ["--vectors: the method cbert does not use it; leave it out"]),
+        ("bert_glove", {"unlabeled": "u", "mlm": "m"}, {}, ["--unlabeled: its texts are only read with augment.adapt"]),
+        ("eda", {}, {"adapt": True}, ["augment.adapt: the method eda has no masked LM to adapt"]),
+        ("bert_glove", {}, {}, ["--mlm is missing: the method bert_glove needs a masked language model"]),
+    ],
+)
+def test__what_would_not_be_looked_at_is_refused(monkeypatch, method, given, settings, said):
+    monkeypatch.setattr(refusals, "is_available", lambda: False)
+    problems = unsuitable(groups(method, **settings), given)
+    assert len(problems) == len(said)
+    assert all(line.startswith(start) for line, start in zip(problems, said, strict=True))
+
+
+def test__the_embedded_masked_lm_is_the_default_where_it_is_installed(monkeypatch, mlm):
+    monkeypatch.setattr(refusals, "is_available", lambda: True)
+    assert unsuitable(groups("bert_glove"), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "settings", "said"),
+    [
+        ("cbert", Task("question-answering", paired=True), {}, "augment.method=cbert: needs one class or score"),
+        ("stationary", Task("question-answering", paired=True), {}, "augment.method=stationary: tags and answers"),
+        ("eda", SCORES, {"keep_flipped": False}, "augment.keep_flipped=false: only a class can flip"),
+    ],
+)
+def test__what_cannot_be_made_or_judged_is_refused(mlm, method, task, settings, said):
+    with pytest.raises(UserError) as refused:
+        refuse_impossible(groups(method, **settings), task, mlm, None)
+    assert refused.value.problems[0].startswith(said)
+
+
+def test__all_that_is_wrong_with_models_and_vectors_is_said_at_once(tmp_path, mlm):
+    long = replace(groups("cbert", adapt=True), cbert=CbertSettings(max_length=900))
+    with pytest.raises(UserError) as refused:
+        refuse_impossible(long, TASK, mlm, str(tmp_path / "none.txt"))
+    assert refused.value.problems == (
+        f"--vectors {tmp_path / 'none.txt'}: no such file",
+        f"cbert.max_length: 900 pieces, but {mlm} reads at most 67",
+    )
+    with pytest.raises(UserError, match="no such folder"):
+        refuse_impossible(long, TASK, str(tmp_path / "nowhere"), None)
+
+
+def test__a_masked_lm_without_its_head_is_refused_unless_it_is_to_learn_one(tmp_path, tiny_model, tiny_tokenizer):
+    with silence():
+        tiny_model("bert", head="none").save_pretrained(tmp_path / "headless")
+        tiny_tokenizer.save_pretrained(tmp_path / "headless")
+    headless = str(tmp_path / "headless")
+    with pytest.raises(UserError, match="has no masked-LM head"):
+        refuse_impossible(groups("bert_glove"), TASK, headless, None)
+    refuse_impossible(groups("bert_glove", adapt=True), TASK, headless, None)
+
+
+def test__nothing_is_asked_of_no_method():
+    refuse_impossible(groups("none"), TASK, None, None)
+    assert unsuitable(groups("none"), {}) == []
