@@ -14,7 +14,7 @@ from typing import Any, Final
 from tinybert.config import preset_names, resolve, schema_keys
 from tinybert.recipes import RECIPES
 from tinybert.stages import length
-from tinybert.types import keyed
+from tinybert.types import Stage, keyed
 
 PAGE: Final = Path(__file__).with_name("settings.md")
 BEGIN, END = "<!-- table: docs/make_tables.py -->", "<!-- end of table -->"
@@ -23,12 +23,13 @@ PRESETS: Final = ("small", "paper")  # those that every recipe has; the small of
 _DEVLIN = "Devlin et al. 2019"
 _JIAO = "Jiao et al. 2020"
 _CODE = "the authors' code"
-_LEAST, _MOST = length.LEAST_STEPS, length.MOST_EPOCHS
+_LEAST, _MOST = length.LEAST_STEPS, Stage().most_epochs
 _BY_ROWS = f"`null`: the usual epochs, but at least {_LEAST} updates and at most {_MOST} epochs (ours)"
 
 _MASKED_LM: Final = {
     "epochs": _BY_ROWS,
     "usual_epochs": "ours",
+    "most_epochs": "ours",
     "batch_size": "ours",
     "lr": _DEVLIN,
     "weight_decay": _DEVLIN,
@@ -51,6 +52,7 @@ _DISTILL: Final = {
     **dict.fromkeys(("batch_size", "lr"), f"ours; {_FENG} by dev"),
     **dict.fromkeys(("epochs", "temperature", "weight_decay", "warmup", "schedule"), f"ours; {_FENG} do not say"),
     "usual_epochs": "ours",
+    "most_epochs": "ours",
     "clip": "BERT's published code",
     **dict.fromkeys(("max_steps", "accumulate", "evaluate_every", "patience"), "ours"),
 }
@@ -59,6 +61,7 @@ _CBERT: Final = {
     **dict.fromkeys(("epochs", "batch_size", "lr", "schedule", "max_length", "one_in", "temperature"), _WU),
     **dict.fromkeys(("hiding.share", "hiding.at_most", "hiding.from_the_same_text"), _WU),
     "usual_epochs": "not used",
+    "most_epochs": "ours",
     "warmup": f"{_WU}; a constant rate has none",
 }
 _GENERAL: Final = {
@@ -68,7 +71,7 @@ _GENERAL: Final = {
     "warmup": _CODE,
     "learns": f"{_JIAO}; `last_relations` is Wang et al. 2020",
     **dict.fromkeys(("tokens", "masked_lm", "held_out", "max_steps", "accumulate", "patience"), "ours"),
-    **dict.fromkeys(("usual_epochs", "weight_decay", "schedule", "clip"), "ours"),
+    **dict.fromkeys(("usual_epochs", "most_epochs", "weight_decay", "schedule", "clip"), "ours"),
     "evaluate_every": "ours: `null` is some twenty times in this stage",
     "temperature": "not used: no prediction is softened",
     "dropout": f"ours, for speed; {_CODE}",
@@ -112,6 +115,7 @@ SOURCES: Final = {
     "student.layer_map": f"{_JIAO}",
     "fine_tune.epochs": f"{_BY_ROWS}; {_DEVLIN}",
     "fine_tune.usual_epochs": _DEVLIN,
+    "fine_tune.most_epochs": "ours",
     "fine_tune.batch_size": _DEVLIN,
     "fine_tune.lr": _DEVLIN,
     "fine_tune.weight_decay": _DEVLIN,
@@ -180,6 +184,7 @@ SOURCES: Final = {
     **{f"general.{key}": origin for key, origin in _GENERAL.items()},
     "intermediate.epochs": f"{_BY_ROWS}; {_JIAO}",
     "intermediate.usual_epochs": "ours",
+    "intermediate.most_epochs": "ours",
     "intermediate.batch_size": _JIAO,
     "intermediate.lr": f"ours; {_JIAO}",
     "intermediate.weight_decay": _CODE,
@@ -193,6 +198,7 @@ SOURCES: Final = {
     "intermediate.patience": "not used: nothing is judged in this stage",
     "prediction.epochs": f"{_BY_ROWS}; {_JIAO}",
     "prediction.usual_epochs": _JIAO,
+    "prediction.most_epochs": "ours",
     "prediction.batch_size": _JIAO,
     "prediction.lr": f"ours; {_JIAO}",
     "prediction.weight_decay": _CODE,

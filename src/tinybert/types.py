@@ -248,6 +248,7 @@ class Stage:
     Attributes:
         epochs: Passes over the data; None = as many as the data need, see `usual_epochs`.
         usual_epochs: What `epochs: null` stands for; few rows are passed over more often, so that enough is learnt.
+        most_epochs: How often at most, where `epochs` is null.
         batch_size: Examples per update over all ranks and micro-batches.
         lr: Peak learning rate of AdamW.
         weight_decay: On matrices; biases and LayerNorm parameters have none.
@@ -263,6 +264,7 @@ class Stage:
 
     epochs: int | None = 3
     usual_epochs: int = 3
+    most_epochs: int = 20
     batch_size: int = 32
     lr: float = 5e-5
     weight_decay: float = 0.01
@@ -277,7 +279,8 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Refuse what would train nothing, or the wrong way."""
-        for name in ("epochs", "usual_epochs", "batch_size", "max_steps", "accumulate", "evaluate_every", "patience"):
+        counts = ("epochs", "usual_epochs", "most_epochs", "batch_size", "max_steps", "accumulate", "evaluate_every")
+        for name in (*counts, "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tinybert.stages.length import LEAST_STEPS, MOST_EPOCHS, stretched
+from tinybert.stages.length import LEAST_STEPS, MOST_JUDGEMENTS, stretched
 from tinybert.types import Stage
 
 
@@ -16,7 +16,15 @@ def test__few_rows_get_more_epochs_up_to_a_bound(rows, batch_size, epochs):
     found = stretched(Stage(epochs=None, batch_size=batch_size), rows)
     assert found.epochs == epochs
     steps = -(-rows // batch_size) * epochs
-    assert steps >= LEAST_STEPS or epochs == MOST_EPOCHS
+    assert steps >= LEAST_STEPS or epochs == 20
+    assert found.evaluate_every is None
+
+
+def test__where_more_epochs_are_allowed_few_rows_are_learnt_from_enough_and_judged_now_and_then():
+    found = stretched(Stage(epochs=None, most_epochs=100), 80)
+    assert (found.epochs, found.evaluate_every) == (100, 300 // MOST_JUDGEMENTS)
+    assert stretched(Stage(epochs=None, most_epochs=100, evaluate_every=7), 80).evaluate_every == 7
+    assert stretched(Stage(epochs=None, most_epochs=100), 8635) == Stage(epochs=3, most_epochs=100)
 
 
 def test__what_the_user_said_stands():
