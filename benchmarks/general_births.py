@@ -3,7 +3,7 @@
     python benchmarks/general_births.py --teacher T --train corpus.txt --student 4x384 --output DIR
 
 Leaves DIR/<birth>/<tokens>/, plain transformers folders, and prints the loss of each. The learning rate is constant
-after the warm-up, so that every point is on the same curve. The same command again continues.
+after the warm-up, so that every point is on the same curve. A folder that was used is refused.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from tinybert.engine.fit import fit
 from tinybert.export.hub import save_network
 from tinybert.log import Log
 from tinybert.machine import choose_device, prepare
+from tinybert.models.hf import without_dropout
 from tinybert.models.teacher import Teacher
 from tinybert.recipes.general import Config
 from tinybert.run import Run, RunSettings
@@ -24,7 +25,7 @@ from tinybert.stages.birth import Newborn, StudentSettings, born
 from tinybert.stages.general.lesson import general_objective, untaught
 from tinybert.stages.general.reading import PlainText, read_plain_text
 from tinybert.stages.general.settings import GeneralSettings
-from tinybert.stages.teacher import TeacherSettings
+from tinybert.stages.teacher import TeacherNetwork
 
 BIRTHS = ("random", "layers", "project")
 
@@ -37,9 +38,9 @@ def main() -> None:
     stage = replace(stage, evaluate_every=math.ceil(marks / (stage.batch_size * stage.block_length)))
     for birth in options.births:
         student = StudentSettings(options.student, birth=birth)
-        config = Config(teacher=TeacherSettings(options.teacher), student=student, general=stage)
+        config = Config(teacher=TeacherNetwork(options.teacher), student=student, general=stage)
         folder = options.output / birth
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
         device = choose_device(None)
         run = Run(folder, options.seed, RunSettings(), device, Log(folder / "metrics.jsonl"))
         with run.listening():
@@ -63,7 +64,8 @@ def one_birth(config: Config, text: PlainText, run: Run) -> None:
 
     judge()
     place = run.stage("general", {})
-    fit(newborn.student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge)
+    with without_dropout(newborn.student.model):
+        fit(newborn.student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge)
 
 
 def keep(newborn: Newborn, text: PlainText, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Blocks and tokens a second of general distillation: this engine beside a plain loop, in one run.
 
-The plain loop runs eager attention in fp32 and lets both networks show every layer; the student is the same. Ratios
-count; absolute speeds belong to the machine.
+The plain loop runs eager attention and dropout in fp32; the engine none of both, as the preset `small`. Student,
+teacher and objective are the same. Ratios count; absolute speeds belong to the machine.
 
     python benchmarks/general_step.py --teacher T --student 4x312 --train corpus.txt
 """
@@ -33,7 +33,7 @@ from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.keep_all import KeepAll
-from tinybert.types import Objective, Signal, Stage
+from tinybert.types import Objective, Stage
 
 LENGTH = 128
 
@@ -85,13 +85,17 @@ class Bench:
         run = Run(self.folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
         place, teacher = run.stage("general", {}), Teacher(self.teacher, "auto", run.device)
         stage = Stage(epochs=1000, batch_size=self.batch)
-        learner = Learner(self.student(), self.layers(), KeepAll(), stage, place, len(self.blocks))
+        student = self.student()
+        for module in student.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        learner = Learner(student, self.layers(), KeepAll(), stage, place, len(self.blocks))
         for rows, indices in learner.remaining_batches(lambda _: self.blocks):
             update(learner, teacher, rows, indices)
             yield len(indices)
 
     def plain_steps(self) -> Iterator[int]:
-        """A loop as people write it: eager attention, fp32, all layers of both networks shown."""
+        """A loop as people write it: eager attention, dropout, fp32."""
         student, teacher, objective = self.student(), Student(self.teacher), self.layers()
         for model in (student.model, teacher.model):
             model.set_attn_implementation("eager")
@@ -104,20 +108,13 @@ class Bench:
             for indices in self.blocks.order(self.batch, rng):
                 batch = self.blocks.batch(indices)
                 with torch.no_grad():
-                    shown = teacher.observe(batch, everything(teacher))
-                loss = objective(student.observe(batch, everything(student)), shown, batch).mean()
+                    shown = teacher.observe(batch, objective.needs_teacher)
+                loss = objective(student.observe(batch, objective.needs_student), shown, batch).mean()
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
                 yield len(indices)
-
-
-def everything(network: Student) -> frozenset[Signal]:
-    """All hidden states and all attention scores of a network."""
-    layers = range(1, network.shape.layers + 1)
-    scores = {Signal("attention_scores", layer) for layer in layers}
-    return frozenset({Signal("hidden_states", layer) for layer in (0, *layers)} | scores)
 
 
 def parsed() -> argparse.Namespace:

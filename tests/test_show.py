@@ -79,6 +79,17 @@ def test__models_without_test_are_shown_on_dev():
     assert "0.1235" in text
 
 
+@pytest.mark.parametrize(
+    ("loss", "expected"), [(2.65562, "2.656"), ({"mean": 2.65562, "std": 0.125, "values": [2.5]}, "2.656 ± 0.12")]
+)
+def test__a_student_without_a_task_is_shown_by_its_held_out_loss(loss, expected):
+    text = shown({"teacher": {"parameters": 22_000_000}, "student": {"held_out": {"loss": loss}}})
+
+    assert "On held-out text" in text
+    assert "held-out loss" in text
+    assert expected in text
+
+
 def test__plain_results_are_lines_and_stages_have_one_each():
     text = shown({"accuracy": 0.123456, "dev": {"f1": 1.0}, "stages": ["first [step]", "second"], "none": None})
 

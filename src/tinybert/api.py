@@ -44,7 +44,8 @@ def distill(
 
     Args:
         recipe: See `recipes()`.
-        train: Labelled texts: a file, a list of dicts, a pandas frame or a `datasets.Dataset`.
+        train: Labelled texts, for `general` plain text: a file, a list of dicts, a pandas frame or a
+            `datasets.Dataset`.
         output: The run folder; the same call again continues an unfinished run.
         teacher: A folder or a hub name.
         dev: Texts that decide which weights are kept; a tenth of `train` without it.

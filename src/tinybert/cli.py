@@ -31,7 +31,11 @@ Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders of fi
 
 Train = Annotated[
     str | None,
-    typer.Option(metavar="FILE", rich_help_panel=_DATA, help="Labelled text: .tsv .csv .jsonl .parquet or hf:NAME."),
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_DATA,
+        help="Labelled text: .tsv .csv .jsonl .parquet or hf:NAME; for general, plain text or a folder of it.",
+    ),
 ]
 Dev = Annotated[
     str | None,

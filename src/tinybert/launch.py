@@ -148,11 +148,12 @@ def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, pro
         forget_stages(asked.folder, again.stage)
         (asked.folder / KEPT).unlink(missing_ok=True)
     run = _begin(asked, cache, device, processes)
+    run.wait()  # until the first process owns the folder
     with run.listening():
+        shapes(asked.settings, needs_teacher=asked.what.needs_teacher)  # reading a corpus may take an hour
         job = _read(asked, run)
         if (found := kept_result(run, job)) is not None:
             return found
-        shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
         if (groups := groups_of(asked.settings)) is not None:
             refuse_impossible(groups, job.task, asked.settings.mlm, asked.settings.vectors)
         outcome = asked.what.distill(job, asked.settings, run)

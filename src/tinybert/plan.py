@@ -5,14 +5,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
-from tinybert.data.corpus.texts import texts_of
+from tinybert.data.corpus.texts import size_of, texts_of
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
@@ -31,12 +30,14 @@ from tinybert.stages.augmenting.refusals import refuse_impossible
 from tinybert.stages.augmenting.settings import AugmentGroups, groups_of
 from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
+from tinybert.stages.general.reading import corpus_column
 from tinybert.stages.general.settings import GeneralSettings, general_within
 from tinybert.stages.reading import teacher_classes, vocabulary_of
 from tinybert.stages.shapes import shapes
 from tinybert.types import Stage
 
-LOOKED_AT = 5_000_000  # characters of plain text that are read to plan with
+LOOKED_AT = 5_000_000  # bytes of plain text that are read to plan with
+BYTES_PER_PIECE = 4  # of a packed corpus, at most
 BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
 
 
@@ -65,7 +66,8 @@ def plan(asked: Order) -> dict[str, Any]:
         raise UserError(*dict.fromkeys(problems))
     result["runs"] = asked.settings.seeds or 1
     result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
-    result |= _room(asked, teacher, student)
+    packed = result["runs"] * _bytes_packed(asked, result)
+    result |= _room(asked, teacher, student, packed)
     return result
 
 
@@ -81,6 +83,8 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
     learnt, stages = lengths, []
     if (general := general_within(settings)) is not None:
         result["text"] = _text(asked, "unlabeled", general)
+        if teacher is not None and student is not None:
+            stages.append(_clock(asked).general(general, result["text"]["blocks"], teacher, student))
     if groups is not None:
         refuse_impossible(groups, splits.task, settings.mlm, settings.vectors)
     if groups is not None and groups.augment.method != "none":
@@ -104,16 +108,18 @@ def _on_text(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
 
 
 def _text(asked: Order, role: str, settings: GeneralSettings) -> dict[str, Any]:
-    """How much plain text there is; of much text only the beginning is looked at."""
-    tokenizer = load_tokenizer(asked.settings.teacher.path)
-    texts, size, pieces = texts_of(asked.data[role], asked.settings.data.text, role), 0, 0
-    while size < LOOKED_AT and (some := list(islice(texts, 1000))):
-        size += sum(map(len, some))
-        found = tokenizer.backend_tokenizer.encode_batch(some, add_special_tokens=False)
-        pieces += sum(len(encoding.ids) for encoding in found)
+    """How much plain text there is; of much text the beginning is counted, and the whole guessed by its size."""
+    tokenizer, source = load_tokenizer(asked.settings.teacher.path), asked.data[role]
+    size, pieces = 0, 0
+    for text in texts_of(source, corpus_column(asked.settings), role):
+        size += len(text.encode())
+        pieces += len(tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
+        if size >= LOOKED_AT:
+            pieces = round(pieces * max((size_of(source) or size) / size, 1))
+            break
     if (blocks := pieces // (settings.block_length - tokenizer.num_special_tokens_to_add())) < 2:
         raise UserError(f"{role}: {pieces} pieces fill less than two blocks of {settings.block_length}; give more text")
-    return {"characters": size, "blocks": blocks, "to_its_end": size < LOOKED_AT}
+    return {"looked_at_mb": round(size / 1e6, 1), "to_its_end": size < LOOKED_AT, "blocks": blocks}
 
 
 @contextmanager
@@ -198,12 +204,9 @@ def _stages(
     of_augmentation = {field.name for field in fields(AugmentGroups)}
     for field in fields(asked.settings):
         stage = getattr(asked.settings, field.name)
-        if not isinstance(stage, Stage) or field.name in of_augmentation:
+        if not isinstance(stage, Stage) or isinstance(stage, GeneralSettings) or field.name in of_augmentation:
             continue
-        if isinstance(stage, GeneralSettings):
-            if (general := general_within(asked.settings)) is not None and teacher is not None:
-                yield clock.general(general, 1, teacher, student)
-        elif field.name == "fine_tune":
+        if field.name == "fine_tune":
             for name, lengths in fine_tuned.items():
                 yield clock.training(name, stage, lengths, learner, None)
         else:
@@ -214,12 +217,12 @@ def _clock(asked: Order) -> Clock:
     return Clock.of(choose_device(asked.settings.device))
 
 
-def _room(asked: Order, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
-    """Memory and disk: what is needed at most, and what there is."""
+def _room(asked: Order, teacher: Shape | None, student: Shape | None, packed: int) -> dict[str, Any]:
+    """Memory and disk: what is needed at most, and what there is; `packed` bytes are a corpus as it is learnt from."""
     vocabulary = load_config(vocabulary_of(asked.settings)).vocab_size
     weights = sum(weights_of(shape) + vocabulary * shape.width for shape in (teacher, student) if shape is not None)
     folder = next(path for path in (asked.folder, *asked.folder.absolute().parents) if path.exists())
-    needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free
+    needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free - packed
     memory = psutil.virtual_memory().available
     problems = []
     if free < 3 * needed:  # two checkpoints and the one being written
@@ -228,7 +231,12 @@ def _room(asked: Order, teacher: Shape | None, student: Shape | None) -> dict[st
         problems.append(f"memory: about {2 * needed / 1e9:.1f} GB needed, {memory / 1e9:.1f} GB free")
     if problems:
         raise UserError(*problems)
-    return {"disk_mb": round(3 * needed / 1e6), "memory_mb": round(2 * needed / 1e6)}
+    return {"disk_mb": round((3 * needed + packed) / 1e6), "memory_mb": round(2 * needed / 1e6)}
+
+
+def _bytes_packed(asked: Order, result: Mapping[str, Any]) -> int:
+    """Of a corpus, where there is one."""
+    return result["text"]["blocks"] * asked.settings.general.block_length * BYTES_PER_PIECE if "text" in result else 0
 
 
 def _sizes(shape: Shape | None) -> dict[str, int] | None:

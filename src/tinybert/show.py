@@ -58,13 +58,14 @@ def _print_json(value: Any, console: Console) -> None:
 
 
 def _models(result: Mapping[str, Any]) -> Table:
-    """One row per model: scores on test where there are any, else on dev; then what it costs."""
+    """One row per model: scores on test, else the loss on held-out text, else scores on dev; then what it costs."""
     models = {name: result[name] for name in _MODELS if name in result}
-    split = "test" if any(model.get("test") for model in models.values()) else "dev"
+    split = next((name for name in ("test", "held_out") if any(model.get(name) for model in models.values())), "dev")
     scores = {name: model.get(split) or {} for name, model in models.items()}
     columns = list(dict.fromkeys(key for found in scores.values() for key in found if _mean(found[key]) is not None))
-    table = Table(title=f"On {split}", title_justify="left")
-    for column in ("", *columns, "parameters", "size", f"ms at {_PIECES} pieces"):
+    titles = [f"held-out {column}" if split == "held_out" else column for column in columns]
+    table = Table(title="On held-out text" if split == "held_out" else f"On {split}", title_justify="left")
+    for column in ("", *titles, "parameters", "size", f"ms at {_PIECES} pieces"):
         table.add_column(column, justify="right" if column else "left")
     for name, model in models.items():
         latency = (model.get("latency_ms") or {}).get(_PIECES) or {}

@@ -117,6 +117,18 @@ def test__an_undefined_metric_is_left_out_of_the_front_matter() -> None:
     assert "| nan |" in card
 
 
+def test__a_student_without_a_task_has_its_held_out_loss() -> None:
+    systems = {"student": System({"held_out": {"loss": 2.65562}})}
+    card = model_card(replace(FACTS, kind=None, classes=(), systems=systems))
+    (found,) = ModelCard(card).data.eval_results
+    assert (found.dataset_name, found.metric_name, found.metric_value) == (
+        "the run's own held-out data",
+        "loss",
+        2.6556,
+    )
+    assert "| Student | 2.6556 |" in card
+
+
 def test__a_run_without_measurements_has_a_card_too() -> None:
     card = model_card(replace(FACTS, systems={}, data={}))
     assert "model-index" not in front_matter(card)

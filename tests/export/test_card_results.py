@@ -18,6 +18,13 @@ def test__each_system_is_a_row_and_each_split_and_metric_a_column() -> None:
     assert shown.index("Teacher") < shown.index("| Student")
 
 
+def test__a_held_out_loss_is_a_column_that_the_teacher_has_not() -> None:
+    shown = results({"teacher": System(parameters=1), "student": System({"held_out": {"loss": 2.65562}})}, "two cores")
+    assert "|  | held-out loss |" in shown
+    assert "| Teacher |  |" in shown
+    assert "| Student | 2.6556 |" in shown
+
+
 def test__cost_has_units_and_says_how_it_was_measured() -> None:
     shown = results({"teacher": TEACHER, "student": STUDENT}, "a machine | of mine")
     assert "| Student | 14.35 M | 57.4 MB | 3.46 / 4.00 ms |" in shown

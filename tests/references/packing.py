@@ -21,7 +21,7 @@ def packed(texts, tokenise, block_length, before, after, shard_bytes):
     blocks, left_out = [], 0
     body = block_length - len(before) - len(after)
     for shard in shards_of(texts, shard_bytes):
-        pieces = [piece for text in shard for piece in tokenise(text)]
+        pieces = [piece for text in shard for piece in tokenise(f" {text}")]
         while len(pieces) >= body:
             blocks.append([*before, *pieces[:body], *after])
             del pieces[:body]

@@ -90,6 +90,43 @@ def write_run(
     return folder
 
 
+def write_general_run(folder: Path, losses: Sequence[float] = (3.5, 2.5, 2.75), seed: int = 1) -> Path:
+    """A finished run of general distillation, with its held-out losses in the order in which they were judged."""
+    folder.mkdir(parents=True)
+    best = min(range(len(losses)), key=lambda index: losses[index])
+    metrics = {
+        **{"recipe": "general", "preset": "small", "seed": seed, "classes": [], "teacher": COSTS["teacher"]},
+        "student": {**COSTS["student"], "held_out": {"loss": losses[best]}},
+        "flops": FLOPS,
+        "general": {
+            "updates": 300,
+            "blocks": 9600,
+            "tokens": 1_228_800,
+            "seconds": 840.0,
+            "best_update": 100 + 100 * best,
+        },
+        "data": {
+            "blocks": {"train": 53_600, "held_out": 128},
+            "tokens": {"train": 6_860_800, "held_out": 16_384},
+            "digests": {"train": "9f2c" * 16, "held_out": "03ab" * 16},
+        },
+        "notes": ["It has learnt no task."],
+    }
+    log = [{"stage": "general", "step": 100 * i, "dev": -loss} for i, loss in enumerate(losses, start=1)]
+    log += [{"stage": "general", "step": 20 * i, "loss": 9 / i, "terms": {"hidden": 9 / i}} for i in range(1, 16)]
+    (folder / "config.yaml").write_text(f"recipe: general\nseed: {seed}\ngeneral:\n  lr: 0.0005\n")
+    (folder / "environment.json").write_text(json.dumps(ENVIRONMENT))
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    return folder
+
+
+@pytest.fixture
+def make_general_run(tmp_path: Path) -> MakeRun:
+    """`make_general_run(name, **how)`: a run folder of general distillation below the test's own."""
+    return lambda name="run", **how: write_general_run(tmp_path / name, **how)
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
     """`make_run(name, **how)`: a run folder below the test's own."""

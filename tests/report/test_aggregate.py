@@ -38,6 +38,15 @@ def test__every_number_gets_mean_deviation_interval_and_values(tmp_path: Path) -
     assert math.isfinite(json.loads(json.dumps(got, allow_nan=False))["student"]["test"]["accuracy"]["mean"])
 
 
+def test__a_held_out_loss_is_a_figure_as_any(tmp_path: Path) -> None:
+    folders = [
+        _seed(tmp_path / f"seed-{i}", i, student={"held_out": {"loss": loss}}) for i, loss in enumerate((2.0, 3.0))
+    ]
+    got = aggregate(folders)["student"]["held_out"]["loss"]
+    assert (got["mean"], got["values"]) == (2.5, [2.0, 3.0])
+    assert got["interval"][0] < 2.5 < got["interval"][1]
+
+
 def test__one_seed_has_no_interval(tmp_path: Path) -> None:
     got = aggregate([_seed(tmp_path / "seed-1", 1, teacher={"dev": {"accuracy": 0.5}})])
     assert got["teacher"]["dev"]["accuracy"] == {"mean": 0.5, "std": None, "interval": None, "values": [0.5]}

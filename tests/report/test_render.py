@@ -223,6 +223,48 @@ def test__different_settings_are_compared_row_by_row(make_run: MakeRun) -> None:
     assert "Student against the first run’s" in page.text
 
 
+def test__a_run_on_plain_text_shows_its_held_out_loss_in_place_of_a_task_s_figures(make_general_run: MakeRun) -> None:
+    page = _render(make_general_run())
+    for part in (
+        "57.4 MB instead of 438 MB, 27× faster, held-out loss 2.500", "128 blocks of held-out text",
+        "Quality on held-out text Held-out loss lower is better – 2.500", "Held-out loss best 2.500",
+        "Updates 300", "Tokens learnt from 1,228,800", "Best update 200", "Time of general 14 min",
+        "Blocks in train 53,600", "Blocks in held-out text 128", "Tokens in held-out text 16,384",
+    ):  # fmt: skip
+        assert part in page.text, part
+    for part in ("Dev figures.", "on dev", "kept", "of the teacher’s"):
+        assert part not in page.text, part
+    labels = [value for name, value in page.attributes if name == "aria-label"]
+    assert "Held-out loss over stage general: best 2.500 at step 200." in labels
+
+
+def test__seeds_on_plain_text_have_a_mean_held_out_loss(make_general_run: MakeRun, tmp_path: Path) -> None:
+    for seed, loss in ((1, 2.0), (2, 2.5), (3, 3.0)):
+        make_general_run(f"all/seed-{seed}", seed=seed, losses=(4.0, loss))
+    text = _render(tmp_path / "all").text
+    assert "3 runs: held-out loss 2.500 ± 0.500" in text
+    assert "Held-out loss lower is better – 2.500 ± 0.500 1.26–3.74" in text
+    assert "over rows. Runs" not in text  # a loss has no interval of its own
+
+
+def test__held_out_losses_of_different_settings_stand_beside_each_other(make_general_run: MakeRun) -> None:
+    first, second = make_general_run("a"), make_general_run("b", losses=(4.0, 2.25))
+    (second / "config.yaml").write_text("recipe: general\nseed: 1\ngeneral:\n  lr: 0.001\n")
+    text = _render(first, second).text
+    assert "1 run · Held-out loss lr: 0.001 – 2.250" in text
+    assert "lower is better; losses compare only where" in text
+
+
+def test__a_task_learnt_after_plain_text_keeps_its_own_figures(make_run: MakeRun, make_general_run: MakeRun) -> None:
+    run, general = make_run(), make_general_run("general")
+    log = (general / "metrics.jsonl").read_text() + (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text(log)
+    text = _render(run).text
+    assert "Held-out loss best 2.500" in text
+    assert "Accuracy on dev best" in text
+    assert _harmless(_render(run, general))
+
+
 def test__a_dozen_runs_stay_below_a_megabyte(make_run: MakeRun) -> None:
     page = _render(*(make_run(f"run-{i}", seed=i, rows=200) for i in range(14)))
     assert "2 more runs are in the tables above" in page.text

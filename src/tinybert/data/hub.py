@@ -45,6 +45,11 @@ def parsed(source: str) -> HubName:
     return HubName(name, config, split)
 
 
+def default_split(role: str) -> str:
+    """The split that a role is read from where the name of a data set has none."""
+    return {"dev": "validation", "test": "test"}.get(role, "train")
+
+
 def load_hub(source: str, default_split: str, **more: Any) -> Any:
     """Load a data set of the hub, or its copy on disk; respects `HF_HUB_OFFLINE`.
 

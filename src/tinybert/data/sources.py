@@ -9,7 +9,7 @@ from typing import Any
 from tinybert.data.columns import Known
 from tinybert.data.delimited import lines_of, open_delimited
 from tinybert.data.dialect import decoded, plain_lines
-from tinybert.data.hub import PREFIX, load_hub
+from tinybert.data.hub import PREFIX, default_split, load_hub
 from tinybert.data.mappings import open_json_lines, open_list
 from tinybert.data.opened import Opened, readable
 from tinybert.data.refusals import refusal
@@ -50,8 +50,7 @@ def _open_named(source: str, settings: DataSettings, name: str) -> Opened:
     if source == STDIN:
         return open_stream(sys.stdin.buffer, settings)
     if source.startswith(PREFIX):
-        split = {"dev": "validation", "test": "test"}.get(name, "train")
-        return open_dataset(source, load_hub(source, split))
+        return open_dataset(source, load_hub(source, default_split(name)))
     return open_file(Path(source), settings)
 
 

@@ -96,8 +96,9 @@ def _finished(learner: Learner) -> StageReport:
     """Leave the student as its best, and store it."""
     if learner.best_weights:
         learner.student.load_state_dict(learner.best_weights)
-    now, epochs = learner.now, learner.stage.epochs or 1
-    seen = min(now.step * learner.stage.batch_size, learner.examples * epochs)
+    now = learner.now
+    passes, rest = divmod(now.step, learner.epoch_steps)  # the last batch of a pass may be shorter
+    seen = passes * learner.examples + rest * learner.stage.batch_size
     report = StageReport(now.step, seen, round(now.seconds, 3), now.best, now.best_step)
 
     def write(folder: Path) -> None:

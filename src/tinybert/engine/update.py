@@ -58,7 +58,7 @@ def _gradients(
             break
         except torch.OutOfMemoryError as error:
             if learner.stage.accumulate * learner.now.splits >= len(indices):
-                raise ResourceError("not even one example fits the GPU's memory; lower data.max_length") from error
+                raise ResourceError("not even one example fits the GPU's memory; make rows shorter") from error
             learner.optimizer.zero_grad(set_to_none=True)
             learner.now.splits *= 2
             name = learner.place.name

@@ -138,7 +138,7 @@ def _eval_results(facts: CardFacts, pipeline: str) -> Iterable[EvalResult]:
             yield EvalResult(
                 task_type=pipeline,
                 dataset_type="user-data",
-                dataset_name=f"the run's own {split} data",
+                dataset_name=f"the run's own {split.replace('_', '-')} data",
                 dataset_split=split,
                 metric_type=_HUB_METRICS.get(name, name),
                 metric_name=name,

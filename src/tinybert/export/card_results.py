@@ -46,7 +46,8 @@ def _quality_table(systems: Mapping[str, System]) -> str:
         [_TITLES[name], *(_figure(system.metrics.get(split, {}).get(metric)) for split, metric in columns)]
         for name, system in systems.items()
     ]
-    return table(["", *(f"{plain(split)} {plain(metric)}" for split, metric in columns)], rows) if columns else ""
+    titles = [f"{plain(split.replace('_', '-'))} {plain(metric)}" for split, metric in columns]
+    return table(["", *titles], rows) if columns else ""
 
 
 def _cost_table(systems: Mapping[str, System]) -> str:

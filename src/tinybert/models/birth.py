@@ -15,7 +15,7 @@ from tinybert.models.hf import Shape, architecture_of, layers_of, resized, shape
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.narrowing import Narrowing
 from tinybert.models.projecting import kept_energy, moment, principal_directions, r2
-from tinybert.models.recording import TeacherStates, teacher_states
+from tinybert.models.recording import TeacherStates, enough, teacher_states
 from tinybert.models.student import refuse_deeper
 from tinybert.types import Batch
 
@@ -128,7 +128,9 @@ def project(plan: Plan, teacher: PreTrainedModel, batches: Iterable[Batch]) -> P
     sizes = shape_of(teacher.config)
     pairs = _pairs(plan, sizes)
     _refuse_unprojectable(plan.shape, sizes)
-    text = _enough(batches)
+    text = enough(batches, _PIECES)
+    if not text:
+        raise UserError("student.birth=project needs text to make the student from; take student.birth=random")
     states = teacher_states(teacher, text, [copied for _, copied in pairs])
     directions, energy = _directions(states, plan.shape.width)
     student = random(plan, teacher)
@@ -163,20 +165,6 @@ def _refuse_unprojectable(student: Shape, teacher: Shape) -> None:
             f"student.birth=project makes a student at most as wide as its teacher ({teacher.width}), not "
             f"{student.width}; take student.birth=random"
         )
-
-
-def _enough(batches: Iterable[Batch]) -> list[Batch]:
-    """The first batches, until they hold enough real pieces."""
-    taken: list[Batch] = []
-    pieces = 0
-    for batch in batches:
-        taken.append(batch)
-        pieces += int(batch.real.sum())
-        if pieces >= _PIECES:
-            break
-    if not taken:
-        raise UserError("student.birth=project needs text to make the student from; take student.birth=random")
-    return taken
 
 
 def _directions(states: TeacherStates, number: int) -> tuple[Float[Tensor, "wide narrow"], dict[int, float]]:

@@ -1,6 +1,6 @@
 """Where the projections of a student that was trained before start: the map that fits its states to its teacher's."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from tinybert.layer_maps import LayerMap
 from tinybert.models.projecting import moment
-from tinybert.models.recording import hidden_states
+from tinybert.models.recording import enough, hidden_states
 from tinybert.types import Batch
 
 _PIECES = 10_000  # enough for some hundred inputs
@@ -22,8 +22,8 @@ def fitted_directions(
     """The matrix that brings a student's states nearest to its teacher's; ours, no paper.
 
     A projection drawn at random pulls a student that already imitates its teacher away from it until the projection is
-    learnt; this one is learnt at once. Ridge regression over the embedding and all mapped layers, each teacher layer
-    weighing the same.
+    learnt. One matrix that all projections start with: ridge regression over the embedding and all mapped layers, each
+    teacher layer weighing the same.
 
     Args:
         student: Reads the teacher's vocabulary.
@@ -35,7 +35,7 @@ def fitted_directions(
         ValueError: If there is no text.
     """
     pairs = ((0, 0), *layers.pairs)
-    text = list(_enough(batches))
+    text = enough(batches, _PIECES)
     if not text:
         raise ValueError("there is no text to fit projections on")
     own = hidden_states(student, text, [m for m, _ in pairs])
@@ -48,13 +48,3 @@ def fitted_directions(
     ridge = _RIDGE * inputs.diagonal().mean() * torch.eye(len(inputs), dtype=inputs.dtype)
     solved: Tensor = torch.linalg.solve(inputs + ridge, outputs)
     return solved.T.float()
-
-
-def _enough(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The first batches, until they hold enough real pieces."""
-    read = 0
-    for batch in batches:
-        yield batch
-        read += int(batch.real.sum())
-        if read >= _PIECES:
-            break

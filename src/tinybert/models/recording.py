@@ -55,6 +55,18 @@ def record(
     return {key: torch.cat(rows.pop(key)) for key in modules}  # popped, so that not everything exists twice
 
 
+def enough(batches: Iterable[Batch], pieces: int) -> list[Batch]:
+    """The first batches, until they hold enough real pieces; all, where there are fewer."""
+    taken: list[Batch] = []
+    read = 0
+    for batch in batches:
+        taken.append(batch)
+        read += int(batch.real.sum())
+        if read >= pieces:
+            break
+    return taken
+
+
 @dataclass(frozen=True)
 class TeacherStates:
     """What the teacher shows at the real pieces, in its own width.

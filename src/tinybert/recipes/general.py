@@ -15,17 +15,17 @@ from tinybert.stages.general.lesson import learn_in_general, untaught
 from tinybert.stages.general.reading import CorpusSettings, PlainText
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import Outcome
-from tinybert.stages.teacher import TeacherSettings
+from tinybert.stages.teacher import TeacherNetwork
 
 CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Understanding, arXiv:1909.10351"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Flags):
-    """Settings of the recipe; the defaults are the preset `paper`."""
+    """Settings of the recipe."""
 
     data: CorpusSettings = field(default_factory=CorpusSettings)
-    teacher: TeacherSettings = field(default_factory=TeacherSettings)
+    teacher: TeacherNetwork = field(default_factory=TeacherNetwork)
     student: StudentSettings = field(default_factory=StudentSettings)
     general: GeneralSettings = field(default_factory=GeneralSettings)
     run: RunSettings = field(default_factory=RunSettings)

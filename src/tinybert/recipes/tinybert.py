@@ -46,7 +46,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     model = qualified_teacher(job, config.teacher, config.fine_tune, run)
     newborn = born(job, model, config.student, run)
 
-    # Section 3.2, general distillation, by the network that was not fine-tuned.
+    # Section 3.2, general distillation, by the teacher as its checkpoint is: not fine-tuned, if that has no head.
     if job.plain_text is not None:
         learn_in_general(newborn, untaught(config, run), job.plain_text, config, run)
         newborn = reacquainted(newborn, model, job, config.student, run)

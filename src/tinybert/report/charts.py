@@ -14,6 +14,7 @@ _POINTS = 160  # of a curve; more cannot be told apart on a screen
 _LOG_FROM = 8.0  # ratio of largest to smallest value from which the axis is logarithmic
 _TICKS = 5
 _DOTS = 500  # of a scatter plot
+_BY_LOSS = "general"  # the stage that has no task to be judged by: its `dev` is minus its loss on held-out text
 
 
 class Tick(NamedTuple):
@@ -92,17 +93,19 @@ def loss_chart(stage: StageLog) -> Chart | None:
 
 
 def dev_chart(stage: StageLog, metric: str) -> Chart | None:
-    """The main metric on dev over a stage, with its best point marked."""
-    line = sorted(stage.dev.items())
-    if len(line) < 2:
+    """What a stage is judged by, with its best point marked: the main metric on dev, or the loss on held-out text."""
+    if len(stage.dev) < 2:
         return None
-    step, best = max(line, key=lambda point: (point[1], -point[0]))
-    title = f"{words.METRIC_NAMES.get(metric, metric)} on dev"
+    step, highest = max(stage.dev.items(), key=lambda point: (point[1], -point[0]))
+    by_loss = stage.name == _BY_LOSS
+    metric, sign = ("loss", -1) if by_loss else (metric, 1)
+    best, line = sign * highest, sorted((step, sign * value) for step, value in stage.dev.items())
+    title = words.METRIC_NAMES.get(metric, metric) + ("" if by_loss else " on dev")
     summary = (
         f"{title} over stage {words.readable(stage.name)}: best {words.quality(metric, best)} at step {step:,.0f}."
     )
-    chart = line_chart(title, summary, {"dev": line}, lambda value: words.quality(metric, value))
-    place = _placer(line)(step, best)
+    chart = line_chart(title, summary, {"dev": line}, lambda value: words.quality(metric, value), Frame(steep=by_loss))
+    place = _placer(line, logarithmic=chart.logarithmic)(step, best)
     return chart._replace(mark=(place[0], place[1], f"best {words.quality(metric, best)}"))
 
 

@@ -11,6 +11,10 @@ from tinybert.report.read import RunFiles
 from tinybert.report.statistics import Interval, over_seeds
 from tinybert.report.table import Block, Cell, Row
 
+_OF_LOSSES = (
+    "For a held-out loss, lower is better; losses compare only where the teacher, what is learnt from it and the "
+    "held-out text are the same."
+)
 _OF_ONE_RUN = ("seed:", "seeds:", "output:")  # settings in which runs of one group may differ
 
 
@@ -63,6 +67,7 @@ class Comparison(NamedTuple):
         lines: Every run.
         blocks: Every metric over the runs of the only group; empty where there are several.
         axis: Ticks of the axis of the dots; empty where the runs cannot share one.
+        note: What makes the groups comparable, where that is not plain.
     """
 
     title: str
@@ -71,6 +76,7 @@ class Comparison(NamedTuple):
     blocks: Sequence[Block]
     lines: Sequence[Line]
     axis: Sequence[Tick]
+    note: str
 
 
 def compare(runs: Sequence[RunFiles], bounds: Sequence[Mapping[str, Interval]]) -> Comparison:
@@ -94,7 +100,8 @@ def compare(runs: Sequence[RunFiles], bounds: Sequence[Mapping[str, Interval]]) 
     axis = _axis_ticks(metric, ends) if metric and ends else []
     lines = [_line(run, runs[0], systems, several=len(groups) > 1) for run in runs]
     blocks = _blocks(runs, systems) if len(groups) == 1 else []
-    return Comparison(_title(groups, len(runs)), systems, groups, blocks, lines, axis)
+    note = _OF_LOSSES if len(groups) > 1 and any(figures.main_metric(run) == "loss" for run in runs) else ""
+    return Comparison(_title(groups, len(runs)), systems, groups, blocks, lines, axis, note)
 
 
 def spread(metric: str, values: Sequence[float]) -> Cell:
@@ -137,7 +144,7 @@ def _group(
 
 def _blocks(runs: Sequence[RunFiles], systems: Sequence[str]) -> list[Block]:
     data = dict.fromkeys((runs[0].evaluated_on, "dev"))
-    blocks = [Block(f"Quality on {name}", _rows(runs, systems, name)) for name in data]
+    blocks = [Block(f"Quality on {words.data(name)}", _rows(runs, systems, name)) for name in data]
     return [block for block in blocks if block.rows]
 
 
@@ -147,7 +154,7 @@ def _rows(runs: Sequence[RunFiles], systems: Sequence[str], data: str) -> list[R
     return [
         Row(
             words.METRIC_NAMES.get(metric, words.readable(metric)),
-            "",
+            words.better(metric),
             [spread(metric, [one[metric] for one in found[system] if metric in one]) for system in systems],
         )
         for metric in metrics

@@ -58,9 +58,13 @@ def confusion(run: RunFiles) -> Confusion | None:
 
 
 def data_facts(run: RunFiles) -> list[Fact]:
-    """Rows, classes, leakage, cut texts."""
+    """Rows (of plain text: blocks and tokens), classes, leakage, cut texts."""
     data = run.part("data")
-    facts = [Fact(f"Rows in {name}", _plain(count)) for name, count in mapping(data.get("rows")).items()]
+    facts = [
+        Fact(f"{what.capitalize()} in {words.data(name)}", _plain(count))
+        for what in ("rows", "blocks", "tokens")
+        for name, count in mapping(data.get(what)).items()
+    ]
     if classes := _classes(run):
         listed = ", ".join(classes[:20]) + (" …" if len(classes) > 20 else "")
         facts.append(Fact("Classes", f"{len(classes)}: {listed}"))
@@ -72,17 +76,21 @@ def data_facts(run: RunFiles) -> list[Fact]:
 
 
 def run_facts(run: RunFiles) -> list[Fact]:
-    """Recipe, seed, time of each stage, and whether the exported model says the same."""
+    """Recipe, seed, how much plain text was learnt from, whether the exported model says the same, time of stages."""
     named = [
         Fact(key.capitalize(), _plain(run.metrics[key])) for key in ("recipe", "preset", "seed") if key in run.metrics
     ]
+    general = run.part("general")
+    learnt = {"updates": "Updates", "tokens": "Tokens learnt from", "best_update": "Best update"}
+    named += [Fact(name, _plain(general[key])) for key, name in learnt.items() if key in general]
     export = run.part("export")
     if (parity := number(export.get("parity_difference"))) is not None:
         named.append(Fact("Largest difference of ONNX to torch", f"{parity:.1e}"))
     if (agreement := number(export.get("int8_agreement"))) is not None:
         named.append(Fact("Rows on which int8 says the same", words.percent(agreement)))
-    seconds = {name: known for name, value in run.part("seconds").items() if (known := number(value)) is not None}
-    return named + [Fact(f"Time of {words.readable(name)}", words.duration(taken)) for name, taken in seconds.items()]
+    taken = {**run.part("seconds"), "general": general.get("seconds")}
+    seconds = {name: known for name, value in taken.items() if (known := number(value)) is not None}
+    return named + [Fact(f"Time of {words.readable(name)}", words.duration(known)) for name, known in seconds.items()]
 
 
 def environment_facts(run: RunFiles) -> list[Fact]:

@@ -13,7 +13,7 @@ def systems(run: RunFiles) -> list[str]:
 
 
 def quality(run: RunFiles, system: str, data: str) -> dict[str, float]:
-    """A system's metrics on `dev` or `test`."""
+    """A system's metrics on `dev`, `test` or `held_out`."""
     figures = mapping(run.entry(system).get(data))
     return {str(metric): value for metric in figures if (value := number(figures[metric])) is not None}
 
@@ -62,5 +62,14 @@ def quoted_length(run: RunFiles) -> str | None:
 
 def rows(run: RunFiles, data: str) -> int | None:
     """How many rows train, dev or test had."""
-    count = number(mapping(run.part("data").get("rows")).get(data))
+    return _count(run, "rows", data)
+
+
+def blocks(run: RunFiles, data: str) -> int | None:
+    """How many blocks of plain text train or held_out had."""
+    return _count(run, "blocks", data)
+
+
+def _count(run: RunFiles, what: str, data: str) -> int | None:
+    count = number(mapping(run.part("data").get(what)).get(data))
     return None if count is None else int(count)

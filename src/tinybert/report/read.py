@@ -21,7 +21,7 @@ class StageLog:
     Attributes:
         name: Of the stage.
         lines: `loss` and the objective's terms over steps.
-        dev: The main metric on dev over steps.
+        dev: What the stage is judged by over steps, higher is better: the main metric on dev, or minus a loss.
         speed: Examples per second, as logged.
     """
 
@@ -74,10 +74,10 @@ class RunFiles:
 
     @property
     def evaluated_on(self) -> str:
-        """Which data the figures are from: `test`, else `dev`."""
-        systems = ("student", "teacher")
-        has_test = any(self.entry(system).get("test") for system in systems)
-        return str(self.metrics.get("evaluated_on") or ("test" if has_test else "dev"))
+        """Which data the figures are from: `test`, else `held_out` where no task was learnt, else `dev`."""
+        entries = [self.entry(system) for system in ("student", "teacher")]
+        found = (name for name in ("test", "held_out") if any(entry.get(name) for entry in entries))
+        return str(self.metrics.get("evaluated_on") or next(found, "dev"))
 
 
 def expand(folders: Sequence[Path]) -> list[Path]:

@@ -48,7 +48,7 @@ def headline(run: RunFiles, bounds: Mapping[str, Interval]) -> Headline:
 
 
 def cards(run: RunFiles, bounds: Mapping[str, Interval]) -> list[Card]:
-    """Size, latency and quality as bars; one with nothing to show is left out."""
+    """Size, latency and quality as bars; one with nothing to show is left out, and a loss, which is no share."""
     system, length = _shown_student(run), figures.quoted_length(run)
     sizes = {s: figures.cost(run, s, "bytes") for s in figures.systems(run)}
     times = {s: figures.latency(run, s, length or "") for s in figures.systems(run)}
@@ -59,8 +59,9 @@ def cards(run: RunFiles, bounds: Mapping[str, Interval]) -> list[Card]:
             _gain(times, system, "faster", "slower", "same speed"),
             _bars(times, words.milliseconds),
         ),
-        _quality_card(run, system, bounds),
     ]
+    if figures.main_metric(run) != "loss":
+        drawn.append(_quality_card(run, system, bounds))
     return [card for card in drawn if card.bars]
 
 
@@ -107,11 +108,10 @@ def _share(run: RunFiles, system: str) -> float | None:
 
 def _basis(run: RunFiles, system: str, bounds: Mapping[str, Interval]) -> list[str]:
     against = " against the teacher" if run.entry("teacher") and system != "teacher" else ""
-    count = figures.rows(run, run.evaluated_on)
     return [
         f"{words.SYSTEM_NAMES[system]}{against}",
         _stated_quality(run, system, bounds.get(system)),
-        "" if count is None else words.plural(count, f"{run.evaluated_on} row"),
+        _stated_rows(run),
         _stated_speed(run, system),
     ]
 
@@ -122,6 +122,13 @@ def _stated_quality(run: RunFiles, system: str, bound: Interval | None) -> str:
         return ""
     span = "" if bound is None else " (95 % interval {} to {})".format(*(words.quality(metric, b) for b in bound[1:]))
     return f"{words.within(metric)} {words.quality(metric, value)}{span}"
+
+
+def _stated_rows(run: RunFiles) -> str:
+    if (blocks := figures.blocks(run, run.evaluated_on)) is not None:
+        return f"{words.plural(blocks, 'block')} of {words.data(run.evaluated_on)}"
+    count = figures.rows(run, run.evaluated_on)
+    return "" if count is None else words.plural(count, f"{run.evaluated_on} row")
 
 
 def _stated_speed(run: RunFiles, system: str) -> str:

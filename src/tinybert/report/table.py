@@ -32,7 +32,7 @@ class Block(NamedTuple):
 
 def table(run: RunFiles, bounds: Mapping[str, Interval]) -> list[Block]:
     """All figures of a run; `bounds` are the intervals of the main metric on the report's own data."""
-    blocks = [Block(f"Quality on {run.evaluated_on}", _quality(run, run.evaluated_on, bounds))]
+    blocks = [Block(f"Quality on {words.data(run.evaluated_on)}", _quality(run, run.evaluated_on, bounds))]
     if run.evaluated_on != "dev":
         blocks.append(Block("Quality on dev", _quality(run, "dev", {})))
     blocks.append(Block("Cost", _costs(run)))
@@ -49,7 +49,7 @@ def _quality(run: RunFiles, data: str, bounds: Mapping[str, Interval]) -> list[R
     return [
         Row(
             words.METRIC_NAMES.get(metric, words.readable(metric)),
-            "",
+            words.better(metric),
             [
                 _quality_cell(metric, known.get(metric), bounds.get(s) if metric == main else None)
                 for s, known in values.items()

@@ -14,8 +14,9 @@ METRIC_NAMES: Mapping[str, str] = {
     "precision": "Precision",
     "recall": "Recall",
     "exact_match": "Exact match",
+    "loss": "Held-out loss",
 }
-MAIN_METRICS = ("accuracy", "pearson", "f1", "exact_match")  # the first that a system has heads the report
+MAIN_METRICS = ("accuracy", "pearson", "f1", "exact_match", "loss")  # the first that a system has heads the report
 _CORRELATIONS = {"mcc", "pearson", "spearman"}
 _MINUS, _TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 
@@ -68,7 +69,9 @@ def ratio(value: float, more: str, less: str, same: str) -> str:
 
 
 def quality(metric: str, value: float) -> str:
-    """A metric's value: correlations as they are, the rest in per cent."""
+    """A metric's value: correlations and losses as they are, the rest in per cent."""
+    if metric == "loss":
+        return digits(value, 4)
     text = f"{value:.3f}" if metric in _CORRELATIONS else f"{100 * value:.1f} %"
     return text.replace("-", _MINUS)
 
@@ -76,6 +79,8 @@ def quality(metric: str, value: float) -> str:
 def gap(metric: str, value: float, signed: bool = True) -> str:
     """A difference of two values of a metric, in points or as it is."""
     sign = "+" if signed else ""
+    if metric == "loss":
+        return f"{sign if value > 0 else ''}{digits(value)}"
     text = f"{value:{sign}.3f}" if metric in _CORRELATIONS else f"{100 * value:{sign}.1f}"
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", _MINUS)
 
@@ -88,6 +93,16 @@ def within(metric: str) -> str:
     return name if metric in {"f1", "mcc"} else name[0].lower() + name[1:]
 
 
+def better(metric: str) -> str:
+    """Which values are good, where that is not plain."""
+    return "lower is better" if metric == "loss" else ""
+
+
+def data(name: str) -> str:
+    """The name of a data set inside a sentence."""
+    return "held-out text" if name == "held_out" else name
+
+
 def span(metric: str, low: float, high: float) -> str:
     """An interval in small print: 79.7–84.4."""
     ends = [gap(metric, end, signed=False) for end in (low, high)]
@@ -96,7 +111,7 @@ def span(metric: str, low: float, high: float) -> str:
 
 def points(metric: str) -> str:
     """The unit of `gap`, with the space before it."""
-    return "" if metric in _CORRELATIONS else " points"
+    return "" if metric in {*_CORRELATIONS, "loss"} else " points"
 
 
 def probability(value: float) -> str:

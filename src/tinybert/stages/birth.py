@@ -23,6 +23,7 @@ from tinybert.types import Batch, Rows
 
 LOOKED_AT = 1500  # texts that show the principal directions of the teacher's hidden states (methods: birth `project`)
 LOOKED_AT_ONCE = 50
+DIRECTIONS = "directions.safetensors"
 
 
 @dataclass(frozen=True)
@@ -114,16 +115,23 @@ class _Born:
         with quietly():
             self.model.save_pretrained(folder / "model")
         if self.directions is not None:
-            save_file({"directions": self.directions.contiguous()}, folder / "directions.safetensors")
+            _save_directions(self.directions, folder)
 
     @staticmethod
     def load(folder: Path, job: Purpose) -> "_Born":
-        stored = folder / "directions.safetensors"
-        directions = load_file(stored)["directions"] if stored.exists() else None
-        return _Born(_network(folder / "model", job.classes), directions)
+        return _Born(_network(folder / "model", job.classes), _directions_in(folder))
 
     def on(self, run: Run) -> Newborn:
         return Newborn(Student(self.model.to(run.device)), self.directions)
+
+
+def _save_directions(directions: Tensor, folder: Path) -> None:
+    save_file({"directions": directions.contiguous()}, folder / DIRECTIONS)
+
+
+def _directions_in(folder: Path) -> Tensor | None:
+    stored = folder / DIRECTIONS
+    return load_file(stored)["directions"] if stored.exists() else None
 
 
 def _network(source: str | Path, classes: tuple[str, ...] | None, seed: int = 0) -> PreTrainedModel:
@@ -137,12 +145,21 @@ def _adopted(
     student: PreTrainedModel, origin: PreTrainedModel | None, job: Purpose, settings: StudentSettings, run: Run
 ) -> _Born:
     """A checkpoint as it is, if it can learn from this teacher."""
-    if load_tokenizer(settings.path).get_vocab() != job.tokenizer.get_vocab():
-        raise UserError(f"student: the vocabulary of {settings.path} is not the teacher's; a student shares it")
+    refuse_other_vocabulary(settings.path, job.tokenizer)
     if origin is None:
         return _Born(student)
     refuse_deeper(shape_of(student.config), shape_of(origin.config))
     return _Born(student, _fitted(student.to(run.device), origin, job, settings, run))
+
+
+def refuse_other_vocabulary(student: str, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Refuse a checkpoint that reads other pieces than its teacher.
+
+    Raises:
+        UserError: If it does.
+    """
+    if load_tokenizer(student).get_vocab() != tokenizer.get_vocab():
+        raise UserError(f"student: the vocabulary of {student} is not the teacher's; a student shares it")
 
 
 def _fitted(
@@ -156,8 +173,14 @@ def _fitted(
 def reacquainted(
     newborn: Newborn, origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run
 ) -> Newborn:
-    """A student that has learnt since its birth, its projections fitted anew to a teacher."""
-    return replace(newborn, directions=_fitted(newborn.student.model, origin, job, settings, run))
+    """A student that has learnt since its birth, its projections fitted anew to a teacher; the stage `projections`."""
+    student = newborn.student
+    inputs = {"student": student.digest(), "student.layer_map": settings.layer_map, "train": job.train.digest}
+
+    def make(target: Path) -> None:
+        _save_directions(_fitted(student.model, origin, job, settings, run), target)
+
+    return replace(newborn, directions=_directions_in(run.once("projections", inputs, make)))
 
 
 def _out_of(origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run) -> _Born:

@@ -158,7 +158,7 @@ def write_cards(metrics: Mapping[str, Any], about: About, run: Run, **facts: Any
     machine = files.read_json(run.folder / "environment.json")
     systems = {
         name: CardSystem(
-            {split: entry[split] for split in ("dev", "test") if split in entry},
+            {split: entry[split] for split in ("dev", "test", "held_out") if split in entry},
             **{key: entry[key] for key in ("parameters", "bytes", "latency_ms", "threads")},
         )
         for name in ("teacher", "student", "student_int8")

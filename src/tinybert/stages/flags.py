@@ -21,7 +21,7 @@ class Flags:
     """Where the data are, where the run goes, and how often.
 
     Attributes:
-        train: Labelled texts to learn from.
+        train: Labelled texts to learn from; of a recipe without a task, plain text.
         dev: Labelled texts that decide which weights are kept; None = a tenth of train.
         test: Texts for the final figures.
         source: Labelled texts of another domain.

@@ -30,6 +30,7 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
     if changed := sorted(key for key in {**before, **now} if before.get(key) != now.get(key)):
         way = f"tinybert evaluate {run.folder} --data ... measures other rows, " if changed == ["test"] else ""
         raise UserError(f"{', '.join(changed)}: changed since {run.folder} was finished; {way}--restart begins anew")
+    shutil.rmtree(run.folder / "stages", ignore_errors=True)  # what was read again to compare
     run.log.say("found finished, nothing to do")
     return dict(files.read_json(run.folder / "metrics.json"))
 

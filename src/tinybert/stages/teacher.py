@@ -22,18 +22,27 @@ from tinybert.types import Stage
 
 
 @dataclass(frozen=True)
-class TeacherSettings:
-    """The teacher and how it is used.
+class TeacherNetwork:
+    """The teacher, whatever it teaches.
 
     Attributes:
-        path: A folder or a hub name; with a task head it is used as it is, without one it is fine-tuned first.
+        path: A folder or a hub name; for a task: with its head it is used as it is, without one it is fine-tuned first.
         dtype: Of its forward pass while it teaches; `auto` is bf16 where the machine computes in it.
-        cache: Disk for its outputs: `auto`, `off`, or a size such as `4GB`.
-        accept_weak: Go on with a teacher that is no better than always naming the commonest class.
     """
 
     path: Annotated[str | None, MODEL] = None
     dtype: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+@dataclass(frozen=True)
+class TeacherSettings(TeacherNetwork):
+    """The teacher of a task and how it is used.
+
+    Attributes:
+        cache: Disk for its outputs: `auto`, `off`, or a size such as `4GB`.
+        accept_weak: Go on with a teacher that is no better than always naming the commonest class.
+    """
+
     cache: str = "auto"
     accept_weak: bool = False
 

@@ -52,7 +52,7 @@ class Form(NamedTuple):
         after = tuple(piece for piece, special in placed[first:] if special)
         if block_length <= len(before) + len(after):
             raise ValueError(f"a block of {block_length} pieces has no room for text beside the special ones")
-        return cls(block_length, before, after, wide=len(tokenizer) > 1 << 16)
+        return cls(block_length, before, after, wide=max(tokenizer.get_vocab().values()) >= 1 << 16)
 
     @property
     def body(self) -> int:

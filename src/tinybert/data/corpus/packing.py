@@ -107,7 +107,8 @@ def _tokenised(texts: Iterable[str], backend: Any) -> Iterator[Int[np.ndarray, "
     """The pieces of texts on end, without special ones, some texts at a time."""
     with untouched(backend):
         for some in _some(texts):
-            found = backend.encode_batch_fast(some, add_special_tokens=False)
+            # Byte-level pieces know whether a space stood before them: what follows another text has one.
+            found = backend.encode_batch_fast([f" {text}" for text in some], add_special_tokens=False)
             yield np.fromiter(chain.from_iterable(encoding.ids for encoding in found), np.int32)
 
 

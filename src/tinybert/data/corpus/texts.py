@@ -14,7 +14,7 @@ from typing import Any
 
 from tinybert.data.columns import require
 from tinybert.data.dialect import NUL, decoded, not_utf8, without_mark
-from tinybert.data.hub import PREFIX, in_one_line, load_hub
+from tinybert.data.hub import PREFIX, default_split, in_one_line, load_hub
 from tinybert.data.mappings import open_json_lines, open_list
 from tinybert.data.opened import Opened, readable
 from tinybert.data.packed import opened_text
@@ -58,7 +58,7 @@ def texts_of(source: Source, column: str | None = None, name: str = "train") -> 
         yield from _of_rows(_opened_object(source, column, name), column)
     elif str(source).startswith(PREFIX):
         with in_one_line(str(source)):
-            dataset = load_hub(str(source), "train", streaming=True)
+            dataset = load_hub(str(source), default_split(name), streaming=True)
             yield from _of_rows(open_list(str(source), _rows_of(dataset, column)), column)
     else:
         for path in files_of(Path(source)):
@@ -72,11 +72,11 @@ def digest_of(source: Source, column: str | None = None, name: str = "train") ->
         for text in texts_of(source, column, name):
             digest.update(hashlib.sha256(text.encode()).digest())
     elif str(source).startswith(PREFIX):
-        digest.update(str(source).encode())
+        digest.update(f"{source} {default_split(name)}".encode())
     else:
         for path in files_of(Path(source)):
             with readable(path):
-                digest.update(bytes.fromhex(sha256_file(path)))
+                digest.update(_form_of(path).encode() + bytes.fromhex(sha256_file(path)))
     return digest.hexdigest()
 
 
@@ -124,13 +124,21 @@ def _is_readable(path: Path, folder: Path) -> bool:
     return known and not hidden and path.is_file() and path.resolve().is_relative_to(folder.resolve())
 
 
+def _form_of(path: Path) -> str:
+    """The ending that says how a file is read, without that of its packing."""
+    ending = path.suffix.lower()
+    if ending == ".gz":
+        ending = ".jsonl" if path.with_suffix("").suffix.lower() == ".jsonl" else ".txt"
+    return ending
+
+
 def _of_file(path: Path, column: str) -> Iterator[str]:
-    endings = [ending.lower() for ending in path.suffixes]
-    if endings[-1] == ".parquet":
+    form = _form_of(path)
+    if form == ".parquet":
         yield from _of_rows(open_parquet(path, _AT_ONCE), column)
         return
     with opened_text(path, endless=True) as unpacked:
-        if ".jsonl" in endings[-2:]:
+        if form == ".jsonl":
             lines = decoded(unpacked.whole_lines(_LONGEST_ROW), str(path))
             yield from _of_rows(open_json_lines(str(path), lines), column)
         else:

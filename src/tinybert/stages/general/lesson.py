@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
+from tinybert.errors import UserError
 from tinybert.models.hf import without_dropout
 from tinybert.models.loading import load_masked_lm
 from tinybert.models.teacher import Teacher
@@ -24,7 +25,7 @@ from tinybert.stages.general.reading import PlainText
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.layers import mapping_of, transformer_objective
 from tinybert.stages.masked_lm import piece_hider
-from tinybert.stages.teacher import TeacherSettings
+from tinybert.stages.teacher import TeacherNetwork
 from tinybert.types import Objective, keyed
 
 
@@ -33,7 +34,7 @@ class GeneralGroups(Protocol):
     """The groups of a recipe's settings that general distillation reads."""
 
     @property
-    def teacher(self) -> TeacherSettings:
+    def teacher(self) -> TeacherNetwork:
         """Its dtype."""
 
     @property
@@ -94,5 +95,15 @@ def general_objective(
         layers = RelationKL(newborn.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
     if not groups.general.masked_lm:
         return layers
+    _refuse_other_vocabulary(newborn.student.model.config.vocab_size, teacher.config.vocab_size)
     masked_lm = MaskedSoftCrossEntropy(piece_hider(tokenizer, Hiding()))
     return WeightedSum({"layers": (layers, 1.0), "masked_lm": (masked_lm, 1.0)})
+
+
+def _refuse_other_vocabulary(student: int, teacher: int) -> None:
+    """Networks with the same tokenizer may still have rows to spare in their tables, and then give other logits."""
+    if student != teacher:
+        raise UserError(
+            f"general.masked_lm: the student's table has {student} pieces, the teacher's {teacher}; leave it out, or "
+            "begin with a shape"
+        )

@@ -14,9 +14,12 @@ from tinybert.data.corpus.texts import digest_of, size_of, texts_of
 from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError
 from tinybert.log import PLAIN_LINE_EVERY
+from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.models.student import is_shape
 from tinybert.run import Run
+from tinybert.stages.birth import refuse_other_vocabulary
 
 BYTES_PER_PIECE = 8  # of text; English has about 4.5: of an endless stream, enough is read and not much more
 
@@ -63,19 +66,20 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     Args:
         source: See `texts_of`.
         dev: Text to hold out instead of a part of the corpus; None = a part.
-        settings: Of the recipe: `teacher.path` for the vocabulary, `data.text`, and the group `general`.
+        settings: Of the recipe: `teacher.path`, `student.path`, `data` and the group `general`.
         run: Its folder keeps the blocks; its streams draw those held out.
         name: What messages call the corpus.
 
     Raises:
         UserError: If it cannot be read, or there is too little of it.
     """
-    teacher, general = settings.teacher.path, settings.general
-    if general.block_length > (room := longest_input(load_config(teacher))):
-        raise UserError(f"general.block_length: {general.block_length} pieces, but {teacher} reads at most {room}")
-    tokenizer = load_tokenizer(teacher)
+    general, tokenizer = settings.general, load_tokenizer(settings.teacher.path)
+    _refuse_unfit(settings, tokenizer)
     blocks = _packed(source, tokenizer, settings, run, name)
     if dev is not None:
+        column = corpus_column(settings)
+        if digest_of(source, column, name) == digest_of(dev, column, "dev"):
+            raise UserError("dev: is the text that is learnt from; give another, or none")
         others = _packed(dev, tokenizer, settings, run, "dev")
         held_out, _ = others.split(min(general.held_out, len(others)), run.rng("general", "dev"))
         return PlainText(blocks, held_out, tokenizer, name)
@@ -85,16 +89,32 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     return PlainText(train, held_out, tokenizer, name)
 
 
+def _refuse_unfit(settings: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+    """What the networks do not allow, said before a corpus is packed, which may take an hour."""
+    teacher, general = settings.teacher.path, settings.general
+    if general.block_length > (room := longest_input(load_config(teacher))):
+        raise UserError(f"general.block_length: {general.block_length} pieces, but {teacher} reads at most {room}")
+    if general.masked_lm and not has_masked_lm_head(teacher):
+        raise UserError(f"general.masked_lm: {teacher} has no masked-LM head to learn from; leave it out")
+    if not is_shape(settings.student.path):
+        refuse_other_vocabulary(settings.student.path, tokenizer)
+
+
 def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run: Run, name: str) -> Blocks:
     """The blocks of a corpus, found by content or made; all processes of a run make some of them."""
-    column, length = settings.data.text, settings.general.block_length
+    column, length = corpus_column(settings), settings.general.block_length
     limit = _limit(source, settings.general.tokens)
-    contents = [digest_of(source, column), tokenizer.backend_tokenizer.to_str(), column, length, limit]
+    contents = [digest_of(source, column, name), tokenizer.backend_tokenizer.to_str(), column, length, limit]
     folder = run.folder / "stages" / "data" / files.sha256_json(contents)[:24]
     texts, told = texts_of(source, column, name), _telling(size_of(source), run)
     pack(texts, tokenizer, length, folder, rank=run.rank, world=run.world, limit_bytes=limit, advance=told)
     run.wait()
     return Blocks.open(folder, name)
+
+
+def corpus_column(settings: Any) -> str | None:
+    """The column of a corpus that has columns: as the recipe general was told; beside a task always `text`."""
+    return settings.data.text if isinstance(settings.data, CorpusSettings) else None
 
 
 def _telling(size: int | None, run: Run) -> Callable[[int], None]:

@@ -53,16 +53,18 @@ class GeneralSettings(Stage):
         Example:
             >>> stage = GeneralSettings(tokens=1_000_000, batch_size=32).decided(blocks=500)
             >>> stage.max_steps, stage.epochs
-            (245, 16)
+            (250, 16)
         """
         updates, per_epoch = self.updates(blocks), ceil(blocks / self.batch_size)
-        every = self.evaluate_every or max(updates // LOOKS, 1)
+        every = self.evaluate_every or ceil(updates / LOOKS)
         return replace(self, epochs=ceil(updates / per_epoch), max_steps=updates, evaluate_every=every)
 
     def updates(self, blocks: int) -> int:
         """How many updates a text of so many blocks is learnt from in."""
-        whole = ceil(blocks / self.batch_size) * (self.epochs or self.usual_epochs)
-        wanted = whole if self.tokens is None else ceil(self.tokens / (self.batch_size * self.block_length))
+        passes, rest = self.epochs or self.usual_epochs, 0
+        if self.tokens is not None:
+            passes, rest = divmod(ceil(self.tokens / self.block_length), blocks)
+        wanted = passes * ceil(blocks / self.batch_size) + ceil(rest / self.batch_size)
         return min(wanted, self.max_steps or wanted)
 
 
