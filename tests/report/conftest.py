@@ -170,7 +170,7 @@ def _metrics(answers: dict[str, np.ndarray], classes: Sequence[str], seed: int) 
     metrics["export"] = {"parity_difference": 8.6e-7, "int8_agreement": 0.9944}
     metrics["data"] = {
         "rows": {"train": 8635, "dev": 960, "test": len(gold)},
-        "truncated": 3,
+        "truncated": {"train": 3, "dev": 0},
         "overlap": {"train": {"dev": 4, "test": 0}},
         "digests": {"train": "9f2c" * 16, "test": "03ab" * 16},
     }

@@ -69,8 +69,7 @@ def data_facts(run: RunFiles) -> list[Fact]:
         listed = ", ".join(classes[:20]) + (" …" if len(classes) > 20 else "")
         facts.append(Fact("Classes", f"{len(classes)}: {listed}"))
     facts += _majority(run)
-    if (cut := number(data.get("truncated"))) is not None:
-        facts.append(Fact("Texts cut at the maximum length", f"{cut:,.0f}"))
+    facts += [Fact(f"Texts of {name} cut", _plain(count)) for name, count in mapping(data.get("truncated")).items()]
     facts += [Fact(f"Overlap: {name}", value) for name, value in _flat(mapping(data.get("overlap")))]
     return facts + [Fact(f"SHA-256 of {name}", value[:16]) for name, value in _flat(mapping(data.get("digests")))]
 
