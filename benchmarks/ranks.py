@@ -32,6 +32,7 @@ def speed(options: argparse.Namespace, ranks: int) -> float:
         tokens = options.updates * options.batch * options.length
         settings = {
             "run.threads": 1,
+            "student.birth": "random",
             "general.tokens": tokens,
             "general.batch_size": options.batch,
             "general.block_length": options.length,
