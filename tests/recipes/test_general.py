@@ -270,6 +270,11 @@ def test__a_text_that_is_too_short_for_the_pieces_asked_for_is_read_again(worksh
     assert metrics["general"]["tokens"] == 768
 
 
+def test__the_text_that_is_learnt_from_cannot_be_held_out(workshop):
+    with pytest.raises(UserError, match="dev: is the text that is learnt from"):
+        workshop.distill("general", dev=workshop.corpus("same.txt"), also=SHORT)
+
+
 def test__dev_is_held_out_in_the_place_of_a_part(made, workshop):
     """A file, or the same text in memory."""
     dev = workshop.corpus("dev.txt", lines=40, seed=3)

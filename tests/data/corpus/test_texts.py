@@ -92,7 +92,11 @@ def test_texts_of__the_hub_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     table = datasets.Dataset.from_dict({"text": LINES, "id": [0, 1, 2]}).to_iterable_dataset()
     monkeypatch.setattr(datasets, "load_dataset", lambda *names, **more: asked.append((*names, more)) or table)
     assert list(texts_of("hf:wikitext:raw")) == [text.rstrip() for text in LINES]
-    assert asked == [("wikitext", "raw", {"split": "train", "streaming": True})]
+    assert list(texts_of("hf:wikitext", name="dev")) == [text.rstrip() for text in LINES]
+    assert asked == [
+        ("wikitext", "raw", {"split": "train", "streaming": True}),
+        ("wikitext", None, {"split": "validation", "streaming": True}),
+    ]
     with pytest.raises(UserError, match=r"^hf:wikitext:1: no column 'body'; there are: "):
         list(texts_of("hf:wikitext", "body"))
 
@@ -245,6 +249,7 @@ def test_digest_of__is_of_contents_not_of_names(tmp_path: Path) -> None:
     write(tmp_path / "b" / "d.txt", "three")
     assert digest_of(tmp_path / "b") != digest_of(one)
     assert digest_of("hf:wikitext") == digest_of("hf:wikitext") != digest_of("hf:wikitext:test")
+    assert digest_of("hf:wikitext") != digest_of("hf:wikitext", name="dev")
     assert digest_of(["one", "two"]) == digest_of([{"b": "one"}, {"b": "two"}], "b") != digest_of(["onetwo"])
 
 

@@ -21,7 +21,7 @@ from tinybert.models.student import is_shape
 from tinybert.run import Run
 from tinybert.stages.birth import refuse_other_vocabulary
 
-BYTES_PER_PIECE = 8  # of text; English has about 4.5: of an endless stream, enough is read and not much more
+BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,9 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     _refuse_unfit(settings, tokenizer)
     blocks = _packed(source, tokenizer, settings, run, name)
     if dev is not None:
-        column = corpus_column(settings)
-        if digest_of(source, column, name) == digest_of(dev, column, "dev"):
-            raise UserError("dev: is the text that is learnt from; give another, or none")
         others = _packed(dev, tokenizer, settings, run, "dev")
+        if others.digest == blocks.digest:
+            raise UserError("dev: is the text that is learnt from; give another, or none")
         held_out, _ = others.split(min(general.held_out, len(others)), run.rng("general", "dev"))
         return PlainText(blocks, held_out, tokenizer, name)
     if len(blocks) < 2:
