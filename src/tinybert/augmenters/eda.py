@@ -30,18 +30,28 @@ class EdaSettings:
     """Settings of EDA.
 
     Attributes:
-        alpha: Share of words that an operation changes, at least one; of a deletion the probability. The paper's table:
-            .05 up to 2,000 rows of training data, .1 for more.
+        alpha: Share of words that an operation changes, at least one; of a deletion the probability. None = by the number
+            of rows, see `usual_alpha`.
         clean: `original` keeps case, spacing and punctuation; `paper` makes all lower case and letters first.
     """
 
-    alpha: float = 0.05
+    alpha: float | None = None
     clean: Clean = "original"
 
     def __post_init__(self) -> None:
         """Refuse what would change nothing, or more than there is."""
-        if not 0 < self.alpha <= 1:
+        if self.alpha is not None and not 0 < self.alpha <= 1:
             raise ValueError(f"alpha is the share of words to change, above 0 and up to 1, got {self.alpha}")
+
+
+def usual_alpha(rows: int) -> float:
+    """Table 3 of the paper: .05 up to 2,000 rows of training data, .1 for more.
+
+    Example:
+        >>> usual_alpha(500), usual_alpha(5000)
+        (0.05, 0.1)
+    """
+    return 0.05 if rows <= 2000 else 0.1
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Eda:
     """The augmenter.
 
     Attributes:
-        settings: See there.
+        settings: See there; an open `alpha` is that of few rows.
         outside: The tag of words that belong to no entity (`O`). None: nothing is inserted where words have tags.
     """
 
@@ -66,6 +76,7 @@ class Eda:
             yield from self._copies(example, copies, stream)
 
     def _copies(self, example: Example, copies: int, stream: Stream) -> Iterator[Example]:
+        alpha = usual_alpha(1) if self.settings.alpha is None else self.settings.alpha
         known: dict[Side, tuple[Example, Sentence]] = {}
         operations = list(islice(shares(Dice(stream(example.row, 0))), copies))
         for copy, operation in enumerate(operations, start=1):
@@ -74,7 +85,7 @@ class Eda:
                 ready = self._cleaned(example, side)
                 known[side] = ready, sentence_of(ready, side, self.settings.clean, self.outside)
             ready, sentence = known[side]
-            edits = operation(sentence, self.settings.alpha, Dice(stream(example.row, copy)))
+            edits = operation(sentence, alpha, Dice(stream(example.row, copy)))
             yield rewritten(ready, side, edits, copy, self.outside)
 
     def _cleaned(self, example: Example, side: Side) -> Example:

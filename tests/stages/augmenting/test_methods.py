@@ -7,6 +7,7 @@ import pytest
 
 from recipes.workshop import _silence as silence
 from stages.augmenting.worlds import place
+from tinybert.augmenters.eda import EdaSettings
 from tinybert.data.examples import Examples
 from tinybert.data.task import Task
 from tinybert.stages.augmenting import methods
@@ -142,3 +143,12 @@ def test__copies_are_those_of_the_paper_within_a_limit(method, rows, settings, e
 
 def test__the_embedded_masked_lm_stands_for_none():
     assert kit(groups("bert_glove"), None).needed_mlm == "minilm-mlm"
+
+
+@pytest.mark.parametrize(("rows", "alpha"), [(6, 0.05), (2001, 0.1)])
+def test__an_open_share_of_words_goes_by_the_rows(rows, alpha):
+    many = Examples.of(Example("the film was good", None, n % 2, n + 1) for n in range(rows))
+    of_kit = kit(groups("eda"), None, originals=many)
+    assert METHODS["eda"].inputs(of_kit)["eda.alpha"] == alpha
+    own = kit(replace(groups("eda"), eda=EdaSettings(alpha=0.3)), None, originals=many)
+    assert METHODS["eda"].inputs(own)["eda.alpha"] == 0.3

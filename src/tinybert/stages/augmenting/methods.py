@@ -1,6 +1,7 @@
 """The methods of augmentation: what the copies of each depend on, and how it is made ready."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from tinybert import files
 from tinybert.augmenters.bert_glove import BertGlove, BertGloveSettings
 from tinybert.augmenters.cbert import Cbert, CbertGeneration
-from tinybert.augmenters.eda import Eda
+from tinybert.augmenters.eda import Eda, EdaSettings, usual_alpha
 from tinybert.augmenters.neighbours import PieceNeighbours
 from tinybert.augmenters.stationary import Stationary, StationarySettings
 from tinybert.augmenters.tang import Tang
@@ -152,11 +153,17 @@ def _make_stationary(settings: StationarySettings, mlm: str, device: str, max_le
 
 
 def _eda_inputs(kit: Kit) -> dict[str, Any]:
-    return keyed("eda", kit.groups.eda)
+    return keyed("eda", _eda_settings(kit))
 
 
 def _eda(kit: Kit, run: Run) -> Ready:  # noqa: ARG001  # as the others
-    return Ready(partial(Eda, kit.groups.eda, kit.task.outside))
+    return Ready(partial(Eda, _eda_settings(kit), kit.task.outside))
+
+
+def _eda_settings(kit: Kit) -> EdaSettings:
+    """As the user has them; what is open goes by the number of rows."""
+    known = kit.groups.eda
+    return known if known.alpha is not None else replace(known, alpha=usual_alpha(len(kit.originals)))
 
 
 def _eda_copies(rows: int) -> int:
