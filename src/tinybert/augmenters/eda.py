@@ -30,8 +30,8 @@ class EdaSettings:
     """Settings of EDA.
 
     Attributes:
-        alpha: Share of words that an operation changes, at least one; of a deletion the probability. None = by the number
-            of rows, see `usual_alpha`.
+        alpha: Share of words that an operation changes, at least one; of a deletion the probability. None = by the
+            number of rows, see `usual_alpha`.
         clean: `original` keeps case, spacing and punctuation; `paper` makes all lower case and letters first.
     """
 
