@@ -10,10 +10,12 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from tinybert.data.batches import batches
 from tinybert.data.encode import encode
@@ -23,7 +25,6 @@ from tinybert.data.task import load
 from tinybert.engine.cache import remembered
 from tinybert.engine.learner import Learner
 from tinybert.engine.update import Observed, update
-from tinybert.layer_maps import layer_map
 from tinybert.log import Log
 from tinybert.machine import prepare
 from tinybert.models import birth
@@ -31,12 +32,11 @@ from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import Student, parse_shape
 from tinybert.models.teacher import Teacher
-from tinybert.objectives.attention import AttentionScoreMSE
-from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.prediction import SoftCrossEntropy
-from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.keep_all import KeepAll
+from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.stages.layers import transformer_objective
 from tinybert.types import Batch, Objective, Stage
 
 PADDED_TO = 128
@@ -94,13 +94,11 @@ class Bench:
         self.rows: EncodedRows = encode(some, tokenizer, PADDED_TO, folder / "rows.arrow")
         shape = parse_shape(options.student, None, None, shape_of(self.teacher.config))
         self.plan = birth.Plan(shape, ("0", "1"), seed=0)
-        self.map = layer_map("uniform", shape.layers, shape_of(self.teacher.config).layers)
 
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""
-        widths = self.plan.shape.width, shape_of(self.teacher.config).width
-        parts = {"hidden": (HiddenMSE(self.map, *widths), 1.0), "attention": (AttentionScoreMSE(self.map), 1.0)}
-        return WeightedSum(parts)
+        teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
+        return transformer_objective(Newborn(self.student(), None), teacher, StudentSettings(), seed=0)
 
     def student(self) -> Student:
         """A new one."""
@@ -108,8 +106,10 @@ class Bench:
 
     def our_steps(self, name: str, objective: Objective, budget: str) -> Iterator[int]:
         """The engine's updates."""
-        run = Run(self.folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
-        place = run.stage(f"{name}-{budget}", {})
+        folder = self.folder / f"{name}-{budget}"
+        folder.mkdir()
+        run = Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
+        place = run.stage(name, {})
         teacher: Observed = Teacher(self.teacher, "auto", run.device)
         teacher = remembered(teacher, objective.needs_teacher, self.rows, place, budget)
         stage = Stage(epochs=1000, batch_size=32)
@@ -119,26 +119,30 @@ class Bench:
             yield len(indices)
 
     def plain_steps(self, objective: Objective) -> Iterator[int]:
-        """A loop as people write it: fixed padding, eager attention, fp32, everything at every step."""
-        student, teacher = self.student(), Student(self.teacher)
-        for model in (student.model, teacher.model):
-            model.set_attn_implementation("eager")
-        teacher.eval()
-        student.train()
-        parameters = [*student.parameters(), *objective.parameters()]
-        optimizer = torch.optim.AdamW(parameters, lr=5e-5)
+        """A loop as people write it, on rows that are all padded to the full length."""
         rng = np.random.default_rng(1)
-        while True:
-            for indices in batches(np.ones(len(self.rows), int), 32, rng):
-                batch = padded(self.rows.batch(indices))
-                with torch.no_grad():
-                    shown = teacher.observe(batch, objective.needs_teacher)
-                loss = objective(student.observe(batch, objective.needs_student), shown, batch).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-                optimizer.step()
-                yield len(indices)
+        order = (part for _ in repeat(None) for part in batches(np.ones(len(self.rows), int), 32, rng))
+        return plain_steps(self.student(), self.teacher, objective, (padded(self.rows.batch(part)) for part in order))
+
+
+def plain_steps(student: Student, model: PreTrainedModel, objective: Objective, read: Iterator[Batch]) -> Iterator[int]:
+    """A loop as people write it: eager attention, dropout, fp32, everything at every step."""
+    teacher = Student(model)
+    for network in (student.model, teacher.model):
+        network.set_attn_implementation("eager")
+    teacher.eval()
+    student.train()
+    parameters = [*student.parameters(), *objective.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=5e-5)
+    for batch in read:
+        with torch.no_grad():
+            shown = teacher.observe(batch, objective.needs_teacher)
+        loss = objective(student.observe(batch, objective.needs_student), shown, batch).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        yield len(batch)
 
 
 def padded(batch: Batch) -> Batch:

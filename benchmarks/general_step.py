@@ -8,31 +8,30 @@ teacher and objective are the same. Ratios count; absolute speeds belong to the 
 
 import argparse
 import tempfile
-import time
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import torch
+from distillation_step import plain_steps, speed
 
 from tinybert.data.corpus.blocks import Blocks
 from tinybert.data.corpus.packing import pack
 from tinybert.data.corpus.texts import texts_of
 from tinybert.engine.learner import Learner
 from tinybert.engine.update import update
-from tinybert.layer_maps import layer_map
 from tinybert.log import Log
 from tinybert.machine import prepare
 from tinybert.models import birth
-from tinybert.models.hf import shape_of
+from tinybert.models.hf import shape_of, without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.student import Student, parse_shape
 from tinybert.models.teacher import Teacher
-from tinybert.objectives.attention import AttentionScoreMSE
-from tinybert.objectives.hidden import HiddenMSE
-from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.keep_all import KeepAll
+from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.stages.layers import transformer_objective
 from tinybert.types import Objective, Stage
 
 LENGTH = 128
@@ -48,15 +47,6 @@ def main() -> None:
         print(f"{name:12} {found:7.2f} blocks/s {found * LENGTH:9.0f} tokens/s   {found / plain:5.2f} x plain")
 
 
-def speed(steps: Iterator[int], options: argparse.Namespace) -> float:
-    """Blocks a second over `--steps` steps, the first left out."""
-    next(steps)
-    started, seen = time.perf_counter(), 0
-    for _ in range(options.steps):
-        seen += next(steps)
-    return seen / (time.perf_counter() - started)
-
-
 class Bench:
     """Teacher, student and blocks; both ways start from the same weights."""
 
@@ -67,14 +57,12 @@ class Bench:
         texts, tokenizer = texts_of(options.train, None), load_tokenizer(options.teacher)
         pack(texts, tokenizer, LENGTH, folder / "packed", limit_bytes=limit)
         self.blocks = Blocks.open(folder / "packed")
-        known = shape_of(self.teacher.config)
-        self.shape = parse_shape(options.student, None, None, known)
-        self.map, self.teacher_width = layer_map("uniform", self.shape.layers, known.layers), known.width
+        self.shape = parse_shape(options.student, None, None, shape_of(self.teacher.config))
 
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""
-        hidden = HiddenMSE(self.map, self.shape.width, self.teacher_width)
-        return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(self.map), 1.0)})
+        teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
+        return transformer_objective(Newborn(self.student(), None), teacher, StudentSettings(), seed=0)
 
     def student(self) -> Student:
         """A new one."""
@@ -84,37 +72,18 @@ class Bench:
         """The engine's updates."""
         run = Run(self.folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
         place, teacher = run.stage("general", {}), Teacher(self.teacher, "auto", run.device)
-        stage = Stage(epochs=1000, batch_size=self.batch)
-        student = self.student()
-        for module in student.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
+        stage, student = Stage(epochs=1000, batch_size=self.batch), self.student()
         learner = Learner(student, self.layers(), KeepAll(), stage, place, len(self.blocks))
-        for rows, indices in learner.remaining_batches(lambda _: self.blocks):
-            update(learner, teacher, rows, indices)
-            yield len(indices)
+        with without_dropout(student.model):
+            for rows, indices in learner.remaining_batches(lambda _: self.blocks):
+                update(learner, teacher, rows, indices)
+                yield len(indices)
 
     def plain_steps(self) -> Iterator[int]:
-        """A loop as people write it: eager attention, dropout, fp32."""
-        student, teacher, objective = self.student(), Student(self.teacher), self.layers()
-        for model in (student.model, teacher.model):
-            model.set_attn_implementation("eager")
-        teacher.eval()
-        student.train()
-        parameters = [*student.parameters(), *objective.parameters()]
-        optimizer = torch.optim.AdamW(parameters, lr=5e-5)
+        """A loop as people write it, on the same blocks."""
         rng = np.random.default_rng(1)
-        while True:
-            for indices in self.blocks.order(self.batch, rng):
-                batch = self.blocks.batch(indices)
-                with torch.no_grad():
-                    shown = teacher.observe(batch, objective.needs_teacher)
-                loss = objective(student.observe(batch, objective.needs_student), shown, batch).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-                optimizer.step()
-                yield len(indices)
+        order = (part for _ in repeat(None) for part in self.blocks.order(self.batch, rng))
+        return plain_steps(self.student(), self.teacher, self.layers(), map(self.blocks.batch, order))
 
 
 def parsed() -> argparse.Namespace:

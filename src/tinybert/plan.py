@@ -30,7 +30,7 @@ from tinybert.stages.augmenting.refusals import refuse_impossible
 from tinybert.stages.augmenting.settings import AugmentGroups, groups_of
 from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
-from tinybert.stages.general.reading import corpus_column
+from tinybert.stages.general.reading import corpus_column, refuse_unfit
 from tinybert.stages.general.settings import GeneralSettings, general_within
 from tinybert.stages.reading import teacher_classes, vocabulary_of
 from tinybert.stages.shapes import shapes
@@ -75,6 +75,7 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
     """Rows, notes, augmentation and trainings of a recipe for a task."""
     settings, groups = asked.settings, groups_of(asked.settings)
     splits = _data(asked)
+    clock = _clock(asked)
     lengths = _lengths(splits.train, settings)
     source = _lengths(splits.source.texts, settings) if splits.source else np.zeros(0, np.int32)
     fine_tuned = _fine_tuned(asked, splits.source, lengths, source)
@@ -84,16 +85,16 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
     if (general := general_within(settings)) is not None:
         result["text"] = _text(asked, "unlabeled", general)
         if teacher is not None and student is not None:
-            stages.append(_clock(asked).general(general, result["text"]["blocks"], teacher, student))
+            stages.append(clock.general(general, result["text"]["blocks"], teacher, student))
     if groups is not None:
         refuse_impossible(groups, splits.task, settings.mlm, settings.vectors)
     if groups is not None and groups.augment.method != "none":
         copies = copies_of(groups, len(lengths))
         learnt = np.repeat(lengths, 1 + copies)
         result["augmentation"] = {"method": groups.augment.method, "copies": copies, "rows_at_most": len(learnt)}
-        stages.append(_clock(asked).augmentation(groups, settings.mlm, lengths, copies))
+        stages.append(clock.augmentation(groups, settings.mlm, lengths, copies))
     if student is not None:
-        stages += _stages(asked, teacher, student, settings.epoch_of(learnt, source), fine_tuned)
+        stages += _stages(asked, clock, teacher, student, settings.epoch_of(learnt, source), fine_tuned)
     return {**result, "stages": stages}
 
 
@@ -131,16 +132,15 @@ def _collecting(problems: list[str]) -> Iterator[None]:
 
 
 def _refuse_longer(asked: Order) -> None:
-    """Rows or blocks that are longer than what the network reads."""
-    settings, longest = asked.settings, {}
-    if asked.what.reads == "task":
-        longest["data.max_length"] = settings.data.max_length
+    """Rows or blocks that are longer than what the network reads, and what else the networks do not allow."""
+    settings = asked.settings
     if asked.what.reads == "text" or general_within(settings) is not None:
-        longest["general.block_length"] = settings.general.block_length
-    room = longest_input(load_config(vocabulary_of(settings)))
-    problems = [f"{name}: {n} pieces, but the model reads at most {room}" for name, n in longest.items() if n > room]
-    if problems:
-        raise UserError(*problems)
+        refuse_unfit(settings, load_tokenizer(settings.teacher.path))
+    if asked.what.reads == "text":
+        return
+    longest, room = settings.data.max_length, longest_input(load_config(vocabulary_of(settings)))
+    if longest > room:
+        raise UserError(f"data.max_length: {longest} pieces, but the model reads at most {room}")
 
 
 def _refuse_missing(asked: Order) -> None:
@@ -196,10 +196,14 @@ def _parts(splits: Splits) -> dict[str, Any]:
 
 
 def _stages(
-    asked: Order, teacher: Shape | None, student: Shape, learnt: np.ndarray, fine_tuned: Mapping[str, np.ndarray]
+    asked: Order,
+    clock: Clock,
+    teacher: Shape | None,
+    student: Shape,
+    learnt: np.ndarray,
+    fine_tuned: Mapping[str, np.ndarray],
 ) -> Iterator[dict[str, Any]]:
     """Each training of the recipe with its updates and a guess at its time."""
-    clock = _clock(asked)
     learner = teacher if asked.what.needs_teacher and teacher is not None else student
     of_augmentation = {field.name for field in fields(AugmentGroups)}
     for field in fields(asked.settings):

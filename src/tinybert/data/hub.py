@@ -50,12 +50,12 @@ def default_split(role: str) -> str:
     return {"dev": "validation", "test": "test"}.get(role, "train")
 
 
-def load_hub(source: str, default_split: str, **more: Any) -> Any:
+def load_hub(source: str, split: str, **more: Any) -> Any:
     """Load a data set of the hub, or its copy on disk; respects `HF_HUB_OFFLINE`.
 
     Args:
         source: Its name, see `parsed`.
-        default_split: The split where the name has none.
+        split: Which, where the name has none.
         more: What else `datasets.load_dataset` is told; `streaming=True` = nothing is downloaded before it is read.
 
     Raises:
@@ -67,7 +67,7 @@ def load_hub(source: str, default_split: str, **more: Any) -> Any:
     except ImportError as error:
         raise UserError(f"{source}: hub data sets need another package: pip install 'tinybert[hub]'") from error
     with in_one_line(source):
-        return datasets.load_dataset(name.name, name.config, split=name.split or default_split, **more)
+        return datasets.load_dataset(name.name, name.config, split=name.split or split, **more)
 
 
 @contextmanager

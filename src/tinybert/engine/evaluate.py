@@ -62,10 +62,8 @@ def judge_on(student: Student, rows: EncodedRows, task: Task, run: Run) -> Calla
     return judge
 
 
-def held_out_terms(
-    student: Student, objective: Objective, rows: Rows, teacher: Observed | None = None
-) -> dict[str, float]:
-    """The mean per example of each term of an objective on text that is not learnt from.
+def held_out_loss(student: Student, objective: Objective, rows: Rows, teacher: Observed | None = None) -> float:
+    """The mean of an objective per example on text that is not learnt from.
 
     Args:
         student: On any device; in evaluation mode here, and as it was afterwards.
@@ -74,18 +72,12 @@ def held_out_terms(
         teacher: What the objective compares with; None where it needs none.
     """
     device = student.model.device
-    sums: dict[str, float] = {}
+    total = 0.0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), evaluation_mode(student):
         torch.manual_seed(HELD_OUT_SEED)
         for part in by_length(rows.lengths, ROWS_AT_ONCE):
             batch = objective.reads(rows.batch(part).to(device))
             shown = NO_TRACE if teacher is None else teacher.observe(batch, objective.needs_teacher)
             answer = student.observe(batch, objective.needs_student)
-            for name, values in objective.terms(answer, shown, batch).items():
-                sums[name] = sums.get(name, 0.0) + float(values.double().sum())
-    return {name: value / len(rows) for name, value in sums.items()}
-
-
-def held_out_loss(student: Student, objective: Objective, rows: Rows, teacher: Observed | None = None) -> float:
-    """The sum of `held_out_terms`: the objective itself."""
-    return sum(held_out_terms(student, objective, rows, teacher).values())
+            total += float(objective(answer, shown, batch).double().sum())
+    return total / len(rows)

@@ -185,6 +185,11 @@ def embedding_output_of(model: PreTrainedModel) -> nn.Module:
     return module
 
 
+def states_after(model: PreTrainedModel, layer: int) -> nn.Module:
+    """The module that gives the hidden states after a layer; 0 = the embeddings."""
+    return layers_of(model)[layer - 1] if layer else embedding_output_of(model)
+
+
 def inputs_of(model: PreTrainedModel, batch: Batch) -> dict[str, Tensor]:
     """The arguments of a network's forward pass; token types only where it has a table of more than one."""
     inputs = {"input_ids": batch.input_ids, "attention_mask": batch.real.long()}

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tinybert.models.hf import architecture_of, embedding_output_of, inputs_of, layers_of, truncated
+from tinybert.models.hf import architecture_of, inputs_of, layers_of, states_after, truncated
 from tinybert.models.inference import evaluation_mode
 from tinybert.types import Batch
 
@@ -85,7 +85,7 @@ def teacher_states(teacher: PreTrainedModel, batches: Iterable[Batch], copied: I
     layers, copied = layers_of(teacher), sorted(copied)
     norm = architecture_of(teacher).attention_norm
     wanted = {0, *copied, *(layer - 1 for layer in copied)}
-    modules = {("hidden", layer): layers[layer - 1] if layer else embedding_output_of(teacher) for layer in wanted}
+    modules = {("hidden", layer): states_after(teacher, layer) for layer in wanted}
     modules |= {("attended", layer): layers[layer - 1].get_submodule(norm) for layer in copied}
     seen = record(teacher, batches, modules, layers=copied[-1])
     return TeacherStates(
@@ -98,6 +98,5 @@ def hidden_states(
     model: PreTrainedModel, batches: Iterable[Batch], layers: Iterable[int]
 ) -> dict[int, Float[Tensor, "piece width"]]:
     """The states after some layers at the real pieces; 0 = embeddings."""
-    stack, wanted = layers_of(model), sorted(layers)
-    modules = {layer: stack[layer - 1] if layer else embedding_output_of(model) for layer in wanted}
-    return record(model, batches, modules, layers=wanted[-1])
+    modules = {layer: states_after(model, layer) for layer in layers}
+    return record(model, batches, modules, layers=max(modules))

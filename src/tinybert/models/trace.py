@@ -15,10 +15,10 @@ from transformers import PreTrainedModel
 
 from tinybert.models.hf import (
     architecture_of,
-    embedding_output_of,
     inputs_of,
     layers_of,
     masked_lm_scores,
+    states_after,
     truncated,
 )
 from tinybert.types import LOGITS, MASKED_LOGITS, Batch, Signal, Trace
@@ -129,7 +129,7 @@ def _modules(model: PreTrainedModel, needs: Iterable[Signal]) -> dict[tuple[str,
     wanted: dict[tuple[str, int], nn.Module] = {}
     for kind, layer in needs:
         if kind == "hidden_states":
-            wanted[kind, layer] = layers[layer - 1] if layer else embedding_output_of(model)
+            wanted[kind, layer] = states_after(model, layer)
         elif kind == "values":
             wanted[kind, layer] = layers[layer - 1].get_submodule(architecture.value)
         elif kind == "attention_scores":

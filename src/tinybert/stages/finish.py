@@ -4,7 +4,7 @@ Done once per (trained student, test data); a repeated command finds it done. No
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tinybert.stages.l2a.journal import SELECTION
 from tinybert.stages.systems import System, all_rows, final_rows, onnx_system, torch_system
 from tinybert.types import Batch
 
+FINISHED = "stages/finished.json"
 AGREEMENT_ROWS = 1000  # dev rows on which int8 is compared with fp32
 Systems = Mapping[str, System]
 
@@ -47,11 +48,9 @@ class About:
 
 def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]:
     """Everything a run leaves that is not training; returns what `metrics.json` says."""
-    done = run.folder / "stages" / "finished.json"
     key = _key(job, outcome)
-    if files.found_sealed(done) == key and _complete(run.folder):
-        run.log.say("finish: found, nothing to do")
-        return dict(files.read_json(run.folder / "metrics.json"))
+    if (found := found_finished(run, key, ("predictions.jsonl", "export/model.onnx"))) is not None:
+        return found
     model = outcome.student.model
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
     run.log.say("export: ONNX fp32 and int8")
@@ -64,8 +63,22 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     task = {"kind": job.task.kind, "classes": job.task.classes, "paired": job.task.paired}
     write_cards(metrics, about, run, **task, max_length=job.max_length)
     render([run.folder], run.folder / "report.html")
-    files.write_sealed(done, key)
+    seal_finished(run, key)
     return metrics
+
+
+def found_finished(run: Run, key: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Any] | None:
+    """What `metrics.json` says of a run that ended with the same; None where there is none, or a file is missing."""
+    there = ("metrics.json", "report.html", "README.md", "student/config.json", *also)
+    if files.found_sealed(run.folder / FINISHED) != key or not all((run.folder / name).exists() for name in there):
+        return None
+    run.log.say("finish: found, nothing to do")
+    return dict(files.read_json(run.folder / "metrics.json"))
+
+
+def seal_finished(run: Run, key: Mapping[str, Any]) -> None:
+    """Note what a run ended with, when everything it leaves is there."""
+    files.write_sealed(run.folder / FINISHED, key)
 
 
 def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:
@@ -76,18 +89,6 @@ def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:
         "test": test,
         "positive": str(job.task.positive),
     }
-
-
-def _complete(folder: Path) -> bool:
-    there = (
-        "metrics.json",
-        "predictions.jsonl",
-        "report.html",
-        "README.md",
-        "student/config.json",
-        "export/model.onnx",
-    )
-    return all((folder / name).exists() for name in there)
 
 
 def _sample(job: Job) -> Iterator[Batch]:

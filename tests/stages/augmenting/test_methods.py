@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recipes.workshop import _silence as silence
-from stages.augmenting.worlds import place
+from stages.augmenting.worlds import groups, place
 from tinybert.augmenters.eda import EdaSettings
 from tinybert.data.examples import Examples
 from tinybert.data.task import Task
@@ -14,30 +13,10 @@ from tinybert.stages.augmenting import methods
 from tinybert.stages.augmenting.kit import Kit
 from tinybert.stages.augmenting.making import made
 from tinybert.stages.augmenting.methods import METHODS, copies_of
-from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings, CbertSettings
-from tinybert.stages.masked_lm import MaskedLMSettings
 from tinybert.types import Example
 
 TASK = Task("classification", ("neg", "pos"))
 SCORES = Task("regression")
-
-
-@pytest.fixture
-def mlm(tmp_path, tiny_model, tiny_tokenizer):
-    """The folder of a tiny masked LM."""
-    with silence():
-        tiny_model("bert", head="masked_lm").save_pretrained(tmp_path / "mlm")
-        tiny_tokenizer.save_pretrained(tmp_path / "mlm")
-    return str(tmp_path / "mlm")
-
-
-def groups(method, **augment):
-    quick = {"epochs": 1, "batch_size": 8, "max_length": 16}
-    return AugmentGroups(
-        augment=AugmentSettings(method=method, **augment),
-        cbert=CbertSettings(**quick),
-        masked_lm=MaskedLMSettings(**quick),
-    )
 
 
 def texts(labels=None):

@@ -5,29 +5,15 @@ from dataclasses import replace
 import pytest
 
 from recipes.workshop import _silence as silence
+from stages.augmenting.worlds import groups
 from tinybert.data.task import Task
 from tinybert.errors import UserError
 from tinybert.stages.augmenting import refusals
 from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
-from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings, CbertSettings
-from tinybert.stages.masked_lm import MaskedLMSettings
+from tinybert.stages.augmenting.settings import CbertSettings
 
 TASK = Task("classification", ("neg", "pos"))
 SCORES = Task("regression")
-
-
-@pytest.fixture
-def mlm(tmp_path, tiny_model, tiny_tokenizer):
-    """The folder of a tiny masked LM."""
-    with silence():
-        tiny_model("bert", head="masked_lm").save_pretrained(tmp_path / "mlm")
-        tiny_tokenizer.save_pretrained(tmp_path / "mlm")
-    return str(tmp_path / "mlm")
-
-
-def groups(method, **augment):
-    short = {"cbert": CbertSettings(max_length=16), "masked_lm": MaskedLMSettings(max_length=16)}
-    return AugmentGroups(augment=AugmentSettings(method=method, **augment), **short)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,19 @@ def rows(count: int = 10) -> Any:
     return Examples.of(Example(f"a{n} b{n} c{n} d{n}", None, n % 2, row=n) for n in range(1, count + 1))
 
 
+def groups(method: str, **augment: Any) -> Any:
+    """Settings of a method; what it trains is trained quickly."""
+    from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings, CbertSettings
+    from tinybert.stages.masked_lm import MaskedLMSettings
+
+    quick = {"epochs": 1, "batch_size": 8, "max_length": 16}
+    return AugmentGroups(
+        augment=AugmentSettings(method=method, **augment),
+        cbert=CbertSettings(**quick),
+        masked_lm=MaskedLMSettings(**quick),
+    )
+
+
 def place(folder: Path, seed: int = 0, **settings: Any) -> Any:
     """The stage `augment` of a run."""
     import torch

@@ -9,7 +9,7 @@ from tinybert.export.hub import save_network
 from tinybert.models.hf import longest_input
 from tinybert.report.render import render
 from tinybert.run import Run
-from tinybert.stages.finish import About, write_cards
+from tinybert.stages.finish import About, found_finished, seal_finished, write_cards
 from tinybert.stages.general.reading import PlainText
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import Outcome
@@ -20,12 +20,9 @@ def finish_general(
     text: PlainText, outcome: Outcome, about: About, settings: GeneralSettings, run: Run
 ) -> dict[str, Any]:
     """Everything such a run leaves that is not training; returns what `metrics.json` says."""
-    done = run.folder / "stages" / "finished.json"
     key = {"student": outcome.student.digest(), **text.contents()}
-    there = ("metrics.json", "report.html", "README.md", "student/config.json")
-    if files.found_sealed(done) == key and all((run.folder / name).exists() for name in there):
-        run.log.say("finish: found, nothing to do")
-        return dict(files.read_json(run.folder / "metrics.json"))
+    if (found := found_finished(run, key)) is not None:
+        return found
     student = outcome.student.model if settings.masked_lm else outcome.student.model.base_model
     save_network(student, text.tokenizer, run.folder / "student")
     run.log.say("evaluate: size and latency of teacher and student")
@@ -35,7 +32,7 @@ def finish_general(
     longest = longest_input(student.config)
     write_cards(metrics, about, run, **nothing, max_length=longest, fills_masks=settings.masked_lm)
     render([run.folder], run.folder / "report.html")
-    files.write_sealed(done, key)
+    seal_finished(run, key)
     return metrics
 
 

@@ -47,14 +47,9 @@ class GeneralGroups(Protocol):
 
 
 def untaught(groups: GeneralGroups, run: Run) -> PreTrainedModel:
-    """The teacher as its checkpoint is; a task head is left out, a masked-LM head that nothing needs may be random.
-
-    Raises:
-        UserError: If its masked-LM head is to be learnt, and it has none.
-    """
+    """The teacher as its checkpoint is, without a task head; a masked-LM head that it lacks is random, never learnt."""
     assert groups.teacher.path is not None
-    seed = None if groups.general.masked_lm else run.seed_for("teacher", "masked_lm")
-    return load_masked_lm(groups.teacher.path, new_head=seed).to(run.device)
+    return load_masked_lm(groups.teacher.path, new_head=run.seed_for("teacher", "masked_lm")).to(run.device)
 
 
 def learn_in_general(

@@ -74,7 +74,7 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
         UserError: If it cannot be read, or there is too little of it.
     """
     general, tokenizer = settings.general, load_tokenizer(settings.teacher.path)
-    _refuse_unfit(settings, tokenizer)
+    refuse_unfit(settings, tokenizer)
     blocks = _packed(source, tokenizer, settings, run, name)
     if dev is not None:
         others = _packed(dev, tokenizer, settings, run, "dev")
@@ -88,8 +88,12 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     return PlainText(train, held_out, tokenizer, name)
 
 
-def _refuse_unfit(settings: Any, tokenizer: PreTrainedTokenizerFast) -> None:
-    """What the networks do not allow, said before a corpus is packed, which may take an hour."""
+def refuse_unfit(settings: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+    """What the networks do not allow, said before a corpus is packed, which may take an hour.
+
+    Raises:
+        UserError: If blocks are too long, a head is missing, or the student reads other pieces.
+    """
     teacher, general = settings.teacher.path, settings.general
     if general.block_length > (room := longest_input(load_config(teacher))):
         raise UserError(f"general.block_length: {general.block_length} pieces, but {teacher} reads at most {room}")
