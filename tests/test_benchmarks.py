@@ -1,0 +1,65 @@
+"""Benchmarks run, on networks so small that nothing is measured: what a table rests on must not rot unseen.
+
+Left out are those that only start other processes of the product: augment_memory, corpus, ranks.
+"""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from recipes.workshop import Workshop, reviews
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+ROWS = ("--teacher", "{network}", "--student", "2x12", "--data", "{train}")
+TEXT = ("--teacher", "{network}", "--student", "2x12", "--train", "{text}")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, tiny_tokenizer):
+    """What the benchmarks read."""
+    made = Workshop(tmp_path_factory.mktemp("bench"), tiny_tokenizer)
+    return {
+        "network": made.model("network"),
+        "mlm": made.masked_lm(),
+        "train": made.data("train.tsv", reviews(64)),
+        "dev": made.data("dev.tsv", reviews(16, seed=1)),
+        "text": made.corpus(lines=2000),
+        "new": made.path("new"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        (
+            "attention_kernels",
+            ("--batch", "1", "--head-width", "4", "--heads", "2", "--pieces", "8", "--repeats", "1"),
+            "",
+        ),
+        (
+            "augmentation",
+            ("--mlm", "{mlm}", "--data", "{train}", "--rows", "4", "--slow-rows", "1", "--groups", "2"),
+            "x",
+        ),
+        ("births", ("{network}", "{train}", "{dev}", "--student", "2x12"), ""),
+        ("distillation_step", (*ROWS, "--rows", "64", "--steps", "1"), "x plain"),
+        (
+            "general_births",
+            (*TEXT, "--births", "project", "--tokens", "8192", "--marks", "1", "--output", "{new}"),
+            "loss",
+        ),
+        ("general_step", (*TEXT, "--steps", "1", "--batch", "2"), "x plain"),
+        ("selection", (*ROWS, "--dev", "{dev}", "--rows", "32", "--rounds", "1"), "median"),
+    ],
+)
+def test__a_benchmark_runs(name, arguments, said, files, monkeypatch, capsys):
+    given = [argument.format(**files) for argument in arguments]
+    monkeypatch.setattr(sys, "argv", [name, *given])
+    monkeypatch.syspath_prepend(FOLDER)
+    runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+    out = capsys.readouterr().out
+    assert re.search(r"\d\.\d", out), "prints no figure"
+    assert said in out
