@@ -9,6 +9,7 @@ from recipes.workshop import contents, finished_in, read, reviews, stage
 from tinybert import launch
 from tinybert.engine import fit
 from tinybert.errors import UserError
+from tinybert.folders import locked
 from tinybert.stages import finish
 
 
@@ -110,6 +111,42 @@ def test__restart_from_a_stage_redoes_it_and_what_follows(workshop):
         workshop.distill(restart_from="nonsense")
 
 
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize("how", [{"restart": True}, {"restart_from": "birth"}])
+@pytest.mark.parametrize(
+    ("slip", "complaint"), [({"train": "nope.tsv"}, "no such file"), ({"student": "2x13"}, "do not divide")]
+)
+def test__a_slip_costs_nothing_that_is_there(workshop, how, slip, complaint):
+    before = stages(workshop.path("run"))
+    with pytest.raises(UserError, match=complaint):
+        workshop.distill(**how, **slip)
+    assert stages(workshop.path("run")) == before
+
+
+@pytest.mark.usefixtures("untrained")
+def test__one_cannot_restart_in_two_ways(workshop):
+    with pytest.raises(UserError, match="give one of them"):
+        workshop.distill(restart=True, restart_from="birth")
+
+
+def test__several_seeds_restart_from_a_stage_that_not_all_have_reached(workshop):
+    folder = workshop.path("seeds")
+    workshop.distill(output=folder, seeds=1)
+    summary = workshop.distill(output=folder, seeds=2, also=("prediction.lr=1e-4",), restart_from="prediction")
+    assert summary["seeds"] == [1, 2]
+
+
+def test__the_run_of_a_seed_has_one_owner(workshop):
+    folder = workshop.path("seeds")
+    with locked(folder):
+        pass  # leaves its lock, as a command before it would
+    with (
+        locked(folder / "seed-1"),
+        pytest.raises(UserError, match=r"seed-1: another tinybert process is working in this folder"),
+    ):
+        workshop.distill(output=folder, seeds=1)
+
+
 def test__restart_begins_anew_with_a_teacher_of_its_own(workshop):
     """The same folder, first with a teacher that has a head, then with two that must be fine-tuned."""
     run = workshop.path("run")
@@ -174,6 +211,11 @@ def test__keep_student_leaves_what_is_shipped(workshop, monkeypatch):
         workshop.distill(also=("run.keep=student", "prediction.lr=1e-4"))
     with pytest.raises(UserError, match=r"test: changed since .* was finished"):
         workshop.distill(also=("run.keep=student",), test=workshop.data("other.tsv", reviews(20, seed=9)))
+    moved = shutil.copytree(workshop.path("teacher"), workshop.path("moved"))
+    assert workshop.distill(also=("run.keep=student",), teacher=moved) == metrics
+    workshop.model(classes=("neg", "pos"), seed=8)
+    with pytest.raises(UserError, match=r"teacher\.path: changed since .* was finished"):
+        workshop.distill(also=("run.keep=student",))
 
 
 def test__seeds_are_runs_of_their_own_and_a_summary(workshop):

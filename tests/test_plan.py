@@ -1,5 +1,7 @@
 """The dry run: trains and writes nothing, and says everything that is wrong at once."""
 
+import json
+
 import pytest
 
 from recipes.workshop import Workshop, reviews
@@ -46,6 +48,53 @@ def test__a_teacher_with_a_head_is_not_planned_to_be_trained(workshop):
     workshop.model(classes=("neg", "pos"))
     found = workshop.distill(dry_run=True, also=("prediction.max_steps=4",))
     assert [(stage["name"], stage["updates"]) for stage in found["stages"]] == [("intermediate", 6), ("prediction", 4)]
+
+
+def with_other_pieces(folder):
+    """The same network with a tokenizer that reads two letters the other way round."""
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    pieces = content["model"]["vocab"]
+    pieces["a"], pieces["b"] = pieces["b"], pieces["a"]
+    path.write_text(json.dumps(content))
+    return folder
+
+
+def test__what_a_run_would_refuse_later_is_told_now(workshop):
+    strange = with_other_pieces(workshop.model("strange", layers=2, width=12))
+    assert problems(workshop, student=strange) == (
+        f"student: the vocabulary of {strange} is not the teacher's; a student shares it",
+    )
+    hollow = workshop.model("hollow", layers=2, width=12)
+    (hollow / "model.safetensors").unlink()
+    (line,) = problems(workshop, student=hollow)
+    assert line.startswith(f"{hollow / 'model.safetensors'}: no such file")
+    (line,) = problems(workshop, teacher=workshop.model("scorer", classes=()))
+    assert "the head has 1 output(s); the data has neg, pos" in line
+    (line,) = problems(workshop, student=workshop.model("three", classes=("a", "b", "c"), layers=2, width=12))
+    assert "the head has a, b, c; the data has neg, pos" in line
+
+
+def test__texts_to_adapt_to_are_read(workshop):
+    workshop.masked_lm()
+    more = {"also": ("augment.method=bert_glove", "augment.adapt=true"), "mlm": workshop.path("mlm")}
+    texts = workshop.data("texts.tsv", [{"words": "it is a film"}])
+    (line,) = problems(workshop, **more, unlabeled=texts)
+    assert str(texts) in line
+    assert "text" in line
+
+
+def test__a_checkpoint_that_is_only_fine_tuned_reads_its_own_pieces(workshop):
+    strange = with_other_pieces(workshop.model("strange", layers=2, width=12))
+    found = workshop.distill("fine_tune", dry_run=True, student=strange)
+    assert found["teacher"] is None
+
+
+def test__heads_may_differ_where_attention_is_not_learnt(workshop):
+    other = workshop.model("student", layers=2, width=12, heads=2)
+    (line,) = problems(workshop, "augmented_kd", student=other)
+    assert "2 heads cannot learn from the teacher's 3" in line
+    assert workshop.distill("augmented_kd", dry_run=True, also=("objective.attention=false",), student=other)["stages"]
 
 
 def test__fine_tuning_is_one_stage_with_or_without_an_origin(workshop):

@@ -48,6 +48,16 @@ def test__rows_are_numbered_from_1_and_scores_add_up(workshop):
     assert json.loads(json.dumps(answers)) == answers
 
 
+def test__what_is_cut_or_left_out_is_said(workshop, capsys):
+    rows = [*reviews(9), {"text": " ", "label": "pos"}]
+    long = ["data.max_length=5", "data.skip_bad=0.2"]
+    list(tinybert.predict(workshop.path("model"), data=rows[:9], set=long))
+    assert "8 of 9 rows cut at 5 pieces" in capsys.readouterr().err
+    found = tinybert.evaluate(workshop.path("model"), data=rows, set=long)
+    assert found["rows"] == 9
+    assert "1 of 10 rows are bad and left out" in capsys.readouterr().err
+
+
 def test__answers_come_in_the_order_of_the_rows_whatever_their_lengths(workshop):
     rows = reviews(150)
     together = positives(workshop.path("model"), rows)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tinybert.errors import Interrupted, UserError
-from tinybert.folders import forget_stages, locked, refuse_foreign
+from tinybert.folders import forget_stages, locked, refuse_foreign, refuse_unknown_stage
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.run import Run, RunSettings
@@ -88,14 +88,28 @@ def test__restart_from_a_stage_forgets_it_and_what_follows(tmp_path):
     for name in ("teacher", "birth", "prediction"):
         run.once(name, {}, lambda folder: (folder / "x").write_text("x") and None)
         run.log.record({"stage": name})
-    forget_stages(tmp_path, "birth")
+    for shown in ("teacher", "augmented"):
+        (tmp_path / shown).mkdir()
+        (tmp_path / shown / "x").write_text("x")
+    forget_stages(tmp_path, "birth", {"teacher": "teacher", "birth": "augmented/x"})
+    assert (tmp_path / "teacher" / "x").exists()
+    assert not list((tmp_path / "augmented").iterdir())
     assert [path.name for path in (tmp_path / "stages").iterdir()] == ["1-teacher"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines == [{"stage": "teacher"}]
-    with pytest.raises(UserError, match="there are: teacher"):
-        forget_stages(tmp_path, "nonsense")
-    forget_stages(tmp_path, None)
+    forget_stages(tmp_path, "birth", {})  # not reached any more: nothing to forget
+    forget_stages(tmp_path, None, {"teacher": "teacher"})
     assert not list((tmp_path / "stages").iterdir())
+    assert not (tmp_path / "teacher").exists()
+
+
+def test__a_stage_that_some_run_has_reached_can_be_restarted_from(tmp_path):
+    a_run(tmp_path / "a").once("teacher", {}, lambda folder: (folder / "x").write_text("x") and None)
+    refuse_unknown_stage([tmp_path / "a", tmp_path / "b"], "teacher")
+    with pytest.raises(UserError, match="there are: teacher"):
+        refuse_unknown_stage([tmp_path / "a", tmp_path / "b"], "nonsense")
+    with pytest.raises(UserError, match="there are: none yet"):
+        refuse_unknown_stage([tmp_path / "b"], "teacher")
 
 
 def test__a_second_process_on_the_same_folder_is_refused(tmp_path):

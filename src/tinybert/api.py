@@ -8,6 +8,7 @@ from typing import Any
 
 from tinybert import augmentation, launch, plan, predictor
 from tinybert.config import preset_names
+from tinybert.errors import UserError
 from tinybert.export.onnx import export as export_model
 from tinybert.recipes import RECIPES
 from tinybert.report.render import render
@@ -79,6 +80,8 @@ def distill(
         "seed": seed, "seeds": seeds, "device": device,
     }  # fmt: skip
     asked = launch.order(recipe, flags=flags, config=config, settings=settings, overrides=set)
+    if restart and restart_from is not None:
+        raise UserError("--restart begins all anew, --restart-from one stage and what follows; give one of them")
     if dry_run:
         return plan.plan(asked)
     return launch.launch(asked, restart=restart, restart_from=restart_from)

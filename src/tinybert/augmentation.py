@@ -109,6 +109,11 @@ class Order:
         return self.target.with_name(f"{self.target.name}.quality.json")
 
     @property
+    def rejected(self) -> Path:
+        """Rows that `data.skip_bad` put aside."""
+        return self.target.with_name(f"{self.target.name}.rejected.jsonl")
+
+    @property
     def work(self) -> Path:
         """Where unfinished work lies."""
         return self.target.with_name(f"{self.target.name}.work")
@@ -215,8 +220,7 @@ def _carried_out(asked: Order, run: Run, *, restart: bool) -> dict[str, Any]:
 
 def _read(asked: Order, run: Run) -> tuple[Task, Examples]:
     settings = asked.settings
-    rejected = asked.target.with_name(f"{asked.target.name}.rejected.jsonl")
-    task, originals = load_any(asked.train, settings.data, kind=settings.kind, rejected_to=rejected)
+    task, originals = load_any(asked.train, settings.data, kind=settings.kind, rejected_to=asked.rejected)
     for note in originals.notes:
         run.log.say(f"data: {note}")
     run.log.say(f"data: {len(originals):,} rows, {task.kind}")
@@ -239,7 +243,7 @@ def _teacher(path: str, task: Task) -> Loaded:
 def _kit(asked: Order, task: Task, originals: Examples) -> Kit:
     settings = asked.settings
     mask = None if settings.teacher is None else load_tokenizer(settings.teacher).mask_token
-    unlabeled = read_unlabeled(asked.unlabeled, settings.data, task)
+    unlabeled = read_unlabeled(asked.unlabeled, settings.data, task, asked.rejected)
     rest = (settings.mlm, settings.vectors, mask or MASK, settings.data.max_length)
     return Kit(settings, task, originals, unlabeled, *rest)
 

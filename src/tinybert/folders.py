@@ -1,7 +1,7 @@
 """Run folders: who owns one, what a killed process left in it, what may be forgotten."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,22 +49,46 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def forget_stages(folder: Path, first: str | None) -> None:
-    """Remove the stages from `first` on (None = all), and what was recorded since.
+def refuse_unknown_stage(folders: Sequence[Path], name: str) -> None:
+    """Refuse to restart from a stage that none of these runs has reached.
 
     Raises:
-        UserError: If the run has no such stage.
+        UserError: If that is so.
     """
-    stages = sorted((folder / "stages").glob("[0-9]*-*"), key=lambda path: int(path.name.split("-")[0]))
-    names = [path.name.split("-", 1)[1] for path in stages]
-    if first is not None and first not in names:
-        there = ", ".join(names) or "none yet"
-        raise UserError(f"--restart-from {first}: {folder} has no such stage; there are: {there}")
-    doomed = stages[names.index(first) if first else 0 :]
-    if any(path.name.endswith("-teacher") for path in doomed):
-        shutil.rmtree(folder / "teacher", ignore_errors=True)  # it would pass for the one that is made anew
-    if any(path.name.endswith("-augment") for path in doomed):
-        shutil.rmtree(folder / "augmented", ignore_errors=True)
-    for path in reversed(doomed):
-        Log(folder / "metrics.jsonl").forget(path.name.split("-", 1)[1])
+    reached = list(dict.fromkeys(_name_of(path) for folder in folders for path in _stages(folder)))
+    if name not in reached:
+        there = ", ".join(reached) or "none yet"
+        raise UserError(f"--restart-from {name}: {folders[0]} has no such stage; there are: {there}")
+
+
+def forget_stages(folder: Path, first: str | None, shown: Mapping[str, str]) -> None:
+    """Remove stages, what was recorded of them, and what they show elsewhere: it would pass for what is made anew.
+
+    Args:
+        folder: Of a run.
+        first: The first to go, and those after it; None = all. A run that has not reached it keeps what it has.
+        shown: By stage, what it shows elsewhere in the folder.
+    """
+    stages = _stages(folder)
+    names = [_name_of(path) for path in stages]
+    start = 0 if first is None else names.index(first) if first in names else len(names)
+    for path, name in reversed(list(zip(stages[start:], names[start:], strict=True))):
+        if name in shown:
+            _remove(folder / shown[name])
+        Log(folder / "metrics.jsonl").forget(name)
         shutil.rmtree(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _stages(folder: Path) -> list[Path]:
+    return sorted((folder / "stages").glob("[0-9]*-*"), key=lambda path: int(path.name.split("-")[0]))
+
+
+def _name_of(stage: Path) -> str:
+    return stage.name.split("-", 1)[1]

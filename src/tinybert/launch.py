@@ -6,7 +6,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from tinybert import files
 from tinybert.config import dump_yaml, resolve
 from tinybert.errors import UserError
-from tinybert.folders import forget_stages, locked, refuse_foreign
+from tinybert.folders import forget_stages, locked, refuse_foreign, refuse_unknown_stage
 from tinybert.log import Log
 from tinybert.machine import (
     Processes,
@@ -31,6 +31,7 @@ from tinybert.recipes import RECIPES, Recipe
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import Run
+from tinybert.stages.augment import FOLDER as AUGMENTED
 from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import groups_of
 from tinybert.stages.finish import About, finish
@@ -40,12 +41,15 @@ from tinybert.stages.general.reading import read_plain_text
 from tinybert.stages.general.settings import general_within, refused_within
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.kept import KEPT, keep_only_the_student, kept_result
+from tinybert.stages.l2a.journal import SELECTION
 from tinybert.stages.reading import read
-from tinybert.stages.shapes import shapes
+from tinybert.stages.shapes import refuse_other_heads, shapes
 from tinybert.types import as_dict, keyed
 
 CONFIG = "config.yaml"
 FILES = ("train", "dev", "test", "source", "unlabeled")
+# What stages show outside their own folders.
+SHOWN = {"teacher": "teacher", "augment": AUGMENTED, "pool": AUGMENTED, "distill": f"{AUGMENTED}/{SELECTION}"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,12 @@ class Order:
     def what(self) -> Recipe:
         """The recipe itself."""
         return RECIPES[self.recipe]
+
+    @property
+    def tables(self) -> Mapping[str, Any]:
+        """The data that is read as rows of a table: unlabelled texts are none where they are only a corpus."""
+        corpus = general_within(self.settings) is not None and not self.settings.augment.adapt
+        return {**self.data, "unlabeled": None} if corpus else self.data
 
     @property
     def folder(self) -> Path:
@@ -100,11 +110,18 @@ def order(
     plain, in_memory = parted(flags, FILES)
     what, layers = RECIPES[recipe], {"config": config, "settings": settings, "overrides": overrides}
     resolved = resolve(what.config, recipe, flags=plain, default=what.preset, **layers)
-    found = resolved.settings
+    found = _without_idle_teacher(resolved.settings, what)
     data = {name: in_memory.get(name, getattr(found, name)) for name in FILES}
     checked = Order(recipe, found, resolved.preset, data)
     _check(checked)
     return checked
+
+
+def _without_idle_teacher(settings: Any, what: Recipe) -> Any:
+    """Settings without a teacher that has no say: a checkpoint that is only fine-tuned has a vocabulary of its own."""
+    if what.needs_teacher or is_shape(settings.student.path):
+        return settings
+    return replace(settings, teacher=replace(settings.teacher, path=None))
 
 
 def launch(asked: Order, *, restart: bool = False, restart_from: str | None = None) -> dict[str, Any]:
@@ -113,15 +130,16 @@ def launch(asked: Order, *, restart: bool = False, restart_from: str | None = No
     prepare(asked.settings.run.threads, asked.settings.run.deterministic)
     processes = join_processes(device)
     refuse_foreign(asked.folder)
-    cache = asked.folder / "cache"
-    again = _Again(restart or restart_from is not None, restart_from)
     seeds = asked.settings.seeds
     orders = [asked] if seeds is None else [asked.seeded(seed) for seed in range(1, seeds + 1)]
-    lock = locked(asked.folder) if processes.rank == 0 else nullcontext()
-    with lost_processes_as_resource_error(), lock:
-        metrics = [_one_run(one, again, cache, device, processes) for one in orders]
+    if restart_from is not None:
+        refuse_unknown_stage([one.folder for one in orders], restart_from)
+    again = _Again(restart or restart_from is not None, restart_from)
+    work = _Work(again, asked.folder / "cache", device, processes)
+    with lost_processes_as_resource_error(), work.owning(asked.folder):
+        metrics = [_one_run(one, work) if one is asked else _one_of_several(one, work) for one in orders]
         if processes.rank == 0:
-            shutil.rmtree(cache, ignore_errors=True)
+            shutil.rmtree(work.cache, ignore_errors=True)
             if seeds is not None:
                 return _summary(asked.folder, [one.folder for one in orders])
     return metrics[0]
@@ -135,6 +153,20 @@ class _Again:
     stage: str | None
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What all runs of one command share."""
+
+    again: _Again
+    cache: Path
+    device: torch.device
+    processes: Processes
+
+    def owning(self, folder: Path) -> AbstractContextManager[None]:
+        """Own a folder; the first process does it for all."""
+        return locked(folder) if self.processes.rank == 0 else nullcontext()
+
+
 def _summary(folder: Path, runs: Sequence[Path]) -> dict[str, Any]:
     """Mean, deviation and interval over seeds, and a report that compares them."""
     summary = aggregate(runs)
@@ -143,19 +175,26 @@ def _summary(folder: Path, runs: Sequence[Path]) -> dict[str, Any]:
     return summary
 
 
-def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, processes: Processes) -> dict[str, Any]:
-    if again.wanted and processes.rank == 0:
-        forget_stages(asked.folder, again.stage)
-        (asked.folder / KEPT).unlink(missing_ok=True)
-    run = _begin(asked, cache, device, processes)
+def _one_of_several(asked: Order, work: _Work) -> dict[str, Any]:
+    """The run of one seed; somebody may be at work on it alone."""
+    with work.owning(asked.folder):
+        return _one_run(asked, work)
+
+
+def _one_run(asked: Order, work: _Work) -> dict[str, Any]:
+    run = _begin(asked, work)
     run.wait()  # until the first process owns the folder
     with run.listening():
         shapes(asked.settings, needs_teacher=asked.what.needs_teacher)  # reading a corpus may take an hour
         job = _read(asked, run)
-        if (found := kept_result(run, job)) is not None:
+        if not work.again.wanted and (found := kept_result(run, job)) is not None:
             return found
         if (groups := groups_of(asked.settings)) is not None:
             refuse_impossible(groups, job.task, asked.settings.mlm, asked.settings.vectors)
+        if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
+            forget_stages(asked.folder, work.again.stage, SHOWN)
+            (asked.folder / KEPT).unlink(missing_ok=True)
+        run.wait()
         outcome = asked.what.distill(job, asked.settings, run)
         metrics = {}
         if run.is_main:
@@ -170,15 +209,14 @@ def _one_run(asked: Order, again: _Again, cache: Path, device: torch.device, pro
 
 def _read(asked: Order, run: Run) -> Any:
     """A task with its data, or plain text: whatever the recipe works on."""
-    settings, data = asked.settings, asked.data
+    settings, data, needs_teacher = asked.settings, asked.data, asked.what.needs_teacher
     if asked.what.reads == "text":
         return read_plain_text(data["train"], data["dev"], settings, run)
-    if general_within(settings) is None:
-        return _with_portable_notes(read(settings, data, run, needs_teacher=asked.what.needs_teacher), asked)
-    tables = data if settings.augment.adapt else {**data, "unlabeled": None}
-    job = read(settings, tables, run, needs_teacher=asked.what.needs_teacher)
-    plain_text = read_plain_text(data["unlabeled"], None, settings, run, "unlabeled")
-    return _with_portable_notes(replace(job, plain_text=plain_text), asked)
+    job = read(settings, asked.tables, run, needs_teacher=needs_teacher)
+    refuse_other_heads(settings, job.task.classes, needs_teacher=needs_teacher)
+    if general_within(settings) is not None:
+        job = replace(job, plain_text=read_plain_text(data["unlabeled"], None, settings, run, "unlabeled"))
+    return _with_portable_notes(job, asked)
 
 
 def _finish(asked: Order, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
@@ -188,17 +226,18 @@ def _finish(asked: Order, job: Any, outcome: Outcome, run: Run) -> dict[str, Any
     return finish(job, outcome, about, run)
 
 
-def _begin(asked: Order, cache: Path, device: torch.device, processes: Processes) -> Run:
+def _begin(asked: Order, work: _Work) -> Run:
     """The run of an order, its settings and machine noted in its folder."""
-    settings = asked.settings
+    settings, processes = asked.settings, work.processes
     asked.folder.mkdir(parents=True, exist_ok=True)
     board = asked.folder / "tensorboard" if settings.run.tensorboard else None
     log = Log(asked.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
     config = {key: value for key, value in keyed("", _portable(asked)).items() if not key.startswith("run.")}
-    run = Run(asked.folder, settings.seed, settings.run, device, log, config, cache, processes.rank, processes.world)
-    log.say(f"{asked.recipe}, preset {asked.preset}, seed {settings.seed}, on {device}, in {asked.folder}")
+    place = (work.device, log, config, work.cache, processes.rank, processes.world)
+    run = Run(asked.folder, settings.seed, settings.run, *place)
+    log.say(f"{asked.recipe}, preset {asked.preset}, seed {settings.seed}, on {work.device}, in {asked.folder}")
     if run.is_main:
-        files.write_json(asked.folder / "environment.json", description(device, processes))
+        files.write_json(asked.folder / "environment.json", description(work.device, processes))
         if not (asked.folder / CONFIG).exists():
             _write_config(asked)
     return run

@@ -32,12 +32,14 @@ from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
 from tinybert.stages.general.reading import corpus_column, refuse_unfit
 from tinybert.stages.general.settings import GeneralSettings, general_within
-from tinybert.stages.reading import teacher_classes, vocabulary_of
-from tinybert.stages.shapes import shapes
+from tinybert.stages.reading import read_unlabeled, teacher_classes, vocabulary_of
+from tinybert.stages.shapes import refuse_other_heads, shapes
 from tinybert.types import Stage
 
 LOOKED_AT = 5_000_000  # bytes of plain text that are read to plan with
 BYTES_PER_PIECE = 4  # of a packed corpus, at most
+BYTES_PER_PIECE_OF_A_COPY = 12  # encoded, and as text
+BYTES_LEFT_PER_WEIGHT = 24  # results of stages, teacher, student and exports
 BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
 
 
@@ -66,8 +68,7 @@ def plan(asked: Order) -> dict[str, Any]:
         raise UserError(*dict.fromkeys(problems))
     result["runs"] = asked.settings.seeds or 1
     result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
-    packed = result["runs"] * _bytes_packed(asked, result)
-    result |= _room(asked, teacher, student, packed)
+    result |= _room(asked, teacher, student, result)
     return result
 
 
@@ -75,6 +76,8 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
     """Rows, notes, augmentation and trainings of a recipe for a task."""
     settings, groups = asked.settings, groups_of(asked.settings)
     splits = _data(asked)
+    read_unlabeled(asked.tables["unlabeled"], settings.data, splits.task, None)
+    refuse_other_heads(settings, splits.task.classes, needs_teacher=asked.what.needs_teacher)
     clock = _clock(asked)
     lengths = _lengths(splits.train, settings)
     source = _lengths(splits.source.texts, settings) if splits.source else np.zeros(0, np.int32)
@@ -91,7 +94,8 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
     if groups is not None and groups.augment.method != "none":
         copies = copies_of(groups, len(lengths))
         learnt = np.repeat(lengths, 1 + copies)
-        result["augmentation"] = {"method": groups.augment.method, "copies": copies, "rows_at_most": len(learnt)}
+        most = {"rows_at_most": len(learnt), "pieces_at_most": int(learnt.sum())}
+        result["augmentation"] = {"method": groups.augment.method, "copies": copies, **most}
         stages.append(clock.augmentation(groups, settings.mlm, lengths, copies))
     if student is not None:
         stages += _stages(asked, clock, teacher, student, settings.epoch_of(learnt, source), fine_tuned)
@@ -135,7 +139,7 @@ def _refuse_longer(asked: Order) -> None:
     """Rows or blocks that are longer than what the network reads, and what else the networks do not allow."""
     settings = asked.settings
     if asked.what.reads == "text" or general_within(settings) is not None:
-        refuse_unfit(settings, load_tokenizer(settings.teacher.path))
+        refuse_unfit(settings)
     if asked.what.reads == "text":
         return
     longest, room = settings.data.max_length, longest_input(load_config(vocabulary_of(settings)))
@@ -221,26 +225,30 @@ def _clock(asked: Order) -> Clock:
     return Clock.of(choose_device(asked.settings.device))
 
 
-def _room(asked: Order, teacher: Shape | None, student: Shape | None, packed: int) -> dict[str, Any]:
-    """Memory and disk: what is needed at most, and what there is; `packed` bytes are a corpus as it is learnt from."""
+def _room(asked: Order, teacher: Shape | None, student: Shape | None, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Memory and disk: what is needed at most, and what there is; stored teacher outputs never fill the disk."""
     vocabulary = load_config(vocabulary_of(asked.settings)).vocab_size
     weights = sum(weights_of(shape) + vocabulary * shape.width for shape in (teacher, student) if shape is not None)
     folder = next(path for path in (asked.folder, *asked.folder.absolute().parents) if path.exists())
-    needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free - packed
+    needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free
     memory = psutil.virtual_memory().available
+    left = result["runs"] * (BYTES_LEFT_PER_WEIGHT * weights + _bytes_learnt_from(asked, result))
+    disk = 3 * needed + left  # two checkpoints and the one being written
     problems = []
-    if free < 3 * needed:  # two checkpoints and the one being written
-        problems.append(f"--output {asked.folder}: {3 * needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
+    if free < disk:
+        problems.append(f"--output {asked.folder}: {disk / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
     if memory < 2 * needed:
         problems.append(f"memory: about {2 * needed / 1e9:.1f} GB needed, {memory / 1e9:.1f} GB free")
     if problems:
         raise UserError(*problems)
-    return {"disk_mb": round((3 * needed + packed) / 1e6), "memory_mb": round(2 * needed / 1e6)}
+    return {"disk_mb": round(disk / 1e6), "memory_mb": round(2 * needed / 1e6)}
 
 
-def _bytes_packed(asked: Order, result: Mapping[str, Any]) -> int:
-    """Of a corpus, where there is one."""
-    return result["text"]["blocks"] * asked.settings.general.block_length * BYTES_PER_PIECE if "text" in result else 0
+def _bytes_learnt_from(asked: Order, result: Mapping[str, Any]) -> int:
+    """Of a packed corpus and of augmented rows, where there are any."""
+    corpus = result["text"]["blocks"] * asked.settings.general.block_length if "text" in result else 0
+    copies = result["augmentation"]["pieces_at_most"] if "augmentation" in result else 0
+    return corpus * BYTES_PER_PIECE + copies * BYTES_PER_PIECE_OF_A_COPY
 
 
 def _sizes(shape: Shape | None) -> dict[str, int] | None:

@@ -23,6 +23,7 @@ from tinybert.data.task import Task, load_one
 from tinybert.engine.evaluate import Answer, logits_of, quality, student_answer
 from tinybert.errors import UserError
 from tinybert.export.runtime import OnnxModel
+from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.models.heads import head_classes, is_regression
 from tinybert.models.hf import longest_input
@@ -87,12 +88,16 @@ class Predictor:
         """The model's answers, one per row, in order."""
         with self._encoded(data, "none") as (rows, numbers):
             logits = logits_of(self.answer, rows)
+            if rows.truncated:
+                Log().say(f"data: {rows.truncated} of {len(rows)} rows cut at {self.settings.data.max_length} pieces")
         yield from answers(logits, self.task, numbers)
 
     @contextmanager
     def _encoded(self, data: Any, labels: Labels) -> Iterator[tuple[EncodedRows, Int[np.ndarray, " row"]]]:
         """Encoded rows, and which row of the source each of them is."""
         examples = load_one(data, self.settings.data, task=self.task, labels=labels)
+        for note in examples.notes:
+            Log().say(f"data: {note}")
         with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
             target = Path(folder) / "rows.arrow"
             yield encode(examples, self.tokenizer, self.settings.data.max_length, target), examples.rows

@@ -16,7 +16,7 @@ def test_settle__tolerates_exactly_the_share() -> None:
     problems = Problems("f.tsv", 0.1)
     problems.add(3, Bad("is bad", "x"))
     assert problems.settle(9) == (
-        "f.tsv: 1 of 10 rows are bad and left out (data.skip_bad=0.1); the first: f.tsv:3: is bad",
+        "f.tsv: 1 of 10 rows are bad and left out (data.skip_bad=0.1); the first: row 3, is bad",
     )
     with pytest.raises(UserError, match=r"^f\.tsv:3: is bad \(1 of 9 rows are bad, more than data.skip_bad=0.1"):
         problems.settle(8)

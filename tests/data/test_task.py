@@ -270,14 +270,17 @@ def test_load__writes_bad_rows_down(loaded: Callable[..., Splits], write: Write,
     assert splits.train[2].row == 4
     assert len(splits.dev) == 2
     rows = [json.loads(line) for line in target.read_text().splitlines()]
-    assert [(Path(row["file"]).name, row["row"]) for row in rows] == [
+    assert [(row["file"], row["row"]) for row in rows] == [
         ("train.tsv", 4),
         ("train.tsv", 7),
         ("train.tsv", 11),
         ("dev.tsv", 4),
     ]
     assert rows[2]["content"] == ["three", "bad", "columns"]
-    assert any("3 of 40 rows are bad and left out" in note for note in splits.notes)
+    (note,) = (note for note in splits.notes if "3 of 40 rows are bad and left out" in note)
+    assert note.count(str(tmp_path)) == 1, "what a run leaves must not name the folder twice: once it can be replaced"
+    loaded(TRAIN, DEV, rejected_to=target)
+    assert not target.exists(), "says of these rows what was true of others"
 
 
 def test_load__writes_bad_rows_down_even_if_they_are_too_many(

@@ -88,6 +88,13 @@ def test__selection_is_written_down_and_originals_are_never_dropped(make):
     assert sum(line["kept"] for line in lines) >= 2 * 24
 
 
+def test__the_control_after_a_policy_shows_nothing_of_it(make, workshop):
+    run = make()
+    assert "selection" in read(run / "metrics.json")
+    workshop.distill("l2a", also=("l2a.selector=keep_all",), restart_from="distill")
+    assert "selection" not in read(run / "metrics.json")
+
+
 def test__keep_all_is_the_control(make):
     run = make("l2a.selector=keep_all")
     assert not (run / "augmented" / "selection.json").exists()

@@ -97,6 +97,7 @@ def test__restarting_from_it_makes_other_texts_for_other_settings(workshop):
 
 def test__a_dry_run_tells_copies_and_time(workshop):
     found = workshop.distill(also=EDA, dry_run=True)
+    assert found["augmentation"].pop("pieces_at_most") > 96 * 3
     assert found["augmentation"] == {"method": "eda", "copies": 3, "rows_at_most": 96}
     assert [one["name"] for one in found["stages"]] == ["augment", "intermediate", "prediction"]
     assert found["stages"][1]["updates"] == 24

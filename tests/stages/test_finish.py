@@ -26,6 +26,18 @@ def test__rows_that_were_put_aside_leave_gaps_and_reasons(workshop):
     assert rejected["reason"]
 
 
+def test__texts_without_labels_are_put_aside_beside_the_others(workshop):
+    rows = reviews(24, seed=3)
+    rows[4]["text"] = " "
+    workshop.masked_lm()
+    workshop.model(classes=CLASSES)
+    texts = [{"text": "it is a film"}, {"text": ""}, {"text": "a very good plot"}]
+    adapt = ("augment.method=bert_glove", "augment.adapt=true", "augment.copies=1", "masked_lm.epochs=1")
+    workshop.distill(train=rows, unlabeled=texts, mlm=workshop.path("mlm"), also=("data.skip_bad=0.5", *adapt))
+    found = read(workshop.path("run") / "rejected.jsonl")
+    assert [(row["file"], row["row"]) for row in found] == [("train", 5), ("unlabeled", 2)]
+
+
 def test__the_class_called_positive_is_part_of_the_figures_not_of_the_training(workshop):
     workshop.model(classes=CLASSES)
     first = workshop.distill()

@@ -20,6 +20,7 @@ def settings(teacher, student, heads=None):
     return SimpleNamespace(
         teacher=SimpleNamespace(path=None if teacher is None else str(teacher)),
         student=SimpleNamespace(path=str(student), heads=heads, inner=None),
+        heads_learn=True,
     )
 
 

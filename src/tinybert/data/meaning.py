@@ -32,8 +32,8 @@ def meaning_of(
     if decided == "regression":
         if kind is None and head is not None and len(head) > 1:
             raise UserError(
-                f"{train.name}: the labels are scores, but the teacher's head has classes: {listed(head)}; say "
-                "--kind regression to train a head of its own, or data.label=COLUMN"
+                f"{train.name}: the labels are scores, but the teacher's head has classes: {listed(head)}; give a "
+                "teacher without a head, or data.label=COLUMN"
             )
         return Meaning((), renamed)
     if head is not None:

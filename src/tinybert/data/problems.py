@@ -1,6 +1,7 @@
 """Bad rows: the first one ends the run, unless `data.skip_bad` tolerates a share; then they are put aside."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,15 +79,34 @@ class Problems:
         if not self.rejected:
             return ()
         count = f"{self._rows:,} of {good + self._rows:,} rows are bad"
-        first = f"{self.name}:{self.rejected[0]['row']}: {self.rejected[0]['reason']}"
+        line, reason = self.rejected[0]["row"], self.rejected[0]["reason"]
         if self._rows > self.tolerated * (good + self._rows):
-            raise UserError(f"{first} ({count}, more than data.skip_bad={self.tolerated:g} tolerates)")
-        return (f"{self.name}: {count} and left out (data.skip_bad={self.tolerated:g}); the first: {first}",)
+            raise UserError(
+                f"{self.name}:{line}: {reason} ({count}, more than data.skip_bad={self.tolerated:g} tolerates)"
+            )
+        return (
+            f"{self.name}: {count} and left out (data.skip_bad={self.tolerated:g}); the first: row {line}, {reason}",
+        )
 
 
-def write_rejected(target: Path, sources: Iterable[Problems]) -> None:
-    """Write one JSON object per rejected row (file, row, reason, content); no file where there is none."""
-    rows = [row for problems in sources for row in problems.rejected]
-    if rows:
-        # Content can hold lone surrogates and NaN, which only ASCII escapes and strings survive.
-        write_text(target, "".join(f"{json.dumps(row, default=str)}\n" for row in rows))
+def write_rejected(target: Path, sources: Iterable[Problems], *, added: bool = False) -> None:
+    """Write one JSON object per rejected row (file, row, reason, content); no file where there is none.
+
+    Args:
+        target: The file; files in it are named from its folder, which may move together with its data.
+        sources: What was read.
+        added: To what the file has; otherwise it is replaced.
+    """
+    rows = [row | {"file": _from(target, row["file"])} for problems in sources for row in problems.rejected]
+    # Content can hold lone surrogates and NaN, which only ASCII escapes and strings survive.
+    text = "".join(f"{json.dumps(row, default=str)}\n" for row in rows)
+    if added and target.exists():
+        text = target.read_text(encoding="utf-8") + text
+    if text:
+        write_text(target, text)
+    else:
+        target.unlink(missing_ok=True)
+
+
+def _from(target: Path, name: str) -> str:
+    return os.path.relpath(name, target.parent) if Path(name).exists() else name

@@ -154,6 +154,7 @@ def load_one(
     labels: Labels = "needed",
     name: str = "data",
     rejected_to: Path | None = None,
+    added: bool = False,
 ) -> Examples:
     """Read data for a model that exists: with labels to evaluate it, without to predict.
 
@@ -166,6 +167,7 @@ def load_one(
         labels: `needed` to evaluate, `none` to predict; `optional` takes them where they are.
         name: What messages call an object in memory.
         rejected_to: File for the rows that were put aside; None = they are not written down.
+        added: They are added to those of other data there.
 
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
@@ -176,7 +178,7 @@ def load_one(
         meaning = Meaning(task.classes, settings.label_map, any_capitals=True)
         return _not_empty(rows[name], resolve(rows[name], meaning) if labels != "none" else unlabelled(rows[name]))
     finally:
-        _write_rejected(rejected_to, rows)
+        _write_rejected(rejected_to, rows, added=added)
 
 
 def _resolved(
@@ -215,9 +217,9 @@ def _not_empty(rows: Rows, examples: Examples) -> Examples:
     return examples
 
 
-def _write_rejected(target: Path | None, rows: Mapping[str, Rows]) -> None:
+def _write_rejected(target: Path | None, rows: Mapping[str, Rows], *, added: bool = False) -> None:
     if target is not None:
-        write_rejected(target, [part.problems for part in rows.values()])
+        write_rejected(target, [part.problems for part in rows.values()], added=added)
 
 
 def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:

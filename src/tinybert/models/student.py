@@ -95,8 +95,4 @@ def refuse_deeper(student: Shape, teacher: Shape) -> None:
 def _indivisible(width: int, heads: int) -> str:
     below = width // heads
     works = ", ".join(str(n * heads) for n in range(max(1, below - 1), below + 3))
-    divisors = [n for n in range(1, width + 1) if width % n == 0]
-    nearest = min(divisors, key=lambda n: (abs(n - heads), n))
-    return (
-        f"student: {heads} heads do not divide width {width}; widths that work: {works}; or set student.heads={nearest}"
-    )
+    return f"student: {heads} heads do not divide width {width}; widths that work: {works}"

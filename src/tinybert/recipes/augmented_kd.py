@@ -36,6 +36,11 @@ class Config(AugmentingFlags):
     distill: Stage = field(default_factory=lambda: Stage(epochs=10, lr=5e-5))
     run: RunSettings = field(default_factory=RunSettings)
 
+    @property
+    def heads_learn(self) -> bool:
+        """Whether attention scores are among what is learnt."""
+        return self.objective.attention
+
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, student, copies; then everything at once; the student that is best on dev."""

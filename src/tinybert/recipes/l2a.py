@@ -50,6 +50,11 @@ class Config(Flags):
     distill: Stage = field(default_factory=lambda: Stage(epochs=10, lr=5e-5))
     run: RunSettings = field(default_factory=RunSettings)
 
+    @property
+    def heads_learn(self) -> bool:
+        """Whether attention scores are among what is learnt."""
+        return self.objective.attention
+
     def domains(self, source: SourceDomain | None, /) -> TeacherData:
         """What a teacher without a head is fine-tuned on."""
         if self.l2a.teacher_data is not None:

@@ -55,6 +55,11 @@ class Flags:
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"seeds is the number of runs, at least 1, got {self.seeds}")
 
+    @property
+    def heads_learn(self) -> bool:
+        """Whether each of the student's attention heads learns from one of the teacher's."""
+        return True
+
     def domains(self, _source: SourceDomain | None, /) -> TeacherData:
         """Which labelled domains a network is fine-tuned on, given the second domain."""
         return "target"

@@ -59,6 +59,7 @@ class Job:
         others = {
             "test": None if self.test is None else self.test.digest,
             "source": None if self.source is None else self.source.digest(),
+            "unlabeled": None if self.unlabeled is None else self.unlabeled.digest(),
             "plain text": None if self.plain_text is None else self.plain_text.train.digest,
         }
         return {**self.digests(), **others}

@@ -1,6 +1,7 @@
 """`run.keep: student`: a finished run that kept only what is shipped, and the same command again after it."""
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 from tinybert import files
@@ -9,6 +10,7 @@ from tinybert.run import Run
 from tinybert.stages.job import Read
 
 KEPT = "kept.json"  # stands for the stages of a run that kept only its student
+_FILES = ("teacher.path", "student.path", "mlm", "vectors")
 
 
 def keep_only_the_student(run: Run, job: Read) -> None:
@@ -36,5 +38,16 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
 
 
 def _made_from(run: Run, job: Read) -> dict[str, Any]:
-    paths = ("train", "dev", "test", "source", "output", "device")
-    return {key: value for key, value in run.config.items() if key not in paths} | job.contents()
+    """Settings, and the contents of what they name: where that lies may change."""
+    left_out = ("train", "dev", "test", "source", "unlabeled", "output", "device", *_FILES)
+    settings = {key: value for key, value in run.config.items() if key not in left_out}
+    return settings | {key: _content(run.config.get(key), run.folder) for key in _FILES} | job.contents()
+
+
+def _content(name: str | None, folder: Path) -> str | None:
+    """The digest of weights or of a file, named as seen from a folder; the name of anything else: a shape, the hub."""
+    if name is None or not (path := folder / name).exists():
+        return name
+    if path.is_file():
+        return files.sha256_file(path)
+    return files.sha256_json({file.name: files.sha256_file(file) for file in sorted(path.glob("*.safetensors"))})

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
@@ -18,6 +19,8 @@ from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.run import Run
 from tinybert.stages.job import Job
+
+REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
 
 
 def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: bool) -> Job:
@@ -43,23 +46,24 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
         kind=settings.kind,
         head_classes=teacher_classes(settings, needs_teacher=needs_teacher),
         rng=lambda name: run.rng("data", name),
-        rejected_to=run.folder / "rejected.jsonl",
+        rejected_to=run.folder / REJECTED,
         source=data["source"],
     )
-    for note in splits.notes:
+    unlabeled = read_unlabeled(data["unlabeled"], settings.data, splits.task, run.folder / REJECTED)
+    for note in (*splits.notes, *(unlabeled.notes if unlabeled else ())):
         run.log.say(f"data: {note}")
     tokenizer = load_tokenizer(vocabulary)
     train, dev = (encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
     test = None if splits.test is None else encoded(splits.test, tokenizer, longest, run)
-    unlabeled = read_unlabeled(data["unlabeled"], settings.data, splits.task)
     return Job(splits, train, dev, test, tokenizer, longest, unlabeled, splits.source)
 
 
-def read_unlabeled(source: Any, settings: DataSettings, task: Task) -> Examples | None:
-    """Texts without labels; None where none are given."""
+def read_unlabeled(source: Any, settings: DataSettings, task: Task, rejected_to: Path | None) -> Examples | None:
+    """Texts without labels, read after the others; None where none are given."""
     if source is None:
         return None
-    return load_one(source, settings, task=task, labels="none", name="unlabeled")
+    aside: dict[str, Any] = {"rejected_to": rejected_to, "added": True}
+    return load_one(source, settings, task=task, labels="none", name="unlabeled", **aside)
 
 
 def teacher_classes(settings: Any, *, needs_teacher: bool) -> tuple[str, ...] | None:

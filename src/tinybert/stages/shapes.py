@@ -1,11 +1,15 @@
-"""Do teacher and student fit each other? Asked before anything is trained: a teacher may take an hour to fine-tune."""
+"""Do teacher, student and task fit each other? Asked before any training: a teacher may take an hour to fine-tune."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tinybert.errors import UserError
+from tinybert.models.heads import has_task_head, refuse_other_task
 from tinybert.models.hf import Shape, shape_of
-from tinybert.models.loading import load_config
+from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.models.source import folder_of, weight_names
 from tinybert.models.student import is_shape, parse_shape, refuse_deeper
+from tinybert.stages.birth import refuse_other_vocabulary
 
 
 def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
@@ -18,14 +22,40 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
     Raises:
         UserError: If there is no such student, or it cannot learn from this teacher.
     """
-    path = settings.student.path
-    teacher = shape_of(load_config(settings.teacher.path)) if settings.teacher.path else None
+    path, origin = settings.student.path, settings.teacher.path
+    teacher = _stored(origin) if origin else None
     if is_shape(path) and teacher is not None:
         student = parse_shape(path, settings.student.heads, settings.student.inner, teacher)
     else:
-        student = shape_of(load_config(path))
+        student = _stored(path)
     if teacher is not None and needs_teacher:
         refuse_deeper(student, teacher)
-        if student.heads != teacher.heads:
+        if student.heads != teacher.heads and settings.heads_learn:
             raise UserError(f"student.heads: {student.heads} heads cannot learn from the teacher's {teacher.heads}")
+        if not is_shape(path):
+            refuse_other_vocabulary(path, load_tokenizer(origin))
     return teacher, student
+
+
+def _stored(path: str) -> Shape:
+    """The sizes of a checkpoint whose weights are there."""
+    weight_names(folder_of(path))
+    return shape_of(load_config(path))
+
+
+def refuse_other_heads(settings: Any, classes: Sequence[str], *, needs_teacher: bool) -> None:
+    """Refuse checkpoints with a head that gives something else than the task asks for.
+
+    Args:
+        settings: Of the recipe, flags included.
+        classes: Of the task; empty = regression.
+        needs_teacher: Whether the teacher's head plays a part.
+
+    Raises:
+        UserError: If the teacher's or the student's does.
+    """
+    teacher = [settings.teacher.path] if needs_teacher else []
+    student = [] if is_shape(settings.student.path) else [settings.student.path]
+    for path in (*teacher, *student):
+        if has_task_head(path):
+            refuse_other_task(folder_of(path), load_config(path), classes)

@@ -17,9 +17,7 @@ from tinybert.log import PLAIN_LINE_EVERY
 from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
-from tinybert.models.student import is_shape
 from tinybert.run import Run
-from tinybert.stages.birth import refuse_other_vocabulary
 
 BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
 
@@ -73,8 +71,8 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     Raises:
         UserError: If it cannot be read, or there is too little of it.
     """
+    refuse_unfit(settings)
     general, tokenizer = settings.general, load_tokenizer(settings.teacher.path)
-    refuse_unfit(settings, tokenizer)
     blocks = _packed(source, tokenizer, settings, run, name)
     if dev is not None:
         others = _packed(dev, tokenizer, settings, run, "dev")
@@ -88,19 +86,17 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     return PlainText(train, held_out, tokenizer, name)
 
 
-def refuse_unfit(settings: Any, tokenizer: PreTrainedTokenizerFast) -> None:
-    """What the networks do not allow, said before a corpus is packed, which may take an hour.
+def refuse_unfit(settings: Any) -> None:
+    """What the teacher does not allow, said before a corpus is packed, which may take an hour.
 
     Raises:
-        UserError: If blocks are too long, a head is missing, or the student reads other pieces.
+        UserError: If blocks are too long, or a head is missing.
     """
     teacher, general = settings.teacher.path, settings.general
     if general.block_length > (room := longest_input(load_config(teacher))):
         raise UserError(f"general.block_length: {general.block_length} pieces, but {teacher} reads at most {room}")
     if general.masked_lm and not has_masked_lm_head(teacher):
         raise UserError(f"general.masked_lm: {teacher} has no masked-LM head to learn from; leave it out")
-    if not is_shape(settings.student.path):
-        refuse_other_vocabulary(settings.student.path, tokenizer)
 
 
 def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run: Run, name: str) -> Blocks:
