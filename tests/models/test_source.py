@@ -7,7 +7,7 @@ from huggingface_hub import constants
 
 from tinybert.errors import UserError
 from tinybert.models import source
-from tinybert.models.source import folder_of, read_config, weight_names
+from tinybert.models.source import folder_of, read_config, stored_bytes, weight_names
 
 
 @pytest.fixture
@@ -121,6 +121,9 @@ def test_weight_names__whole_and_in_shards(saved, tiny_bert):
         tiny_bert().save_pretrained(saved.parent / "shards", max_shard_size="10KB")
     assert not (saved.parent / "shards" / "model.safetensors").exists()
     assert weight_names(saved.parent / "shards") == names
+    files = list((saved.parent / "shards").glob("*.safetensors"))
+    assert len(files) > 1
+    assert stored_bytes(saved.parent / "shards") == sum(file.stat().st_size for file in files)
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])

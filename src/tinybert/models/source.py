@@ -102,6 +102,11 @@ def weight_names(folder: Path) -> frozenset[str]:
     return frozenset(names)
 
 
+def stored_bytes(source: str | Path) -> int:
+    """The size of a model's weights on the disk, however many files they are in."""
+    return sum(path.stat().st_size for path in _weight_files(folder_of(source)))
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, or its type where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -100,10 +100,11 @@ def _sample(job: Job) -> Iterator[Batch]:
 def _systems(job: Job, outcome: Outcome, about: About, run: Run) -> Systems:
     systems: dict[str, System] = {}
     if outcome.teacher is not None:
-        folder = run.folder / "teacher" if (run.folder / "teacher").exists() else Path(about.teacher or "")
-        systems["teacher"] = torch_system(outcome.teacher, job, run, folder / "model.safetensors")
+        assert about.teacher is not None
+        tuned = run.folder / "teacher"
+        systems["teacher"] = torch_system(outcome.teacher, job, run, tuned if tuned.exists() else about.teacher)
     model = outcome.student.model
-    systems["student"] = torch_system(model, job, run, run.folder / "student" / "model.safetensors")
+    systems["student"] = torch_system(model, job, run, run.folder / "student")
     systems["student_int8"] = onnx_system(run.folder / "export" / "model_int8.onnx", model, job)
     return systems
 

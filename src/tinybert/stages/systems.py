@@ -16,6 +16,7 @@ from tinybert.engine.metrics import confusion
 from tinybert.export.runtime import OnnxModel
 from tinybert.models.hf import longest_input, shape_of
 from tinybert.models.inference import evaluation_mode
+from tinybert.models.source import stored_bytes
 from tinybert.models.student import Student
 from tinybert.report import measure
 from tinybert.run import Run
@@ -50,27 +51,27 @@ class System:
         return confusion(rows.needed_labels(), self.logits[split].argmax(axis=1), len(job.task.classes))
 
 
-def torch_system(model: PreTrainedModel, job: Job, run: Run, file: Path | None) -> System:
+def torch_system(model: PreTrainedModel, job: Job, run: Run, place: str | Path) -> System:
     """A transformers model; its latency is that of torch in fp32.
 
     Args:
         model: Teacher or student.
         job: What to ask it.
         run: Where it runs.
-        file: Its weights; None = their size in memory counts, as for a model that came from a hub.
+        place: Where it is stored: a folder, or its name on the hub.
     """
     network = Student(model)
     logits = {split: student_logits(network, rows, run) for split, rows in all_rows(job).items()}
-    return System(logits, torch_cost(model, file), flops_of(model, job.task.outputs))
+    return System(logits, torch_cost(model, place), flops_of(model, job.task.outputs))
 
 
-def torch_cost(model: PreTrainedModel, file: Path | None) -> dict[str, Any]:
-    """Parameters, bytes (of the file, where there is one), latency in fp32 and threads, as in `metrics.json`."""
+def torch_cost(model: PreTrainedModel, place: str | Path) -> dict[str, Any]:
+    """Parameters, bytes of the weights as they are stored, latency in fp32 and threads, as in `metrics.json`."""
     with evaluation_mode(model):
         latency = _latency(measure.torch_forward(model), model)
     return {
         "parameters": measure.count_parameters(model),
-        "bytes": file.stat().st_size if file is not None and file.exists() else _bytes_in_memory(model),
+        "bytes": stored_bytes(place),
         "latency_ms": latency,
         "threads": torch.get_num_threads(),
     }
@@ -116,7 +117,3 @@ def _latency(forward: measure.Forward, model: PreTrainedModel) -> dict[str, dict
     """At the usual lengths, as far as the model's positions reach."""
     lengths = [length for length in measure.LENGTHS if length <= longest_input(model.config)]
     return measure.latency(forward, vocabulary=model.config.vocab_size, lengths=lengths)
-
-
-def _bytes_in_memory(model: PreTrainedModel) -> int:
-    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())

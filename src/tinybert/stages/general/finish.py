@@ -43,15 +43,15 @@ def _metrics(
     assert report is not None
     assert report.best is not None
     assert outcome.teacher is not None
+    assert about.teacher is not None
     teacher = outcome.teacher if settings.masked_lm else outcome.teacher.base_model
-    file = run.folder / "student" / "model.safetensors"
     return {
         "recipe": about.recipe,
         "preset": about.preset,
         "seed": run.seed,
         "classes": [],
-        "teacher": torch_cost(teacher, None),
-        "student": {**torch_cost(student, file), "held_out": {"loss": -report.best}},
+        "teacher": torch_cost(teacher, about.teacher),
+        "student": {**torch_cost(student, run.folder / "student"), "held_out": {"loss": -report.best}},
         "flops": {"teacher": flops_of(teacher, 0), "student": flops_of(student, 0)},
         "general": {
             "updates": report.steps,
