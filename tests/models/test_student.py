@@ -19,7 +19,7 @@ def test__widths_that_heads_do_not_divide_are_refused_with_those_that_work():
     with pytest.raises(UserError, match="12 heads do not divide width 100") as refused:
         parse_shape("4x100", None, None, BERT_BASE)
     assert "84, 96, 108, 120" in str(refused.value)
-    assert "student.heads=10" in str(refused.value)
+    assert "student.heads" not in str(refused.value), "heads that learn from a teacher must be as many as its own"
     with pytest.raises(UserError, match="widths that work: 12, 24"):
         parse_shape("4x5", None, None, BERT_BASE)
 
