@@ -71,6 +71,11 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def seen_from(folder: Path, path: str) -> str:
+    """A path that exists as it is called from a folder, which may move together with it; else as it was given."""
+    return os.path.relpath(path, folder) if Path(path).exists() else path
+
+
 def write_text(target: Path, text: str) -> None:
     """Write a text file atomically, UTF-8."""
     with atomic_file(target) as temporary:

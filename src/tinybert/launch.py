@@ -3,7 +3,6 @@
 `api` and everything else that starts runs comes through here.
 """
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -274,9 +273,9 @@ def _check(asked: Order) -> None:
 def _portable(asked: Order) -> Any:
     """Settings with paths relative to the run folder, so that it can move together with its data."""
     settings, folder = asked.settings, asked.folder
-    paths = {name: _relative(getattr(settings, name), folder) for name in (*FILES, "mlm", "vectors")}
+    paths = {name: _seen_from(folder, getattr(settings, name)) for name in (*FILES, "mlm", "vectors")}
     models = {
-        name: replace(group := getattr(settings, name), path=_relative(group.path, folder))
+        name: replace(group := getattr(settings, name), path=_seen_from(folder, group.path))
         for name in ("teacher", "student")
     }
     return replace(settings, output=".", **paths, **models)
@@ -284,7 +283,7 @@ def _portable(asked: Order) -> Any:
 
 def _with_portable_notes(job: Job, asked: Order) -> Job:
     """Notes begin with the file they are about; what the run leaves must not say where on the disk that was."""
-    names = {path: _relative(path, asked.folder) for role in FILES if (path := getattr(asked.settings, role))}
+    names = {path: files.seen_from(asked.folder, path) for role in FILES if (path := getattr(asked.settings, role))}
     notes = [
         next((f"{new}{note[len(old) :]}" for old, new in names.items() if note.startswith(f"{old}: ")), note)
         for note in job.splits.notes
@@ -292,5 +291,5 @@ def _with_portable_notes(job: Job, asked: Order) -> Job:
     return replace(job, splits=replace(job.splits, notes=tuple(notes)))
 
 
-def _relative(path: str | None, folder: Path) -> str | None:
-    return os.path.relpath(path, folder) if path is not None and Path(path).exists() else path
+def _seen_from(folder: Path, path: str | None) -> str | None:
+    return None if path is None else files.seen_from(folder, path)

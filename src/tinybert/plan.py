@@ -23,7 +23,7 @@ from tinybert.folders import refuse_foreign
 from tinybert.launch import FILES, Order
 from tinybert.machine import choose_device
 from tinybert.models.heads import has_task_head
-from tinybert.models.hf import Shape, longest_input
+from tinybert.models.hf import Shape
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.stages.augmenting.methods import copies_of
 from tinybert.stages.augmenting.refusals import refuse_impossible
@@ -32,7 +32,7 @@ from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
 from tinybert.stages.general.reading import corpus_column, refuse_unfit
 from tinybert.stages.general.settings import GeneralSettings, general_within
-from tinybert.stages.reading import read_unlabeled, teacher_classes, vocabulary_of
+from tinybert.stages.reading import read_unlabeled, refuse_longer, teacher_classes, vocabulary_of
 from tinybert.stages.shapes import refuse_other_heads, shapes
 from tinybert.types import Stage
 
@@ -56,7 +56,7 @@ def plan(asked: Order) -> dict[str, Any]:
     with _collecting(problems):
         refuse_foreign(asked.folder)
     with _collecting(problems):
-        _refuse_longer(asked)
+        _refuse_unfit(asked)
     teacher, student = None, None
     with _collecting(problems):
         teacher, student = shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
@@ -135,16 +135,13 @@ def _collecting(problems: list[str]) -> Iterator[None]:
         problems.extend(error.problems)
 
 
-def _refuse_longer(asked: Order) -> None:
+def _refuse_unfit(asked: Order) -> None:
     """Rows or blocks that are longer than what the network reads, and what else the networks do not allow."""
     settings = asked.settings
     if asked.what.reads == "text" or general_within(settings) is not None:
         refuse_unfit(settings)
-    if asked.what.reads == "text":
-        return
-    longest, room = settings.data.max_length, longest_input(load_config(vocabulary_of(settings)))
-    if longest > room:
-        raise UserError(f"data.max_length: {longest} pieces, but the model reads at most {room}")
+    if asked.what.reads == "task":
+        refuse_longer(settings)
 
 
 def _refuse_missing(asked: Order) -> None:

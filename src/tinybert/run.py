@@ -21,6 +21,19 @@ from tinybert import files
 from tinybert.errors import Interrupted, UserError
 from tinybert.log import Log
 
+HELD_OUT_SEED = 0  # what is drawn of and on held-out text is the same in every run, so that losses can be compared
+
+
+def named_seed(seed: int, *names: str | int) -> int:
+    """The seed of a named stream: a pure function of a run's seed and the names."""
+    text = "\x1f".join(str(part) for part in (seed, *names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def stream(seed: int, *names: str | int) -> np.random.Generator:
+    """A NumPy generator on a named stream; streams are independent of each other and of the order of calls."""
+    return np.random.Generator(np.random.Philox(named_seed(seed, *names)))
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -104,13 +117,12 @@ class Run:
         return {"fp32": torch.float32, "bf16": torch.bfloat16}[self.settings.dtype]
 
     def seed_for(self, *names: str | int) -> int:
-        """The seed of a named stream: a pure function of the run's seed and the names."""
-        text = "\x1f".join(str(part) for part in (self.seed, *names))
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+        """See `named_seed`; of this run's seed."""
+        return named_seed(self.seed, *names)
 
     def rng(self, *names: str | int) -> np.random.Generator:
-        """A NumPy generator on a named stream; streams are independent of each other and of the order of calls."""
-        return np.random.Generator(np.random.Philox(self.seed_for(*names)))
+        """See `stream`; of this run's seed."""
+        return stream(self.seed, *names)
 
     def stage(self, name: str, inputs: Mapping[str, Any]) -> "StageRun":
         """Enter the next stage of the chain.

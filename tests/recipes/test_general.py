@@ -183,6 +183,12 @@ def test__held_out_blocks_are_never_learnt_from_and_all_others_are(made):
     assert len(held_out) == data["blocks"]["held_out"]
 
 
+def test__another_seed_is_judged_on_the_same_blocks_and_learns_otherwise(made, workshop):
+    found, usual = workshop.distill("general", seed=7, also=SHORT), read(made.path("run") / "metrics.json")
+    assert found["data"]["digests"] == usual["data"]["digests"]
+    assert found["student"]["held_out"] != workshop.distill("general", also=SHORT, restart=True)["student"]["held_out"]
+
+
 @pytest.mark.usefixtures("untrained")
 def test__the_same_command_again_finds_everything_done(again):
     before, metrics = contents(again.path("run") / "student"), read(again.path("run") / "metrics.json")

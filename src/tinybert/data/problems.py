@@ -1,13 +1,12 @@
 """Bad rows: the first one ends the run, unless `data.skip_bad` tolerates a share; then they are put aside."""
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinybert.errors import UserError
-from tinybert.files import write_text
+from tinybert.files import seen_from, write_text
 
 _SHOWN = 60  # characters of a user's text in a message
 
@@ -97,7 +96,7 @@ def write_rejected(target: Path, sources: Iterable[Problems], *, added: bool = F
         sources: What was read.
         added: To what the file has; otherwise it is replaced.
     """
-    rows = [row | {"file": _from(target, row["file"])} for problems in sources for row in problems.rejected]
+    rows = [row | {"file": seen_from(target.parent, row["file"])} for problems in sources for row in problems.rejected]
     # Content can hold lone surrogates and NaN, which only ASCII escapes and strings survive.
     text = "".join(f"{json.dumps(row, default=str)}\n" for row in rows)
     if added and target.exists():
@@ -106,7 +105,3 @@ def write_rejected(target: Path, sources: Iterable[Problems], *, added: bool = F
         write_text(target, text)
     else:
         target.unlink(missing_ok=True)
-
-
-def _from(target: Path, name: str) -> str:
-    return os.path.relpath(name, target.parent) if Path(name).exists() else name

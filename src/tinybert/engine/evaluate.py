@@ -14,11 +14,10 @@ from tinybert.engine.metrics import classification_metrics, regression_metrics
 from tinybert.engine.update import Observed
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.student import Student
-from tinybert.run import Run
+from tinybert.run import HELD_OUT_SEED, Run
 from tinybert.types import LOGITS, NO_TRACE, Batch, Objective, Rows
 
 ROWS_AT_ONCE = 64
-HELD_OUT_SEED = 0  # what is hidden in held-out text is the same each time, so that losses can be compared
 Answer = Callable[[Batch], Float[Tensor, "batch label"]]
 
 

@@ -11,13 +11,12 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert.config import MODEL
-from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models import birth
 from tinybert.models.fitting import fitted_directions
 from tinybert.models.hf import shape_of
-from tinybert.models.loading import digest_of, load_classifier, load_masked_lm, load_tokenizer, quietly
-from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
+from tinybert.models.loading import digest_of, load_classifier, load_masked_lm, quietly
+from tinybert.models.student import Student, is_shape, parse_shape
 from tinybert.run import Run
 from tinybert.types import Batch, Rows
 
@@ -144,22 +143,10 @@ def _network(source: str | Path, classes: tuple[str, ...] | None, seed: int = 0)
 def _adopted(
     student: PreTrainedModel, origin: PreTrainedModel | None, job: Purpose, settings: StudentSettings, run: Run
 ) -> _Born:
-    """A checkpoint as it is, if it can learn from this teacher."""
-    refuse_other_vocabulary(settings.path, job.tokenizer)
+    """A checkpoint as it is, of which `shapes` knows that it can learn from this teacher."""
     if origin is None:
         return _Born(student)
-    refuse_deeper(shape_of(student.config), shape_of(origin.config))
     return _Born(student, _fitted(student.to(run.device), origin, job, settings, run))
-
-
-def refuse_other_vocabulary(student: str, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Refuse a checkpoint that reads other pieces than its teacher.
-
-    Raises:
-        UserError: If it does.
-    """
-    if load_tokenizer(student).get_vocab() != tokenizer.get_vocab():
-        raise UserError(f"student: the vocabulary of {student} is not the teacher's; a student shares it")
 
 
 def _fitted(

@@ -35,9 +35,8 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
     Raises:
         UserError: If the data cannot be used.
     """
-    vocabulary, longest = vocabulary_of(settings), settings.data.max_length
-    if longest > (room := longest_input(load_config(vocabulary))):
-        raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
+    refuse_longer(settings)
+    rejected_to = run.folder / REJECTED if run.is_main else None  # all processes read the same rows
     splits = load(
         data["train"],
         data["dev"],
@@ -46,16 +45,27 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
         kind=settings.kind,
         head_classes=teacher_classes(settings, needs_teacher=needs_teacher),
         rng=lambda name: run.rng("data", name),
-        rejected_to=run.folder / REJECTED,
+        rejected_to=rejected_to,
         source=data["source"],
     )
-    unlabeled = read_unlabeled(data["unlabeled"], settings.data, splits.task, run.folder / REJECTED)
+    unlabeled = read_unlabeled(data["unlabeled"], settings.data, splits.task, rejected_to)
     for note in (*splits.notes, *(unlabeled.notes if unlabeled else ())):
         run.log.say(f"data: {note}")
-    tokenizer = load_tokenizer(vocabulary)
+    tokenizer, longest = load_tokenizer(vocabulary_of(settings)), settings.data.max_length
     train, dev = (encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
     test = None if splits.test is None else encoded(splits.test, tokenizer, longest, run)
     return Job(splits, train, dev, test, tokenizer, longest, unlabeled, splits.source)
+
+
+def refuse_longer(settings: Any) -> None:
+    """Refuse rows that are longer than what the network reads, before any is encoded.
+
+    Raises:
+        UserError: If `data.max_length` is.
+    """
+    vocabulary, longest = vocabulary_of(settings), settings.data.max_length
+    if longest > (room := longest_input(load_config(vocabulary))):
+        raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
 
 
 def read_unlabeled(source: Any, settings: DataSettings, task: Task, rejected_to: Path | None) -> Examples | None:

@@ -9,7 +9,6 @@ from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.source import folder_of, weight_names
 from tinybert.models.student import is_shape, parse_shape, refuse_deeper
-from tinybert.stages.birth import refuse_other_vocabulary
 
 
 def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
@@ -33,7 +32,7 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
         if student.heads != teacher.heads and settings.heads_learn:
             raise UserError(f"student.heads: {student.heads} heads cannot learn from the teacher's {teacher.heads}")
         if not is_shape(path):
-            refuse_other_vocabulary(path, load_tokenizer(origin))
+            _refuse_other_vocabulary(path, origin)
     return teacher, student
 
 
@@ -41,6 +40,12 @@ def _stored(path: str) -> Shape:
     """The sizes of a checkpoint whose weights are there."""
     weight_names(folder_of(path))
     return shape_of(load_config(path))
+
+
+def _refuse_other_vocabulary(student: str, teacher: str) -> None:
+    """Both read the same ids: a student knows pieces by the numbers that its teacher gives them."""
+    if load_tokenizer(student).get_vocab() != load_tokenizer(teacher).get_vocab():
+        raise UserError(f"student: the vocabulary of {student} is not the teacher's; a student shares it")
 
 
 def refuse_other_heads(settings: Any, classes: Sequence[str], *, needs_teacher: bool) -> None:

@@ -17,7 +17,7 @@ from tinybert.log import PLAIN_LINE_EVERY
 from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
-from tinybert.run import Run
+from tinybert.run import HELD_OUT_SEED, Run, stream
 
 BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
 
@@ -65,7 +65,7 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
         source: See `texts_of`.
         dev: Text to hold out instead of a part of the corpus; None = a part.
         settings: Of the recipe: `teacher.path`, `student.path`, `data` and the group `general`.
-        run: Its folder keeps the blocks; its streams draw those held out.
+        run: Its folder keeps the blocks; those held out are the same whatever its seed.
         name: What messages call the corpus.
 
     Raises:
@@ -78,11 +78,12 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
         others = _packed(dev, tokenizer, settings, run, "dev")
         if others.digest == blocks.digest:
             raise UserError("dev: is the text that is learnt from; give another, or none")
-        held_out, _ = others.split(min(general.held_out, len(others)), run.rng("general", "dev"))
+        held_out, _ = others.split(min(general.held_out, len(others)), stream(HELD_OUT_SEED, "general", "dev"))
         return PlainText(blocks, held_out, tokenizer, name)
     if len(blocks) < 2:
         raise UserError(f"{name}: the text fills one block of {general.block_length} pieces; give more")
-    held_out, train = blocks.split(general.set_aside(len(blocks)), run.rng("general", "held out"))
+    aside = general.set_aside(len(blocks))
+    held_out, train = blocks.split(aside, stream(HELD_OUT_SEED, "general", "held out"))
     return PlainText(train, held_out, tokenizer, name)
 
 
