@@ -3,7 +3,8 @@
     python benchmarks/ranks.py --teacher T --train corpus.txt --student 4x312
 
 Both are the same command on the same global batches; the second runs under torchrun. Reading, packing and birth are not
-counted, nor are judgements on held-out text.
+counted, nor are judgements on held-out text. What the machine can give at most is shown by commands that run at once
+and know nothing of each other: cores share memory and clock.
 """
 
 import argparse
@@ -12,15 +13,19 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
 def main() -> None:
     options = parsed()
-    speeds = [speed(options, ranks) for ranks in (1, options.ranks)]
-    for ranks, found in zip((1, options.ranks), speeds, strict=True):
-        print(f"{ranks} x 1 thread: {found:6.2f} blocks/s, {found * options.length:8.0f} tokens/s")
-    print(f"{speeds[1] / speeds[0]:.2f} x")
+    many = options.ranks
+    one = speed(options, 1)
+    with ThreadPoolExecutor(many) as commands:
+        apart = sum(commands.map(lambda _: speed(options, 1), range(many)))
+    together = speed(options, many)
+    for name, found in (("1 process", one), (f"{many} apart", apart), (f"{many} together", together)):
+        print(f"{name:12} {found:6.2f} blocks/s, {found * options.length:8.0f} tokens/s, {found / one:.2f} x")
 
 
 def speed(options: argparse.Namespace, ranks: int) -> float:
