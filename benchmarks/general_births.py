@@ -3,7 +3,7 @@
     python benchmarks/general_births.py --teacher T --train corpus.txt --student 4x384 --output DIR
 
 Leaves DIR/<birth>/<tokens>/, plain transformers folders, and prints the loss of each. The learning rate is constant
-after the warm-up, so that every point is on the same curve. A folder that was used is refused.
+from the first update on, so that every point is on the same curve. A folder that was used is refused.
 """
 
 import argparse

@@ -223,7 +223,9 @@ def test__seeds_are_runs_of_their_own_and_a_summary(workshop):
     summary = workshop.distill(output=folder, seeds=2, also=("student.birth=random",))
     weights = {(folder / name / "student" / "model.safetensors").read_bytes() for name in ("seed-1", "seed-2")}
     assert len(weights) == 2
-    assert {path.name for path in folder.iterdir()} == {"seed-1", "seed-2", "metrics.json", "report.html", ".lock"}
+    left = {"seed-1", "seed-2", "metrics.json", "report.html", "stages", ".lock"}
+    assert {path.name for path in folder.iterdir()} == left
+    assert [path.name for path in (folder / "stages").iterdir()] == ["data"]  # the encoded rows of all
     assert summary == read(folder / "metrics.json")
     assert summary["seeds"] == [1, 2]
     accuracy = summary["student"]["test"]["accuracy"]

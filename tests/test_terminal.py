@@ -27,6 +27,17 @@ def ending(error: BaseException, output: str = ".") -> int:
     return guarded(lambda: Failing("distill", {"error": error, "output": output}))
 
 
+def test__of_several_processes_the_first_shows_results_and_the_others_say_who_they_are(monkeypatch, capsys):
+    monkeypatch.setattr(Call, "_call", lambda call: {"rows": 3})
+    assert guarded(lambda: Call("overlap", {}, as_json=True)) == 0
+    assert capsys.readouterr().out == '{"rows": 3}\n'
+    monkeypatch.setenv("RANK", "1")
+    assert guarded(lambda: Call("overlap", {}, as_json=True)) == 0
+    assert ending(UserError("a.tsv:3: empty label, fill it in")) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "tinybert: process 1: a.tsv:3: empty label, fill it in\n")
+
+
 @pytest.mark.parametrize(
     ("error", "code", "lines"),
     [

@@ -131,6 +131,14 @@ def sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def sha256_file(path: Path) -> str:
     """Hash of a file's content."""
     with path.open("rb") as stream:

@@ -74,16 +74,9 @@ def forget_stages(folder: Path, first: str | None, shown: Mapping[str, str]) -> 
     start = 0 if first is None else names.index(first) if first in names else len(names)
     for path, name in reversed(list(zip(stages[start:], names[start:], strict=True))):
         if name in shown:
-            _remove(folder / shown[name])
+            files.remove(folder / shown[name])
         Log(folder / "metrics.jsonl").forget(name)
         shutil.rmtree(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _stages(folder: Path) -> list[Path]:

@@ -29,7 +29,7 @@ from tinybert.models.student import is_shape
 from tinybert.recipes import RECIPES, Recipe
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
-from tinybert.run import Run
+from tinybert.run import DataFolder, Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
 from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import groups_of
@@ -134,11 +134,15 @@ def launch(asked: Order, *, restart: bool = False, restart_from: str | None = No
     if restart_from is not None:
         refuse_unknown_stage([one.folder for one in orders], restart_from)
     again = _Again(restart or restart_from is not None, restart_from)
-    work = _Work(again, asked.folder / "cache", device, processes)
+    data = DataFolder(asked.folder / "stages" / "data")
+    work = _Work(again, asked.folder / "cache", data, device, processes)
     with lost_processes_as_resource_error(), work.owning(asked.folder):
         metrics = [_one_run(one, work) if one is asked else _one_of_several(one, work) for one in orders]
         if processes.rank == 0:
             shutil.rmtree(work.cache, ignore_errors=True)
+            data.forget_others()
+            if asked.settings.run.keep == "student":
+                files.remove(asked.folder / "stages")
             if seeds is not None:
                 return _summary(asked.folder, [one.folder for one in orders])
     return metrics[0]
@@ -158,6 +162,7 @@ class _Work:
 
     again: _Again
     cache: Path
+    data: DataFolder
     device: torch.device
     processes: Processes
 
@@ -187,6 +192,7 @@ def _one_run(asked: Order, work: _Work) -> dict[str, Any]:
         shapes(asked.settings, needs_teacher=asked.what.needs_teacher)  # reading a corpus may take an hour
         job = _read(asked, run)
         if not work.again.wanted and (found := kept_result(run, job)) is not None:
+            run.wait()  # until all have compared
             return found
         if (groups := groups_of(asked.settings)) is not None:
             refuse_impossible(groups, job.task, asked.settings.mlm, asked.settings.vectors)
@@ -232,9 +238,10 @@ def _begin(asked: Order, work: _Work) -> Run:
     board = asked.folder / "tensorboard" if settings.run.tensorboard else None
     log = Log(asked.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
     config = {key: value for key, value in keyed("", _portable(asked)).items() if not key.startswith("run.")}
-    place = (work.device, log, config, work.cache, processes.rank, processes.world)
+    place = (work.device, log, config, work.cache, work.data, processes.rank, processes.world)
     run = Run(asked.folder, settings.seed, settings.run, *place)
-    log.say(f"{asked.recipe}, preset {asked.preset}, seed {settings.seed}, on {work.device}, in {asked.folder}")
+    where = f"{work.device}, {processes.world} processes" if processes.world > 1 else str(work.device)
+    log.say(f"{asked.recipe}, preset {asked.preset}, seed {settings.seed}, on {where}, in {asked.folder}")
     if run.is_main:
         files.write_json(asked.folder / "environment.json", description(work.device, processes))
         if not (asked.folder / CONFIG).exists():

@@ -33,12 +33,19 @@ class Processes:
 
 
 def join_processes(device: torch.device) -> Processes:
-    """Meet the other processes of `accelerate launch` or `torchrun`; alone where there are none."""
+    """Meet the other processes of `accelerate launch` or `torchrun`; alone where there are none.
+
+    Raises:
+        UserError: If the environment speaks of others without saying where they are.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Processes()
     from accelerate import PartialState
 
-    state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
+    try:
+        state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
+    except ValueError as error:
+        raise UserError("WORLD_SIZE is set, but not by torchrun or accelerate launch; unset it") from error
     return Processes(state.process_index, state.num_processes)
 
 
@@ -50,7 +57,7 @@ def lost_processes_as_resource_error() -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error, torch.distributed.DistError) or any(said in str(error) for said in _LOST_SAID):
             raise ResourceError(
-                "another process of this run has ended, and says why; the same command again continues"
+                "another process of this run has ended, and says why; once that is mended, the same command continues"
             ) from error
         raise
 

@@ -229,8 +229,8 @@ def _room(asked: Order, teacher: Shape | None, student: Shape | None, result: Ma
     folder = next(path for path in (asked.folder, *asked.folder.absolute().parents) if path.exists())
     needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free
     memory = psutil.virtual_memory().available
-    left = result["runs"] * (BYTES_LEFT_PER_WEIGHT * weights + _bytes_learnt_from(asked, result))
-    disk = 3 * needed + left  # two checkpoints and the one being written
+    left = result["runs"] * (BYTES_LEFT_PER_WEIGHT * weights + _bytes_of_copies(result))
+    disk = 3 * needed + left + _bytes_of_text(asked, result)  # two checkpoints and the one being written
     problems = []
     if free < disk:
         problems.append(f"--output {asked.folder}: {disk / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
@@ -241,11 +241,14 @@ def _room(asked: Order, teacher: Shape | None, student: Shape | None, result: Ma
     return {"disk_mb": round(disk / 1e6), "memory_mb": round(2 * needed / 1e6)}
 
 
-def _bytes_learnt_from(asked: Order, result: Mapping[str, Any]) -> int:
-    """Of a packed corpus and of augmented rows, where there are any."""
-    corpus = result["text"]["blocks"] * asked.settings.general.block_length if "text" in result else 0
-    copies = result["augmentation"]["pieces_at_most"] if "augmentation" in result else 0
-    return corpus * BYTES_PER_PIECE + copies * BYTES_PER_PIECE_OF_A_COPY
+def _bytes_of_copies(result: Mapping[str, Any]) -> int:
+    """Of augmented rows, which each run makes for itself."""
+    return result["augmentation"]["pieces_at_most"] * BYTES_PER_PIECE_OF_A_COPY if "augmentation" in result else 0
+
+
+def _bytes_of_text(asked: Order, result: Mapping[str, Any]) -> int:
+    """Of a packed corpus, which all runs share."""
+    return result["text"]["blocks"] * asked.settings.general.block_length * BYTES_PER_PIECE if "text" in result else 0
 
 
 def _sizes(shape: Shape | None) -> dict[str, int] | None:

@@ -72,6 +72,25 @@ class RunSettings:
 
 
 @dataclass
+class DataFolder:
+    """Encoded rows and packed text, named by what they were made from; the seeds of one command share them."""
+
+    folder: Path
+    _used: set[str] = field(default_factory=set)
+
+    def place(self, name: str) -> Path:
+        """Where data of this name are or will be."""
+        self._used.add(name)
+        return self.folder / name
+
+    def forget_others(self) -> None:
+        """Remove what was made from data or settings that this command does not have."""
+        for path in self.folder.glob("*"):
+            if path.name not in self._used:
+                files.remove(path)
+
+
+@dataclass
 class Run:
     """One run: its place on the disk, its machine and its randomness.
 
@@ -83,6 +102,7 @@ class Run:
         log: What it says.
         config: All resolved settings by dotted name; names the culprit when a stage no longer matches.
         cache: Folder for teacher outputs; the seeds of one command share it.
+        data: Where data are kept once they are encoded; None = with the stages.
         rank: Which of `world` processes this is.
         world: Number of processes.
         by_stage: Whether the command can redo a run from a stage on.
@@ -95,6 +115,7 @@ class Run:
     log: Log
     config: Mapping[str, Any] = field(default_factory=dict)
     cache: Path | None = None
+    data: DataFolder | None = None
     rank: int = 0
     world: int = 1
     by_stage: bool = True
@@ -102,6 +123,11 @@ class Run:
     _deferring: bool = False
     _parent: str = ""
     _stages: int = 0
+
+    def stored(self, name: str) -> Path:
+        """The place of encoded data, by what they were made from."""
+        self.data = self.data or DataFolder(self.folder / "stages" / "data")
+        return self.data.place(name)
 
     @property
     def is_main(self) -> bool:

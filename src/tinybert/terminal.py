@@ -46,6 +46,8 @@ class Call:
         console = Console(file=sys.stdout, width=width, markup=False, highlight=False)
         with redirect_stdout(sys.stderr):  # libraries print; results must stay alone
             result = self._call()
+            if _rank() > 0:  # of the processes of `torchrun`, the first one answers for all
+                return
             if isinstance(result, Iterator):
                 rows(result, console)
             else:
@@ -117,9 +119,15 @@ def _explain(error: BaseException, folder: Path) -> int:
 
 
 def _say(code: int, *problems: str) -> int:
+    who = f"tinybert: process {rank}:" if (rank := _rank()) else "tinybert:"
     for problem in problems:
-        print("tinybert:", " ".join(problem.split("\n")), file=sys.stderr)  # a row's text may hold a line break
+        print(who, " ".join(problem.split("\n")), file=sys.stderr)  # a row's text may hold a line break
     return code
+
+
+def _rank() -> int:
+    """Which of the processes of a launcher this is; 0 = the first, or the only one."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def _usage(error: Any) -> str:

@@ -307,6 +307,39 @@ def test__a_masked_lm_learns_its_head_along(workshop):
     assert metrics["teacher"]["parameters"] == AutoModelForMaskedLM.from_pretrained(teacher).num_parameters()
 
 
+def changed(folder: Path, **settings: int) -> Path:
+    """A checkpoint whose `config.json` says something else."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(read(path) | settings))
+    return folder
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize("dry_run", [True, False])
+def test__a_student_that_reads_less_or_has_another_table_is_refused_before_the_text_is_read(workshop, dry_run):
+    teacher, whole = workshop.masked_lm("teacher"), "general.masked_lm=true"
+    short = changed(workshop.masked_lm("short"), max_position_embeddings=12)
+    with pytest.raises(UserError, match=r"^general\.block_length: 16 pieces, but .*short reads at most 12$"):
+        workshop.distill("general", student=short, dry_run=dry_run)
+    spare = changed(workshop.masked_lm("spare"), vocab_size=(table := read(teacher / "config.json")["vocab_size"]) + 8)
+    with pytest.raises(UserError, match=f"the student's table has {table + 8} pieces, the teacher's {table}; leave"):
+        workshop.distill("general", student=spare, dry_run=dry_run, also=(whole,))
+    assert not workshop.path("run").joinpath("stages").exists()
+
+
+def test__seeds_share_one_packed_text_and_what_is_of_no_use_any_more_goes(workshop):
+    folder, packed = workshop.path("run"), []
+    for settings in ((), ("general.block_length=24",)):
+        workshop.distill("general", seeds=2, also=(*SHORT, *settings), restart=bool(settings))
+        packed += [path.name for path in (folder / "stages" / "data").iterdir()]
+        assert not [path for path in folder.glob("seed-*/stages/data/*") if path.is_dir()]
+    assert len(packed) == len(set(packed)) == 2
+    for _ in range(2):
+        summary = workshop.distill("general", seeds=2, also=(*SHORT, *settings, "run.keep=student"))
+        assert summary["seeds"] == [1, 2]
+        assert not (folder / "stages").exists()
+
+
 @pytest.mark.usefixtures("untrained")
 def test__a_masked_lm_needs_a_teacher_with_such_a_head(workshop, capsys):
     places = [f"--teacher={workshop.model()}", f"--train={workshop.corpus()}", f"--output={workshop.path('run')}"]
@@ -384,6 +417,12 @@ def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
     names = [path.name.split("-", 1)[1] for path in folders]
     assert names == ["teacher", "birth", "general", "projections", "intermediate", "prediction"]
     assert updates(workshop.path("with")) == 5
+    metrics = read(workshop.path("with") / "metrics.json")
+    assert metrics["general"]["updates"] == 5
+    assert 600 <= metrics["general"]["tokens"] == 16 * metrics["general"]["blocks"] <= 5 * 8 * 16
+    assert metrics["general"]["held_out_loss"] > 0
+    assert metrics["data"]["digests"]["unlabeled"] in (workshop.path("with") / "README.md").read_text()
+    assert "general" not in read(workshop.path("without") / "metrics.json")
     births = [
         load_file(stage(workshop.path(run), "birth") / "result" / "model" / "model.safetensors")
         for run in ("with", "without")

@@ -94,8 +94,9 @@ def _opened(path: Path, opened: ExitStack) -> tuple[_Bytes, int | None]:
     """The stream, which `opened` will close, and the size of the file if it is packed."""
     raw = opened.enter_context(path.open("rb"))
     if path.suffix.lower() == ".gz":
-        unzipped = opened.enter_context(gzip.GzipFile(fileobj=raw))
-        return unzipped, path.stat().st_size
+        if (size := path.stat().st_size) == 0:
+            raise EOFError("it has no bytes")
+        return opened.enter_context(gzip.GzipFile(fileobj=raw)), size
     if path.suffix.lower() == ".zip":
         archive = opened.enter_context(zipfile.ZipFile(raw))
         return opened.enter_context(archive.open(_only_member(path, archive))), path.stat().st_size

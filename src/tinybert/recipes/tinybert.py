@@ -47,8 +47,9 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     newborn = born(job, model, config.student, run)
 
     # Section 3.2, general distillation, by the teacher as its checkpoint is: not fine-tuned, if that has no head.
+    report = None
     if job.plain_text is not None:
-        learn_in_general(newborn, untaught(config, run), job.plain_text, config, run)
+        report = learn_in_general(newborn, untaught(config, run), job.plain_text, config, run)
         newborn = reacquainted(newborn, model, job, config.student, run)
 
     student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
@@ -62,4 +63,4 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.
     soft = ScoreMSE() if job.task.kind == "regression" else SoftCrossEntropy(config.prediction.temperature)
     lessons.teach("prediction", soft, config.prediction, judge_on(student, job.dev, job.task, run))
-    return Outcome(student, model)
+    return Outcome(student, model, report)

@@ -19,6 +19,7 @@ from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.answers import answers, gold, verdicts
 from tinybert.stages.augment import FOLDER, QUALITY
+from tinybert.stages.general.lesson import figures_of
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.journal import SELECTION
 from tinybert.stages.systems import System, all_rows, final_rows, onnx_system, torch_system
@@ -57,7 +58,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     exported = export_onnx(model, job.tokenizer, run.folder / "export", rows=_sample(job))
     run.log.say("evaluate: quality and latency of all systems")
     systems = _systems(job, outcome, about, run)
-    metrics = _metrics(job, systems, exported, about, run)
+    metrics = _metrics(job, outcome, systems, exported, about, run)
     files.write_json(run.folder / "metrics.json", metrics)
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
     task = {"kind": job.task.kind, "classes": job.task.classes, "paired": job.task.paired}
@@ -109,7 +110,9 @@ def _systems(job: Job, outcome: Outcome, about: About, run: Run) -> Systems:
     return systems
 
 
-def _metrics(job: Job, systems: Systems, exported: ExportReport, about: About, run: Run) -> dict[str, Any]:
+def _metrics(
+    job: Job, outcome: Outcome, systems: Systems, exported: ExportReport, about: About, run: Run
+) -> dict[str, Any]:
     figures: dict[str, Any] = {"recipe": about.recipe, "preset": about.preset, "seed": run.seed}
     figures["classes"] = list(job.task.classes)
     figures |= {name: system.entry(job) for name, system in systems.items()}
@@ -120,6 +123,8 @@ def _metrics(job: Job, systems: Systems, exported: ExportReport, about: About, r
     agreement = {"parity_difference": exported.parity_difference, "int8_agreement": exported.int8_agreement}
     figures["export"] = agreement | {"int8_difference": exported.int8_difference, "int8_rows": exported.int8_rows}
     figures["data"] = _data(job)
+    if job.plain_text is not None and outcome.report is not None:
+        figures["general"] = figures_of(outcome.report, job.plain_text)
     for name, file in {"augmentation": QUALITY, "selection": SELECTION}.items():
         if (noted := run.folder / FOLDER / file).exists():
             figures[name] = files.read_json(noted)
@@ -135,7 +140,8 @@ def _data(job: Job) -> dict[str, Any]:
         "truncated": {name: part.truncated for name, part in rows.items()},
         "overlap": job.splits.overlap,
         "digests": {name: part.digest for name, part in rows.items()}
-        | {name: part.digest() for name, part in source.items()},
+        | {name: part.digest() for name, part in source.items()}
+        | ({} if job.plain_text is None else job.plain_text.contents()),
     }
 
 

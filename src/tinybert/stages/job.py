@@ -1,5 +1,6 @@
 """What a recipe is given to work on, and what it gives back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -69,7 +70,7 @@ class Job:
 class Read(Protocol):
     """What a run has read: a `Job`, or plain text."""
 
-    def contents(self) -> dict[str, str | None]:
+    def contents(self) -> Mapping[str, str | None]:
         """Digests of everything that was read."""
 
 
@@ -80,7 +81,7 @@ class Outcome:
     Attributes:
         student: The network that learnt.
         teacher: What it learnt from; None for plain fine-tuning.
-        report: How the only stage went, of a recipe without a task: nothing else says how good the student is.
+        report: How the stage on plain text went; None where there was none.
     """
 
     student: Student

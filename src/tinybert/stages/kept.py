@@ -1,6 +1,5 @@
 """`run.keep: student`: a finished run that kept only what is shipped, and the same command again after it."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ def keep_only_the_student(run: Run, job: Read) -> None:
     """Remove what only a resume needs, and note what the result was made from."""
     files.write_sealed(run.folder / KEPT, _made_from(run, job))
     for name in ("stages", "teacher", "augmented"):
-        shutil.rmtree(run.folder / name, ignore_errors=True)
+        files.remove(run.folder / name)
 
 
 def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
@@ -32,7 +31,6 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
     if changed := sorted(key for key in {**before, **now} if before.get(key) != now.get(key)):
         way = f"tinybert evaluate {run.folder} --data ... measures other rows, " if changed == ["test"] else ""
         raise UserError(f"{', '.join(changed)}: changed since {run.folder} was finished; {way}--restart begins anew")
-    shutil.rmtree(run.folder / "stages", ignore_errors=True)  # what was read again to compare
     run.log.say("found finished, nothing to do")
     return dict(files.read_json(run.folder / "metrics.json"))
 
@@ -41,7 +39,7 @@ def _made_from(run: Run, job: Read) -> dict[str, Any]:
     """Settings, and the contents of what they name: where that lies may change."""
     left_out = ("train", "dev", "test", "source", "unlabeled", "output", "device", *_FILES)
     settings = {key: value for key, value in run.config.items() if key not in left_out}
-    return settings | {key: _content(run.config.get(key), run.folder) for key in _FILES} | job.contents()
+    return {**settings, **{key: _content(run.config.get(key), run.folder) for key in _FILES}, **job.contents()}
 
 
 def _content(name: str | None, folder: Path) -> str | None:

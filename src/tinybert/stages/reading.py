@@ -72,8 +72,7 @@ def read_unlabeled(source: Any, settings: DataSettings, task: Task, rejected_to:
     """Texts without labels, read after the others; None where none are given."""
     if source is None:
         return None
-    aside: dict[str, Any] = {"rejected_to": rejected_to, "added": True}
-    return load_one(source, settings, task=task, labels="none", name="unlabeled", **aside)
+    return load_one(source, settings, task=task, labels="none", name="unlabeled", rejected_to=rejected_to, added=True)
 
 
 def teacher_classes(settings: Any, *, needs_teacher: bool) -> tuple[str, ...] | None:
@@ -94,7 +93,7 @@ def encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: 
     """Encoded rows, found by content or made."""
     vocabulary = files.sha256_json(tokenizer.get_vocab())
     key = files.sha256_json([examples.digest(), vocabulary, max_length])[:24]
-    target = run.folder / "stages" / "data" / f"{key}.arrow"
+    target = run.stored(f"{key}.arrow")
     if not target.exists() and run.is_main:
         started = time.monotonic()
         rows = encode(examples, tokenizer, max_length, target)

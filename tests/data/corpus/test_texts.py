@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinybert.data.corpus import texts
-from tinybert.data.corpus.texts import LONGEST, cut, digest_of, files_of, size_of, texts_of
+from tinybert.data.corpus.texts import LONGEST, cut, digest_of, files_of, is_stream, size_of, texts_of
 from tinybert.errors import UserError
 
 LINES = ["The first.", "  a second, très long", "third"]
@@ -60,10 +60,35 @@ def test_texts_of__tables_give_a_column(tmp_path: Path) -> None:
     sources = (jsonl, packed, parquet(tmp_path / "a.parquet", LINES, "body"), rows, frame, table)
     for source in sources:
         assert list(texts_of(source, "body")) == [text.rstrip() for text in LINES]
-        with pytest.raises(UserError, match=r"no column 'text'; there are: id, body; say which one with data.text="):
+        with pytest.raises(UserError, match=r"no column 'text'; there are: id, body; name .* or say data.text=NAME"):
             list(texts_of(source))
     streamed = table.to_iterable_dataset()
     assert list(texts_of(streamed, "body")) == [text.rstrip() for text in LINES]
+
+
+def test_texts_of__what_is_no_text_is_refused_by_its_type() -> None:
+    for source in (iter(LINES), pandas.Series(LINES), 5):
+        with pytest.raises(UserError, match=r"^train: a path, a list of texts or of dictionaries, .* is wanted, not "):
+            list(texts_of(source))
+
+
+def test_texts_of__an_empty_file_is_an_empty_text_unless_it_was_packed(tmp_path: Path) -> None:
+    for name in ("a.txt", "a.jsonl"):
+        assert list(texts_of(write(tmp_path / name, ""))) == []
+    with pytest.raises(UserError, match=r"a\.txt\.gz: is damaged \(it has no bytes\); download it again$"):
+        list(texts_of(write(tmp_path / "a.txt.gz", "")))
+
+
+def test_digest_of__of_a_stream_no_more_is_read_than_is_wanted() -> None:
+    def rows() -> Iterator[dict[str, str]]:
+        yield from ({"text": text} for text in ("one", "two"))
+        raise AssertionError("read on")
+
+    stream = datasets.IterableDataset.from_generator(rows)
+    assert is_stream(stream)
+    assert not is_stream(datasets.Dataset.from_dict({"text": LINES}))
+    assert digest_of(stream, limit_bytes=4) == digest_of(["one", "two"])
+    assert digest_of(stream, limit_bytes=3) == digest_of(["one"]) != digest_of(["one", "two"])
 
 
 def test_texts_of__a_list_of_texts() -> None:

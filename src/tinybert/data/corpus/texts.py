@@ -12,17 +12,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tinybert.data.columns import require
 from tinybert.data.dialect import NUL, decoded, not_utf8, without_mark
 from tinybert.data.hub import PREFIX, default_split, in_one_line, load_hub
 from tinybert.data.mappings import open_json_lines, open_list
 from tinybert.data.opened import Opened, readable
 from tinybert.data.packed import opened_text
-from tinybert.data.problems import Bad
+from tinybert.data.problems import Bad, listed
 from tinybert.data.rows import is_missing, text_problem
-from tinybert.data.settings import DataSettings
-from tinybert.data.sources import Source, open_source
-from tinybert.data.tables import open_parquet, refuse_splits
+from tinybert.data.sources import Source
+from tinybert.data.tables import open_frame, open_parquet, refuse_splits
 from tinybert.errors import UserError
 from tinybert.files import sha256_file
 
@@ -65,12 +63,27 @@ def texts_of(source: Source, column: str | None = None, name: str = "train") -> 
             yield from _of_file(path, column)
 
 
-def digest_of(source: Source, column: str | None = None, name: str = "train") -> str:
-    """Hash of the contents of a source, file by file or text by text; of the hub's data sets: of their names."""
-    digest = hashlib.sha256()
+def is_stream(source: Source) -> bool:
+    """Whether an object in memory is a `datasets` table that comes from elsewhere while it is read."""
+    return hasattr(source, "column_names") and not hasattr(source, "__len__")
+
+
+def digest_of(source: Source, column: str | None = None, name: str = "train", limit_bytes: int | None = None) -> str:
+    """Hash of the contents of a source, file by file or text by text; of the hub's data sets: of their names.
+
+    Args:
+        source: See `texts_of`.
+        column: See there.
+        name: See there.
+        limit_bytes: Of an object in memory so much text is looked at; None = all.
+    """
+    digest, size = hashlib.sha256(), 0
     if not isinstance(source, str | Path):
         for text in texts_of(source, column, name):
             digest.update(hashlib.sha256(text.encode()).digest())
+            size += len(text.encode())
+            if limit_bytes is not None and size >= limit_bytes:
+                break
     elif str(source).startswith(PREFIX):
         digest.update(f"{source} {default_split(name)}".encode())
     else:
@@ -140,7 +153,8 @@ def _of_file(path: Path, column: str) -> Iterator[str]:
     with opened_text(path, endless=True) as unpacked:
         if form == ".jsonl":
             lines = decoded(unpacked.whole_lines(_LONGEST_ROW), str(path))
-            yield from _of_rows(open_json_lines(str(path), lines), column)
+            if (first := next(lines, None)) is not None:  # an empty file is an empty text, as the others are
+                yield from _of_rows(open_json_lines(str(path), chain([first], lines)), column)
         else:
             yield from _of_lines(_decoded(unpacked.parts(_PART), str(path)))
 
@@ -177,7 +191,11 @@ def _stripped(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _of_rows(opened: Opened, column: str) -> Iterator[str]:
-    require(opened.known, "text", column)
+    if column not in opened.known.names:
+        raise UserError(
+            f"{opened.known.where}: no column '{column}'; there are: {listed(opened.known.names)}; name the column of "
+            "the text so, or say data.text=NAME to the recipe general"
+        )
     for line, cells in opened.records([column]):
         if isinstance(cells, Bad):
             raise UserError(f"{opened.known.name}:{line}: {cells.reason}")
@@ -195,7 +213,10 @@ def _opened_object(source: Any, column: str, name: str) -> Opened:
         return open_list(name, _rows_of(source, column))
     if isinstance(source, Sequence) and not isinstance(source, bytes):
         return open_list(name, ({column: row} if isinstance(row, str) else row for row in source))
-    return open_source(source, DataSettings(), name)
+    if hasattr(source, "iloc") and hasattr(source, "columns"):
+        return open_frame(name, source)
+    forms = "a path, a list of texts or of dictionaries, a pandas.DataFrame or a datasets.Dataset"
+    raise UserError(f"{name}: {forms} is wanted, not {type(source).__name__}")
 
 
 def _rows_of(dataset: Any, column: str) -> Any:

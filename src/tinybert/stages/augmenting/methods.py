@@ -69,7 +69,7 @@ def _adapted(kit: Kit, run: Run) -> str:
     settings = kit.groups.masked_lm
     texts = kit.originals
     if kit.unlabeled is not None:  # single texts: pairs and single ones cannot be encoded together
-        target = run.folder / "stages" / "data" / f"domain-{run.rank}.arrow"
+        target = run.stored(f"domain-{run.rank}.arrow")
         target.parent.mkdir(parents=True, exist_ok=True)
         texts = written(_sides(chain(kit.originals, kit.unlabeled)), target).examples
     return str(masked_lm.adapted(kit.needed_mlm, texts, settings, run))

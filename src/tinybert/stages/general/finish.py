@@ -10,6 +10,7 @@ from tinybert.models.hf import longest_input
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.finish import About, found_finished, seal_finished, write_cards
+from tinybert.stages.general.lesson import figures_of
 from tinybert.stages.general.reading import PlainText
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import Outcome
@@ -41,7 +42,7 @@ def _metrics(
 ) -> dict[str, Any]:
     report, blocks = outcome.report, {"train": text.train, "held_out": text.held_out}
     assert report is not None
-    assert report.best is not None
+    general = figures_of(report, text)
     assert outcome.teacher is not None
     assert about.teacher is not None
     teacher = outcome.teacher if settings.masked_lm else outcome.teacher.base_model
@@ -51,15 +52,9 @@ def _metrics(
         "seed": run.seed,
         "classes": [],
         "teacher": torch_cost(teacher, about.teacher),
-        "student": {**torch_cost(student, run.folder / "student"), "held_out": {"loss": -report.best}},
+        "student": {**torch_cost(student, run.folder / "student"), "held_out": {"loss": general.pop("held_out_loss")}},
         "flops": {"teacher": flops_of(teacher, 0), "student": flops_of(student, 0)},
-        "general": {
-            "updates": report.steps,
-            "blocks": report.examples,
-            "tokens": report.examples * settings.block_length,
-            "seconds": report.seconds,
-            "best_update": report.best_step,
-        },
+        "general": general,
         "data": {
             "blocks": {name: len(part) for name, part in blocks.items()},
             "tokens": {name: part.pieces for name, part in blocks.items()},

@@ -4,13 +4,12 @@ No prediction is learnt: what a task will ask is not known yet.
 """
 
 from contextlib import nullcontext
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
-from tinybert.errors import UserError
 from tinybert.models.hf import without_dropout
 from tinybert.models.loading import load_masked_lm
 from tinybert.models.teacher import Teacher
@@ -90,15 +89,18 @@ def general_objective(
         layers = RelationKL(newborn.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
     if not groups.general.masked_lm:
         return layers
-    _refuse_other_vocabulary(newborn.student.model.config.vocab_size, teacher.config.vocab_size)
     masked_lm = MaskedSoftCrossEntropy(piece_hider(tokenizer, Hiding()))
     return WeightedSum({"layers": (layers, 1.0), "masked_lm": (masked_lm, 1.0)})
 
 
-def _refuse_other_vocabulary(student: int, teacher: int) -> None:
-    """Networks with the same tokenizer may still have rows to spare in their tables, and then give other logits."""
-    if student != teacher:
-        raise UserError(
-            f"general.masked_lm: the student's table has {student} pieces, the teacher's {teacher}; leave it out, or "
-            "begin with a shape"
-        )
+def figures_of(report: StageReport, text: PlainText) -> dict[str, Any]:
+    """What `metrics.json` says of the stage."""
+    assert report.best is not None
+    return {
+        "updates": report.steps,
+        "blocks": report.examples,
+        "tokens": report.examples * text.train.block_length,
+        "seconds": report.seconds,
+        "best_update": report.best_step,
+        "held_out_loss": -report.best,
+    }

@@ -10,13 +10,14 @@ from transformers import PreTrainedTokenizerFast
 from tinybert import files
 from tinybert.data.corpus.blocks import Blocks
 from tinybert.data.corpus.packing import pack
-from tinybert.data.corpus.texts import digest_of, size_of, texts_of
+from tinybert.data.corpus.texts import digest_of, is_stream, size_of, texts_of
 from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError
 from tinybert.log import PLAIN_LINE_EVERY
 from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.models.student import is_shape
 from tinybert.run import HELD_OUT_SEED, Run, stream
 
 BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
@@ -42,20 +43,22 @@ class PlainText:
         held_out: Blocks that decide which weights are kept.
         tokenizer: Of teacher and student, who share a vocabulary.
         name: What messages call the text.
+        apart: Whether the blocks held out are from a text of their own.
     """
 
     train: Blocks
     held_out: Blocks
     tokenizer: PreTrainedTokenizerFast
     name: str = "train"
+    apart: bool = False
 
     @property
     def classes(self) -> None:
         """Plain text has none."""
 
-    def contents(self) -> dict[str, str | None]:
+    def contents(self) -> dict[str, str]:
         """Digests of everything that was read; a stage that learns from it depends on all."""
-        return {self.name: self.train.digest, "held out": self.held_out.digest}
+        return {self.name: self.train.digest} | ({"dev": self.held_out.digest} if self.apart else {})
 
 
 def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = "train") -> PlainText:
@@ -79,7 +82,7 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
         if others.digest == blocks.digest:
             raise UserError("dev: is the text that is learnt from; give another, or none")
         held_out, _ = others.split(min(general.held_out, len(others)), stream(HELD_OUT_SEED, "general", "dev"))
-        return PlainText(blocks, held_out, tokenizer, name)
+        return PlainText(blocks, held_out, tokenizer, name, apart=True)
     if len(blocks) < 2:
         raise UserError(f"{name}: the text fills one block of {general.block_length} pieces; give more")
     aside = general.set_aside(len(blocks))
@@ -88,24 +91,37 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
 
 
 def refuse_unfit(settings: Any) -> None:
-    """What the teacher does not allow, said before a corpus is packed, which may take an hour.
+    """What the networks do not allow, said before a corpus is packed, which may take an hour.
 
     Raises:
-        UserError: If blocks are too long, or a head is missing.
+        UserError: If blocks are too long, a head is missing, or the heads do not fit each other.
     """
-    teacher, general = settings.teacher.path, settings.general
-    if general.block_length > (room := longest_input(load_config(teacher))):
-        raise UserError(f"general.block_length: {general.block_length} pieces, but {teacher} reads at most {room}")
+    teacher, student, general = settings.teacher.path, settings.student.path, settings.general
+    for path in (teacher,) if is_shape(student) else (teacher, student):
+        if general.block_length > (room := longest_input(load_config(path))):
+            raise UserError(f"general.block_length: {general.block_length} pieces, but {path} reads at most {room}")
     if general.masked_lm and not has_masked_lm_head(teacher):
         raise UserError(f"general.masked_lm: {teacher} has no masked-LM head to learn from; leave it out")
+    if general.masked_lm and not is_shape(student):
+        _refuse_other_table(student, teacher)
+
+
+def _refuse_other_table(student: str, teacher: str) -> None:
+    """Networks with the same tokenizer may still have rows to spare in their tables, and then give other logits."""
+    sizes = [load_config(path).vocab_size for path in (student, teacher)]
+    if sizes[0] != sizes[1]:
+        raise UserError(
+            f"general.masked_lm: the student's table has {sizes[0]} pieces, the teacher's {sizes[1]}; leave it out, or "
+            "begin with a shape"
+        )
 
 
 def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run: Run, name: str) -> Blocks:
     """The blocks of a corpus, found by content or made; all processes of a run make some of them."""
     column, length = corpus_column(settings), settings.general.block_length
     limit = _limit(source, settings.general.tokens)
-    contents = [digest_of(source, column, name), tokenizer.backend_tokenizer.to_str(), column, length, limit]
-    folder = run.folder / "stages" / "data" / files.sha256_json(contents)[:24]
+    contents = [digest_of(source, column, name, limit), tokenizer.backend_tokenizer.to_str(), column, length, limit]
+    folder = run.stored(files.sha256_json(contents)[:24])
     texts, told = texts_of(source, column, name), _telling(size_of(source), run)
     pack(texts, tokenizer, length, folder, rank=run.rank, world=run.world, limit_bytes=limit, advance=told)
     run.wait()
@@ -133,6 +149,6 @@ def _telling(size: int | None, run: Run) -> Callable[[int], None]:
 
 
 def _limit(source: Any, tokens: int | None) -> int | None:
-    """How much of a stream is read; files are read to their end, since what stands first need not be like the rest."""
-    streamed = isinstance(source, str) and source.startswith(PREFIX)
+    """How much of a stream is read; what has an end is read to it: what stands first need not be like the rest."""
+    streamed = source.startswith(PREFIX) if isinstance(source, str) else is_stream(source)
     return tokens * BYTES_PER_PIECE if streamed and tokens is not None else None
