@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def speed(options: argparse.Namespace, ranks: int) -> float:
-    """Blocks a second of a whole run."""
+    """Blocks a second of a whole run, without its first update, in which memory is taken and kernels are made."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "run"
@@ -49,8 +49,9 @@ def speed(options: argparse.Namespace, ranks: int) -> float:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         command += ["--student", options.student, "--device", "cpu"]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-        general = json.loads((output / "metrics.json").read_text())["general"]
-        return general["blocks"] / general["seconds"]
+        lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+        seconds = [line["seconds"] for line in lines if line["stage"] == "general" and "loss" in line]
+        return (len(seconds) - 1) * options.batch / (seconds[-1] - seconds[0])
 
 
 def parsed() -> argparse.Namespace:
