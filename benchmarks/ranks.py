@@ -50,8 +50,8 @@ def speed(options: argparse.Namespace, ranks: int) -> float:
         command += ["--student", options.student, "--device", "cpu"]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
         lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-        seconds = [line["seconds"] for line in lines if line["stage"] == "general" and "loss" in line]
-        return (len(seconds) - 1) * options.batch / (seconds[-1] - seconds[0])
+        first, *_, last = (line for line in lines if line["stage"] == "general" and "loss" in line)
+        return (last["step"] - first["step"]) * options.batch / (last["seconds"] - first["seconds"])
 
 
 def parsed() -> argparse.Namespace:

@@ -33,6 +33,9 @@ def test__of_several_processes_the_first_shows_results_and_the_others_say_who_th
     assert capsys.readouterr().out == '{"rows": 3}\n'
     monkeypatch.setenv("RANK", "1")
     assert guarded(lambda: Call("overlap", {}, as_json=True)) == 0
+    assert capsys.readouterr().out == '{"rows": 3}\n'  # left over in the environment of a single process
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert guarded(lambda: Call("overlap", {}, as_json=True)) == 0
     assert ending(UserError("a.tsv:3: empty label, fill it in")) == 2
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "tinybert: process 1: a.tsv:3: empty label, fill it in\n")

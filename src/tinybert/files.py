@@ -71,9 +71,9 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def seen_from(folder: Path, path: str) -> str:
+def seen_from(folder: Path, path: str | None) -> str | None:
     """A path that exists as it is called from a folder, which may move together with it; else as it was given."""
-    return os.path.relpath(path, folder) if Path(path).exists() else path
+    return os.path.relpath(path, folder) if path is not None and Path(path).exists() else path
 
 
 def write_text(target: Path, text: str) -> None:
@@ -125,16 +125,13 @@ def sweep(folder: Path) -> None:
             if not (aside.parent / old.name).exists():
                 old.rename(aside.parent / old.name)
     for path in sorted(folder.rglob(f"{TEMPORARY}*")):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        remove(path, ignore_errors=True)
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a folder with all that is in it, if it is there."""
+def remove(path: Path, *, ignore_errors: bool = False) -> None:
+    """Remove a file or a folder with all that is in it, if it is there; of a folder `ignore_errors` leaves the rest."""
     if path.is_dir():
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=ignore_errors)
     else:
         path.unlink(missing_ok=True)
 

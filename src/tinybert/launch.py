@@ -3,7 +3,6 @@
 `api` and everything else that starts runs comes through here.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -139,10 +138,11 @@ def launch(asked: Order, *, restart: bool = False, restart_from: str | None = No
     with lost_processes_as_resource_error(), work.owning(asked.folder):
         metrics = [_one_run(one, work) if one is asked else _one_of_several(one, work) for one in orders]
         if processes.rank == 0:
-            shutil.rmtree(work.cache, ignore_errors=True)
-            data.forget_others()
+            files.remove(work.cache, ignore_errors=True)
             if asked.settings.run.keep == "student":
-                files.remove(asked.folder / "stages")
+                files.remove(asked.folder / "stages", ignore_errors=True)
+            else:
+                data.forget_others()
             if seeds is not None:
                 return _summary(asked.folder, [one.folder for one in orders])
     return metrics[0]
@@ -280,9 +280,9 @@ def _check(asked: Order) -> None:
 def _portable(asked: Order) -> Any:
     """Settings with paths relative to the run folder, so that it can move together with its data."""
     settings, folder = asked.settings, asked.folder
-    paths = {name: _seen_from(folder, getattr(settings, name)) for name in (*FILES, "mlm", "vectors")}
+    paths = {name: files.seen_from(folder, getattr(settings, name)) for name in (*FILES, "mlm", "vectors")}
     models = {
-        name: replace(group := getattr(settings, name), path=_seen_from(folder, group.path))
+        name: replace(group := getattr(settings, name), path=files.seen_from(folder, group.path))
         for name in ("teacher", "student")
     }
     return replace(settings, output=".", **paths, **models)
@@ -296,7 +296,3 @@ def _with_portable_notes(job: Job, asked: Order) -> Job:
         for note in job.splits.notes
     ]
     return replace(job, splits=replace(job.splits, notes=tuple(notes)))
-
-
-def _seen_from(folder: Path, path: str | None) -> str | None:
-    return None if path is None else files.seen_from(folder, path)

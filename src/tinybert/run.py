@@ -87,7 +87,7 @@ class DataFolder:
         """Remove what was made from data or settings that this command does not have."""
         for path in self.folder.glob("*"):
             if path.name not in self._used:
-                files.remove(path)
+                files.remove(path, ignore_errors=True)
 
 
 @dataclass

@@ -126,8 +126,8 @@ def _say(code: int, *problems: str) -> int:
 
 
 def _rank() -> int:
-    """Which of the processes of a launcher this is; 0 = the first, or the only one."""
-    return int(os.environ.get("RANK", "0"))
+    """Which of the processes of a launcher this is; 0 = the first, or the only one, whatever RANK says then."""
+    return int(os.environ.get("RANK", "0")) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else 0
 
 
 def _usage(error: Any) -> str:

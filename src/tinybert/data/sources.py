@@ -14,7 +14,7 @@ from tinybert.data.mappings import open_json_lines, open_list
 from tinybert.data.opened import Opened, readable
 from tinybert.data.refusals import refusal
 from tinybert.data.settings import DataSettings
-from tinybert.data.tables import open_dataset, open_frame, open_parquet
+from tinybert.data.tables import is_dataset, is_frame, open_dataset, open_frame, open_parquet
 from tinybert.errors import UserError
 
 # A path, `hf:...`, `-`, a list of dictionaries, a pandas.DataFrame or a datasets.Dataset; the last two belong to
@@ -36,9 +36,9 @@ def open_source(source: Source, settings: DataSettings, name: str = "data") -> O
     """
     if isinstance(source, str | Path):
         return _open_named(str(source), settings, name)
-    if hasattr(source, "iloc") and hasattr(source, "columns"):
+    if is_frame(source):
         return open_frame(name, source)
-    if hasattr(source, "column_names") and hasattr(source, "select_columns"):
+    if is_dataset(source):
         return open_dataset(name, source)
     if isinstance(source, Sequence) and not isinstance(source, bytes):
         return open_list(name, source)

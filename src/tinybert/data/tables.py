@@ -55,6 +55,16 @@ def _damaged(where: str, error: object) -> UserError:
     return UserError(f"{where}: cannot be read as Parquet ({one_line(error)}); write or download the file again")
 
 
+def is_frame(source: Any) -> bool:
+    """Whether an object is a pandas frame, or one like it."""
+    return hasattr(source, "iloc") and hasattr(source, "columns")
+
+
+def is_dataset(source: Any) -> bool:
+    """Whether an object is a table of the `datasets` library."""
+    return hasattr(source, "column_names") and hasattr(source, "select_columns")
+
+
 def open_frame(name: str, frame: Any) -> Opened:
     """Open a pandas frame.
 

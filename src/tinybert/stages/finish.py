@@ -123,8 +123,8 @@ def _metrics(
     agreement = {"parity_difference": exported.parity_difference, "int8_agreement": exported.int8_agreement}
     figures["export"] = agreement | {"int8_difference": exported.int8_difference, "int8_rows": exported.int8_rows}
     figures["data"] = _data(job)
-    if job.plain_text is not None and outcome.report is not None:
-        figures["general"] = figures_of(outcome.report, job.plain_text)
+    if job.plain_text is not None and (report := outcome.report) is not None and report.best is not None:
+        figures["general"] = {**figures_of(report, job.plain_text), "held_out_loss": -report.best}
     for name, file in {"augmentation": QUALITY, "selection": SELECTION}.items():
         if (noted := run.folder / FOLDER / file).exists():
             figures[name] = files.read_json(noted)

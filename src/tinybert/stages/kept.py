@@ -16,7 +16,7 @@ def keep_only_the_student(run: Run, job: Read) -> None:
     """Remove what only a resume needs, and note what the result was made from."""
     files.write_sealed(run.folder / KEPT, _made_from(run, job))
     for name in ("stages", "teacher", "augmented"):
-        files.remove(run.folder / name)
+        files.remove(run.folder / name, ignore_errors=True)
 
 
 def kept_result(run: Run, job: Read) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from tinybert.data.packed import opened_text
 from tinybert.data.problems import Bad, listed
 from tinybert.data.rows import is_missing, text_problem
 from tinybert.data.sources import Source
-from tinybert.data.tables import open_frame, open_parquet, refuse_splits
+from tinybert.data.tables import is_dataset, is_frame, open_frame, open_parquet, refuse_splits
 from tinybert.errors import UserError
 from tinybert.files import sha256_file
 
@@ -65,7 +65,7 @@ def texts_of(source: Source, column: str | None = None, name: str = "train") -> 
 
 def is_stream(source: Source) -> bool:
     """Whether an object in memory is a `datasets` table that comes from elsewhere while it is read."""
-    return hasattr(source, "column_names") and not hasattr(source, "__len__")
+    return is_dataset(source) and not hasattr(source, "__len__")
 
 
 def digest_of(source: Source, column: str | None = None, name: str = "train", limit_bytes: int | None = None) -> str:
@@ -208,12 +208,12 @@ def _of_rows(opened: Opened, column: str) -> Iterator[str]:
 
 
 def _opened_object(source: Any, column: str, name: str) -> Opened:
-    if hasattr(source, "column_names") and hasattr(source, "select_columns"):
+    if is_dataset(source):
         refuse_splits(name, source)
         return open_list(name, _rows_of(source, column))
     if isinstance(source, Sequence) and not isinstance(source, bytes):
         return open_list(name, ({column: row} if isinstance(row, str) else row for row in source))
-    if hasattr(source, "iloc") and hasattr(source, "columns"):
+    if is_frame(source):
         return open_frame(name, source)
     forms = "a path, a list of texts or of dictionaries, a pandas.DataFrame or a datasets.Dataset"
     raise UserError(f"{name}: {forms} is wanted, not {type(source).__name__}")

@@ -42,7 +42,7 @@ def _metrics(
 ) -> dict[str, Any]:
     report, blocks = outcome.report, {"train": text.train, "held_out": text.held_out}
     assert report is not None
-    general = figures_of(report, text)
+    assert report.best is not None
     assert outcome.teacher is not None
     assert about.teacher is not None
     teacher = outcome.teacher if settings.masked_lm else outcome.teacher.base_model
@@ -52,9 +52,9 @@ def _metrics(
         "seed": run.seed,
         "classes": [],
         "teacher": torch_cost(teacher, about.teacher),
-        "student": {**torch_cost(student, run.folder / "student"), "held_out": {"loss": general.pop("held_out_loss")}},
+        "student": {**torch_cost(student, run.folder / "student"), "held_out": {"loss": -report.best}},
         "flops": {"teacher": flops_of(teacher, 0), "student": flops_of(student, 0)},
-        "general": general,
+        "general": figures_of(report, text),
         "data": {
             "blocks": {name: len(part) for name, part in blocks.items()},
             "tokens": {name: part.pieces for name, part in blocks.items()},

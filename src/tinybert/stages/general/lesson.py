@@ -94,13 +94,11 @@ def general_objective(
 
 
 def figures_of(report: StageReport, text: PlainText) -> dict[str, Any]:
-    """What `metrics.json` says of the stage."""
-    assert report.best is not None
+    """What `metrics.json` says of the stage, how good it was aside."""
     return {
         "updates": report.steps,
         "blocks": report.examples,
         "tokens": report.examples * text.train.block_length,
         "seconds": report.seconds,
         "best_update": report.best_step,
-        "held_out_loss": -report.best,
     }
