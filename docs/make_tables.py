@@ -135,6 +135,7 @@ SOURCES: Final = {
     "augment.skip_nonletters": f"{_JIAO}; {_CODE} skips them",
     "augment.keep_original": _JIAO,
     "augment.method": _JIAO,
+    "augment.punctuation": f"{_CODE}; {_JIAO}, Algorithm 1",
     "augment.copies": f"the method's paper, see [augmentation](augmentation.md); {_JIAO}",
     "augment.at_most": "ours",
     "augment.adapt": "ours",

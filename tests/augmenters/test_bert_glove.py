@@ -11,13 +11,18 @@ from conftest import VOCABULARY
 from references import bert_glove as slow
 from tinybert.augmenters import bert_glove
 from tinybert.augmenters.bert_glove import BertGlove, BertGloveSettings
+from tinybert.augmenters.candidates import Candidates
+from tinybert.data.words import is_mark, words_of
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.types import Answer, Augmenter, Example
 
 PIECES = {piece: number for number, piece in enumerate(VOCABULARY)}  # some stand there twice; the last one counts
 ALLOWED = [number for piece, number in PIECES.items() if piece == "[" or not piece.startswith(("[", "##"))]
+MARKS = [number for number in ALLOWED if not VOCABULARY[number].isalnum()]
+WORDS = [number for number in ALLOWED if VOCABULARY[number].isalnum()]
 NEAR = {"filming": ("movie", "plot"), "badly": ("very", "dullness")}
 TEXT = "The film was filming"
+CLOSE = "It's a dull-ish (bad) film."
 P = 0.3
 
 
@@ -51,8 +56,8 @@ def stream(row, copy):
     return np.random.default_rng([row, copy])
 
 
-def twin(model, tokenizer, settings):
-    """The probability of every copy of `TEXT`, as texts."""
+def twin(model, tokenizer, settings, text=TEXT):
+    """The probability of every copy of a text, as texts."""
 
     def scores(pieces, place):
         ids = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
@@ -63,13 +68,20 @@ def twin(model, tokenizer, settings):
     def spelled(word):
         return tokenizer(word, add_special_tokens=False).input_ids
 
-    words = [spelled(word) for word in TEXT.split()]
+    def allowed(word):
+        if settings.punctuation == "any":
+            return ALLOWED
+        if word[0] in MARKS:
+            return MARKS if settings.punctuation == "marks" else []
+        return WORDS
+
+    words = [spelled(word) for word in text.split()]
     near = {tuple(spelled(word)): [spelled(other) for other in others] for word, others in NEAR.items()}
     found = slow.outcomes(
         words,
         scores,
         lambda word: near[tuple(word)][: settings.candidates],
-        ALLOWED,
+        allowed,
         settings.candidates,
         settings.probability,
         settings.context == "progressive",
@@ -103,6 +115,65 @@ def test_call__every_copy_has_exactly_its_probability(context, keep_original, ma
     assert sum(expected.values()) == pytest.approx(1)
     assert len(expected) > 20
     assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("punctuation", ["keep", "marks", "any"])
+@pytest.mark.parametrize("context", ["original", "progressive"])
+def test_call__marks_become_what_they_may_with_exactly_its_probability(
+    punctuation, context, make, model, tiny_tokenizer
+):
+    text, rules = "film , very .", {"punctuation": punctuation, "context": context}
+    settings = BertGloveSettings(P, 2, **rules)
+    draws = list(every_draw(4, settings))
+    augment = make(probability=P, candidates=2, **rules)
+    copies = augment([Example(text, row=1)], len(draws), lambda _, copy: Prescribed(draws[copy - 1][0]))
+    found = dict[str, float]()
+    for made, (_, share) in zip(copies, draws, strict=True):
+        found[made.text] = found.get(made.text, 0.0) + share
+    assert found == pytest.approx(twin(model, tiny_tokenizer, settings, text), abs=1e-12)
+
+
+@pytest.mark.parametrize("context", ["original", "progressive"])
+@pytest.mark.parametrize("text", [CLOSE, "film!?film", "U.S. film, bad; bad."])
+def test_call__words_that_come_for_marks_do_not_grow_together(text, context, make):
+    augment = make(probability=1.0, candidates=40, punctuation="any", context=context)
+    count = len(words_of(text))
+    for made in augment([Example(text, row=1)], 30, stream):
+        assert len(words_of(made.text)) == count
+        assert "  " not in made.text
+
+
+@pytest.mark.parametrize("context", ["original", "progressive"])
+def test_call__marks_stay_or_become_marks(context, make):
+    shape = [is_mark(word.text) for word in words_of(CLOSE)]
+    for punctuation in ("keep", "marks"):
+        found = set()
+        for made in make(probability=1.0, context=context, punctuation=punctuation)([Example(CLOSE)], 20, stream):
+            assert [is_mark(word.text) for word in words_of(made.text)] == shape
+            found.add("".join(filter(is_mark, made.text.replace(" ", ""))))
+        assert (found == {"'-()."}) is (punctuation == "keep")
+
+
+def test_call__the_progressive_model_reads_the_pieces_of_the_text_so_far(make, tiny_tokenizer, monkeypatch):
+    read, learn = [], Candidates.learn
+    monkeypatch.setattr(Candidates, "learn", lambda self, some: read.append(list(some)) or learn(self, read[-1]))
+    words = words_of(CLOSE)
+    choices = np.random.default_rng(1).random(len(words))
+    augment = make(probability=P, candidates=3, punctuation="any", context="progressive", keep_original=False)
+
+    def copy_of(replaced):
+        """The text in which so many words, from the first, are replaced."""
+        numbers = [[float(word >= replaced) for word in range(len(words))], choices]
+        (made,) = augment([Example(CLOSE)], 1, lambda *_: Prescribed(numbers))
+        return made.text
+
+    copies = [copy_of(replaced) for replaced in range(len(words))]
+    read.clear()
+    assert copy_of(len(words)) != copies[-1]
+    filled = [number for number, word in enumerate(words) if len(tiny_tokenizer.tokenize(word.text)) == 1]
+    assert [context.pieces for some in read for context in some] == [
+        tuple(tiny_tokenizer(copies[number]).input_ids) for number in filled
+    ]
 
 
 def test_call__contexts_of_the_two_forms_differ(model, tiny_tokenizer):
@@ -175,7 +246,11 @@ def test_call__capitals_and_spacing_stay(make):
 
 @pytest.mark.parametrize(
     ("settings", "stay"),
-    [({"skip_stopwords": True}, {"The", "was", "not"}), ({"skip_nonletters": True}, {",", ".", "7"})],
+    [
+        ({"skip_stopwords": True}, {"The", "was", "not", ",", "."}),
+        ({"skip_nonletters": True}, {",", ".", "7"}),
+        ({}, {",", "."}),
+    ],
 )
 def test_call__words_that_are_to_be_skipped_stay(settings, stay, make):
     text = "The film , 7 , was not good ."
@@ -206,6 +281,15 @@ def test_call__a_tag_belongs_to_one_word(make, monkeypatch):
     assert made == {"plot"}
     plain = Example("filming", row=7)
     assert {copy.text for copy in augment([plain], 12, stream)} == {"a film", "plot"}
+
+
+@pytest.mark.parametrize("context", ["original", "progressive"])
+def test_call__a_word_with_a_tag_stays_one_word(context, make):
+    words = ("it's", "--", "film", ".")
+    example = Example(" ".join(words), label=(0, 0, 1, 0), words=words, row=1)
+    made = list(make(probability=1.0, punctuation="any", candidates=60, context=context)([example], 40, stream))
+    assert all(len(copy.words) == 4 and copy.text == " ".join(copy.words) for copy in made)
+    assert {is_mark(copy.words[3]) for copy in made} == {True, False}
 
 
 @pytest.mark.parametrize(("group", "passes"), [(1, 6), (2, 3), (4, 2), (9, 1)])

@@ -45,3 +45,10 @@ def test_rewritten__leaves_out_what_the_tags_do_not_allow() -> None:
 
 def test_rewritten__without_edits_is_the_original_again() -> None:
     assert rewritten(QUESTION, "pair", [], 4) == Example(QUESTION.text, QUESTION.pair, QUESTION.label, 3, 4)
+
+
+def test_rewritten__a_word_that_replaces_a_mark_is_kept_apart() -> None:
+    made = rewritten(Example("A fine pan."), "text", [Edit(10, 11, "at")], 1)
+    assert made.text == "A fine pan at"
+    answered = rewritten(QUESTION, "pair", [Edit(3, 4, "an"), Edit(11, 12, "one")], 1)
+    assert (answered.pair, answered.label) == ("By an Ann Lee one of 50% fame.", Answer(6, 13))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.data.words import spaced_words_of
+from tinybert.data.words import Edit, edited, is_mark, kept_apart, spaced_words_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,25 @@ def test_spaced_words_of__stand_where_they_say_and_hold_no_space(text: str) -> N
         assert text[word.start : word.end] == word.text
         assert not any(letter.isspace() for letter in word.text)
         end = word.end
+
+
+def test_kept_apart__words_do_not_grow_together() -> None:
+    text = "it's good-- (very)"
+    marks = [word for word in words_of(text) if is_mark(word.text)]
+    dots, words = ([Edit(mark.start, mark.end, new) for mark in marks] for new in (".", "dull"))
+    assert edited(text, kept_apart(text, dots)) == "it.s good.. .very."
+    assert edited(text, kept_apart(text, words)) == "it dull s good dull dull dull very dull"
+    assert edited(text, kept_apart(text, words[:2])) == "it dull s good dull- (very)"
+
+
+def test_kept_apart__parts_of_a_word_stay_together_and_edits_in_their_order() -> None:
+    text = "filming it"
+    edits = [Edit(8, 10, "a"), Edit(4, 7, "s"), Edit(0, 4, "plot"), Edit(0, 0, "the ")]
+    assert kept_apart(text, edits) == edits
+
+
+@given(st.text("aé- ("), st.sets(st.integers(0, 20)))
+def test_kept_apart__there_are_as_many_words_as_before(text: str, places: set[int]) -> None:
+    words = words_of(text)
+    edits = [Edit(words[place].start, words[place].end, "x") for place in places if place < len(words)]
+    assert len(words_of(edited(text, kept_apart(text, edits)))) == len(words)

@@ -14,8 +14,10 @@ it becomes one of them, each as likely. Where this differs from the algorithm as
 - Special pieces and pieces inside words are left out before the K best are taken; the code takes K, then leaves out.
 - Of a pair one side changes and the model reads that side alone, as in the code; the other side stays original.
 - Case and spacing stay; the code gives back lower case and spaces between all tokens.
-- Stop words, numbers and punctuation are replaced too, as printed; the code leaves them: `skip_stopwords` and
-  `skip_nonletters`.
+- Stop words and numbers are replaced too, as printed; the code leaves them: `skip_stopwords` and `skip_nonletters`.
+- Marks of punctuation stay, as in the code, and no word becomes one, which the code allows. `punctuation="any"` is the
+  algorithm as printed, for which a mark is a word like others, except for spaces that keep a word apart which comes
+  in place of a mark: "A fine pan." must not become "A fine panat".
 
 Candidates come in the order of their ids before one is drawn, so that rounding, which depends on what else a forward
 pass holds, cannot exchange them. It can still decide between the candidates at rank K and K + 1 where the model finds
@@ -32,8 +34,8 @@ from tinybert.augmenters.neighbours import Neighbours
 from tinybert.augmenters.sides import rewritten, side_of, text_of
 from tinybert.data.carried import Side, protected
 from tinybert.data.lexicon import STOP_WORDS
-from tinybert.data.pieces import Reading, pieces_within, read
-from tinybert.data.words import Edit, Word, cased_like
+from tinybert.data.pieces import Reading, read
+from tinybert.data.words import Edit, Word, cased_like, edited, is_mark, kept_apart
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.types import Example, Stream
 
@@ -53,7 +55,9 @@ class BertGloveSettings:
         group_positions: Places of a text that are masked in the same forward pass, as far apart as can be. More than 1
             is faster and approximate: the model does not see the other hidden words.
         skip_stopwords: Leave stop words as they are.
-        skip_nonletters: Leave words as they are that have other signs than letters, such as numbers and punctuation.
+        skip_nonletters: Leave words as they are that have other signs than letters, such as numbers.
+        punctuation: What becomes of marks, which have neither letters nor digits: they stay (`keep`), become other
+            marks (`marks`), or are words like others, and words may become marks (`any`).
         keep_original: A word may be among its own candidates in the masked language model; otherwise the K best others
             are. Word vectors never give the word itself.
     """
@@ -64,6 +68,7 @@ class BertGloveSettings:
     group_positions: int = 1
     skip_stopwords: bool = False
     skip_nonletters: bool = False
+    punctuation: Literal["keep", "marks", "any"] = "keep"
     keep_original: bool = True
 
     def __post_init__(self) -> None:
@@ -144,6 +149,8 @@ class BertGlove:
         ]
 
     def _skips(self, word: Word) -> bool:
+        if is_mark(word.text):
+            return self.settings.punctuation == "keep"
         if self.settings.skip_nonletters and not word.text.isalpha():
             return True
         return self.settings.skip_stopwords and word.text.lower() in STOP_WORDS
@@ -160,7 +167,8 @@ class BertGlove:
 
     def _written(self, drafts: Sequence[_Draft]) -> list[list[Edit]]:
         """The edits of all drafts, made in step: what each must know next goes through the model together."""
-        candidates = Candidates(self.mlm, self.settings.candidates, keep_original=self.settings.keep_original)
+        rules = {"keep_original": self.settings.keep_original, "marks_for_marks": self.settings.punctuation != "any"}
+        candidates = Candidates(self.mlm, self.settings.candidates, **rules)
         write = self._from_original if self.settings.context == "original" else self._progressively
         written: list[list[Edit]] = [[] for _ in drafts]
         writers = {number: write(draft, candidates) for number, draft in enumerate(drafts)}
@@ -182,9 +190,10 @@ class BertGlove:
         yield [context for word, (context, _) in contexts.items() if word in draft.replaced]
         for word, number in draft.replaced.items():
             if word in contexts:
-                edits += self._filled(reading, word, _chosen(candidates.of(*contexts[word]), number))
+                other = self._filler(reading, word, _chosen(candidates.of(*contexts[word]), number))
             else:
-                edits += self._exchanged(draft, word, number)
+                other = self._neighbour(draft, word, number)
+            edits = _extended(edits, draft, word, other)
         return edits
 
     def _contexts(self, draft: _Draft) -> dict[int, tuple[Context, int]]:
@@ -200,55 +209,49 @@ class BertGlove:
         }
 
     def _progressively(self, draft: _Draft, candidates: Candidates) -> _Writer:
-        """Each word is replaced in the text so far, whose later words move as it grows."""
-        reading, edits = draft.reading, list[Edit]()
-        pieces, grown = list(reading.pieces), 0
+        """Each word is replaced in the text so far."""
+        edits = list[Edit]()
         for word, number in draft.replaced.items():
-            start, end = (place + grown for place in reading.span_of(word))
-            if not self._is_filled(reading, word):
-                edit = self._exchanged(draft, word, number)
-                new = [piece for _, _, text in edit for piece in self._pieces_of(text, pieces[start])]
-            elif start + 1 < len(shown := self._fitting(pieces)):
-                context = Context(shown, (start,))
-                yield [context]
-                piece = _chosen(candidates.of(context, start), number)
-                edit, new = self._filled(reading, word, piece), [] if piece is None else [piece]
-            else:
+            so_far, place = self._so_far(draft, word, edits)
+            if so_far.spans[place] is None:
                 break  # pushed beyond what the model reads, like all after it
-            edits += edit
-            if new:
-                pieces[start:end] = new
-                grown += len(new) - (end - start)
+            if self._is_filled(so_far, place):
+                context = Context(tuple(so_far.pieces), (so_far.span_of(place).start,))
+                yield [context]
+                other = self._filler(so_far, place, _chosen(candidates.of(context, *context.hidden), number))
+            else:
+                other = self._neighbour(draft, word, number)
+            edits = _extended(edits, draft, word, other)
         return edits
 
-    def _filled(self, reading: Reading, word: int, piece: int | None) -> list[Edit]:
-        """The edit that puts a piece in place of a word; none for the word's own."""
-        if piece is None or piece == reading.piece_of(word):
-            return []
-        return [_edit(reading.words[word], self.mlm.vocabulary.text_of(piece))]
+    def _so_far(self, draft: _Draft, word: int, edits: Sequence[Edit]) -> tuple[Reading, int]:
+        """The text after some edits, and which of its words a word has become that stands behind them."""
+        if not edits:
+            return draft.reading, word
+        text = text_of(draft.example, draft.side)
+        spaced = kept_apart(text, edits)
+        start = draft.reading.words[word].start + sum(len(edit.text) - (edit.end - edit.start) for edit in spaced)
+        (reading,) = read([edited(text, spaced)], self.mlm.vocabulary.tokenizer, self.max_length)
+        return reading, [there.start for there in reading.words].index(start)
 
-    def _exchanged(self, draft: _Draft, word: int, number: float) -> list[Edit]:
-        """The edit that puts a neighbour in place of a word; none where it has no neighbour."""
-        original = draft.reading.words[word]
-        (others,) = self.neighbours.nearest([original.text], self.settings.candidates)
+    def _filler(self, reading: Reading, word: int, piece: int | None) -> str | None:
+        """What a piece puts in place of a word; None for the word's own."""
+        return None if piece in (None, reading.piece_of(word)) else self.mlm.vocabulary.text_of(piece)
+
+    def _neighbour(self, draft: _Draft, word: int, number: float) -> str | None:
+        """The neighbour that comes in place of a word; None where it has none."""
+        original = draft.reading.words[word].text
+        (others,) = self.neighbours.nearest([original], self.settings.candidates)
+        if self.settings.punctuation != "any":
+            others = tuple(other for other in others if is_mark(other) == is_mark(original))
         if draft.example.words is not None:  # a tag belongs to one word
             others = tuple(other for other in others if other.split() == [other])
-        other = _chosen(others, number)
-        return [] if other is None else [_edit(original, other)]
+        return _chosen(others, number)
 
     def _is_filled(self, reading: Reading, word: int) -> bool:
         """Whether the model gives the candidates of a word: it is a single piece, and a known one."""
         piece = reading.piece_of(word)
         return piece is not None and not self.mlm.vocabulary.special[piece]
-
-    def _pieces_of(self, text: str, replaced: int) -> list[int]:
-        """The pieces of a text in place of a word that begins with the piece `replaced`."""
-        vocabulary = self.mlm.vocabulary
-        return pieces_within(text, vocabulary.tokenizer, after_space=bool(vocabulary.starts_word[replaced]))
-
-    def _fitting(self, pieces: Sequence[int]) -> tuple[int, ...]:
-        """What the model can read of them; the special piece at the end stays."""
-        return (*pieces[: self.max_length - 1], pieces[-1]) if len(pieces) > self.max_length else tuple(pieces)
 
 
 def _chosen(options: Sequence[_Option], number: float) -> _Option | None:
@@ -256,5 +259,11 @@ def _chosen(options: Sequence[_Option], number: float) -> _Option | None:
     return options[int(number * len(options))] if options else None
 
 
-def _edit(original: Word, text: str) -> Edit:
-    return Edit(original.start, original.end, cased_like(text, original.text))
+def _extended(edits: list[Edit], draft: _Draft, word: int, other: str | None) -> list[Edit]:
+    """The edits, and one more that puts another in place of a word, if there is another."""
+    if other is None:
+        return edits
+    text, start, end = draft.reading.words[word]
+    longer = [*edits, Edit(start, end, cased_like(other, text))]
+    cut = draft.example.words is not None and kept_apart(draft.example.text, longer) != longer
+    return edits if cut else longer  # a word with a tag stays one word

@@ -31,15 +31,17 @@ class Candidates:
     A candidate begins a word as the hidden piece does; special and reserved pieces are none, nor those without text.
     """
 
-    def __init__(self, mlm: MaskedLM, count: int, *, keep_original: bool) -> None:
+    def __init__(self, mlm: MaskedLM, count: int, *, keep_original: bool, marks_for_marks: bool = False) -> None:
         """Ask a model.
 
         Args:
             mlm: The model.
             count: K.
             keep_original: Whether the hidden piece may be among its own candidates.
+            marks_for_marks: Whether the candidates of a mark are marks, and those of a word words.
         """
-        self._mlm, self._count, self._keep_original = mlm, count, keep_original
+        self._mlm, self._count = mlm, count
+        self._keep_original, self._marks_for_marks = keep_original, marks_for_marks
         self._known: dict[Context, Int[np.ndarray, "hidden candidate"]] = {}
 
     def learn(self, contexts: Iterable[Context]) -> None:
@@ -52,7 +54,7 @@ class Candidates:
 
         def best(logits: Float[Tensor, "place vocabulary"], which: Int[Tensor, " place"]) -> tuple[Tensor, ...]:
             was = hidden.to(which.device)[which]
-            allowed = self._mlm.alike(was)
+            allowed = self._mlm.alike(was, marks_for_marks=self._marks_for_marks)
             if not self._keep_original:
                 allowed = allowed.scatter(1, was[:, None], False)
             return (top_candidates(logits, allowed, self._count),)

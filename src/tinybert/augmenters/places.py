@@ -67,22 +67,9 @@ def in_pieces(example: Example, vocabulary: Vocabulary, max_length: int) -> InPi
 
 
 def edit_of(example: Example, place: Place, piece: int, vocabulary: Vocabulary) -> Edit:
-    """What a text becomes where another piece comes to a place.
-
-    It takes over the capitals of what was there. A word that comes for a mark is kept apart by spaces, so that it does
-    not grow together with its neighbours: "isn't" becomes "isn not t".
-    """
-    text = text_of(example, place.side)
-    before, was, after = text[: place.start], text[place.start : place.end], text[place.end :]
-    comes = cased_like(vocabulary.text_of(piece), was)
-    if vocabulary.starts_word[piece] and _is_word(comes) and not _is_word(was):
-        left, right = (" " if beside and not beside.isspace() else "" for beside in (before[-1:], after[:1]))
-        comes = f"{left}{comes}{right}"
-    return Edit(place.start, place.end, comes)
-
-
-def _is_word(text: str) -> bool:
-    return any(letter.isalnum() for letter in text)
+    """What a text becomes where another piece comes to a place: it takes over the capitals of what was there."""
+    was = text_of(example, place.side)[place.start : place.end]
+    return Edit(place.start, place.end, cased_like(vocabulary.text_of(piece), was))
 
 
 def _overlap(place: Place, following: Place) -> bool:

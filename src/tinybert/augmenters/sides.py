@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from tinybert.data.carried import Side, carried, protected
-from tinybert.data.words import Edit, Word, spaced_words_of
+from tinybert.data.words import Edit, Word, is_mark, kept_apart, spaced_words_of
 from tinybert.types import Answer, Example
 
 _IN_TURN: Final[tuple[Side, Side]] = ("text", "pair")
@@ -43,16 +43,21 @@ def open_words(example: Example, side: Side) -> list[Word]:
 
 
 def rewritten(example: Example, side: Side, edits: Sequence[Edit], copy: int, outside: int | None = None) -> Example:
-    """The copy with as many of the edits, in their order, as its answer or tags allow; see `carried`.
+    """The copy with as many of the edits, in their order, as its answer or tags allow; see `carried` and `kept_apart`.
 
     Without any edit it is the original's text again.
     """
-    made = carried(example, side, edits, copy, outside) if edits else replace(example, copy=copy)
-    if made is not None:
-        return made
+
+    def made(some: Sequence[Edit]) -> Example | None:
+        return carried(example, side, kept_apart(text_of(example, side), some), copy, outside)
+
+    if not edits:
+        return replace(example, copy=copy)
+    if (whole := made(edits)) is not None:
+        return whole
     kept: list[Edit] = []
     for edit in edits:
-        if carried(example, side, [*kept, edit], copy, outside) is not None:
+        if made([*kept, edit]) is not None:
             kept.append(edit)
     return rewritten(example, side, kept, copy, outside)
 
@@ -60,7 +65,7 @@ def rewritten(example: Example, side: Side, edits: Sequence[Edit], copy: int, ou
 def _tagged_words(words: Sequence[str]) -> list[Word]:
     found, start = [], 0
     for word in words:
-        if any(letter.isalnum() for letter in word):
+        if not is_mark(word):
             found.append(Word(word, start, start + len(word)))
         start += len(word) + 1
     return found

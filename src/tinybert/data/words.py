@@ -6,7 +6,8 @@ A word is what BERT's pre-tokeniser gives: letters and digits between spaces, ea
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from tinybert.types import Answer
@@ -80,6 +81,36 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
     return "".join([*parts, text[end:]])
 
 
+def kept_apart(text: str, edits: Sequence[Edit]) -> list[Edit]:
+    """Edits with a space wherever words would grow together, as where one replaces a mark that stood close to another.
+
+    Nothing comes between the parts of what is one word in the original.
+
+    Args:
+        text: The original.
+        edits: None may overlap another.
+
+    Returns:
+        The edits in the order given.
+
+    Example:
+        >>> text = "It's a fine pan."
+        >>> edited(text, kept_apart(text, [Edit(2, 3, "not"), Edit(15, 16, "at")]))
+        'It not s a fine pan at'
+    """
+    spaced = dict[Edit, Edit]()
+    behind = Edit(len(text) + 1, len(text) + 1, "")
+    end, last = 0, ""
+    for edit, following in pairwise([*sorted(edits), behind]):
+        before = last if last and edit.start == end else text[: edit.start][-1:]
+        after = "" if following.start == edit.end else text[edit.end :][:1]
+        left = " " if _join(before, edit.text[:1]) and not _within_word(text, edit.start) else ""
+        right = " " if _join(edit.text[-1:], after) and not _within_word(text, edit.end) else ""
+        spaced[edit] = Edit(edit.start, edit.end, f"{left}{edit.text}{right}")
+        end, last = edit.end, spaced[edit].text[-1:]
+    return [spaced[edit] for edit in edits]
+
+
 def moved(span: Answer, edits: Sequence[Edit]) -> Answer | None:
     """Where a span of the original stands after the edits; None where an edit goes over its border.
 
@@ -101,6 +132,11 @@ def moved(span: Answer, edits: Sequence[Edit]) -> Answer | None:
     return Answer(start, end) if end > start else None
 
 
+def is_mark(word: str) -> bool:
+    """Whether a word has neither a letter nor a digit."""
+    return not any(letter.isalnum() for letter in word)
+
+
 def cased_like(word: str, original: str) -> str:
     """A word with the capitals of the one it replaces.
 
@@ -117,6 +153,16 @@ def cased_like(word: str, original: str) -> str:
 
 def _is_punctuation(letter: str) -> bool:
     return unicodedata.category(letter)[0] in "PS"
+
+
+@lru_cache(1 << 12)
+def _join(one: str, other: str) -> bool:
+    """Whether two letters beside each other are of one word."""
+    return bool(one and other) and words_of(one + other) == [Word(one + other, 0, 2)]
+
+
+def _within_word(text: str, place: int) -> bool:
+    return _join(text[:place][-1:], text[place : place + 1])
 
 
 @cache

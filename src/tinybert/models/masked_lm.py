@@ -89,24 +89,32 @@ class MaskedLM:
         vectors: Tensor = self._model.get_input_embeddings().weight
         return vectors.float().cpu()
 
-    def alike(self, hidden: Int[Tensor, " place"]) -> Bool[Tensor, "place vocabulary"]:
+    def alike(
+        self, hidden: Int[Tensor, " place"], *, marks_for_marks: bool = False
+    ) -> Bool[Tensor, "place vocabulary"]:
         """Which pieces may stand where each hidden one stood: of its kind, and one word each.
 
         Where a word began another begins, and what continued a word is continued; an unknown piece counts as a word.
+
+        Args:
+            hidden: The pieces that stood there.
+            marks_for_marks: Whether marks and words are kinds of their own, too.
         """
-        starts, others = (table.to(hidden.device) for table in self._kinds)
-        return torch.where(others[hidden][:, None], others, starts)
+        allowed, inside, marks = (table.to(hidden.device) for table in self._kinds)
+        alike: Tensor = allowed & (inside == inside[hidden][:, None])
+        if marks_for_marks:
+            alike &= marks == marks[hidden][:, None]
+        return alike
 
     @cached_property
-    def _kinds(self) -> tuple[Bool[Tensor, " vocabulary"], Bool[Tensor, " vocabulary"]]:
-        """Pieces that begin a word, and those that do not, which BPE has where no space comes before a word."""
-        texts = [self.vocabulary.text_of(piece) for piece in range(len(self.vocabulary.pieces))]
-        one_word = np.array([text.split() == [text] for text in texts]) & ~self.vocabulary.special
-        rows = len(self.piece_vectors)  # a network may have more of them than its tokenizer has pieces
-        starts, others = np.zeros((2, rows), np.bool_)
-        starts[: len(texts)] = one_word & self.vocabulary.starts_word
-        others[: len(texts)] = one_word & ~self.vocabulary.starts_word
-        return torch.from_numpy(starts), torch.from_numpy(others)
+    def _kinds(self) -> Bool[Tensor, "3 vocabulary"]:
+        """Pieces that are one word, those that do not begin it (BPE: no space before it), and those that are marks."""
+        known = self.vocabulary
+        texts = [known.text_of(piece) for piece in range(len(known.pieces))]
+        one_word = np.array([text.split() == [text] for text in texts]) & ~known.special
+        kinds = np.zeros((3, len(self.piece_vectors)), np.bool_)  # a network may have more than its tokenizer
+        kinds[:, : len(texts)] = one_word, one_word & ~known.starts_word, known.marks
+        return torch.from_numpy(kinds)
 
     def fill(self, rows: Sequence[Hidden], reduce: Reduce) -> tuple[Tensor, ...]:
         """What `reduce` keeps of the logits at each hidden place of all rows.

@@ -61,6 +61,15 @@ class Vocabulary:
         starts[self.special] = False
         return starts
 
+    @cached_property
+    def marks(self) -> Bool[np.ndarray, " vocabulary"]:
+        """True for pieces without a letter or digit; false for special pieces, which may stand for anything."""
+        marks: Bool[np.ndarray, " vocabulary"]
+        texts = [self.text_of(piece) for piece in range(len(self.pieces))]
+        marks = np.array([bool(text) and not any(map(str.isalnum, text)) for text in texts])
+        marks[self.special] = False
+        return marks
+
     def text_of(self, piece: int) -> str:
         """A piece as it stands in a text.
 
