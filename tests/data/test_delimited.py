@@ -78,6 +78,85 @@ def test_open_delimited__refuses_a_header_it_cannot_trust(
         open_delimited(Path(write("a.tsv", content)), "\t", DataSettings())
 
 
+@pytest.mark.parametrize("content", ["text;label\ngood, very;1\n", "sep=;\r\ntext;label\r\ngood, very;1\r\n"])
+def test_open_delimited__reads_other_delimiters_and_says_so(write: Callable[..., str], content: str) -> None:
+    opened = open_delimited(Path(write("a.csv", content)), ",", DataSettings())
+    assert opened.notes[0].endswith("a.csv: the cells are separated by semicolons")
+    assert [cells for _, cells in opened.records(["text", "label"])] == [("good, very", "1")]
+
+
+def test_open_delimited__leaves_columns_without_a_name_aside(write: Callable[..., str]) -> None:
+    path = write("a.csv", ",text,label,,\n7,good,1,,\n8,bad,0,x,\n")
+    assert open_delimited(Path(path), ",", DataSettings()).known.names == ("text", "label")
+    assert rows(path, ["label", "text"], ",") == [(2, ("1", "good")), (3, ("0", "bad"))]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_open_delimited__refuses_the_header_once_more(write: Callable[..., str], mark: str) -> None:
+    content = f"text\tlabel\ngood\t1\n{mark}text\tlabel\nbad\t0\n"
+    _, (line, bad), _ = rows(write("a.tsv", content), ["text", "label"])
+    assert line == 3
+    assert isinstance(bad, Bad)
+    assert bad.reason == "the header once more; remove the line"
+
+
+SWALLOWING = 'text,label\nx,0\n"a,1\nb,0\nc",1\nd,0\n'
+
+
+def test_open_delimited__says_where_rows_of_a_csv_file_are_swallowed(write: Callable[..., str]) -> None:
+    first, (line, bad), last = rows(write("a.csv", SWALLOWING), ["text", "label"], ",")
+    assert (first, last) == ((2, ("x", "0")), (6, ("d", "0")))
+    assert line == 3
+    assert isinstance(bad, Bad)
+    assert bad.rows == 3
+    assert bad.reason.startswith("a quotation mark swallows the rows up to line 5; remove it")
+
+
+def test_open_delimited__takes_lines_for_one_text_where_the_user_says_so(write: Callable[..., str]) -> None:
+    assert rows(write("a.csv", SWALLOWING), ["text"], ",", quoting="csv")[1] == (3, ("a,1\nb,0\nc",))
+
+
+def test_open_delimited__tells_of_lines_that_could_be_rows(write: Callable[..., str]) -> None:
+    path = write("a.csv", 'text,label\n"Hi Ann,\nsee you",1\n"one\nmore",0\n')
+    opened = open_delimited(Path(path), ",", DataSettings())
+    assert [cells[0] for _, cells in opened.records(["text"])] == ["Hi Ann,\nsee you", "one\nmore"]
+    count = "1 row over several lines, each of which could be a row; the first begins in line 2"
+    assert opened.notes == (f"{path}: {count}",)
+
+
+@pytest.mark.parametrize("header", ["text\tlabel", '"text"\t"label"'])
+def test_open_delimited__refuses_quotes_that_one_row_would_turn_into_letters(
+    write: Callable[..., str], header: str
+) -> None:
+    good = "".join(f'"text {number}"\t"pos"\n' for number in range(20))
+    path = write("a.tsv", f'{header}\n{good}"the \\"best\\" one"\t"neg"\n')
+    with pytest.raises(UserError, match=r"a.tsv:22: not valid CSV \(.*; column 1 is quoted, .* data.quoting=csv or"):
+        open_delimited(Path(path), "\t", DataSettings())
+    assert rows(path, [header.split("\t")[1]], quoting="none")[0] == (2, ('"pos"',))
+
+
+def by_number(path: str) -> list[tuple[int, Any]]:
+    return rows(path, ["0", "1"], header=False, text="0", label="1")
+
+
+def test_open_delimited__takes_further_cells_that_some_rows_without_a_header_have(write: Callable[..., str]) -> None:
+    path = write("a.tsv", "a\t1\tx\ty\n" * 3 + "b\t0\n" * 5)
+    opened = open_delimited(Path(path), "\t", DataSettings(header=False, text="0", label="1"))
+    assert [cells for _, cells in opened.whole()] == 3 * [{"0": "a", "1": "1", "2": "x", "3": "y"}] + 5 * [
+        {"0": "b", "1": "0", "2": "", "3": ""}
+    ]
+    counts = "2 (5 rows), 4 (3 rows); those that some lack are empty there"
+    assert opened.notes[-1] == f"{path}: not all rows have the same number of columns: {counts}"
+
+
+@pytest.mark.parametrize("odd", ["a\tb\t1\n", "a1\n"])
+def test_open_delimited__refuses_what_few_rows_without_a_header_have(write: Callable[..., str], odd: str) -> None:
+    for content, line in ((odd + "b\t0\n" * 5, 1), ("b\t0\n" * 5 + odd, 6)):
+        (found,) = [(n, cells) for n, cells in by_number(write("a.tsv", content)) if isinstance(cells, Bad)]
+        assert found[0] == line
+        assert "columns instead of 2" in found[1].reason
+
+
 def test_lines_of__names_a_file_that_is_not_there() -> None:
     with pytest.raises(UserError, match=r"^nowhere.tsv: no such file$"):
         list(lines_of(Path("nowhere.tsv")))

@@ -140,7 +140,7 @@ FORMS: dict[str, tuple[Callable[[], bytes], dict[str, Damage]]] = {
 }
 CASES = [(form, name) for form, (_, damages) in FORMS.items() for name in damages]
 ONCE = {"latin1", "bom", "crlf", "cr", "twins", "megabytes"}  # no chance in them, or slow
-MUST_LOAD = {"bom", "crlf"}
+MUST_LOAD = {"bom", "crlf", "cr"}
 MUST_FAIL = {"nan", "empty", "utf16", "latin1", "twins"}
 
 
@@ -185,7 +185,7 @@ def rows_of(content: bytes, form: str) -> int:
     text = content.rstrip(b"\r\n\t ").decode()
     if form == "csv":
         return len(list(csv.reader(io.StringIO(text, newline="")))) - 1
-    return text.count("\n") + (form == "jsonl")
+    return (text.count("\n") or text.count("\r")) + (form == "jsonl")
 
 
 def check(splits: Splits, role: str, content: bytes, form: str) -> None:

@@ -8,7 +8,9 @@ from tinybert.errors import UserError
 
 
 def test_add__ends_the_run_where_nothing_is_tolerated() -> None:
-    with pytest.raises(UserError, match=r"^f\.tsv:3: is bad$"):
+    with pytest.raises(
+        UserError, match=r"^f\.tsv:3: is bad \(data.skip_bad=0.01 tolerates one bad row in a hundred\)$"
+    ):
         Problems("f.tsv", 0.0).add(3, Bad("is bad", "content"))
 
 

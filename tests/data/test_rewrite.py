@@ -132,6 +132,14 @@ def test_rewrite__keeps_quotes_that_are_letters_line_ends_and_numbered_columns(
     ]
 
 
+def test_rewrite__keeps_a_delimiter_that_the_ending_does_not_say(write: Callable[..., str], tmp_path: Path) -> None:
+    path, target = write("a.csv", "sep=;\ntext;label;\ngood, very;1;\nbad;0;\n"), tmp_path / "b.csv"
+    round_trip(path, target)
+    assert target.read_text().splitlines()[:2] == ["text;label;origin;copy", "good, very;1;1;0"]
+    round_trip(path, tmp_path / "b.tsv")
+    assert (tmp_path / "b.tsv").read_text().startswith("text\tlabel\t")
+
+
 def test_rewrite__lets_no_copy_break_a_row(write: Callable[..., str], tmp_path: Path) -> None:
     path = write("a.tsv", 'text\tlabel\n"good\t1\nbad\t0\n')
     copy = Example("\ta\r\nb", label=1, row=1, copy=1)

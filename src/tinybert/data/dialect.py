@@ -6,12 +6,25 @@ Blank lines at the end are ignored; anywhere else they are bad rows.
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from tinybert.data.problems import Bad
+from tinybert.data.problems import Bad, printable
 from tinybert.errors import UserError
 
 _BOM = b"\xef\xbb\xbf"
+_PACKED = {
+    b"\x1f\x8b": "packed with gzip; unpack it first (gunzip)",
+    b"\xfd7zXZ": "packed with xz; unpack it first (unxz)",
+    b"PK\x03\x04": "a zip archive or an Excel workbook; unpack it, or save it as CSV in UTF-8",
+}
+# What the module csv says, in words for those who do not know how it reads.
+_CSV_ERRORS = {
+    "unexpected end of data": "a quotation mark that is never closed",
+    "expected after": "text after a closing quotation mark",
+    "new-line character": "a carriage return within a line",
+}
+csv.field_size_limit(2**31 - 1)  # a text may be longer than the 131,072 characters that are the module's default
 NUL = "contains a NUL byte; remove it (a file full of them is UTF-16: save it as UTF-8)"
 
 Cells = list[str]
@@ -24,6 +37,7 @@ class Dialect(NamedTuple):
     delimiter: str
     quoted: bool
     line_end: str = "\n"  # written only; read is either
+    skipped: int = 0  # lines before the first row that are no rows
 
 
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
@@ -32,7 +46,7 @@ def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
     Raises:
         UserError: At the first line that is not UTF-8.
     """
-    for number, raw in enumerate(lines, start=1):
+    for number, raw in enumerate(_ended(lines), start=1):
         if number == 1:
             raw = without_mark(raw, name)
         try:
@@ -41,14 +55,28 @@ def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
             raise not_utf8(name, number, error) from error
 
 
+def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines as they come; where they end with carriage returns only, as on old Macs, they came as a single one."""
+    rest = iter(lines)
+    first = next(rest, b"")
+    if b"\r" in first and not first.endswith(b"\n"):
+        yield from (line + b"\n" for line in first.removesuffix(b"\r").split(b"\r"))
+    elif first:
+        yield first
+    yield from rest
+
+
 def without_mark(first: bytes, name: str) -> bytes:
     """The first bytes of a file without a byte order mark.
 
     Raises:
-        UserError: If the mark is that of UTF-16.
+        UserError: If the mark is that of UTF-16, or the file is packed.
     """
     if first.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{name}:1: UTF-16, not UTF-8; save the file as UTF-8")
+    for mark, what in _PACKED.items():
+        if first.startswith(mark):
+            raise UserError(f"{name}: {what}")
     return first.removeprefix(_BOM)
 
 
@@ -59,44 +87,16 @@ def not_utf8(name: str, line: int, error: UnicodeDecodeError) -> UserError:
 
 def records(lines: Iterable[str], dialect: Dialect) -> Iterator[CellRecord]:
     """Cut lines into cells; the header, where there is one, is the first record."""
-    parts = _quoted(lines, dialect.delimiter) if dialect.quoted else _split(lines, dialect.delimiter)
-    return _without_blank_end(parts)
+    cut = _quoted if dialect.quoted else _split
+    if not dialect.skipped:
+        return _without_blank_end(cut(lines, dialect.delimiter))
+    parts = cut(islice(lines, dialect.skipped, None), dialect.delimiter)
+    return _without_blank_end((line + dialect.skipped, cells) for line, cells in parts)
 
 
 def plain_lines(lines: Iterable[str]) -> Iterator[CellRecord]:
     """One cell a line, whatever it holds."""
     return _without_blank_end(_split(lines, "\n"))
-
-
-def why_not_csv(lines: Iterable[str], delimiter: str) -> str | None:
-    """Why lines are not strict CSV with the header's number of columns everywhere; None when they are.
-
-    A quoted cell may run over several lines. Where it does although every line by itself has the header's number of
-    columns, the quotes are letters that happen to pair up, and reading them as CSV would swallow rows.
-    """
-    counts: list[int] = []
-    width, runs_on = None, 0
-    for line, cells in _without_blank_end(_quoted(_counting(lines, delimiter, counts), delimiter)):
-        if isinstance(cells, Bad):
-            return f"line {line}: {cells.reason}"
-        width = width or len(cells)
-        if len(cells) != width:
-            return f"line {line} has {len(cells)} columns, the first line {width}"
-        runs_on = runs_on or (line if any("\n" in cell for cell in cells) else 0)
-    if runs_on and set(counts) == {width}:
-        return f"a quotation mark in line {runs_on} would swallow whole rows"
-    return None
-
-
-def _counting(lines: Iterable[str], delimiter: str, counts: list[int]) -> Iterator[str]:
-    """Pass lines on, noting the different numbers of columns they have when quotes are letters."""
-    known: set[int] = set()
-    for line in lines:
-        columns = line.count(delimiter) + 1
-        if columns not in known and line.strip():
-            known.add(columns)
-            counts.append(columns)
-        yield line
 
 
 def _split(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
@@ -116,11 +116,15 @@ def _quoted(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
         except StopIteration:
             return
         except csv.Error as error:
-            cells = Bad(f"not valid CSV ({error}); check the quotation marks", "".join(pending), len(pending))
+            cells = Bad(f"not valid CSV ({_why(error)}); check the quotation marks", "".join(pending), len(pending))
         if any("\0" in line for line in pending):
             cells = Bad(NUL, "".join(pending), len(pending))
         pending.clear()
         yield first, cells
+
+
+def _why(error: csv.Error) -> str:
+    return next((words for part, words in _CSV_ERRORS.items() if part in str(error)), printable(str(error)))
 
 
 def _kept(lines: Iterable[str], keep: Callable[[str], None]) -> Iterator[str]:

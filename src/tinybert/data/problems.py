@@ -9,6 +9,7 @@ from tinybert.errors import UserError
 from tinybert.files import seen_from, write_text
 
 _SHOWN = 60  # characters of a user's text in a message
+_TOLERANCE = "data.skip_bad=0.01 tolerates one bad row in a hundred"
 
 
 class Bad(NamedTuple):
@@ -65,7 +66,7 @@ class Problems:
             UserError: If no bad row is tolerated.
         """
         if not self.tolerated:
-            raise UserError(f"{self.name}:{line}: {bad.reason}")
+            raise UserError(f"{self.name}:{line}: {bad.reason} ({_TOLERANCE})")
         self._rows += bad.rows
         self.rejected.append({"file": self.name, "row": line, "reason": bad.reason, "content": bad.content})
 

@@ -64,7 +64,7 @@ def write_table(
         gaps = opened.types is None
         return write_parquet(target, _together(originals(), copies, patch), _types(opened, originals), gaps)
     names = _names(opened.known, originals)
-    dialect = _dialect(opened.dialect, ending)
+    dialect = _dialect(opened, ending)
     if not dialect.quoted:
         patch = _without_breaks(patch)
     return write_delimited(target, _together(originals(), copies, patch), names, dialect, not opened.known.numbered)
@@ -144,10 +144,12 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _dialect(read: Dialect | None, ending: str) -> Dialect:
-    delimiter = _DELIMITERS[ending]
+def _dialect(opened: Opened, ending: str) -> Dialect:
+    delimiter, read = _DELIMITERS[ending], opened.dialect
     if read is None:
         return Dialect(delimiter, quoted=True)
+    if opened.known.name.lower().endswith(ending):
+        return read
     return read._replace(delimiter=delimiter, quoted=read.quoted or ending == ".csv")
 
 

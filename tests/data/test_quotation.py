@@ -1,0 +1,96 @@
+from collections.abc import Iterable
+from functools import partial
+
+import pytest
+
+from tinybert.data.dialect import Dialect
+from tinybert.data.quotation import quoted_column, run_on, run_ons, swallowing, why_not_csv
+
+TAB = Dialect("\t", quoted=False)
+CSV = Dialect(",", quoted=True)
+
+
+def lines(text: str) -> Iterable[str]:
+    return text.splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\tb\n1\t2\n", 'a\tb\n"1"\t2\n', 'a\tb\n"one\nmore"\t2\n', 'a\tb\nsay "hi" now\t2\n', "a\tb\n1\t2\n\n"],
+)
+def test_why_not_csv__has_no_objection(text: str) -> None:
+    assert why_not_csv(lines(text), TAB) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ('a\tb\n"one" more\t2\n', 2, "not valid CSV"),
+        ('a\tb\n"one\t2\n', 2, "not valid CSV"),
+        ("a\tb\n1\t2\t3\n", 2, "3 columns, the first line has 2"),
+        ("a\tb\n\n1\t2\n", 2, "an empty line"),
+        ('a\tb\n"one\t1\ntwo"\t2\n', 2, "a quotation mark would swallow whole rows"),
+        ('a\tb\n"x\ny"\t1\n"one\t1\ntwo"\t2\n', 4, "a quotation mark would swallow whole rows"),
+        ('text\n"Hello,\nhe said"\n', 2, "a quotation mark would swallow whole rows"),
+    ],
+)
+def test_why_not_csv__says_where(text: str, line: int, reason: str) -> None:
+    objection = why_not_csv(lines(text), TAB)
+    assert objection is not None
+    assert objection.line == line
+    assert objection.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "column"),
+    [
+        ('a\tb\n"x"\t1\n"y" z\t2\n', True, None),
+        ('a\tb\n1\t"x"\n2\t"y \\"z\\""\n3\t\n', True, 1),
+        ('"a"\tb\nx\t1\n', True, 0),
+        ('"a"\tb\nx\t1\n', False, None),
+        ('"a"\tb\n"x"\t1\n', False, 0),
+        ("", True, None),
+    ],
+)
+def test_quoted_column__by_nearly_all_its_cells_or_its_name(text: str, header: bool, column: int | None) -> None:
+    assert quoted_column(lines(text), TAB, header) == column
+
+
+@pytest.mark.parametrize(
+    ("cells", "place", "rows"),
+    [
+        (["a,1\r\nb,0\r\nc", "1"], 0, [["a", "1"], ["b", "0"], ["c", "1"]]),
+        (["0", "a\n1,b"], 1, [["0", "a"], ["1", "b"]]),
+        (["a, b,1\nc", "1"], 0, [["a, b", "1"], ["c", "1"]]),
+    ],
+)
+def test_run_on__cuts_lines_into_rows(cells: list[str], place: int, rows: list[list[str]]) -> None:
+    assert run_on(cells, ",") == (place, rows)
+
+
+@pytest.mark.parametrize("cells", [["a", "1"], ["one\nmore", "1"], ["a,1\nb", "x\ny"]])
+def test_run_on__is_none_of_lines_that_could_be_no_rows(cells: list[str]) -> None:
+    assert run_on(cells, ",") is None
+
+
+def swallowed(text: str) -> dict[int, int]:
+    again = partial(lines, text)
+    return dict(swallowing(run_ons(again, CSV), again, CSV))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('text,label\n"a,1\nb,0\nc",1\nd,0\n', {2: 3}),
+        ('text,label\nx,0\n"a, really,0\nb",1\n', {3: 2}),
+        ('label,text\n0,x\n1,"a\n0,b"\n1,y\n', {3: 2}),
+        ('text,label\na,"1\nb,0\nc,1"\nd,0\ne,1\n', {2: 3}),
+        ('text,score\n"a,0.25\nb",0.5\n', {2: 2}),
+        ('text,label\n"Hi Ann,\nsee you",1\nx,0\n', {}),
+        ('text,label\n"Well, no\nnever, yes\nor so",no\nx,yes\n', {}),
+        ('text,label\n"3, 2, 1\ngo",1\nx,1\n', {}),
+        ('id,text,label\n7,"one, two, three\nfour, five, six",a\n8,x,b\n', {}),
+    ],
+)
+def test_swallowing__tells_rows_from_prose(text: str, expected: dict[int, int]) -> None:
+    assert swallowed(text) == expected
