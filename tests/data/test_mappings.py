@@ -47,17 +47,31 @@ def test_open_json_lines__says_what_is_wrong_with_a_line(line: str, reason: str)
 
 
 def test_open_json_lines__keeps_bad_rows_before_the_first_good_one() -> None:
-    (first, second) = found(open_json_lines("f", ["{\n", GOOD]))
+    (first, second) = found(open_json_lines("f", ['{"text"\n', GOOD]))
     assert isinstance(first[1], Bad)
     assert second == (2, ["good", 1])
 
 
 @pytest.mark.parametrize(
-    ("lines", "message"), [([], "^f: no rows$"), (["\n", "\n"], "^f: no rows$"), (["{\n"], "^f:1: not valid JSON")]
+    ("lines", "message"),
+    [([], "^f: no rows$"), (["\n", "\n"], "^f: no rows$"), (['{"text"\n'], "^f:1: not valid JSON")],
 )
 def test_open_json_lines__refuses_a_file_without_a_good_row(lines: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         open_json_lines("f", lines)
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("[\n", r"^f:1: an array of rows, not one object a line; convert it: jq -c \.\[\] OLD > NEW.jsonl$"),
+        (' [{"text": "good"},\n', "^f:1: an array of rows"),
+        ("{\n", r"^f:1: an object over several lines, not one object a line; convert it: jq -c \. OLD > NEW.jsonl$"),
+    ],
+)
+def test_open_json_lines__names_json_that_is_not_in_lines(first: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        open_json_lines("f", [first, GOOD])
 
 
 def test_open_list__counts_from_one() -> None:

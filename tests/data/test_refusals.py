@@ -31,7 +31,9 @@ def test_refuse_kind__lets_the_others_pass(kind: str | None) -> None:
         ("eng.train", CONLL, "seems to be token classification (CoNLL columns)"),
         ("a.conll", "x", "seems to be token classification"),
         ("dev.json", SQUAD, "seems to be question answering (SQuAD JSON)"),
-        ("dev.json", "[1]", "with the ending .jsonl"),
+        ("dev.json", "[1]", "with the ending .jsonl; convert an array of rows: jq -c .[] OLD > NEW.jsonl"),
+        ("dev.json", '{"id": 1, "data": "a text", "label": ["good"]}', "with the ending .jsonl"),
+        ("dev.csv.gz", "x", "is packed; unpack it first"),
         ("dev.xlsx", "x", "unknown ending '.xlsx'; data is read from .tsv, .csv, .jsonl and .parquet"),
     ],
 )
@@ -71,10 +73,17 @@ def test_refuse_columns__knows_other_tasks_by_their_columns(names: tuple[str, ..
         refuse_columns(Known("f.jsonl", names), DataSettings())
 
 
+def test_refuse_columns__says_how_to_take_annotations_out_of_label_studio() -> None:
+    with pytest.raises(UserError, match=r"^f.jsonl: seems to be Label Studio's own JSON .* export CSV there$"):
+        refuse_columns(Known("f.jsonl", ("id", "data", "annotations")), DataSettings())
+
+
 @pytest.mark.parametrize(
     ("names", "settings"),
     [
         (("text", "data"), DataSettings()),
+        (("id", "data", "label"), DataSettings()),  # what doccano writes
+        (("data",), DataSettings(text="data")),
         (("text", "tokens", "tags"), DataSettings()),
         (("note", "tokens", "tags"), DataSettings(text="note")),
     ],

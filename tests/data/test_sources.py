@@ -79,6 +79,11 @@ def test_open_stream__takes_json_lines_by_their_first_character() -> None:
     assert texts(opened) == ["good", "bad"]
 
 
+def test_open_stream__takes_no_array_of_rows_for_texts() -> None:
+    with pytest.raises(UserError, match=r"^stdin:1: an array of rows, not one object a line"):
+        open_stream(io.BytesIO(b'[\n{"text": "good"}\n]\n'), SETTINGS)
+
+
 def test_open_stream__refuses_nothing() -> None:
     with pytest.raises(UserError, match=r"^stdin: nothing to read$"):
         open_stream(io.BytesIO(b""), SETTINGS)

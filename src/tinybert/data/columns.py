@@ -11,7 +11,7 @@ Labels = Literal["needed", "optional", "none"]
 
 # Names that data sets give to what we call text, text_a, text_b and label: for suggestions, never for guessing.
 _USUAL = {
-    "text": ("sentence", "review", "content", "document", "question", "tweet"),
+    "text": ("sentence", "review", "content", "document", "question", "tweet", "data"),
     "text_a": ("sentence1", "premise", "question1", "sentence_A", "#1 String", "question", "query"),
     "text_b": ("sentence2", "hypothesis", "question2", "sentence_B", "#2 String", "sentence", "answer"),
     "label": ("labels", "class", "target", "score", "gold_label", "Quality", "is_duplicate", "sentiment", "category"),

@@ -1,6 +1,7 @@
 """Rows that carry the names of their columns: JSON lines and lists of dictionaries."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -12,6 +13,8 @@ from tinybert.data.opened import Opened, Record, WholeRecord, one_line
 from tinybert.data.problems import Bad, listed
 from tinybert.errors import UserError
 
+BEGUN = re.compile(r"\s*(?:(\[)\s*(?:\{|$)|\{\s*$)")  # a first line of JSON that is not one object a line
+
 
 def open_json_lines(name: str, lines: Iterable[str]) -> Opened:
     """Open JSON lines.
@@ -19,7 +22,12 @@ def open_json_lines(name: str, lines: Iterable[str]) -> Opened:
     Raises:
         UserError: If there is none, or no line is an object.
     """
-    return _open(name, (_parsed(line, cells) for line, cells in plain_lines(lines)))
+    rest = iter(lines)
+    first = next(rest, "")
+    if begun := BEGUN.match(first):
+        what, program = ("an array of rows", ".[]") if begun[1] else ("an object over several lines", ".")
+        raise UserError(f"{name}:1: {what}, not one object a line; convert it: jq -c {program} OLD > NEW.jsonl")
+    return _open(name, (_parsed(line, cells) for line, cells in plain_lines(chain([first], rest))))
 
 
 def open_list(name: str, rows: Iterable[Any]) -> Opened:

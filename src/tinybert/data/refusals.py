@@ -12,6 +12,8 @@ SUPPORTED: tuple[Kind, ...] = ("classification", "regression")
 CONLL_ENDINGS = frozenset({".conll", ".conll03", ".conll2003", ".conllu", ".iob", ".iob2", ".bio"})
 _TAG = re.compile(r"(O|[BIESLU]-\S+)")
 _LOOK_AT = 200  # lines
+_PACKED = frozenset({".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz"})
+_SQUAD = re.compile(r'\s*\{.*("paragraphs"|"data"\s*:\s*\[)', re.DOTALL)
 _LATER = f"this version only augments such data (tinybert augment --kind ...); it trains on {' and '.join(SUPPORTED)}"
 
 
@@ -32,20 +34,26 @@ def refusal(path: Path) -> UserError:
     if path.suffix.lower() == ".json":
         if _starts_like_squad(path):
             return _other(str(path), "question answering (SQuAD JSON)")
-        return UserError(f"{path}: JSON is read as JSON lines, one object a line, with the ending .jsonl")
+        advice = "one object a line, with the ending .jsonl; convert an array of rows: jq -c .[] OLD > NEW.jsonl"
+        return UserError(f"{path}: JSON is read as JSON lines, {advice}")
+    if path.suffix.lower() in _PACKED:
+        return UserError(f"{path}: is packed; unpack it first, and hand in what is inside")
     return UserError(f"{path}: unknown ending '{path.suffix}'; data is read from .tsv, .csv, .jsonl and .parquet")
 
 
 def refuse_columns(known: Known, settings: DataSettings) -> None:
-    """Refuse data of another task by their columns.
+    """Refuse data of another task, and annotations as a tool keeps them, by their columns.
 
     Raises:
         UserError: If they have the columns of one, and no text that is meant instead.
     """
     if has_tags(known, settings):
         raise _other(known.name, "token classification (tokens, tags)")
-    if "paragraphs" in known.names or ("data" in known.names and not _has_text(known, settings)):
+    names = set(known.names)
+    if "paragraphs" in names or ({"data"} <= names <= {"data", "version"} and not _has_text(known, settings)):
         raise _other(known.name, "question answering (SQuAD JSON)")
+    if {"data", "annotations"} <= names and not _has_text(known, settings):
+        raise UserError(f"{known.name}: seems to be Label Studio's own JSON (data, annotations); export CSV there")
 
 
 def has_tags(known: Known, settings: DataSettings) -> bool:
@@ -72,7 +80,7 @@ def looks_like_conll(path: Path) -> bool:
 def _starts_like_squad(path: Path) -> bool:
     with path.open("rb") as stream:
         head = stream.read(1 << 16).decode("utf-8", "replace")
-    return head.lstrip("\ufeff \t\r\n").startswith("{") and ('"paragraphs"' in head or '"data"' in head)
+    return _SQUAD.match(head.removeprefix("\ufeff")) is not None
 
 
 def _other(name: str, what: str) -> UserError:

@@ -10,7 +10,7 @@ from tinybert.data.columns import Known
 from tinybert.data.delimited import lines_of, open_delimited
 from tinybert.data.dialect import decoded, plain_lines
 from tinybert.data.hub import PREFIX, default_split, load_hub
-from tinybert.data.mappings import open_json_lines, open_list
+from tinybert.data.mappings import BEGUN, open_json_lines, open_list
 from tinybert.data.opened import Opened, readable
 from tinybert.data.refusals import refusal
 from tinybert.data.settings import DataSettings
@@ -77,7 +77,7 @@ def open_file(path: Path, settings: DataSettings) -> Opened:
 
 
 def open_stream(stream: Iterable[bytes], settings: DataSettings, name: str = "stdin") -> Opened:
-    """Open a stream: JSON lines where the first character is `{`, otherwise one text a line.
+    """Open a stream: JSON lines where it begins as JSON does, otherwise one text a line.
 
     Raises:
         UserError: If there is nothing.
@@ -87,6 +87,6 @@ def open_stream(stream: Iterable[bytes], settings: DataSettings, name: str = "st
     if first is None:
         raise UserError(f"{name}: nothing to read")
     everything = chain([first], lines)
-    if first.startswith("{"):
+    if first.startswith("{") or BEGUN.match(first):
         return open_json_lines(name, everything)
     return Opened(Known(name, (settings.text or "text",)), lambda _: plain_lines(everything))

@@ -78,7 +78,7 @@ def content(path: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({one_line(error)}); write or download the file again") from error
     if not isinstance(found, dict) or not _lists(found, "data"):
-        raise UserError(f"{path}: {_FORM}")
+        raise UserError(f"{path}: {_FORM}; rows with a text each are read from .jsonl, .csv, .tsv and .parquet")
     for number, article in enumerate(found["data"], start=1):
         parts = article["paragraphs"] if _lists(article, "paragraphs") else [None]
         if not all(_lists(part, "qas") for part in parts):
