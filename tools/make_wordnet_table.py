@@ -5,7 +5,8 @@ python tools/make_wordnet_table.py WORDNET src/tinybert/assets/wordnet
 WORDNET is the folder with index.noun, data.noun, noun.exc, ..., cntlist.rev, each plain or with .gz behind its name.
 `table.txt.gz` gets a line for each word without a space, in the order of their bytes: the word in lower case, then
 fields behind tabs, as `data/lexicon/table.py` reads them. `n7:movie,picture;shot` is a noun seen 7 times in the tagged
-texts, with two senses, the frequent one first, and the words that share each; `v>see` is an irregular form of a verb.
+texts, with two senses, the frequent one first, and the words that share each; `v>see` is an irregular form of a verb,
+and `a>` (of `offer`) is no form of any adjective, though it looks like one (of `off`).
 `LICENSE` gets the notice out of those files, which has to go wherever the table goes.
 """
 
@@ -78,12 +79,18 @@ def _counts(wordnet: Path) -> Counter[Lemma]:
 
 
 def _irregular(wordnet: Path, part: str) -> Iterator[tuple[str, list[str]]]:
-    """Irregular forms of a part of speech and what they are forms of; words with spaces are left out."""
+    """Irregular forms of a part of speech and what they are forms of; words with spaces are left out.
+
+    Where a word is listed as its own base, it is no form of others: `offer offer` takes back `offer off`.
+    """
+    listed: dict[str, list[str]] = defaultdict(list)
     for line in _lines(wordnet, f"{PARTS[part]}.exc"):
         form, *bases = line.split()
-        bases = [base for base in bases if base != form and "_" not in base]
-        if bases and "_" not in form:
-            yield form, bases
+        listed[form] += bases
+    for form, bases in listed.items():
+        usable = [] if form in bases else [base for base in bases if "_" not in base]
+        if "_" not in form and (usable or form in bases):
+            yield form, usable
 
 
 def _entries(wordnet: Path, name: str) -> Iterator[str]:

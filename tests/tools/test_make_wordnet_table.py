@@ -36,8 +36,8 @@ paris n 1 1 @ 1 0 00000030
     "data.adv": "00000010 02 r 01 well 0 000 | in a good way\n",
     "cntlist.rev": "film%1:06:00:: 2 3\nfilm%1:10:00:: 1 4\nfilm%2:36:00:: 1 2\ngalore%5:00:00:many:00 1 6\n",
     "noun.exc": "attorneys_general attorney_general\n",
-    "verb.exc": "saw see\nseen see\nsee see\n",
-    "adj.exc": "",
+    "verb.exc": "saw see\nseen see\n",
+    "adj.exc": "seer see\nseer seer\n",
     "adv.exc": "better well\n",
 }
 LINES = [
@@ -50,6 +50,7 @@ LINES = [
     "saw\tv>see",
     "see\tv0:witness",
     "seen\tv>see",
+    "seer\ta>",
     "well\tr0:",
     "witness\tv0:see",
 ]
@@ -82,6 +83,7 @@ def test_table__is_read_back_as_it_was_meant(script: ModuleType, small: Path) ->
     table = Table.of(script.table(small).encode())
     assert table["film"] == [Entry("n", 7, (("movie", "moving picture"), ())), Entry("v", 2, ((),))]
     assert table["saw"] == [Irregular("v", ("see",))]
+    assert table["seer"] == [Irregular("a", ())]
     assert [table[line.split("\t")[0]] != [] for line in LINES] == [True] * len(LINES)
     assert [table[word] for word in ("", "aa", "fil", "filmy", "zz", "movie\t")] == [[]] * 6
 

@@ -22,6 +22,11 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
         "saw\tn1:proverb\tv>see",
         "well\tr3:good",
         "works\tn0:plant",
+        "man\tn5:bloke",
+        "life\tn3:being",
+        "live\tv3:dwell\ta1:alive",
+        "lives\tn>life",
+        "wells\tr>\tn>",
         "work\tn4:labour\tv5:labour,toil",
     ]
     table = Table.of("".join(f"{line}\n" for line in sorted(lines)).encode())
@@ -43,6 +48,10 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
         ("works", ("plant",)),
         ("working", ("labour", "toil")),
         ("worker", ()),
+        ("workmen", ()),
+        ("men", ("bloke",)),
+        ("lives", ("being", "dwell")),
+        ("wells", ()),
         ("blorp", ()),
     ],
 )
@@ -70,6 +79,25 @@ def test_tag__is_what_the_word_and_its_bases_were_seen_as_most(word: str, expect
 )  # fmt: skip
 def test_tag__of_english(word: str, expected: str) -> None:
     assert tag(word) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "holds", "lacks"),
+    [
+        ("women", {"adult female"}, set()),
+        ("policemen", {"officer"}, set()),
+        ("goes", {"travel", "move"}, set()),
+        ("lives", {"lifetime", "dwell"}, set()),
+        ("leaves", {"foliage", "depart"}, set()),
+        ("deeper", {"profoundly", "mysterious"}, set()),
+        ("harder", {"firmly", "difficult"}, set()),
+        ("offer", {"proffer", "bid"}, {"cancelled", "sour"}),
+        ("offers", {"proffer", "bid"}, {"cancelled", "sour"}),
+    ],
+)
+def test_synonyms__of_english_forms(word: str, holds: set[str], lacks: set[str]) -> None:
+    assert holds <= set(synonyms(word))
+    assert not lacks & set(synonyms(word))
 
 
 def test_packaged__finds_every_word_it_lists() -> None:

@@ -1,21 +1,31 @@
 """Questions to the table: the synonyms of a word, and its part of speech.
 
-A word that stands in the table, as itself or as an irregular form, means what stands there: `saw` is the tool, to saw,
-and to see. Only other words are taken for regular forms: `films` is a form of the noun and of the verb `film`, but
-`works`, which has a line of its own, is no form of `work`.
+A word that stands in the table as itself means what stands there, and what it is an irregular form of: `saw` is the
+tool, to saw, and to see. Only other words are taken for regular forms: `films` is a form of the noun and of the verb
+`film`, but `works`, which stands there as a noun, is no form of `work`. As the same part of speech an irregular form
+is no regular one: `lives` comes of the noun `life` and of the verb `live`, not of a noun `live`.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 from tinybert.data.lexicon.closed import CLOSED
-from tinybert.data.lexicon.table import Entry, packaged
+from tinybert.data.lexicon.table import Entry, Irregular, packaged
 
 _TAGS: Final = {"n": "NOUN", "v": "VERB", "a": "ADJ", "r": "ADV"}  # in the order in which ties are settled
 _ENDINGS: Final = {  # regular endings and what stands there in the base form; man page morphy(7) of WordNet
-    "n": (("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("ies", "y")),
+    "n": (
+        ("s", ""),
+        ("ses", "s"),
+        ("xes", "x"),
+        ("zes", "z"),
+        ("ches", "ch"),
+        ("shes", "sh"),
+        ("men", "man"),
+        ("ies", "y"),
+    ),
     "v": (("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
     "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
 }
@@ -75,18 +85,18 @@ def tag(word: str) -> str:
 def _entries(key: str) -> list[Entry]:
     """What the table says of a word and of the words it is a form of."""
     listed = packaged()[key]
-    if not listed:
-        return list(_as_regular_form(key))
     found = [field for field in listed if isinstance(field, Entry)]
-    forms = [field for field in listed if not isinstance(field, Entry)]
-    return found + [entry for part, bases in forms for base in bases for entry in _of_part(base, part)]
+    bases = {} if found else _regular(key)
+    bases |= {field.part: field.bases for field in listed if isinstance(field, Irregular)}
+    return found + [entry for part in _TAGS for base in bases.get(part, ()) for entry in _of_part(base, part)]
 
 
-def _as_regular_form(key: str) -> Iterator[Entry]:
-    for part, endings in _ENDINGS.items():
-        bases = (key.removesuffix(ending) + other for ending, other in endings if key.endswith(ending))
-        for base in dict.fromkeys(bases):
-            yield from _of_part(base, part)
+def _regular(key: str) -> dict[str, Sequence[str]]:
+    """By part of speech: the words that a word may be a regular form of."""
+    return {
+        part: list(dict.fromkeys(key.removesuffix(ending) + other for ending, other in endings if key.endswith(ending)))
+        for part, endings in _ENDINGS.items()
+    }
 
 
 def _of_part(base: str, part: str) -> list[Entry]:

@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 
 
 class Irregular(NamedTuple):
-    """An irregular form: of which part of speech, and of which words."""
+    """An irregular form: of which part of speech, and of which words; of none if it only looks like a regular form."""
 
     part: str
     bases: tuple[str, ...]
@@ -79,6 +79,6 @@ def packaged() -> Table:
 def _field(field: str) -> Entry | Irregular:
     part, rest = field[0], field[1:]
     if rest.startswith(">"):
-        return Irregular(part, tuple(rest[1:].split(",")))
+        return Irregular(part, tuple(filter(None, rest[1:].split(","))))
     count, _, senses = rest.partition(":")
     return Entry(part, int(count), tuple(tuple(filter(None, sense.split(","))) for sense in senses.split(";")))
