@@ -12,6 +12,7 @@ import pytest
 import runs
 import tinybert
 from recipes.workshop import Workshop, pairs, ratings, reviews
+from stages.augmenting.worlds import french
 from tinybert import augmentation, cli
 from tinybert.errors import UserError
 from tinybert.stages.augmenting import merged as merging
@@ -299,3 +300,9 @@ def test__told_to_stop_it_keeps_its_shards_and_goes_on(whole, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert started.wait().code == 0
     assert again.outcome == command.outcome
+
+
+def test__texts_of_another_language_are_remarked_on_by_a_method_for_english(workshop, capsys):
+    tinybert.augment("eda", train=french(), output="out.jsonl", copies=1)
+    tinybert.augment("eda", train=reviews(12), output="english.jsonl", copies=1)
+    assert capsys.readouterr().err.count("eda is for English, and only") == 1

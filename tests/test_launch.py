@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from recipes.workshop import contents, finished_in, read, reviews, stage
+from stages.augmenting.worlds import french
 from tinybert import launch
 from tinybert.engine import fit
 from tinybert.errors import UserError
@@ -308,3 +309,9 @@ def test__settings_may_come_as_groups_dotted_or_from_a_file(workshop):
     assert (found.seed, found.intermediate.epochs) == (6, 4)
     assert Path(found.teacher.path) == workshop.path("teacher")
     assert stage(workshop.path("run"), "birth").name == "2-birth"
+
+
+def test__texts_of_another_language_are_remarked_on(workshop, capsys):
+    train = workshop.data("french.tsv", french(24))
+    workshop.distill(output=workshop.path("french"), train=train, also=("augment.method=eda",))
+    assert "eda is for English, and only" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from recipes.workshop import Workshop, reviews
+from stages.augmenting.worlds import french
 from tinybert import cli, plan
 from tinybert.engine import fit
 from tinybert.errors import UserError
@@ -181,3 +182,9 @@ def test__the_command_exits_with_2_and_a_line_per_problem(workshop, capsys):
 def test__data_in_memory_are_planned_too(workshop):
     found = workshop.distill(dry_run=True, train=reviews(10), dev=None, test=None)
     assert sum(found["rows"].values()) == 10
+
+
+def test__texts_of_another_language_are_noted(workshop):
+    train = workshop.data("french.tsv", french(24))
+    found = workshop.distill(dry_run=True, train=train, also=("augment.method=eda",))
+    assert [note for note in found["notes"] if "eda is for English, and only" in note]

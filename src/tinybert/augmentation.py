@@ -33,7 +33,7 @@ from tinybert.stages.augmenting.kit import Kit
 from tinybert.stages.augmenting.making import made
 from tinybert.stages.augmenting.methods import METHODS, copies_of
 from tinybert.stages.augmenting.quality import quality
-from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
+from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.stages.flags import parted
 from tinybert.stages.reading import read_unlabeled
@@ -194,6 +194,8 @@ def _carried_out(asked: Order, run: Run, *, restart: bool) -> dict[str, Any]:
     settings = asked.settings
     task, originals = _read(asked, run)
     refuse_impossible(settings, task, settings.mlm, settings.vectors)
+    for line in doubts(settings, originals):
+        run.log.say(line)
     teacher = None if settings.teacher is None else _teacher(settings.teacher, task)
     kit = _kit(asked, task, originals)
     copies = copies_of(settings, len(originals))

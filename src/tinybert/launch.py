@@ -30,7 +30,7 @@ from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import DataFolder, Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
-from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
+from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import groups_of
 from tinybert.stages.finish import About, finish
 from tinybert.stages.flags import parted
@@ -196,6 +196,8 @@ def _one_run(asked: Order, work: _Work) -> dict[str, Any]:
             return found
         if (groups := groups_of(asked.settings)) is not None:
             refuse_impossible(groups, job.task, asked.settings.mlm, asked.settings.vectors)
+            for line in doubts(groups, job.splits.train):
+                run.log.say(line)
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
             forget_stages(asked.folder, work.again.stage, SHOWN)
             (asked.folder / KEPT).unlink(missing_ok=True)

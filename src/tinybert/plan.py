@@ -26,7 +26,7 @@ from tinybert.models.heads import has_task_head
 from tinybert.models.hf import Shape
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.stages.augmenting.methods import copies_of
-from tinybert.stages.augmenting.refusals import refuse_impossible
+from tinybert.stages.augmenting.refusals import doubts, refuse_impossible
 from tinybert.stages.augmenting.settings import AugmentGroups, groups_of
 from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
@@ -91,6 +91,7 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
             stages.append(clock.general(general, result["text"]["blocks"], teacher, student))
     if groups is not None:
         refuse_impossible(groups, splits.task, settings.mlm, settings.vectors)
+        result["notes"] += doubts(groups, splits.train)
     if groups is not None and groups.augment.method != "none":
         copies = copies_of(groups, len(lengths))
         learnt = np.repeat(lengths, 1 + copies)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.data.lexicon import STOP_WORDS, lookup, synonyms, tag
+from tinybert.data.lexicon import STOP_WORDS, knows, lookup, synonyms, tag
 from tinybert.data.lexicon.closed import CLOSED
 from tinybert.data.lexicon.table import Table, packaged
 
@@ -131,3 +131,8 @@ def test_closed__the_first_class_that_lists_a_word_counts() -> None:
 def test_tag__is_one_of_those_named() -> None:
     tags = {tag(left + right) for left, right in product(("run", "good", "x", "2", "."), ("", "s", "ly", "."))}
     assert tags <= {"NOUN", "VERB", "ADJ", "ADV", "NUM", "PUNCT"}
+
+
+def test_knows__english_words_and_their_forms() -> None:
+    words = ("The", "isn't", "women", "films", "goes", "bouilloire", "xyzzy", "")
+    assert [knows(word) for word in words] == [True] * 5 + [False] * 3

@@ -104,19 +104,16 @@ def test__cbert_takes_quantiles_of_scores_for_classes(tmp_path, mlm):
 @pytest.mark.parametrize(
     ("method", "rows", "settings", "expected"),
     [
-        ("bert_glove", 80, {}, 20),
         ("bert_glove", 80, {"copies": 3}, 3),
         ("bert_glove", 8000, {"at_most": 16_000}, 2),
         ("bert_glove", 100_000, {"at_most": 16_000}, 1),
         ("bert_glove", 80, {"at_most": 16_000}, 20),
         ("bert_glove", 8000, {"at_most": 16_000, "copies": 5}, 5),
-        ("eda", 500, {}, 16),
-        ("eda", 501, {}, 8),
-        ("eda", 2001, {}, 4),
+        *((method, 80, {}, 20) for method in METHODS),
         ("eda", 2001, {"at_most": 4000}, 2),
     ],
 )
-def test__copies_are_those_of_the_paper_within_a_limit(method, rows, settings, expected):
+def test__copies_are_as_many_by_every_method_within_a_limit(method, rows, settings, expected):
     assert copies_of(groups(method, **settings), rows) == expected
 
 

@@ -6,11 +6,14 @@ import pytest
 
 from recipes.workshop import _silence as silence
 from stages.augmenting.worlds import groups
+from tinybert.augmenters.tang import TangSettings
+from tinybert.data.examples import Examples
 from tinybert.data.task import Task
 from tinybert.errors import UserError
 from tinybert.stages.augmenting import refusals
-from tinybert.stages.augmenting.refusals import refuse_impossible, unsuitable
+from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import CbertSettings
+from tinybert.types import Example
 
 TASK = Task("classification", ("neg", "pos"))
 SCORES = Task("regression")
@@ -73,6 +76,28 @@ def test__a_masked_lm_without_its_head_is_refused_unless_it_is_to_learn_one(tmp_
     with pytest.raises(UserError, match="has no masked-LM head"):
         refuse_impossible(groups("bert_glove"), TASK, headless, None)
     refuse_impossible(groups("bert_glove", adapt=True), TASK, headless, None)
+
+
+ENGLISH = Example("A sturdy kettle with a lid that shuts tight.", row=1)
+FRENCH = Example("Une bouilloire solide avec un couvercle", "qui ferme très bien.", row=2)
+
+
+@pytest.mark.parametrize(
+    ("method", "tagger", "originals", "said"),
+    [
+        ("eda", "wordnet", [FRENCH], ["augment: eda is for English, and only 10 % of the words of the first rows"]),
+        ("tang", "wordnet", [FRENCH], ["augment: tang is for English, and only 10 %"]),
+        ("tang", "fr_core_news_sm", [FRENCH], []),
+        ("bert_glove", "wordnet", [FRENCH], []),
+        ("eda", "wordnet", [ENGLISH], []),
+        ("eda", "wordnet", [Example("1984 !", row=1)], []),
+    ],
+)
+def test_doubts__texts_of_another_language_by_a_method_for_english(method, tagger, originals, said):
+    asked = replace(groups(method), tang=TangSettings(tagger=tagger))
+    found = doubts(asked, Examples.of(originals))
+    assert len(found) == len(said)
+    assert all(line.startswith(start) for line, start in zip(found, said, strict=True))
 
 
 def test__nothing_is_asked_of_no_method():

@@ -28,6 +28,12 @@ def rows(count: int = 10) -> Any:
     return Examples.of(Example(f"a{n} b{n} c{n} d{n}", None, n % 2, row=n) for n in range(1, count + 1))
 
 
+def french(count: int = 12) -> list[dict[str, str]]:
+    """Reviews in a language that WordNet does not know, with two classes."""
+    parts = ("la poignée est tombée après deux semaines", "très déçue, elle fait un bruit terrible")
+    return [{"text": f"Modèle {n}: {parts[n % 2]} !", "label": ("pos", "neg")[n % 2]} for n in range(count)]
+
+
 def groups(method: str, **augment: Any) -> Any:
     """Settings of a method; what it trains is trained quickly."""
     from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings, CbertSettings

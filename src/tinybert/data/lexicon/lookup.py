@@ -82,6 +82,12 @@ def tag(word: str) -> str:
     return _TAGS[max(_TAGS, key=lambda part: (seen[part], senses[part]))]
 
 
+def knows(word: str) -> bool:
+    """Whether a word, in any case, is English: of a closed class, or a form of one that stands in the table."""
+    key = _key(word)
+    return key in CLOSED or bool(_entries(key))
+
+
 def _entries(key: str) -> list[Entry]:
     """What the table says of a word and of the words it is a form of."""
     listed = packaged()[key]

@@ -74,7 +74,6 @@ class Method:
         citation: Its paper.
         inputs: What its copies depend on, by the names that users know, without the rows and the number of copies.
         prepare: Makes it ready: trains what has to be trained, in stages of their own.
-        usual_copies: By the number of rows, how many copies of each its paper makes.
         uses: Optional flags it looks at.
     """
 
@@ -82,5 +81,4 @@ class Method:
     citation: str
     inputs: Callable[[Kit], Mapping[str, Any]]
     prepare: Callable[[Kit, Run], Ready]
-    usual_copies: Callable[[int], int] = lambda _: 20
     uses: frozenset[str] = frozenset()

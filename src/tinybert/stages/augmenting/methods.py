@@ -28,23 +28,23 @@ from tinybert.stages.augmenting.merged import written
 from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.types import Augmenter, Example, keyed, narrowed
 
+USUAL_COPIES = 20  # of TinyBERT's paper; the same for all methods, so that they can be compared
 BINS = 5  # of a score's quantiles, which CBERT takes for classes (methods: 3.6)
 
 
 def copies_of(groups: AugmentGroups, rows: int) -> int:
-    """How many copies of each row are made.
+    """How many copies of each row are made, whichever the method.
 
     Example:
         >>> from tinybert.stages.augmenting.settings import AugmentSettings
-        >>> few, many = (AugmentGroups(augment=AugmentSettings(at_most=most)) for most in (16_000, None))
+        >>> few, many = (AugmentGroups(augment=AugmentSettings(method="eda", at_most=most)) for most in (16_000, None))
         >>> copies_of(few, 80), copies_of(few, 8635), copies_of(many, 8635)
         (20, 2, 20)
     """
     settings = groups.augment
     if settings.copies is not None:
         return settings.copies
-    usual = METHODS[settings.method].usual_copies(rows)
-    return usual if settings.at_most is None else min(usual, -(-settings.at_most // rows))
+    return USUAL_COPIES if settings.at_most is None else min(USUAL_COPIES, -(-settings.at_most // rows))
 
 
 def _bert_glove_inputs(kit: Kit) -> dict[str, Any]:
@@ -166,11 +166,6 @@ def _eda_settings(kit: Kit) -> EdaSettings:
     return known if known.alpha is not None else replace(known, alpha=usual_alpha(len(kit.originals)))
 
 
-def _eda_copies(rows: int) -> int:
-    """Table 3 of the paper, by the number of rows."""
-    return 16 if rows <= 500 else 8 if rows <= 2000 else 4
-
-
 def _tang_inputs(kit: Kit) -> dict[str, Any]:
     return {**keyed("tang", kit.groups.tang), "mask": kit.mask}
 
@@ -192,7 +187,6 @@ METHODS: Mapping[str, Method] = {
         "Wei and Zou 2019, arXiv:1901.11196",
         _eda_inputs,
         _eda,
-        _eda_copies,
     ),
     "cbert": Method(
         "a masked LM that knows the class fills hidden pieces",

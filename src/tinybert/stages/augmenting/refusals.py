@@ -1,10 +1,15 @@
-"""What cannot be augmented as asked, said before anything is trained."""
+"""What cannot be augmented as asked, or hardly as it is meant, said before anything is trained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tinybert.augmenters.taggers import WORDNET
+from tinybert.data.examples import Examples
+from tinybert.data.lexicon import knows
 from tinybert.data.task import Task
+from tinybert.data.words import spaced_words_of
 from tinybert.errors import UserError
 from tinybert.models.embedded import EMBEDDED, is_available
 from tinybert.models.heads import has_masked_lm_head
@@ -12,6 +17,10 @@ from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.stages.augmenting.methods import METHODS
 from tinybert.stages.augmenting.settings import AugmentGroups
+from tinybert.types import Example
+
+LOOKED_AT = 100  # rows
+ENGLISH = 0.75  # share of words in the lexicon: English reviews and news have .97 to 1, other languages .3 to .55
 
 
 def unsuitable(groups: AugmentGroups, given: Mapping[str, Any]) -> list[str]:
@@ -69,6 +78,35 @@ def refuse_impossible(groups: AugmentGroups, task: Task, mlm: str | None, vector
         problems += _problems_of_mlm(groups, mlm or EMBEDDED)
     if problems:
         raise UserError(*problems)
+
+
+def doubts(groups: AugmentGroups, originals: Examples) -> list[str]:
+    """What will be made, but is hardly meant: texts that are not English, by a method that knows English only.
+
+    Args:
+        groups: All settings of augmentation.
+        originals: The rows to rewrite; the first of them are looked at.
+
+    Returns:
+        One line per doubt.
+    """
+    name = groups.augment.method
+    if name != "eda" and (name, groups.tang.tagger) != ("tang", WORDNET):
+        return []
+    share = _share_of_english(islice(originals, LOOKED_AT))
+    if share >= ENGLISH:
+        return []
+    return [
+        f"augment: {name} is for English, and only {100 * share:.0f} % of the words of the first rows are in its "
+        f"English lexicon; for another language take bert_glove with an --mlm of that language"
+    ]
+
+
+def _share_of_english(examples: Iterable[Example]) -> float:
+    """Of the words that are letters only; 1 where there are none."""
+    texts = (text for example in examples for text in (example.text, example.pair or ""))
+    known = [knows(word.text) for text in texts for word in spaced_words_of(text) if word.text.isalpha()]
+    return sum(known) / len(known) if known else 1.0
 
 
 def _problems_of_mlm(groups: AugmentGroups, mlm: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ class AugmentSettings(BertGloveSettings):
 
     Attributes:
         method: Who rewrites; `none` adds nothing.
-        copies: Of each row; None = as many as the method's paper makes, within `at_most`.
+        copies: Of each row; None = 20, within `at_most`.
         at_most: Where `copies` is open: so many copies in all are enough, at least one of each row; None = no limit.
         adapt: First train the masked LM on the texts of train and of `--unlabeled`.
         keep_flipped: Keep copies that the teacher takes for another class than their original.
