@@ -13,7 +13,7 @@ import psutil
 
 from tinybert.data.corpus.texts import size_of, texts_of
 from tinybert.data.encode import encode
-from tinybert.data.encoded import EncodedRows
+from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.hub import PREFIX
 from tinybert.data.source_domain import SourceDomain
@@ -79,11 +79,13 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
     read_unlabeled(asked.tables["unlabeled"], settings.data, splits.task, None)
     refuse_other_heads(settings, splits.task.classes, needs_teacher=asked.what.needs_teacher)
     clock = _clock(asked)
-    lengths = _lengths(splits.train, settings)
-    source = _lengths(splits.source.texts, settings) if splits.source else np.zeros(0, np.int32)
+    encoded = {name: _encoded(part, settings) for name, part in _parts(splits).items()}
+    lengths, source = (encoded[name][0] if name in encoded else np.zeros(0, np.int32) for name in ("train", "source"))
+    unknown = {name: share for name, (_, share) in encoded.items()}
     fine_tuned = _fine_tuned(asked, splits.source, lengths, source)
     result: dict[str, Any] = {"rows": {name: len(part) for name, part in _parts(splits).items()}}
-    result["notes"] = list(splits.notes)
+    result["unknown_pieces"] = unknown
+    result["notes"] = [*splits.notes, *unknown_notes(unknown)]
     learnt, stages = lengths, []
     if (general := general_within(settings)) is not None:
         result["text"] = _text(asked, "unlabeled", general)
@@ -185,11 +187,13 @@ def _fine_tuned(
     return {name: np.concatenate([target, lengths])} if domains == "joint" else both
 
 
-def _lengths(examples: Examples, settings: Any) -> np.ndarray:
+def _encoded(part: Examples | SourceDomain, settings: Any) -> tuple[np.ndarray, float]:
+    """How many pieces each row has, and the share of unknown ones."""
+    examples = part.texts if isinstance(part, SourceDomain) else part
     tokenizer = load_tokenizer(vocabulary_of(settings))
     with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
         rows: EncodedRows = encode(examples, tokenizer, settings.data.max_length, Path(folder) / "rows.arrow")
-        return np.array(rows.lengths)
+        return np.array(rows.lengths), rows.unknown
 
 
 def _parts(splits: Splits) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from transformers import PretrainedConfig, PreTrainedTokenizerFast
 from tinybert.config import parse
 from tinybert.data.columns import Labels
 from tinybert.data.encode import encode
-from tinybert.data.encoded import EncodedRows
+from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.labels import positive_class
 from tinybert.data.settings import DataSettings
 from tinybert.data.task import Task, load_one
@@ -100,7 +100,10 @@ class Predictor:
             Log().say(f"data: {note}")
         with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
             target = Path(folder) / "rows.arrow"
-            yield encode(examples, self.tokenizer, self.settings.data.max_length, target), examples.rows
+            rows = encode(examples, self.tokenizer, self.settings.data.max_length, target)
+            for note in unknown_notes({"data": rows.unknown}):
+                Log().say(note)
+            yield rows, examples.rows
 
 
 def folder_of_student(model: str | PathLike[str]) -> Path:

@@ -98,6 +98,15 @@ def test_encode__cuts_a_pair_with_a_cell_of_megabytes(tiny_tokenizer: Any, tmp_p
     assert rows.truncated == 1
 
 
+def test_encode__counts_unknown_pieces_but_no_special_ones(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    def unknown(*examples: Example) -> float:
+        return encode(Examples.of(list(examples)), tiny_tokenizer, 16, tmp_path / "rows.arrow", record_batch=1).unknown
+
+    assert unknown(Example("good"), Example("\U0001f600 film \u0e01")) == 0.5
+    assert unknown(Example("good film", "\U0001f600 plot")) == 0.25
+    assert unknown(Example("good")) == 0
+
+
 def test_encode__tokenises_every_text_once(
     tiny_tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tinybert.data.encode import encode
-from tinybert.data.encoded import EncodedRows
+from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.types import Example
 
@@ -19,6 +19,11 @@ TEXTS = ["good", "a very good film", "bad plot", "the movie was dull and the plo
 def rows(tiny_tokenizer: Any, tmp_path: Path) -> EncodedRows:
     examples = Examples.of([Example(text, None, n % 3) for n, text in enumerate(TEXTS)])
     return encode(examples, tiny_tokenizer, 64, tmp_path / "rows.arrow", record_batch=2)
+
+
+def test_unknown_notes__warn_of_texts_that_the_vocabulary_does_not_know() -> None:
+    (note,) = unknown_notes({"train": 0.3, "dev": 0.05, "test": 0.0})
+    assert note.startswith("train: 30% of the pieces are unknown to the vocabulary")
 
 
 def test_batch__picks_rows_in_any_order_and_pads_to_the_longest(rows: EncodedRows, tiny_tokenizer: Any) -> None:

@@ -171,6 +171,7 @@ def _metrics(answers: dict[str, np.ndarray], classes: Sequence[str], seed: int) 
     metrics["data"] = {
         "rows": {"train": 8635, "dev": 960, "test": len(gold)},
         "truncated": {"train": 3, "dev": 0},
+        "unknown_pieces": {"train": 0.0125},
         "overlap": {"train": {"dev": 4, "test": 0}},
         "digests": {"train": "9f2c" * 16, "test": "03ab" * 16},
     }

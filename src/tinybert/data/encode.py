@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.data.encoded import EncodedRows
@@ -49,24 +50,35 @@ def encode(
         raise ValueError("the tokenizer has no padding piece, so rows cannot share a batch")
     with_types = examples.paired and "token_type_ids" in tokenizer.model_input_names
     schema = _schema(examples.labels, with_types, tokenizer.pad_token_id)
-    contents = _Contents()
+    contents = _Contents(tokenizer.unk_token_id, tokenizer.num_special_tokens_to_add(pair=examples.paired))
     with atomic_file(target) as temporary, temporary.open("wb") as stream, pa.ipc.new_file(stream, schema) as writer:
         with truncating(tokenizer.backend_tokenizer, max_length) as backend:
             for start in range(0, len(examples), record_batch):
                 rows = slice(start, min(start + record_batch, len(examples)))
                 writer.write_batch(_block(examples, backend, rows, schema, contents))
         # What only the end knows travels with an empty last batch: an Arrow file's own metadata is written first.
-        end = {"digest": contents.digest(), "truncated": str(contents.truncated)}
+        counts = {"truncated": str(contents.truncated), "unknown": str(contents.unknown)}
+        end = {"digest": contents.digest(), **counts}
         writer.write_batch(pa.RecordBatch.from_pylist([], schema), custom_metadata=end)
     return EncodedRows.open(target)
 
 
 class _Contents:
-    """Hash of what was written, whatever the size of the record batches; and how many rows were cut."""
+    """Hash of what was written, whatever the size of the record batches; how many rows were cut, pieces are unknown."""
 
-    def __init__(self) -> None:
+    def __init__(self, unknown: int | None, special: int) -> None:
         self.truncated = 0
+        self._unknown, self._special = unknown, special  # which piece stands for the unknown; special ones per row
+        self._pieces, self._unknown_pieces = 0, 0
         self._parts = {name: hashlib.sha256() for name in ("lengths", "pieces", "types", "label")}
+
+    def count(self, pieces: Int[np.ndarray, " pieces"], rows: int) -> None:
+        self._pieces += len(pieces) - rows * self._special
+        self._unknown_pieces += 0 if self._unknown is None else int(np.count_nonzero(pieces == self._unknown))
+
+    @property
+    def unknown(self) -> float:
+        return self._unknown_pieces / max(self._pieces, 1)
 
     def add(self, name: str, values: Any) -> None:
         self._parts[name].update(np.ascontiguousarray(values).tobytes())
@@ -117,6 +129,7 @@ def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, con
     columns = [pa.array(ids, pa.list_(pa.int32()))]
     contents.add("lengths", np.fromiter(map(len, ids), np.int64))
     contents.add("pieces", columns[0].values)
+    contents.count(columns[0].values.to_numpy(), len(ids))
     if "types" in schema.names:
         columns.append(pa.array(types, pa.list_(pa.uint8())))
         contents.add("types", columns[-1].values)

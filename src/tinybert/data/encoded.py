@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,18 @@ from jaxtyping import Int, Shaped
 
 from tinybert.data.batches import batches
 from tinybert.types import Batch
+
+WARNED_OF = 0.05  # share of unknown pieces; MiniLM does not know one of 10,000 in English
+
+
+def unknown_notes(shares: Mapping[str, float]) -> list[str]:
+    """What the log should say of data whose texts the vocabulary does not know; from their names to `unknown`."""
+    return [
+        f"{name}: {share:.0%} of the pieces are unknown to the vocabulary, and all alike to the model; take a model of "
+        "this language, or of texts such as these"
+        for name, share in shares.items()
+        if share > WARNED_OF
+    ]
 
 
 class _Chunk(NamedTuple):
@@ -30,6 +42,7 @@ class EncodedRows:
         lengths: Pieces per row.
         labels: Class or score per row; None = unlabelled.
         truncated: How many rows were cut to the largest length.
+        unknown: Share of the pieces, special ones left aside, that stand for what the vocabulary does not know.
         digest: sha256 of pieces, types and labels, whatever the layout of the file.
     """
 
@@ -38,6 +51,7 @@ class EncodedRows:
         self._pad = int(reader.schema.metadata[b"pad"])
         end = reader.get_batch_with_custom_metadata(reader.num_record_batches - 1).custom_metadata
         self.truncated = int(end[b"truncated"])
+        self.unknown = float(end.get(b"unknown", 0))  # earlier versions did not count
         self.digest = str(end[b"digest"].decode())
         table = [reader.get_batch(number) for number in range(reader.num_record_batches - 1)]
         self._chunks = [_chunk(batch) for batch in table]

@@ -18,6 +18,7 @@ class DataSettings:
         quoting: Of TSV files: `csv` (quotes enclose), `none` (quotes are letters), `auto` (whichever every row fits).
         skip_bad: Share of bad rows of a file that is tolerated; they go to `rejected.jsonl`.
         max_length: Pieces per row, special ones included; longer rows are cut.
+            Of CSV files, `csv` takes all lines that quotes enclose for one cell.
         per_class: Draw so many rows of each class from train; None = all.
         label_map: Renames labels, applied before anything else looks at them.
         positive: The class that F1 and MCC call positive; None = 1, else the first of positive, pos,

@@ -58,7 +58,7 @@ def confusion(run: RunFiles) -> Confusion | None:
 
 
 def data_facts(run: RunFiles) -> list[Fact]:
-    """Rows (of plain text: blocks and tokens), classes, leakage, cut texts."""
+    """Rows (of plain text: blocks and tokens), classes, cut texts, unknown pieces, leakage."""
     data = run.part("data")
     facts = [
         Fact(f"{what.capitalize()} in {words.data(name)}", _plain(count))
@@ -70,6 +70,8 @@ def data_facts(run: RunFiles) -> list[Fact]:
         facts.append(Fact("Classes", f"{len(classes)}: {listed}"))
     facts += _majority(run)
     facts += [Fact(f"Texts of {name} cut", _plain(count)) for name, count in mapping(data.get("truncated")).items()]
+    unknown = {name: number(share) for name, share in mapping(data.get("unknown_pieces")).items()}
+    facts += [Fact(f"Unknown pieces of {n}", words.percent(share)) for n, share in unknown.items() if share is not None]
     facts += [Fact(f"Overlap: {name}", value) for name, value in _flat(mapping(data.get("overlap")))]
     return facts + [Fact(f"SHA-256 of {name}", value[:16]) for name, value in _flat(mapping(data.get("digests")))]
 

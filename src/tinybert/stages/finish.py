@@ -142,6 +142,7 @@ def _data(job: Job) -> dict[str, Any]:
         "digests": {name: part.digest for name, part in rows.items()}
         | {name: part.digest() for name, part in source.items()}
         | ({} if job.plain_text is None else job.plain_text.contents()),
+        "unknown_pieces": {name: part.unknown for name, part in rows.items()},
     }
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
 from tinybert.data.encode import encode
-from tinybert.data.encoded import EncodedRows
+from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.data.task import Task, load, load_one
@@ -21,6 +22,7 @@ from tinybert.run import Run
 from tinybert.stages.job import Job
 
 REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
+_FORMAT = 2  # of encoded rows
 
 
 def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: bool) -> Job:
@@ -54,6 +56,11 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
     tokenizer, longest = load_tokenizer(vocabulary_of(settings)), settings.data.max_length
     train, dev = (encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
     test = None if splits.test is None else encoded(splits.test, tokenizer, longest, run)
+    shares = {"train": train.unknown, "dev": dev.unknown} | ({} if test is None else {"test": test.unknown})
+    run.log.say(f"data: unknown pieces: {', '.join(f'{name} {share:.2%}' for name, share in shares.items())}")
+    for note in (unknown := unknown_notes(shares)):
+        run.log.say(f"data: {note}")
+    splits = replace(splits, notes=(*splits.notes, *unknown))
     return Job(splits, train, dev, test, tokenizer, longest, unlabeled, splits.source)
 
 
@@ -92,7 +99,7 @@ def vocabulary_of(settings: Any) -> str:
 def encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: int, run: Run) -> EncodedRows:
     """Encoded rows, found by content or made."""
     vocabulary = files.sha256_json(tokenizer.get_vocab())
-    key = files.sha256_json([examples.digest(), vocabulary, max_length])[:24]
+    key = files.sha256_json([examples.digest(), vocabulary, max_length, _FORMAT])[:24]
     target = run.stored(f"{key}.arrow")
     if not target.exists() and run.is_main:
         started = time.monotonic()
