@@ -143,6 +143,15 @@ def test_call__words_that_come_for_marks_do_not_grow_together(text, context, mak
         assert "  " not in made.text
 
 
+@pytest.mark.parametrize("punctuation", ["keep", "marks", "any"])
+def test_call__parts_of_contractions_stay_unless_marks_are_words(punctuation, make):
+    text = "It's bad, don't film what we can't."
+    made = [copy.text for copy in make(probability=1.0, punctuation=punctuation)([Example(text, row=1)], 20, stream)]
+    parts = ("'s ", " don't ", " can't")
+    assert all(part in copy for part in parts for copy in made) is (punctuation != "any")
+    assert len(set(made)) > 10
+
+
 @pytest.mark.parametrize("context", ["original", "progressive"])
 def test_call__marks_stay_or_become_marks(context, make):
     shape = [is_mark(word.text) for word in words_of(CLOSE)]

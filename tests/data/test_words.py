@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.data.words import Edit, edited, is_mark, kept_apart, spaced_words_of, words_of
+from tinybert.data.words import Edit, contractions, edited, is_mark, kept_apart, spaced_words_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,16 @@ def test_kept_apart__there_are_as_many_words_as_before(text: str, places: set[in
     words = words_of(text)
     edits = [Edit(words[place].start, words[place].end, "x") for place in places if place < len(words)]
     assert len(words_of(edited(text, kept_apart(text, edits)))) == len(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("I DON\u2019T know", ["DON\u2019T"]),
+        ("they do n't , did not , and it 's late", ["do n't", "'s"]),
+        ("he didn 't say we'll go", ["didn 't", "'ll"]),
+        ("'t was, the 'soap' of rock'n'roll; Sam O'Toole's", ["'s"]),
+    ],
+)
+def test_contractions__in_running_text_and_in_text_split_into_words(text: str, found: list[str]) -> None:
+    assert [text[start:end] for start, end in contractions(text)] == found

@@ -15,8 +15,9 @@ it becomes one of them, each as likely. Where this differs from the algorithm as
 - Of a pair one side changes and the model reads that side alone, as in the code; the other side stays original.
 - Case and spacing stay; the code gives back lower case and spaces between all tokens.
 - Stop words and numbers are replaced too, as printed; the code leaves them: `skip_stopwords` and `skip_nonletters`.
-- Marks of punctuation stay, as in the code, and no word becomes one, which the code allows. `punctuation="any"` is the
-  algorithm as printed, for which a mark is a word like others, except for spaces that keep a word apart which comes
+- Marks of punctuation stay, as in the code, and no word becomes one, which the code allows. Contractions stay too, of
+  which the code's list of stop words holds the parts: "don't" must not become "don'cannot". `punctuation="any"` is
+  the algorithm as printed, for which a mark is a word like others, except for spaces that keep a word apart which comes
   in place of a mark: "A fine pan." must not become "A fine panat".
 
 Candidates come in the order of their ids before one is drawn, so that rounding, which depends on what else a forward
@@ -35,7 +36,7 @@ from tinybert.augmenters.sides import rewritten, side_of, text_of
 from tinybert.data.carried import Side, protected
 from tinybert.data.lexicon import STOP_WORDS
 from tinybert.data.pieces import Reading, read
-from tinybert.data.words import Edit, Word, cased_like, edited, is_mark, kept_apart
+from tinybert.data.words import Edit, Word, cased_like, contractions, edited, is_mark, kept_apart
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.types import Example, Stream
 
@@ -57,7 +58,8 @@ class BertGloveSettings:
         skip_stopwords: Leave stop words as they are.
         skip_nonletters: Leave words as they are that have other signs than letters, such as numbers.
         punctuation: What becomes of marks, which have neither letters nor digits: they stay (`keep`), become other
-            marks (`marks`), or are words like others, and words may become marks (`any`).
+            marks (`marks`), or are words like others, and words may become marks (`any`). The parts of contractions
+            stay unless it is `any`.
         keep_original: A word may be among its own candidates in the masked language model; otherwise the K best others
             are. Word vectors never give the word itself.
     """
@@ -140,8 +142,10 @@ class BertGlove:
         return drafts
 
     def _open_words(self, example: Example, side: Side, reading: Reading) -> list[int]:
-        """The words that may be replaced: not those cut off, skipped, or of an answer."""
+        """The words that may be replaced: not those cut off, skipped, of an answer or of a contraction."""
         closed = protected(example, side)
+        if self.settings.punctuation != "any":
+            closed = [*closed, *contractions(text_of(example, side))]
         return [
             number
             for number, (word, span) in enumerate(zip(reading.words, reading.spans, strict=True))

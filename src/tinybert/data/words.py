@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 from tinybert.types import Answer
 
+# Corpora split into words write "do n't" and "it 's".
+_CONTRACTION = re.compile(r"\b\w+(?: ?n| )?['\u2019]t\b|['\u2019](?:s|d|m|re|ve|ll)\b", re.IGNORECASE)
+
 
 class Word(NamedTuple):
     """A word and the characters it stands at: from `start` to before `end`."""
@@ -130,6 +133,17 @@ def moved(span: Answer, edits: Sequence[Edit]) -> Answer | None:
             return None
     start, end = span.start + shift, span.end + shift + grown
     return Answer(start, end) if end > start else None
+
+
+def contractions(text: str) -> list[tuple[int, int]]:
+    """Where English contractions stand: the clitic with its apostrophe, and what comes before "n't".
+
+    Example:
+        >>> text = "It's a film I can't sit through."
+        >>> [text[start:end] for start, end in contractions(text)]
+        ["'s", "can't"]
+    """
+    return [match.span() for match in _CONTRACTION.finditer(text)]
 
 
 def is_mark(word: str) -> bool:
