@@ -6,7 +6,7 @@ Nothing of tinybert is imported at the top: this file is read before the import 
 import os
 import socket
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,27 @@ def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
     if request.node.get_closest_marker("hub") is None:
         monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_asks_the_processor() -> Iterator[None]:
+    """A test fails in which a dtype or a kernel is that of whatever machine this is: numbers would be, too."""
+
+    def refuse() -> None:
+        pytest.fail("follows this machine's processor; take the fixture `processor`, or teacher.dtype=fp32")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cpu, "get_capabilities", refuse, raising=False)
+        yield
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["without bf16", "with bf16"])
+def processor(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether the processor reports bfloat16, which it computes in any case; what follows `auto` runs both ways."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": request.param}, raising=False)
+        patch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+        yield request.param
 
 
 @pytest.fixture(scope="session")

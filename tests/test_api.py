@@ -11,9 +11,11 @@ from recipes.workshop import equal, finished_in, quick_finish, read, reviews, tr
 from tinybert.errors import UserError
 from tinybert.recipes import RECIPES
 
+pytestmark = pytest.mark.usefixtures("processor")
+
 
 @pytest.fixture(scope="module")
-def workshop(tiny_tokenizer, tmp_path_factory):
+def workshop(tiny_tokenizer, tmp_path_factory, processor):
     return finished_in(tmp_path_factory.mktemp("api"), tiny_tokenizer)
 
 

@@ -16,9 +16,11 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 ROWS = ("--teacher", "{network}", "--student", "2x12", "--data", "{train}")
 TEXT = ("--teacher", "{network}", "--student", "2x12", "--train", "{text}")
 
+pytestmark = pytest.mark.usefixtures("processor")
+
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory, tiny_tokenizer):
+def files(tmp_path_factory, tiny_tokenizer, processor):
     """What the benchmarks read."""
     made = Workshop(tmp_path_factory.mktemp("bench"), tiny_tokenizer)
     return {

@@ -13,9 +13,11 @@ from tinybert.errors import UserError
 from tinybert.folders import locked
 from tinybert.stages import finish
 
+pytestmark = pytest.mark.usefixtures("processor")
+
 
 @pytest.fixture(scope="module")
-def finished(tiny_tokenizer, tmp_path_factory):
+def finished(tiny_tokenizer, tmp_path_factory, processor):
     """A finished run of TinyBERT by a teacher with a head; never to be changed."""
     return finished_in(tmp_path_factory.mktemp("finished"), tiny_tokenizer)
 

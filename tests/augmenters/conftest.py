@@ -13,8 +13,8 @@ def model(tiny_model: Any) -> Any:
 
 
 @pytest.fixture
-def mlm(model: Any, tiny_tokenizer: Any) -> Any:
-    """The masked LM itself."""
+def mlm(model: Any, tiny_tokenizer: Any, processor: bool) -> Any:
+    """The masked LM itself, in the dtype that it has on either processor."""
     from tinybert.models.masked_lm import MaskedLM
 
     return MaskedLM(model, tiny_tokenizer, torch.device("cpu"))

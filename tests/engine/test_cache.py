@@ -37,6 +37,7 @@ def test__what_is_read_back_is_what_the_teacher_shows(make_world, rows):
     assert gap.max() < 1e-5
 
 
+@pytest.mark.usefixtures("processor")
 def test__bfloat16_outputs_survive_storing_exactly(make_world, tiny_bert):
     world = make_world()
     teacher = Teacher(tiny_bert(4, 24, 3, 2, seed=7), "bf16", torch.device("cpu"))

@@ -31,7 +31,7 @@ def make_mlm(tiny_model, tiny_tokenizer, monkeypatch):
         model = tiny_model(model_type, layers, head="masked_lm")
         if model.config.pad_token_id != tiny_tokenizer.pad_token_id:
             monkeypatch.setattr(type(tiny_tokenizer), "pad_token_id", model.config.pad_token_id, raising=False)
-        return model, MaskedLM(model, tiny_tokenizer, CPU, **settings)
+        return model, MaskedLM(model, tiny_tokenizer, CPU, **{"dtype": "fp32"} | settings)
 
     return make
 
@@ -75,6 +75,15 @@ def test_fill__token_types_are_read(make_mlm):
     assert not torch.allclose(logits[:1], alone(model, rows[0]._replace(types=None)), atol=1e-3)
 
 
+@pytest.mark.parametrize("model_type", ALL)
+def test_fill__in_the_dtype_that_the_processor_computes_fastest(model_type, make_mlm, processor):
+    model, mlm = make_mlm(model_type, dtype="auto")
+    assert mlm.dtype == (torch.bfloat16 if processor else torch.float32)
+    (logits,), exact = mlm.fill(ROWS, lambda logits, _: (logits,)), torch.cat([alone(model, row) for row in ROWS])
+    assert logits.dtype == torch.float32
+    assert (logits - exact).abs().mean() < (0.03 if processor else 1e-5) * exact.abs().mean()
+
+
 def test_fill__keeps_what_reduce_gives_in_the_order_of_the_places(make_mlm):
     _, mlm = make_mlm(pieces_at_once=8)
     best, score = mlm.fill(ROWS, lambda logits, _: (logits.argmax(dim=1), logits.max(dim=1).values.double()))
@@ -113,6 +122,11 @@ def test_piece_vectors__are_the_input_embeddings(make_mlm):
     model, mlm = make_mlm()
     assert torch.equal(mlm.piece_vectors, model.get_input_embeddings().weight)
     assert not mlm.piece_vectors.requires_grad
+
+
+def test_piece_vectors__are_rounded_where_the_model_is(make_mlm, processor):
+    model, mlm = make_mlm(dtype="auto")
+    assert torch.equal(mlm.piece_vectors, model.get_input_embeddings().weight.to(mlm.dtype).float())
 
 
 def masked_batch():

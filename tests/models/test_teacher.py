@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tinybert.models import hf, teacher
+from tinybert.models import hf
 from tinybert.models.loading import load_classifier, quietly
 from tinybert.models.teacher import Teacher, teacher_dtype
 from tinybert.models.trace import observe
@@ -75,6 +75,7 @@ def test_observe__a_student_learns_from_it_and_it_does_not_change(tiny_bert, mak
 
 
 @pytest.mark.parametrize("model_type", tuple(hf.ARCHITECTURES))
+@pytest.mark.usefixtures("processor")
 def test_observe__bfloat16_inside_float32_outside(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type), make_batch(pad=1 if model_type in ("roberta", "mpnet") else 0)
     frozen = Teacher(model, "bf16", CPU)
@@ -83,7 +84,8 @@ def test_observe__bfloat16_inside_float32_outside(model_type, tiny_model, make_b
     for seen, exact in zip(values(frozen.observe(batch, NEEDS)), values(observe(model, batch, NEEDS)), strict=True):
         assert seen.dtype == torch.float32
         assert not torch.equal(seen, exact)
-        assert (seen - exact).abs().mean() < 0.03 * exact.abs().mean()
+        # Half a per cent for each rounding on the way; six logits near 0 are sums of states that are not.
+        assert (seen - exact).abs().mean() < 0.05 * exact.abs().mean()
 
 
 def test_observe__autocast_of_the_student_does_not_reach_it(tiny_bert, make_batch):
@@ -94,6 +96,7 @@ def test_observe__autocast_of_the_student_does_not_reach_it(tiny_bert, make_batc
     assert all(torch.equal(one, other) for one, other in zip(values(plain), values(inside), strict=True))
 
 
+@pytest.mark.usefixtures("processor")
 def test_digest__of_contents_whatever_dtype_it_computes_in(tiny_bert, tmp_path):
     model = tiny_bert()
     with quietly():
@@ -110,18 +113,10 @@ def test_teacher__tells_its_sizes(tiny_bert):
     assert frozen.outputs == 5
 
 
-@pytest.mark.parametrize(
-    ("setting", "native", "expected"),
-    [
-        ("auto", True, torch.bfloat16),
-        ("auto", False, torch.float32),
-        ("fp32", True, torch.float32),
-        ("bf16", False, torch.bfloat16),
-    ],
-)
-def test_teacher_dtype__auto_follows_the_hardware(setting, native, expected, monkeypatch):
-    monkeypatch.setattr(teacher, "native_bfloat16", lambda device: native)
-    assert teacher_dtype(setting, CPU) == expected
+def test_teacher_dtype__auto_follows_the_hardware(processor):
+    assert teacher_dtype("auto", CPU) == (torch.bfloat16 if processor else torch.float32)
+    assert teacher_dtype("fp32", CPU) == torch.float32
+    assert teacher_dtype("bf16", CPU) == torch.bfloat16
 
 
 @pytest.mark.gpu

@@ -37,6 +37,7 @@ from tinybert.models.loading import digest_of, load_classifier
 from tinybert.recipes import RECIPES
 from tinybert.stages import finish
 
+pytestmark = pytest.mark.usefixtures("processor")
 FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "predictions.jsonl", "report.html"}
 FOLDERS = {"stages", "student", "export"}
 SYSTEM = {"dev", "test", "parameters", "bytes", "latency_ms", "threads"}
@@ -70,7 +71,9 @@ class Made(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=FOR_TASKS)
-def made(request: pytest.FixtureRequest, tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(
+    request: pytest.FixtureRequest, tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory, processor: bool
+) -> Made:
     """A headless teacher, a student of half its size, 24 / 12 / 12 rows; made once for all processes."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -79,7 +82,9 @@ def made(request: pytest.FixtureRequest, tiny_tokenizer: Any, tmp_path_factory: 
         with quick_finish(real_export=request.param == EXPORTED), watched_teacher(folder):
             Workshop(folder, tiny_tokenizer).distill(request.param)
 
-    return Made(request.param, Workshop(made_once(base / f"conformance-{request.param}", make), tiny_tokenizer))
+    return Made(
+        request.param, Workshop(made_once(base / f"conformance-{request.param}-{processor}", make), tiny_tokenizer)
+    )
 
 
 @contextmanager

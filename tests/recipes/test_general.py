@@ -34,13 +34,14 @@ from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.recipes import RECIPES
 
+pytestmark = pytest.mark.usefixtures("processor")
 FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "report.html", "README.md"}
 SYSTEM = {"parameters", "bytes", "latency_ms", "threads"}
 SHORT = ("general.max_steps=2", "general.evaluate_every=2")
 
 
 @pytest.fixture(scope="module")
-def made(tiny_tokenizer, tmp_path_factory) -> Workshop:
+def made(tiny_tokenizer, tmp_path_factory, processor) -> Workshop:
     """A finished run by a headless teacher, made once for all processes; never to be changed."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -49,7 +50,7 @@ def made(tiny_tokenizer, tmp_path_factory) -> Workshop:
         with quick_finish(), watched(folder):
             Workshop(folder, tiny_tokenizer).distill("general")
 
-    return Workshop(made_once(base / "general", make), tiny_tokenizer)
+    return Workshop(made_once(base / f"general-{processor}", make), tiny_tokenizer)
 
 
 @contextmanager

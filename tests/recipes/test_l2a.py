@@ -12,6 +12,7 @@ from recipes.workshop import equal, pairs, ratings, read, stage, trained
 from tinybert.data.encoded import EncodedRows
 from tinybert.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("processor")
 HEADED = ("teacher.accept_weak=true",)
 PAPER = ("l2a.train_generator=true", "l2a.source_text=sampled", "l2a.min_edits=0", "l2a.fill=independent")
 

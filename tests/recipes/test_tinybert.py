@@ -17,6 +17,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.stages.birth import Newborn, StudentSettings
 from tinybert.stages.layers import transformer_objective
 
+pytestmark = pytest.mark.usefixtures("processor")
 CURVE = Path(__file__).parent / "curves" / "tinybert.json"
 REFRESH = "TINYBERT_REFRESH_CURVES"
 STEPS = 20

@@ -10,6 +10,7 @@ from recipes.workshop import finished_in, read, sha256, stage
 from tinybert.data.encoded import EncodedRows
 from tinybert.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("processor")
 EDA = ("augment.method=eda", "augment.copies=3")
 
 

@@ -7,6 +7,8 @@ from recipes.workshop import read, reviews, stage, trained
 from tinybert.errors import UserError
 from tinybert.models.loading import load_classifier
 
+pytestmark = pytest.mark.usefixtures("processor")
+
 
 @pytest.fixture
 def stubborn(workshop):

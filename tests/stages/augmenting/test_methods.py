@@ -15,6 +15,7 @@ from tinybert.stages.augmenting.making import made
 from tinybert.stages.augmenting.methods import METHODS, copies_of
 from tinybert.types import Example
 
+pytestmark = pytest.mark.usefixtures("processor")
 TASK = Task("classification", ("neg", "pos"))
 SCORES = Task("regression")
 
