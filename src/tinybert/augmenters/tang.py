@@ -3,7 +3,9 @@
 Where this differs from the paper or its code (castorini/d-bert), which has faults here:
 
 - Words stand between spaces, without the punctuation around them; that stays where it is.
-- A text of which only masks would be left is drawn again; the code discards it, so that there are fewer copies.
+- Parts of speech are those of WordNet, or of a spaCy model; the code takes NLTK's tagger.
+- A text of which only masks would be left is drawn again. The code discards a single text in which every word became a
+  mask or another word, so that there are fewer copies, and looks at this before it takes an n-gram.
 - A word may be "replaced" by itself: the paper draws from the distribution of the tag, which contains it.
 - Pairs: first text, second text, both, in turn, as in the paper; the code throws coins.
 - Of a context with an answer no n-gram is taken, and the answer is not touched.
