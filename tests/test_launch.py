@@ -74,7 +74,7 @@ def test__how_and_where_a_run_happens_changes_no_stage(workshop):
             r"prediction\.lr: changed since stage prediction .*--restart-from prediction",
         ),
         ({"also": ("intermediate.epochs=9",)}, r"intermediate\.epochs: changed since stage intermediate"),
-        ({"also": ("student.layer_map=top",)}, r"student\.layer_map: changed since stage intermediate"),
+        ({"also": ("student.layer_map=top",)}, r"student\.layer_map: changed since stage birth"),
         ({"student": "1x12"}, r"student\.path: changed since stage birth"),
         ({"seed": 4}, r"seed: changed since stage birth"),
         ({"also": ("data.per_class=4",)}, r"data\.per_class.*train: changed since stage teacher"),

@@ -83,11 +83,11 @@ def test__the_projection_decides_how_many_maps_are_learnt(tiny_bert, projection,
 
 
 def test__layer_map_and_projection_change_what_is_learnt(workshop):
-    """From the same birth on; the prediction stage has not begun to differ yet."""
+    """From the same random birth on; the prediction stage has not begun to differ yet."""
     workshop.model(classes=("neg", "pos"))
     runs = {"usual": (), "map": ("student.layer_map=bottom",), "projection": ("student.projection=per_layer",)}
     for name, also in runs.items():
-        workshop.distill(output=workshop.path(name), also=also, test=None)
+        workshop.distill(output=workshop.path(name), also=("student.birth=random", *also), test=None)
     born, learnt = (
         {name: sha(stage(workshop.path(name), which) / "result" / file) for name in runs}
         for which, file in (("birth", "model/model.safetensors"), ("intermediate", "student.safetensors"))

@@ -11,12 +11,12 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert.config import MODEL
-from tinybert.layer_maps import layer_map
+from tinybert.layer_maps import LayerMap, layer_map
 from tinybert.models import birth
 from tinybert.models.fitting import fitted_directions
-from tinybert.models.hf import shape_of
+from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import digest_of, load_classifier, load_masked_lm, quietly
-from tinybert.models.student import Student, is_shape, parse_shape
+from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
 from tinybert.run import Run
 from tinybert.types import Batch, Rows
 
@@ -95,6 +95,8 @@ def born(job: Purpose, origin: PreTrainedModel | None, settings: StudentSettings
     if is_shape(settings.path):
         assert origin is not None
         inputs |= {"student.path": settings.path, "train": job.train.digest}
+        if settings.birth != "random":
+            inputs |= {"student.layer_map": settings.layer_map}
         folder = run.once("birth", inputs, lambda target: _out_of(origin, job, settings, run).save(target))
     else:
         model = _network(settings.path, job.classes, run.seed_for("birth"))
@@ -179,6 +181,7 @@ def _out_of(origin: PreTrainedModel, job: Purpose, settings: StudentSettings, ru
     plan = birth.Plan(shape, job.classes, run.seed_for("birth"))
     if how == "random":
         return _Born(birth.random(plan, origin))
+    plan = replace(plan, layer_map=_origins(settings, shape, teacher))
     if how == "layers":
         return _Born(birth.layers(plan, origin))
     projected = birth.project(plan, origin, _some_texts(job.train, run))
@@ -186,6 +189,13 @@ def _out_of(origin: PreTrainedModel, job: Purpose, settings: StudentSettings, ru
     r2 = ", ".join(f"{share:.2f}" for share in projected.r2.values())
     run.log.say(f"student: its directions keep {kept} of the teacher's states; its layers reproduce r2 {r2} of that")
     return _Born(projected.model, projected.directions)
+
+
+def _origins(settings: StudentSettings, shape: Shape, teacher: Shape) -> LayerMap:
+    """Which teacher layer each student layer is made from; `last` says so of one layer only, the rest is uniform."""
+    refuse_deeper(shape, teacher)
+    name = "uniform" if settings.layer_map == "last" else settings.layer_map
+    return layer_map(name, shape.layers, teacher.layers)
 
 
 def _some_texts(texts: Rows, run: Run) -> Iterator[Batch]:
