@@ -89,6 +89,8 @@ def swallowed(text: str) -> dict[int, int]:
         ('text,label\n"Hi Ann,\nsee you",1\nx,0\n', {}),
         ('text,label\n"Well, no\nnever, yes\nor so",no\nx,yes\n', {}),
         ('text,label\n"3, 2, 1\ngo",1\nx,1\n', {}),
+        ('text,score\n"It cost $5,200\nor 4,5",0.5\nx,7\n', {}),
+        ('text,votes\n"a,1250\nb",31\nx,7\n', {2: 2}),
         ('id,text,label\n7,"one, two, three\nfour, five, six",a\n8,x,b\n', {}),
     ],
 )

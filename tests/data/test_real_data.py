@@ -75,6 +75,16 @@ def test_load__reads_stsb_as_scores(streams: Any) -> None:
     assert splits.task == Task("regression", paired=True)
 
 
+def test_load__reads_stsb_as_it_was_first_shipped(streams: Any, tmp_path: Path) -> None:
+    """Without a header, tabs in `.csv`, and the sources only where there are some."""
+    rows = [line.split("\t") for line in (DATA / "glue_stsb/train.tsv").read_text("utf-8").split("\n")[1:] if line]
+    shipped = [[*row[1:5], row[9], *row[7:9], *(cell for cell in row[5:7] if cell != "none")] for row in rows]
+    path = tmp_path / "sts-train.csv"
+    path.write_text("".join("\t".join(row) + "\n" for row in shipped), encoding="utf-8")
+    splits = loaded(streams, str(path), header=False, text_a="5", text_b="6", label="4")
+    assert len(splits.train) + len(splits.dev) == 5_749
+
+
 def test_load__reads_cola_by_number(streams: Any) -> None:
     splits = loaded(streams, "glue_cola/train.tsv", "glue_cola/dev.tsv", header=False, text="3", label="1")
     assert sizes(splits) == (8_551, 1_043, 0)

@@ -4,6 +4,7 @@ A quoted cell may run over several lines. Where each of these lines by itself co
 have swallowed rows.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -14,6 +15,8 @@ from tinybert.data.problems import Bad
 
 _LOOKED_AT = 10_000  # lines
 _NEARLY_ALL = 0.9
+_NUMBER = re.compile(r"-?[\d.]+([eE][-+]?\d+)?")
+_NO_GROUP = re.compile(r"-?(\d+\.\d+|\d{4,})([eE][-+]?\d+)?")  # a number that prose has not after the comma of 5,200
 
 Lines = Callable[[], Iterable[str]]  # of a file, from its beginning
 
@@ -144,15 +147,7 @@ def _known(asked: Mapping[int, set[str]], lines: Lines, dialect: Dialect) -> Map
                 if cells[column] and cells[column] in values:
                     found[column].add(cells[column])
                 if row and numbers[column]:  # the first may be a header
-                    numbers[column] = _is_number(cells[column])
+                    numbers[column] = _NUMBER.fullmatch(cells[column]) is not None
     for column in (column for column, only in numbers.items() if only):
-        found[column].update(value for value in asked[column] if _is_number(value))
+        found[column].update(filter(_NO_GROUP.fullmatch, asked[column]))
     return found
-
-
-def _is_number(value: str) -> bool:
-    """Whether a cell is a number, and nothing but its digits: in prose, a space stands before it."""
-    try:
-        return value == value.strip() and float(value) == float(value)
-    except ValueError:
-        return False
