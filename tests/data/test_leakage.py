@@ -1,9 +1,11 @@
 from typing import Literal
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from tinybert.data.examples import Examples
-from tinybert.data.leakage import without_overlap
+from tinybert.data.leakage import contradictions, without_overlap
 from tinybert.errors import UserError
 from tinybert.types import Example
 
@@ -42,3 +44,24 @@ def test_without_overlap__has_nothing_to_say_of_clean_data() -> None:
 def test_without_overlap__refuses_to_leave_nothing() -> None:
     with pytest.raises(UserError, match=r"^data.drop_overlap=exact: every row of train"):
         without_overlap(TRAIN, {"dev": TRAIN}, "exact")
+
+
+def test_contradictions__count_rows_and_name_the_first() -> None:
+    labels = [("good", 1), ("fine", 1), ("Good ", 0), ("bad", 0)]
+    rows = pa.table(
+        {
+            "text": [text for text, _ in labels],
+            "pair": pa.nulls(4, pa.string()),
+            "row": [1, 2, 3, 4],
+            "line": [2, 3, 4, 5],
+        }
+    )
+    train = Examples(rows, np.array([label for _, label in labels]))
+    scores = Examples.of([Example("a", None, 0.5), Example("a", None, 1.5)])
+    others = {"dev": Examples.of([Example("good", None, 1)]), "test": Examples.of([Example("a")]), "scores": scores}
+    counts, notes = contradictions({"train": train, **others})
+    assert counts == {"train": 2, "dev": 0}
+    assert notes == (
+        "train: 2 of 4 rows have a text that others of them give another label: rows 2, 4; correct them where only one "
+        "can be right",
+    )

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinybert.data.examples import Examples
-from tinybert.data.overlap import contained, exact, normalised
+from tinybert.data.overlap import contained, contradicted, exact, normalised
 from tinybert.types import Example
 
 
@@ -123,3 +123,21 @@ def slowly(first: str, second: str) -> bool:
 def inside(words: list[str], others: list[str]) -> bool:
     runs = ["".join(others[i:j]) for i in range(len(others)) for j in range(i + 1, len(others) + 1)]
     return len(words) >= 5 and "".join(words) in runs
+
+
+def test_contradicted__finds_the_same_text_with_another_class() -> None:
+    rows = [
+        ("A  good\u00a0film", 0),
+        ("fine", 1),
+        ("a Good film ", 2),
+        ("good film!", 1),
+        ("fine", 1),
+        ("a good film", 0),
+    ]
+    examples = Examples.of([Example(text, None, label) for text, label in rows])
+    assert contradicted(examples).tolist() == [True, False, True, False, False, True]
+
+
+def test_contradicted__takes_pairs_in_their_order() -> None:
+    rows = [("a", "b", 0), ("b", "a", 1), ("a", "b", 1)]
+    assert contradicted(Examples.of([Example(*row) for row in rows])).tolist() == [True, False, True]

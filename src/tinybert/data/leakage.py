@@ -1,4 +1,7 @@
-"""Count the rows of train or source that dev and test show as well, and drop them where that is wanted."""
+"""Count the rows of train or source that dev and test show as well, and drop them where that is wanted.
+
+And count the rows whose text has another label elsewhere in the same data.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -8,6 +11,7 @@ from jaxtyping import Bool
 
 from tinybert.data import overlap
 from tinybert.data.examples import Examples
+from tinybert.data.problems import listed
 from tinybert.errors import UserError
 
 Drop = Literal["none", "exact", "contained"]
@@ -50,6 +54,30 @@ def without_overlap(
     left = learnt.select(np.flatnonzero(~unwanted)) if dropped else learnt
     report = {"rows": len(learnt), "drop": drop, "dropped": dropped, **counts}
     return left, report, _notes(name, report, counts)
+
+
+def contradictions(parts: Mapping[str, Examples]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Count the rows whose text has another class in another row.
+
+    Args:
+        parts: Train, dev and test, by name.
+
+    Returns:
+        The counts by name, without what has no classes; what to log.
+    """
+    counts, notes = {}, []
+    for name, examples in parts.items():
+        if examples.labels is None or examples.labels.dtype != np.int64:
+            continue
+        found = np.flatnonzero(overlap.contradicted(examples))
+        counts[name] = len(found)
+        if len(found):
+            lines = listed(map(str, examples.lines[found]), 4)
+            notes.append(
+                f"{name}: {len(found):,} of {len(examples):,} rows have a text that others of them give another label: "
+                f"rows {lines}; correct them where only one can be right"
+            )
+    return counts, tuple(notes)
 
 
 def _notes(name: str, report: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:

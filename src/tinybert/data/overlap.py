@@ -60,6 +60,18 @@ def contained(examples: Examples, held_out: Examples) -> Bool[np.ndarray, " rows
     return np.fromiter((index.meets(*sides) for sides in _sides(examples)), np.bool_, len(examples))
 
 
+def contradicted(examples: Examples) -> Bool[np.ndarray, " rows"]:
+    """Which examples have a text that another one gives another class, capitals and spaces aside; pairs in order."""
+    labels = examples.labels
+    if labels is None:
+        raise ValueError("the examples have no labels")
+    keys = (hash(tuple(text and " ".join(text.lower().split()) for text in sides)) for sides in _sides(examples))
+    _, first, text = np.unique(np.fromiter(keys, np.int64), return_index=True, return_inverse=True)
+    several = np.zeros(len(first), np.bool_)
+    several[text[labels != labels[first][text]]] = True
+    return several[text]
+
+
 def _sides(examples: Examples) -> Iterator[tuple[str, str | None]]:
     for start in range(0, len(examples), BLOCK):
         texts, pairs, _ = examples.columns(start, start + BLOCK)
