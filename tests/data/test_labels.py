@@ -1,52 +1,7 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tinybert.data.labels import (
-    Meaning,
-    classes_of,
-    kind_of,
-    meaning_by_head,
-    positive_class,
-    score,
-    suspicious,
-    whole,
-)
+from tinybert.data.labels import Meaning, classes_of, kind_of, meaning_by_head, positive_class, without_gold
 from tinybert.errors import UserError
-
-
-@pytest.mark.parametrize(
-    ("spelling", "value"),
-    [("1", 1.0), ("-1.50", -1.5), ("+.5", 0.5), ("3.", 3.0), ("1e-3", 0.001), ("1e999", None), ("inf", None)],
-)
-def test_score__is_a_finite_number(spelling: str, value: float | None) -> None:
-    assert score(spelling) == value
-
-
-@pytest.mark.parametrize("spelling", ["", "x", "1_000", "1,5", "0x1", "٣", "1 2", "--1", "1e", "nan", "."])
-def test_score__is_not_whatever_python_would_take(spelling: str) -> None:
-    assert score(spelling) is None
-
-
-@pytest.mark.parametrize(
-    ("spelling", "value"),
-    [
-        ("1", 1),
-        ("-07", -7),
-        ("2.0", 2),
-        ("1e2", 100),
-        ("1.5", None),
-        ("x", None),
-        ("12345678901234567891", 12345678901234567891),
-    ],
-)
-def test_whole__keeps_every_digit(spelling: str, value: int | None) -> None:
-    assert whole(spelling) == value
-
-
-@given(st.text(max_size=8))
-def test_whole__never_fails(spelling: str) -> None:
-    assert whole(spelling) is None or score(spelling) is not None
 
 
 @pytest.mark.parametrize(
@@ -57,6 +12,9 @@ def test_whole__never_fails(spelling: str) -> None:
         (["0", "0.5"], "regression"),
         (["5.000", "3.8"], "regression"),
         (["0", "0.5", "x"], "classification"),
+        (["007.1", "12.5"], "classification"),
+        (["1e3", "12.5"], "classification"),
+        (["1e-05", "0.5"], "regression"),
         (["neg", "pos"], "classification"),
     ],
 )
@@ -71,24 +29,19 @@ def test_kind_of__calls_numbers_that_are_not_all_whole_scores(spellings: list[st
         (["1.0", "0.0", "1"], ("0", "1")),
         (["pos", "neg", "10"], ("10", "neg", "pos")),
         (["b", "B", "a"], ("B", "a", "b")),
+        (["01", "02", "10"], ("01", "02", "10")),
+        (["007", "7", "12"], ("007", "12", "7")),
+        (["1e3", "123"], ("123", "1e3")),
+        (["+1", "-1", "1"], ("-1", "1")),
+        (["12345678901234567.0", "12345678901234568.0"], ("12345678901234567", "12345678901234568")),
+        (["1.0", "none", "1"], ("1", "none")),
+        (["1.0", "1.50", "1.5"], ("1.0", "1.5", "1.50")),
+        (["True", "False"], ("False", "True")),
+        (["True", "true", "FALSE"], ("FALSE", "true")),
     ],
 )
 def test_classes_of__ascend_as_numbers_or_sort_as_text(spellings: list[str], classes: tuple[str, ...]) -> None:
     assert classes_of(spellings) == classes
-
-
-def test_suspicious__finds_the_score_with_a_slip() -> None:
-    spellings = [f"{n}.5" for n in range(200)]
-    assert "'4.5x' is not one" in (suspicious([*spellings, "4.5x"], 300) or "")
-
-
-def test_suspicious__asks_whether_the_column_is_right() -> None:
-    assert "is data.label the right column?" in (suspicious([f"id{n}" for n in range(200)], 200) or "")
-
-
-@pytest.mark.parametrize(("labels", "rows"), [(2, 2), (99, 99), (150, 500)])
-def test_suspicious__lets_classes_pass(labels: int, rows: int) -> None:
-    assert suspicious([f"class {n}" for n in range(labels)], rows) is None
 
 
 @pytest.mark.parametrize(
@@ -102,6 +55,7 @@ def test_suspicious__lets_classes_pass(labels: int, rows: int) -> None:
         (("yes", "duplicate"), None, 1),
         (("neg", "pos"), "neg", 0),
         (("Neg", "Pos"), "neg", 0),
+        (("00", "01"), "00", 0),
         (("a", "b", "c"), "b", None),
         (("a", "b", "c"), None, None),
         ((), None, None),
@@ -123,8 +77,67 @@ def test_meaning__is_the_index_of_a_class() -> None:
     assert meaning.why_not("x").startswith("unknown label 'x'; known are: neg, pos")
 
 
-def test_meaning__takes_whole_numbers_however_written() -> None:
-    assert [Meaning(("0", "1"), {}).value(name) for name in ("1", "1.0", "01", "1.5", "2")] == [1, 1, 1, None, None]
+@pytest.mark.parametrize(
+    ("classes", "spellings", "values"),
+    [
+        (("0", "1"), ("1", "1.0", "+1", "01", "1.5", "2"), [1, 1, 1, None, None, None]),
+        (("01", "02", "10"), ("01", "1", "10", "10.0"), [0, None, 2, 2]),
+        (("False", "True"), ("true", "TRUE", "False", "0"), [1, 1, 0, None]),
+        (("n\u00e9g", "pos"), ("n\u00e9g", "Pos"), [0, None]),
+        (("ne\u0301g", "pos"), ("n\u00e9g", "pos"), [0, 1]),
+    ],
+)
+def test_meaning__takes_a_label_however_it_is_spelled(
+    classes: tuple[str, ...], spellings: tuple[str, ...], values: list[int | None]
+) -> None:
+    assert [Meaning(classes, {}).value(name) for name in spellings] == values
+
+
+def test_meaning__renames_numbers_and_truth_values_however_they_are_spelled() -> None:
+    meaning = Meaning(("neg", "pos"), {"1": "pos", "False": "neg"})
+    assert [meaning.value(name) for name in ("1.0", "false", "01")] == [1, 0, None]
+
+
+def test_meaning__leaves_out_what_is_renamed_to_nothing() -> None:
+    meaning = Meaning(("neg", "pos"), {"-1": None, "bad": "neg"})
+    assert [meaning.leaves_out(name) for name in ("-1", "-1.0", "bad", "x")] == [True, True, False, False]
+    assert meaning.value("-1") is None
+
+
+@pytest.mark.parametrize(
+    ("spellings", "label_map", "found"),
+    [
+        (["entailment", "neutral", "-"], {}, {"-": None}),
+        (["ENTAILMENT", "NEUTRAL"], {}, {"-": None}),
+        (["e", "n", "-"], {"e": "entailment", "n": "neutral"}, {"-": None, "e": "entailment", "n": "neutral"}),
+        (["entailment", "neutral", "-"], {"entailment": "0", "neutral": "1"}, {"-", "entailment", "neutral"}),
+        (["entailment", "neutral", "-"], {"-": "unsure"}, {"-": "unsure"}),
+        (["entailment", "-"], {}, {}),
+        (["+", "-"], {}, {}),
+        (["entailment", "neutral", "-", "other"], {}, {}),
+    ],
+)
+def test_without_gold__leaves_out_the_dash_of_inference_only(
+    spellings: list[str], label_map: dict[str, str | None], found: object
+) -> None:
+    meant = without_gold(spellings, label_map)
+    assert (set(meant) if isinstance(found, set) else meant) == found
+
+
+@pytest.mark.parametrize(
+    ("classes", "spelling", "advice"),
+    [
+        (("neg", "pos"), "Neg", "correct it, or say data.label_map={Neg: neg}"),
+        (("neg", "pos"), "x", "correct it, or rename it with data.label_map"),
+        ((), "1,5", "write 1.5, or say --kind classification"),
+        ((), "007.1", "with a leading zero it is a code; remove the zero, or say --kind classification"),
+        ((), "0x1", "correct it, or say --kind classification"),
+    ],
+)
+def test_meaning__says_what_to_do_about_a_label_without_a_value(
+    classes: tuple[str, ...], spelling: str, advice: str
+) -> None:
+    assert Meaning(classes, {}).why_not(spelling).endswith(f"; {advice}")
 
 
 def test_meaning__of_scores_is_a_number() -> None:
@@ -148,13 +161,15 @@ def test_meaning__overlooks_capitals_only_where_that_is_clear() -> None:
         (("LABEL_0", "LABEL_1"), {}, ["LABEL_1", "LABEL_0"], ("LABEL_0", "LABEL_1"), [1, 0]),
         (("LABEL_0", "LABEL_1"), {"neg": "0", "pos": "1"}, ["pos", "neg"], ("0", "1"), [1, 0]),
         (("LABEL_0", "LABEL_1"), {"pos": "LABEL_1"}, ["pos", "0"], ("LABEL_0", "LABEL_1"), [1, 0]),
+        (("LABEL_0", "LABEL_1"), {"-": None}, ["-", "1.0"], ("0", "1"), [None, 1]),
+        (("LABEL_0", "LABEL_1"), {}, ["01", "0"], ("LABEL_0", "LABEL_1"), [None, 0]),
         (("LABEL_0", "LABEL_1"), {}, ["2", "0"], ("LABEL_0", "LABEL_1"), [None, 0]),
         (("negative", "positive"), {}, ["0", "1"], ("negative", "positive"), [None, None]),
     ],
 )
 def test_meaning_by_head__matches_names_and_the_numbers_of_placeholders(
     head: tuple[str, ...],
-    renamed: dict[str, str],
+    renamed: dict[str, str | None],
     spellings: list[str],
     classes: tuple[str, ...],
     values: list[int | None],

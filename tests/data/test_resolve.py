@@ -32,13 +32,15 @@ def test_resolve__gives_scores(write: Callable[..., str]) -> None:
 
 
 def test_resolve__leaves_rows_without_any_label_unlabelled(write: Callable[..., str]) -> None:
-    examples = resolve(rows(write, ",,"), MEANING)
+    examples = resolve(rows(write, ",,"), MEANING, needed=False)
     assert len(examples) == 3
     assert not examples.labelled
 
 
 def test_resolve__names_the_row_whose_label_is_missing(write: Callable[..., str]) -> None:
-    with pytest.raises(UserError, match=r"a.tsv:3: the label is missing, though other rows have one$"):
+    with pytest.raises(
+        UserError, match=r"a.tsv:3: the label is missing, though other rows have one; give it one, or remove the row"
+    ):
         resolve(rows(write, "pos,,neg"), MEANING)
 
 
@@ -55,6 +57,27 @@ def test_resolve__puts_rows_without_a_value_aside_where_that_is_tolerated(write:
     assert [(e.text, e.label) for e in examples] == [("row 1", 1), ("row 3", 0)]
     assert [row["row"] for row in read_rows.problems.rejected] == [3, 5]
     assert "2 of 4 rows are bad" in examples.notes[-1]
+
+
+def test_resolve__leaves_out_rows_whose_label_stands_for_none(write: Callable[..., str]) -> None:
+    examples = resolve(rows(write, "pos,-,neg,-"), Meaning(("neg", "pos"), {"-": None}))
+    assert [(e.text, e.label, e.row) for e in examples] == [("row 1", 1, 1), ("row 3", 0, 3)]
+    assert examples.notes[-1].endswith("a.tsv: 2 of 4 rows are left out, their labels stand for none: - 2")
+
+
+def test_resolve__takes_a_test_whose_labels_all_stand_for_none_as_one_without(write: Callable[..., str]) -> None:
+    examples = resolve(rows(write, "-1,,-1"), Meaning(("0", "1"), {"-1": None}), needed=False)
+    assert not examples.labelled
+    assert len(examples) == 3
+    assert examples.notes[-1].endswith("2 of 3 rows are read without a label, their labels stand for none: -1 2")
+    assert len(resolve(rows(write, "-1,-1"), Meaning(("0", "1"), {"-1": None}))) == 0
+
+
+def test_resolve__says_that_a_test_needs_no_labels(write: Callable[..., str]) -> None:
+    with pytest.raises(UserError, match=r"a.tsv:2: unknown label '-1'; .*; a test set may have no labels: leave"):
+        resolve(rows(write, "-1,-1"), MEANING, needed=False)
+    with pytest.raises(UserError, match=r"a.tsv:3: unknown label '-1'; .* rename it with data.label_map(?!; a test)"):
+        resolve(rows(write, "pos,-1"), MEANING, needed=False)
 
 
 def test_unlabelled__forgets_labels(write: Callable[..., str]) -> None:

@@ -26,6 +26,12 @@ PAIR = Columns("premise", "hypothesis", "label")
         (np.int64(3), "3"),
         (np.float32(0.5), "0.5"),
         (np.str_("neg"), "neg"),
+        ("ne\u0301g\u200b", "n\u00e9g"),
+        ("01", "01"),
+        (["pos"], "pos"),
+        (("pos",), "pos"),
+        ([1], "1"),
+        (np.array(["pos"]), "pos"),
     ],
 )
 def test_checked__spells_labels_of_every_type(value: Any, spelling: str) -> None:
@@ -33,7 +39,7 @@ def test_checked__spells_labels_of_every_type(value: Any, spelling: str) -> None
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", "  ", "nan", "NaN", float("nan"), np.float32("nan"), pandas.NA, pandas.NaT]
+    "value", [None, "", "  ", "\u200b", [], "nan", "NaN", float("nan"), np.float32("nan"), pandas.NA, pandas.NaT]
 )
 def test_checked__knows_a_missing_label_in_every_form(value: Any) -> None:
     assert checked(["good", value], SINGLE, label_needed=False) == Row("good", None, None)
@@ -42,12 +48,19 @@ def test_checked__knows_a_missing_label_in_every_form(value: Any) -> None:
     assert bad.reason == NO_LABEL
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [1], b"pos", float("inf"), np.array([1, 2]), object(), "a\0b", "\ud800"])
+@pytest.mark.parametrize("value", [{"a": 1}, b"pos", float("inf"), object(), "a\0b", "\ud800"])
 def test_checked__refuses_what_cannot_be_a_label(value: Any) -> None:
     bad = checked(["good", value], SINGLE, label_needed=True)
     assert isinstance(bad, Bad)
     assert "is neither text nor a finite number" in bad.reason
     assert "\n" not in bad.reason
+
+
+@pytest.mark.parametrize("value", [["pos", "neg"], np.array([1, 2])])
+def test_checked__refuses_several_labels(value: Any) -> None:
+    bad = checked(["good", value], SINGLE, label_needed=True)
+    assert isinstance(bad, Bad)
+    assert bad.reason.endswith("is several: this version learns one label a text; keep one, or remove the row")
 
 
 def test_checked__refuses_a_number_too_long_to_print() -> None:

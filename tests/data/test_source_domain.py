@@ -76,6 +76,16 @@ def test_load__reads_rows_of_other_labels_as_texts_only_and_says_so(loaded: Call
     assert splits.notes[-1] == "source: 9 rows; labelled: 6 rows; entails 3, neutral 3"
 
 
+def test_load__leaves_out_rows_of_the_source_by_their_labels(loaded: Callable[..., Splits]) -> None:
+    splits = loaded(ENTAILMENT, INFERENCE, label_map={"entailment": "entails", "contradiction": None})
+    source = domain(splits)
+    assert source.texts.rows.tolist() == [1, 2, 4, 5, 7, 8]
+    assert len(labels(source)) == 6
+    assert "source: 3 of 9 rows are left out, their labels stand for none: contradiction 3" in splits.notes
+    with pytest.raises(UserError, match=r"^source: no row is left"):
+        loaded(ENTAILMENT, INFERENCE[:1], label_map={"entailment": None})
+
+
 def test_load__joins_classes_of_the_source_by_renaming(loaded: Callable[..., Splits]) -> None:
     renamed = {"entailment": "entails", "contradiction": "neutral"}
     splits = loaded(ENTAILMENT, INFERENCE, label_map=renamed)

@@ -109,6 +109,80 @@ def test_load__takes_a_test_set_without_labels(loaded: Callable[..., Splits], te
     assert f"test: {len(test)} rows without labels" in splits.notes
 
 
+@pytest.mark.parametrize(("first", "second"), [("good", 0.5), ("bad", 2)])
+def test_load__refuses_a_dev_set_of_one_label(loaded: Callable[..., Splits], first: str, second: int) -> None:
+    for train, label in ((TRAIN, first), (labelled(0.5, 1, 2), second)):
+        with pytest.raises(UserError, match=rf"^dev: every row has the label '?{label:}'?; no figure .* no --dev"):
+            loaded(train, [{"text": "a", "label": label}, {"text": "b", "label": label}])
+
+
+def test_load__allows_a_test_set_of_one_label(loaded: Callable[..., Splits]) -> None:
+    splits = loaded(TRAIN, DEV, [{"text": "a", "label": "good"}])
+    assert splits.test is not None
+    assert splits.test.labelled
+
+
+def test_load__says_that_a_test_set_needs_no_labels(loaded: Callable[..., Splits]) -> None:
+    train, test = labelled(0, 1, 0), labelled(-1, -1)
+    with pytest.raises(UserError, match=r"^test:1: unknown label '-1'; .*; a test set .* data.label_map=\{-1: null\}"):
+        loaded(train, train, test)
+    splits = loaded(train, train, test, label_map={"-1": None})
+    assert splits.test is not None
+    assert not splits.test.labelled
+    assert len(splits.test) == 2
+
+
+def test_load__leaves_out_rows_of_a_label_wherever_they_are(loaded: Callable[..., Splits]) -> None:
+    more = [{"text": "hm", "label": "?"}]
+    splits = loaded([*TRAIN, *more], [*DEV, *more], [*DEV, *more], label_map={"?": None})
+    assert splits.test is not None
+    assert (len(splits.train), len(splits.dev), len(splits.test)) == (60, 2, 2)
+    assert splits.task.classes == ("bad", "good")
+    assert "train: 1 of 61 rows are left out, their labels stand for none: ? 1" in splits.notes
+
+
+def test_load__leaves_out_the_rows_of_inference_without_a_gold_label(loaded: Callable[..., Splits]) -> None:
+    labels = ("entailment", "neutral", "contradiction", "-") * 3
+    rows = [{"premise": f"p {n}", "hypothesis": "h", "gold_label": label} for n, label in enumerate(labels)]
+    columns = {"text_a": "premise", "text_b": "hypothesis", "label": "gold_label"}
+    splits = loaded([row for row in rows if row["gold_label"] != "-"], rows, rows, **columns)
+    assert splits.test is not None
+    assert (len(splits.train), len(splits.dev), len(splits.test)) == (9, 9, 9)
+    assert splits.task.classes == ("contradiction", "entailment", "neutral")
+    assert "dev: 3 of 12 rows are left out, their labels stand for none: - 3" in splits.notes
+    task = Task("classification", splits.task.classes)
+    assert len(load_one(rows, DataSettings(**columns), task=task)) == 9
+    assert len(load_one(rows, DataSettings(**columns), task=task, labels="none")) == 12
+
+
+def test_load__keeps_codes_as_they_are_written(loaded: Callable[..., Splits]) -> None:
+    rows = labelled("01", "02", "10", "007", "7")
+    for kind in (None, "classification"):
+        assert loaded(rows, rows, kind=kind).task.classes == ("007", "01", "02", "10", "7")
+    with pytest.raises(UserError, match=r"^dev:1: unknown label '1'; known are: 007, 01"):
+        loaded(rows, labelled("1", "02"))
+
+
+def test_load__joins_what_looks_alike(loaded: Callable[..., Splits]) -> None:
+    rows = labelled("n\u00e9g", "pos", "ne\u0301g", "pos\u200b", "\ufeffpos")
+    splits = loaded(rows, labelled("ne\u0301g", "pos"))
+    assert splits.task.classes == ("n\u00e9g", "pos")
+    assert [example.label for example in splits.dev] == [0, 1]
+
+
+def test_load__takes_truth_values_however_they_are_spelled(loaded: Callable[..., Splits], write: Write) -> None:
+    dev = write("dev.csv", "text,label\nfine,True\ndull,FALSE\n")
+    splits = loaded(labelled(True, False, True), dev, label_map={})
+    assert splits.task.classes == ("false", "true")
+    assert [example.label for example in splits.dev] == [1, 0]
+
+
+def test_load__counts_texts_with_several_labels_before_dev_is_split_off(loaded: Callable[..., Splits]) -> None:
+    splits = loaded([*TRAIN, {"text": "Good film 3", "label": "bad"}])
+    assert splits.overlap["several_labels"] == {"train": 2}
+    assert any(note.startswith("train: 2 of 61 rows have a text that others of them give") for note in splits.notes)
+
+
 def test_load__takes_a_test_file_without_the_column(loaded: Callable[..., Splits], write: Write) -> None:
     train = write("train.tsv", "good\t1\nbad\t0\nfine\t1\ndull\t0\n")
     test = write("test.tsv", "hm\n")
@@ -196,8 +270,14 @@ def test_load__puts_a_label_that_the_head_lacks_aside(loaded: Callable[..., Spli
     ("rows", "settings", "message"),
     [
         (labelled(0.5, 1.5, 2.0), {"head": ("neg", "pos")}, "^train: the labels are scores, but the teacher's head"),
-        (labelled("a", "a", "a"), {}, "^train: every row has the same label"),
-        (labelled(0.5, 0.5), {}, "^train: every row has the same label"),
+        (labelled("a", "a", "a"), {}, "^train: every row has the label 'a'; there is nothing to learn"),
+        (labelled(0.5, 0.5), {}, "^train: every row has the label 0.5; there is nothing to learn"),
+        (labelled("a", "b", "A"), {}, "^train:3: the label 'A' differs from 'a' "),
+        (labelled("2", "27", "2,27"), {}, "^train:3: the label '2,27' is several of the other labels"),
+        (labelled("1,5", "2,0"), {}, "^train:1: the label '1,5' has a decimal comma"),
+        (labelled("1,5", "2,0"), {"kind": "regression"}, "^train:1: the label '1,5' is not a finite number; write 1.5"),
+        (labelled("a", "b"), {"label_map": {"a": None, "b": None}}, "^train: no row is left"),
+        ([{"text": "ab"[n % 2], "label": f"a text, {n}"} for n in range(12)], {}, "^train:1: .* columns seem swapped"),
         (labelled(*map(str, np.arange(200) / 8), "2.5x"), {}, "'2.5x' is not one"),
         (labelled(0.5, 1.5), {"per_class": 1}, "^data.per_class=1: the labels are scores"),
         (labelled("a", "b"), {"positive": "c"}, "^data.positive=c: no such class; the classes are: a, b"),
@@ -245,7 +325,14 @@ def test_load__takes_all_of_a_class_with_fewer_rows_and_says_so(loaded: Callable
 def test_load__counts_overlap_always_and_drops_it_on_request(loaded: Callable[..., Splits]) -> None:
     leaky = [*DEV, {"text": "Good film, 3!", "label": "good"}]
     kept = loaded(TRAIN, leaky, [{"text": "BAD film 1"}])
-    assert kept.overlap == {"rows": 60, "drop": "none", "dropped": 0, "dev": {"exact": 1}, "test": {"exact": 1}}
+    assert kept.overlap == {
+        "rows": 60,
+        "drop": "none",
+        "dropped": 0,
+        "dev": {"exact": 1},
+        "test": {"exact": 1},
+        "several_labels": {"train": 0, "dev": 0},
+    }
     assert len(kept.train) == 60
     dropped = loaded(TRAIN, leaky, [{"text": "BAD film 1"}], drop_overlap="exact")
     assert dropped.overlap["dropped"] == 2

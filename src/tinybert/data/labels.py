@@ -1,31 +1,19 @@
 """What labels mean: which kind of task they make, which classes in which order, which class is the positive one."""
 
-import math
-import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from tinybert.data.problems import listed, shown
+from tinybert.data.spelling import clean, meant, renamed, score, whole
 from tinybert.errors import UserError
 from tinybert.types import Kind
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,300}")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _POSITIVE = ("1", "positive", "pos", "entailment", "entails", "duplicate", "paraphrase", "yes", "true")
-_MANY = 100  # classes; from here on one class for every second row cannot be meant
-
-
-def score(spelling: str) -> float | None:
-    """A label as a finite number; None where it is none."""
-    value = float(spelling) if _NUMBER.fullmatch(spelling) else math.inf
-    return value if math.isfinite(value) else None
-
-
-def whole(spelling: str) -> int | None:
-    """A label as a whole number, `1.0` included; None where it is none."""
-    if _WHOLE.fullmatch(spelling):
-        return int(spelling)
-    value = score(spelling)
-    return int(value) if value is not None and value.is_integer() else None
+_INFERENCE = frozenset(
+    {"entailment", "entails", "neutral", "contradiction", "contradicts", "not_entailment", "non-entailment"}
+)
+NO_GOLD = "-"  # in data of natural language inference: the annotators did not agree
+LabelMap = Mapping[str, str | None]
 
 
 def kind_of(spellings: Sequence[str]) -> Kind:
@@ -34,31 +22,36 @@ def kind_of(spellings: Sequence[str]) -> Kind:
     return "regression" if numbers and any(whole(spelling) is None for spelling in spellings) else "classification"
 
 
-def suspicious(spellings: Sequence[str], rows: int) -> str | None:
-    """Why labels can hardly be classes, with what to do; None where they can.
-
-    One mistyped score among thousands would otherwise make a class of every score.
-    """
-    if len(spellings) < max(_MANY, rows / 2):
-        return None
-    odd = [spelling for spelling in spellings if score(spelling) is None]
-    many = f"{len(spellings):,} different labels in {rows:,} rows cannot be classes"
-    if len(odd) < len(spellings) / 2:
-        return f"{many}, nor scores: {shown((odd or spellings)[0])} is not one; correct it, or say --kind"
-    return f"{many}; is data.label the right column? (--kind classification insists)"
-
-
 def classes_of(spellings: Sequence[str]) -> tuple[str, ...]:
     """The classes that labels name, in order: ascending if all are whole numbers, otherwise sorted.
+
+    Names stay as they are spelled; only whole numbers throughout, and what is spelled in several ways, take the plain
+    form of `meant`.
 
     Example:
         >>> classes_of(["10", "9", "1.0"])
         ('1', '9', '10')
+        >>> classes_of(["02", "1", "1.0"])
+        ('02', '1')
     """
-    numbers = [whole(spelling) for spelling in spellings]
+    numbers = {whole(spelling) for spelling in spellings}
     if None not in numbers:
-        return tuple(str(number) for number in sorted({n for n in numbers if n is not None}))
-    return tuple(sorted(set(spellings)))
+        return tuple(str(number) for number in sorted(n for n in numbers if n is not None))
+    ways = defaultdict(set)
+    for spelling in spellings:
+        ways[meant(spelling)].add(spelling)
+    return tuple(sorted(name if len(found) > 1 else found.pop() for name, found in ways.items()))
+
+
+def without_gold(spellings: Sequence[str], label_map: LabelMap) -> LabelMap:
+    """`data.label_map` for these labels: where they are those of natural language inference, `-` is left out.
+
+    Not where it is renamed. The labels may be called so before or after renaming.
+    """
+    names = [name for spelling in spellings if (name := renamed(spelling, label_map)) is not None]
+    found = [{name.casefold() for name in called} - {NO_GOLD} for called in (spellings, names)]
+    inference = any(len(others) > 1 and others <= _INFERENCE for others in found)
+    return {NO_GOLD: None, **label_map} if inference else label_map
 
 
 def positive_class(classes: Sequence[str], wanted: str | None) -> int | None:
@@ -72,7 +65,7 @@ def positive_class(classes: Sequence[str], wanted: str | None) -> int | None:
     """
     lower = [name.lower() for name in classes]
     if wanted is not None:
-        found = classes.index(wanted) if wanted in classes else _only(lower, wanted.lower())
+        found = classes.index(wanted) if wanted in classes else _only(lower, clean(wanted).lower())
         if found is None:
             raise UserError(f"data.positive={wanted}: no such class; the classes are: {listed(classes) or 'none'}")
     else:
@@ -87,51 +80,65 @@ def _only(names: Sequence[str], name: str) -> int | None:
 class Meaning:
     """From the spelling of a label to its value: the index of a class, or a score where there are no classes."""
 
-    def __init__(self, classes: Sequence[str], renamed: Mapping[str, str], any_capitals: bool = False) -> None:
+    def __init__(self, classes: Sequence[str], label_map: LabelMap, any_capitals: bool = False) -> None:
         """Prepare the look-up.
 
         Args:
             classes: In order; empty = scores.
-            renamed: `data.label_map`, applied first.
+            label_map: `data.label_map`, applied first.
             any_capitals: Whether capitals may differ, as between a model's names and a file's.
         """
         self.classes = tuple(classes)
-        self._renamed = renamed
-        self._index = {name: index for index, name in enumerate(classes)}
-        folded = [name.casefold() for name in classes]
-        self._folded = {n: i for i, n in enumerate(folded) if folded.count(n) == 1} if any_capitals else {}
+        self._label_map = label_map
+        ways = (clean, meant, str.casefold)[: 3 if any_capitals else 2]
+        self._indices = [(way, _unique([way(clean(name)) for name in classes])) for way in ways]
         if _are_placeholders(classes):
-            self._index |= {str(index): index for index in range(len(classes))}
+            self._indices[1][1].update({str(index): index for index in range(len(classes))})
 
     def value(self, spelling: str) -> int | float | None:
         """The value of a label; None where it has none."""
-        name = self._renamed.get(spelling, spelling)
-        if not self.classes:
-            return score(name)
-        found = self._index.get(name, self._folded.get(name.casefold()))
-        number = whole(name) if found is None else None
-        return self._index.get(str(number)) if number is not None else found
+        name = renamed(spelling, self._label_map)
+        if name is None or not self.classes:
+            return None if name is None else score(name)
+        return next((index[way(name)] for way, index in self._indices if way(name) in index), None)
+
+    def leaves_out(self, spelling: str) -> bool:
+        """Whether rows with a label are left out, as if they had none."""
+        return renamed(spelling, self._label_map) is None
 
     def why_not(self, spelling: str) -> str:
         """What to say of a label without a value."""
         if not self.classes:
-            return f"the label {shown(spelling)} is not a finite number; correct it, or say --kind classification"
-        return (
-            f"unknown label {shown(spelling)}; known are: {listed(self.classes)}; correct it, or rename it with "
-            f"data.label_map"
-        )
+            return f"the label {shown(spelling)} is not a finite number; {_number_advice(spelling)}"
+        twin = next((name for name in self.classes if name.casefold() == spelling.casefold()), None)
+        advice = "rename it with data.label_map" if twin is None else f"say data.label_map={{{spelling}: {twin}}}"
+        return f"unknown label {shown(spelling)}; known are: {listed(self.classes)}; correct it, or {advice}"
 
 
-def meaning_by_head(spellings: Sequence[str], head: Sequence[str], renamed: Mapping[str, str]) -> Meaning:
+def meaning_by_head(spellings: Sequence[str], head: Sequence[str], label_map: LabelMap) -> Meaning:
     """The meaning of labels by the classes of a model's head, matched by name whatever the capitals.
 
     A head whose classes have only placeholders for names (`LABEL_0`, ...) also takes their numbers; when the labels are
     numbers throughout, these become the names.
     """
-    numbers = {whole(renamed.get(spelling, spelling)) for spelling in spellings}
-    if _are_placeholders(head) and numbers <= set(range(len(head))):
-        return Meaning([str(index) for index in range(len(head))], renamed)
-    return Meaning(head, renamed, any_capitals=True)
+    names = [name for spelling in spellings if (name := renamed(spelling, label_map)) is not None]
+    if _are_placeholders(head) and {whole(name) for name in names} <= set(range(len(head))):
+        return Meaning([str(index) for index in range(len(head))], label_map)
+    return Meaning(head, label_map, any_capitals=True)
+
+
+def _number_advice(spelling: str) -> str:
+    if score(spelling.replace(",", ".", 1)) is not None:
+        return f"write {spelling.replace(',', '.')}, or say --kind classification"
+    if score(spelling.lstrip("+-0")) is not None:
+        return "with a leading zero it is a code; remove the zero, or say --kind classification"
+    return "correct it, or say --kind classification"
+
+
+def _unique(names: Sequence[str]) -> dict[str, int]:
+    """The index of every name that occurs once."""
+    often = Counter(names)
+    return {name: index for index, name in enumerate(names) if often[name] == 1}
 
 
 def _are_placeholders(classes: Sequence[str]) -> bool:

@@ -8,8 +8,11 @@ from jaxtyping import Bool, Int, Shaped
 
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
-from tinybert.data.problems import Bad
+from tinybert.data.problems import Bad, listed
 from tinybert.data.read import Rows
+
+_MISSING = "the label is missing, though other rows have one; give it one, or remove the row"
+_NONE_NEEDED = "; a test set may have no labels: leave the column out or empty, or say data.label_map={{{}: null}}"
 
 
 @dataclass(frozen=True)
@@ -37,32 +40,47 @@ def spellings(rows: Rows) -> Spellings:
     return Spellings(encoded.dictionary.to_pylist(), codes)
 
 
-def unlabelled(rows: Rows, notes: tuple[str, ...] = ()) -> Examples:
-    """Rows without their labels; `notes` are what else the log should say of them."""
-    return Examples(rows.table, None, notes=(*rows.notes, *rows.problems.settle(len(rows.table)), *notes))
+def line_of(rows: Rows, found: Spellings, name: str) -> int:
+    """What messages call the first row that has a spelling."""
+    row = int(np.argmax(found.codes == found.names.index(name)))
+    return int(rows.table.column("line")[row].as_py())
 
 
-def resolve(rows: Rows, meaning: Meaning, found: Spellings | None = None) -> Examples:
-    """Give every label its value.
+def unlabelled(rows: Rows, notes: tuple[str, ...] = (), kept: Int[np.ndarray, " kept"] | None = None) -> Examples:
+    """Rows without their labels.
+
+    Args:
+        rows: As read.
+        notes: What else the log should say of them.
+        kept: Which of them; None = all.
+    """
+    return Examples(rows.table, None, kept, (*rows.notes, *rows.problems.settle(len(rows.table)), *notes))
+
+
+def resolve(rows: Rows, meaning: Meaning, found: Spellings | None = None, *, needed: bool = True) -> Examples:
+    """Give every label its value; leave out the rows whose labels mean that they have none.
 
     Args:
         rows: As read.
         meaning: Of the labels.
         found: The labels, where they have been gathered already.
+        needed: Whether rows without labels are of no use.
 
     Returns:
-        The examples; unlabelled where not a single row has a label.
+        The examples; unlabelled where not a single row has a label and none is needed.
 
     Raises:
         UserError: If a label is missing while others are there, or has no value; more often than is tolerated.
     """
     found = found or spellings(rows)
-    if not rows.has_labels or not found.names:
-        return unlabelled(rows)
+    out = left_out(found, meaning)
+    if not needed and out[found.codes >= 0].all():
+        return unlabelled(rows, noted(rows, found, out, "are read without a label"))
     labels, known = valued(found, meaning)
-    for index in np.flatnonzero(~known):
-        rows.problems.add(*_problem(rows, int(index), meaning))
-    notes = (*rows.notes, *rows.problems.settle(int(known.sum())))
+    advice = "" if needed or known.any() else _NONE_NEEDED
+    for index in np.flatnonzero(~known & ~out):
+        rows.problems.add(*_problem(rows, int(index), meaning, advice))
+    notes = (*rows.notes, *rows.problems.settle(int(known.sum())), *noted(rows, found, out, "are left out"))
     return Examples(rows.table, labels, None if known.all() else np.flatnonzero(known), notes)
 
 
@@ -75,9 +93,22 @@ def valued(found: Spellings, meaning: Meaning) -> tuple[Shaped[np.ndarray, " row
     return table[found.codes], known[found.codes]
 
 
-def _problem(rows: Rows, index: int, meaning: Meaning) -> tuple[int, Bad]:
+def left_out(found: Spellings, meaning: Meaning) -> Bool[np.ndarray, " rows"]:
+    """Which rows have a label that means that they have none."""
+    out: Bool[np.ndarray, " rows"] = np.array([meaning.leaves_out(name) for name in found.names] + [False])[found.codes]
+    return out
+
+
+def noted(rows: Rows, found: Spellings, out: Bool[np.ndarray, " rows"], what: str) -> tuple[str, ...]:
+    """What the log should say of rows whose labels mean that they have none, and of what happens to them."""
+    if not out.any():
+        return ()
+    codes, counts = np.unique(found.codes[out], return_counts=True)
+    labels = listed(f"{found.names[code]} {count:,}" for code, count in zip(codes, counts, strict=True))
+    return (f"{rows.name}: {out.sum():,} of {len(out):,} rows {what}, their labels stand for none: {labels}",)
+
+
+def _problem(rows: Rows, index: int, meaning: Meaning, advice: str) -> tuple[int, Bad]:
     row = rows.table.slice(index, 1).to_pylist()[0]
-    reason = (
-        "the label is missing, though other rows have one" if row["label"] is None else meaning.why_not(row["label"])
-    )
+    reason = _MISSING if row["label"] is None else f"{meaning.why_not(row['label'])}{advice.format(row['label'])}"
     return row["line"], Bad(reason, [row["text"], row["pair"], row["label"]])

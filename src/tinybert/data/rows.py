@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from tinybert.data.columns import Columns
 from tinybert.data.problems import Bad, shown
+from tinybert.data.spelling import clean
 
 NO_LABEL = "the label is missing; give it one or remove the row"
 _ADVICE = "; correct or remove the row"
@@ -39,7 +41,7 @@ def checked(cells: Sequence[Any], columns: Columns, label_needed: bool) -> Row |
         return Row(text, pair, None)
     label = spelled(cells[-1])
     if isinstance(label, Unfit):
-        return Bad(f"the label {shown(cells[-1])} is neither text nor a finite number{_ADVICE}", list(cells))
+        return Bad(f"the label {shown(cells[-1])} {label.reason}", list(cells))
     if label is None and label_needed:
         return Bad(NO_LABEL, list(cells))
     return Row(text, pair, label)
@@ -62,24 +64,38 @@ def text_problem(value: Any, column: str) -> str | None:
     return f"'{column}' is not text but {shown(value)}"
 
 
+@dataclass(frozen=True)
 class Unfit:
-    """The spelling of a value that cannot be a label."""
+    """The spelling of a value that cannot be a label: why, and what to do."""
+
+    reason: str = f"is neither text nor a finite number{_ADVICE}"
 
 
 def spelled(value: Any) -> str | Unfit | None:
-    """A label as text; None = missing. Whole floats keep their ".0", which `labels` reads as a whole number."""
+    """A label as text, see `spelling.clean`; None = missing. A list of one label is that label.
+
+    Whole floats keep their ".0", which `labels` reads as a whole number.
+    """
     if is_missing(value):
         return None
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        label = value.strip()
-        if not is_encodable(label) or "\0" in label:
+        if not is_encodable(value) or "\0" in value:
             return Unfit()
+        label = clean(value)
         return label if label and label.lower() != "nan" else None
     if isinstance(value, int | float | Decimal):
         return _number(value)
-    return spelled(value.item()) if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else Unfit()
+    if isinstance(value, list | tuple):
+        return _only(value)
+    return spelled(value.tolist()) if hasattr(value, "tolist") and hasattr(value, "ndim") else Unfit()
+
+
+def _only(labels: Sequence[Any]) -> str | Unfit | None:
+    if len(labels) > 1:
+        return Unfit("is several: this version learns one label a text; keep one, or remove the row")
+    return spelled(labels[0]) if labels else None
 
 
 def _number(value: int | float | Decimal) -> str | Unfit:

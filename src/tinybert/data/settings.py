@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tinybert.data.spelling import clean
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -16,11 +18,11 @@ class DataSettings:
         label: Column of the label; None = `label`.
         header: Whether the first line of a TSV or CSV file names its columns; otherwise they go by number from 0.
         quoting: Of TSV files: `csv` (quotes enclose), `none` (quotes are letters), `auto` (whichever every row fits).
+            Of CSV files, `csv` takes all lines that quotes enclose for one cell.
         skip_bad: Share of bad rows of a file that is tolerated; they go to `rejected.jsonl`.
         max_length: Pieces per row, special ones included; longer rows are cut.
-            Of CSV files, `csv` takes all lines that quotes enclose for one cell.
         per_class: Draw so many rows of each class from train; None = all.
-        label_map: Renames labels, applied before anything else looks at them.
+        label_map: Renames labels, applied before anything else looks at them; null leaves out the rows of a label.
         positive: The class that F1 and MCC call positive; None = 1, else the first of positive, pos,
             entailment, entails, duplicate, paraphrase, yes, true, else the last.
         drop_overlap: Which rows of train and source to drop because dev or test shows them.
@@ -35,7 +37,7 @@ class DataSettings:
     skip_bad: float = 0.0
     max_length: int = 128
     per_class: int | None = None
-    label_map: Mapping[str, str] = field(default_factory=dict)
+    label_map: Mapping[str, str | None] = field(default_factory=dict)
     positive: str | None = None
     drop_overlap: Literal["none", "exact", "contained"] = "none"
 
@@ -48,6 +50,13 @@ class DataSettings:
             raise ValueError(f"max_length must be at least 5 pieces, got {self.max_length}")
         if self.per_class is not None and self.per_class < 1:
             raise ValueError(f"per_class must be at least 1, got {self.per_class}")
+        self._clean_labels()
+
+    def _clean_labels(self) -> None:
+        renamed = {clean(label): name if name is None else clean(name) for label, name in self.label_map.items()}
+        if (label := next((label for label, name in renamed.items() if name == ""), None)) is not None:
+            raise ValueError(f"label_map: '{label}' gets an empty name; say {{{label}: null}} to leave its rows out")
+        object.__setattr__(self, "label_map", renamed)
 
     def _check_columns(self) -> None:
         pair = self.text_a is not None or self.text_b is not None

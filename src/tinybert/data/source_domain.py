@@ -9,7 +9,8 @@ from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
 from tinybert.data.problems import listed
 from tinybert.data.read import Rows
-from tinybert.data.resolve import spellings, unlabelled, valued
+from tinybert.data.resolve import left_out, noted, spellings, unlabelled, valued
+from tinybert.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -29,21 +30,28 @@ class SourceDomain:
         """Give the labels of another domain the values they have in train.
 
         A label without a value is no mistake here: a domain may have more classes than the task. Its row is read as a
-        text, and a note says so.
+        text, and a note says so. Rows that are left out by their labels are no texts either.
 
         Args:
             rows: As read, with labels where there are some.
             meaning: Of train's labels, renaming included.
+
+        Raises:
+            UserError: If no row is left.
         """
         found = spellings(rows)
         labels, known = valued(found, meaning)
+        out = left_out(found, meaning)
+        if out.all():
+            raise UserError(f"{rows.name}: no row is left, data.label_map leaves all of them out")
         others = {
             name: int(count)
             for name, count in zip(found.names, found.counted(), strict=True)
-            if meaning.value(name) is None
+            if meaning.value(name) is None and not meaning.leaves_out(name)
         }
         labelled = Examples(rows.table, labels, np.flatnonzero(known)) if known.any() else None
-        return cls(unlabelled(rows, _notes(others, meaning)), labelled)
+        notes = (*noted(rows, found, out, "are left out"), *_notes(others, meaning))
+        return cls(unlabelled(rows, notes, np.flatnonzero(~out) if out.any() else None), labelled)
 
     def __len__(self) -> int:
         """Number of rows."""

@@ -1,6 +1,6 @@
 """Token classification: sentences of words with a tag each, from CoNLL columns or from columns of lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from tinybert.data.columns import Columns, Known, require
 from tinybert.data.conll import Sentence, sentences
 from tinybert.data.delimited import lines_of
 from tinybert.data.examples import TAGGED, Examples
-from tinybert.data.labels import classes_of
+from tinybert.data.labels import LabelMap, classes_of
 from tinybert.data.problems import Bad, Problems, shown
 from tinybert.data.read import SCHEMA, Rows, gathered
 from tinybert.data.rows import spelled, text_problem
 from tinybert.data.settings import DataSettings
 from tinybert.data.sources import Source, open_source
+from tinybert.data.spelling import meant, renamed
+from tinybert.errors import UserError
 from tinybert.types import Example
 
 _ADVICE = "; correct or remove the row"
@@ -108,24 +110,24 @@ def checked_words(words: Any, tags: Any, names: Sequence[str]) -> _Row | Bad:
     return " ".join(lists[0]), None, list(lists[0]), kept
 
 
-def resolve_tags(rows: Rows, renamed: Mapping[str, str]) -> tuple[tuple[str, ...], Examples]:
+def resolve_tags(rows: Rows, label_map: LabelMap) -> tuple[tuple[str, ...], Examples]:
     """Give every tag its number.
 
     Args:
         rows: As read.
-        renamed: `data.label_map`.
+        label_map: `data.label_map`.
 
     Returns:
         The names of the tags in order, and the examples.
 
     Raises:
-        UserError: If more rows are bad than are tolerated.
+        UserError: If more rows are bad than are tolerated, or a tag is to be left out.
     """
     column = rows.table.column("tags")
     names = [tag for tag in pc.unique(_flat(column)).to_pylist() if tag is not None]
-    meant = [renamed.get(name, name) for name in names]
-    classes = classes_of(meant)
-    order = np.array([_class_index(classes, name) for name in meant], np.int32)
+    called = [_called(name, label_map) for name in names]
+    classes = classes_of(called)
+    order = np.array([_class_index(classes, name) for name in called], np.int32)
     chunks = [_numbered(chunk, pa.array(names, pa.large_string()), order) for chunk in column.chunks]
     table = rows.table.set_column(rows.table.schema.get_field_index("tags"), "tags", pa.chunked_array(chunks))
     return classes, Examples(table, None, notes=(*rows.notes, *rows.problems.settle(len(table))))
@@ -134,10 +136,10 @@ def resolve_tags(rows: Rows, renamed: Mapping[str, str]) -> tuple[tuple[str, ...
 class TagNames:
     """From the words and tags of copies back to those of their originals, as these are spelled."""
 
-    def __init__(self, classes: Sequence[str], renamed: Mapping[str, str]) -> None:
+    def __init__(self, classes: Sequence[str], label_map: LabelMap) -> None:
         """See `resolve_tags`."""
         self._classes = classes
-        self._renamed = renamed
+        self._label_map = label_map
         self._numbers: dict[str, int] = {}
         self._spelled: dict[int, Any] = {}
 
@@ -160,13 +162,20 @@ class TagNames:
 
     def _number(self, name: str) -> int:
         if name not in self._numbers:
-            self._numbers[name] = _class_index(self._classes, self._renamed.get(name, name))
+            self._numbers[name] = _class_index(self._classes, _called(name, self._label_map))
         return self._numbers[name]
 
 
+def _called(tag: str, label_map: LabelMap) -> str:
+    name = renamed(tag, label_map)
+    if name is None:
+        raise UserError(f"data.label_map={{{tag}: null}}: a word needs a tag; rename it, to O for example")
+    return name
+
+
 def _class_index(classes: Sequence[str], name: str) -> int:
-    """Which class a name means; of whole numbers the spelling does not matter."""
-    return classes.index(name if name in classes else classes_of([name])[0])
+    """Which class a name means; of whole numbers and truth values the spelling does not matter."""
+    return classes.index(name if name in classes else meant(name))
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:

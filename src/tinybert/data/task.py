@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Shaped
 
 from tinybert.data.columns import Labels
+from tinybert.data.described import described, described_domain
+from tinybert.data.doubtful import refuse_one_label
 from tinybert.data.draws import dev_rows, few_rows
 from tinybert.data.examples import Examples
-from tinybert.data.labels import Meaning, positive_class
-from tinybert.data.leakage import without_overlap
+from tinybert.data.labels import Meaning, positive_class, without_gold
+from tinybert.data.leakage import contradictions, without_overlap
 from tinybert.data.meaning import meaning_of
 from tinybert.data.problems import listed, write_rejected
 from tinybert.data.read import Rows, read
@@ -26,6 +28,11 @@ from tinybert.types import Kind
 
 Rng = Callable[[str], np.random.Generator]  # from the name of a random stream to the stream
 _LABELS: Mapping[str, Labels] = {"train": "needed", "dev": "needed", "test": "optional", "source": "optional"}
+_NOTHING_TO_LEARN = "there is nothing to learn; is data.label the right column?"
+_NOTHING_TO_CHOOSE_BY = (
+    "no figure on it tells a good student from one that always says so; give rows of every class, or no --dev (a tenth "
+    "of train is taken then)"
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Splits:
         test: What is only measured on; None = there is none. May be unlabelled.
         notes: What the log should say.
         overlap: Counts of rows of train that dev and test show as well, for the report; see `leakage`. Those of the
-            second domain are under `source`.
+            second domain are under `source`; rows whose text has another label too, under `several_labels`.
         dev_is_split: Whether dev was split off train.
         source: The second domain; None = there is none.
     """
@@ -129,20 +136,22 @@ def load(
         task, examples, second = _resolved(rows, settings, kind, head_classes)
     finally:
         _write_rejected(rejected_to, rows)
-    notes = [note for part in examples.values() for note in part.notes]
+    several, found = contradictions(examples)
+    notes = [*(note for part in examples.values() for note in part.notes), *found]
     learnt = examples.pop("train")
     if dev is None:
         learnt, split = _split_off(learnt, task, rng("split"), notes)
         examples = {"dev": split, **examples}
     learnt, overlap, found = without_overlap(learnt, examples, settings.drop_overlap)
     notes += found
+    overlap["several_labels"] = several
     if second is not None:
         second = _held_apart(second, examples, settings, overlap, notes)
     if settings.per_class is not None:
         learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
-    notes += [_described(name, part, task) for name, part in {"train": learnt, **examples}.items()]
+    notes += [described(name, part, task.classes) for name, part in {"train": learnt, **examples}.items()]
     if second is not None:
-        notes.append(_described_domain(second, task))
+        notes.append(described_domain(second, task.classes))
     return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, dev is None, second)
 
 
@@ -175,8 +184,10 @@ def load_one(
     rows: dict[str, Rows] = {}
     try:
         rows[name] = read(source, settings, labels=labels, name=name)
-        meaning = Meaning(task.classes, settings.label_map, any_capitals=True)
-        return _not_empty(rows[name], resolve(rows[name], meaning) if labels != "none" else unlabelled(rows[name]))
+        if labels == "none":
+            return _not_empty(rows[name], unlabelled(rows[name]))
+        meaning = Meaning(task.classes, without_gold(task.classes, settings.label_map), any_capitals=True)
+        return _not_empty(rows[name], resolve(rows[name], meaning, needed=labels == "needed"))
     finally:
         _write_rejected(rejected_to, rows, added=added)
 
@@ -199,21 +210,21 @@ def _resolved(
         positive_class(meaning.classes, settings.positive),
         train.paired,
     )
-    examples = {n: resolve(part, meaning, found if n == "train" else None) for n, part in rows.items() if n != "source"}
-    for name, read_part in examples.items():
-        _not_empty(rows[name], read_part)
-    _check_variety(train, examples["train"], head)
+    examples = {
+        name: _not_empty(part, resolve(part, meaning, found if part is train else None, needed=name != "test"))
+        for name, part in rows.items()
+        if name != "source"
+    }
+    if head is None:
+        refuse_one_label(train.name, examples["train"], task.classes, _NOTHING_TO_LEARN)
+    if "dev" in rows:
+        refuse_one_label(rows["dev"].name, examples["dev"], task.classes, _NOTHING_TO_CHOOSE_BY)
     return task, examples, SourceDomain.of(rows["source"], meaning) if "source" in rows else None
-
-
-def _check_variety(rows: Rows, train: Examples, head: tuple[str, ...] | None) -> None:
-    if head is None and train.labels is not None and np.all(train.labels == train.labels[0]):
-        raise UserError(f"{rows.name}: every row has the same label; there is nothing to learn")
 
 
 def _not_empty(rows: Rows, examples: Examples) -> Examples:
     if len(examples) == 0:
-        raise UserError(f"{rows.name}: no row is left")
+        raise UserError(f"{rows.name}: no row is left; see data.label_map and data.skip_bad")
     return examples
 
 
@@ -263,19 +274,3 @@ def _labels(examples: Examples) -> Shaped[np.ndarray, " rows"]:
     if examples.labels is None:
         raise ValueError("train was read without labels")
     return examples.labels
-
-
-def _described(name: str, examples: Examples, task: Task) -> str:
-    if examples.labels is None:
-        return f"{name}: {len(examples):,} rows without labels"
-    if not task.classes:
-        return f"{name}: {len(examples):,} rows, scores {examples.labels.min():g} to {examples.labels.max():g}"
-    counts = np.bincount(examples.labels, minlength=task.outputs)
-    return f"{name}: {len(examples):,} rows; " + listed(f"{c} {n:,}" for c, n in zip(task.classes, counts, strict=True))
-
-
-def _described_domain(source: SourceDomain, task: Task) -> str:
-    if source.labelled is None or len(source.labelled) == len(source):
-        return _described("source", source.labelled or source.texts, task)
-    labelled = _described("labelled", source.labelled, task)
-    return f"source: {len(source):,} rows; {labelled}"
