@@ -81,6 +81,14 @@ def test__every_form_of_a_model_says_the_same(workshop, exported):
     assert figures[0] == figures[1]
 
 
+def test__a_text_that_is_too_long_is_cut_alike_in_every_form(workshop, exported):
+    """The network has room for 130 pieces, its tokenizer cuts at 64."""
+    texts = [{"text": "good film " * 351 + "bad"}]
+    whole, onnx = (positives(model, texts) for model in (workshop.path("model"), exported))
+    assert np.allclose(whole, onnx, atol=1e-5)
+    assert whole == positives(workshop.path("model"), texts, set=("data.max_length=64",))
+
+
 def test__evaluate_counts_the_rows_it_rests_on(workshop):
     figures = tinybert.evaluate(workshop.path("model"), data=workshop.path("reviews.tsv"), set=("data.max_length=8",))
     assert set(figures) == {"accuracy", "f1", "macro_f1", "mcc", "rows", "truncated"}

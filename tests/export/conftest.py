@@ -36,7 +36,8 @@ def exported(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> E
             torch.nn.init.normal_(parameter, std=0.2)
     texts = ["a good film", "dull", "not a very good plot and it was long", "bad"]
     folder = tmp_path_factory.mktemp("run") / "export"
-    report = export_onnx(model, tiny_tokenizer, folder, int8=True, rows=[encoded_pairs(tiny_tokenizer, texts)])
+    rows = [encoded_pairs(tiny_tokenizer, texts)]
+    report = export_onnx(model, tiny_tokenizer, folder, max_length=48, int8=True, rows=rows)
     return Exported(model, tiny_tokenizer, report)
 
 

@@ -223,7 +223,7 @@ def hurry_finish(patch: pytest.MonkeyPatch, real_export: bool = False) -> None:
         patch.setattr(importlib.import_module("tinybert.stages.finish"), "export_onnx", _stand_in)
 
 
-def _stand_in(model: Any, tokenizer: Any, folder: Path, **_: Any) -> Any:
+def _stand_in(model: Any, tokenizer: Any, folder: Path, *, max_length: int, **_: Any) -> Any:
     """An export that takes and gives what a real one does; its logits mean nothing."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -247,7 +247,7 @@ def _stand_in(model: Any, tokenizer: Any, folder: Path, **_: Any) -> Any:
     folder.mkdir(parents=True)
     for name in ("model.onnx", "model_int8.onnx"):
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / name)
-    save_description(model, tokenizer, folder, max_length=32)
+    save_description(model, tokenizer, folder, max_length=max_length, cuts=True)
     size = (folder / "model.onnx").stat().st_size
     return ExportReport(folder / "model.onnx", folder / "model_int8.onnx", size, size, 0.0)
 

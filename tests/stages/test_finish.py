@@ -3,6 +3,9 @@
 import pytest
 
 from recipes.workshop import CLASSES, read, reviews
+from tinybert import predictor
+
+pytestmark = pytest.mark.usefixtures("processor")
 
 
 def test__markup_quotes_and_foreign_letters_reach_the_files_unharmed(workshop):
@@ -13,6 +16,16 @@ def test__markup_quotes_and_foreign_letters_reach_the_files_unharmed(workshop):
     run = workshop.path("run")
     assert [line["text"] for line in read(run / "predictions.jsonl")] == [row["text"] for row in rows]
     assert "<script>alert" not in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("length", [7, 32])
+def test__the_export_cuts_where_the_student_learnt_to(length, workshop):
+    workshop.model(classes=CLASSES)
+    workshop.distill(also=(f"data.max_length={length}",))
+    folder = workshop.path("run") / "export"
+    assert read(folder / "tokenizer_config.json")["model_max_length"] == length
+    assert read(folder / "tokenizer.json")["truncation"]["max_length"] == length
+    assert predictor.Predictor.load(folder, None, ()).settings.data.max_length == length
 
 
 def test__rows_that_were_put_aside_leave_gaps_and_reasons(workshop):

@@ -36,18 +36,28 @@ def save_student(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fol
 
 
 def save_description(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int, cuts: bool = False
 ) -> None:
     """Write everything but the weights into an existing folder: configuration and tokenizer.
 
     Without a problem type `pipeline()` would squeeze the one output of a regression through a sigmoid.
+
+    Args:
+        model: Its configuration is written.
+        tokenizer: See `save_student`.
+        folder: Where to.
+        max_length: Pieces per text or pair.
+        cuts: Whether tokenizer.json itself says to cut there, for those who read it without transformers.
     """
     config = copy.deepcopy(model.config)
     config.architectures, config.dtype = [type(model).__name__], model.dtype
     if config.problem_type is None:
         config.problem_type = "regression" if config.num_labels == 1 else "single_label_classification"
     config.save_pretrained(folder)
-    plain_tokenizer(tokenizer, max_length).save_pretrained(folder)
+    plain = plain_tokenizer(tokenizer, max_length)
+    if cuts:
+        plain.backend_tokenizer.enable_truncation(max_length, strategy="longest_first")
+    plain.save_pretrained(folder)
 
 
 def plain_tokenizer(tokenizer: PreTrainedTokenizerFast, max_length: int) -> PreTrainedTokenizerFast:

@@ -75,7 +75,9 @@ def export(model: Path, output: Path, *, int8: bool = False) -> ExportReport:
         UserError: If the model cannot be read, or the output folder holds something else.
     """
     _refuse_foreign(output)
-    return export_onnx(load_classifier(model).model, load_tokenizer(model), output, int8=int8)
+    network, tokenizer = load_classifier(model).model, load_tokenizer(model)
+    longest = min(int(tokenizer.model_max_length), longest_input(network.config))
+    return export_onnx(network, tokenizer, output, max_length=longest, int8=int8)
 
 
 def export_onnx(
@@ -83,18 +85,20 @@ def export_onnx(
     tokenizer: PreTrainedTokenizerFast,
     folder: Path,
     *,
+    max_length: int,
     int8: bool = True,
     rows: Iterable[Batch] = (),
 ) -> ExportReport:
     """Write `model.onnx`, on request `model_int8.onnx`, tokenizer and configuration; whole and checked, or not at all.
 
-    Batch and sequence length stay free; inputs are `input_ids`, `attention_mask` and, where the model has more than
-    one type, `token_type_ids`; the output is `logits`.
+    Batch and sequence length stay free, up to the positions that the model has; inputs are `input_ids`,
+    `attention_mask` and, where the model has more than one type, `token_type_ids`; the output is `logits`.
 
     Args:
         model: A classifier or regressor of a supported architecture.
-        tokenizer: Its tokenizer; its `model_max_length` is kept.
+        tokenizer: Its tokenizer.
         folder: Where to; replaced if it exists.
+        max_length: Pieces per text or pair; tokenizer.json cuts there, and everybody who reads it.
         int8: Also write the int8 file, see `quantise`; activations are quantised while running.
         rows: Real encoded rows on which to compare int8 with fp32.
 
@@ -105,7 +109,7 @@ def export_onnx(
     """
     original = _on_cpu(model)
     with atomic_folder(folder) as temporary:
-        save_description(original, tokenizer, temporary, max_length=_max_length(original, tokenizer))
+        save_description(original, tokenizer, temporary, max_length=max_length, cuts=True)
         graph = to_onnx(original)
         _save(graph, temporary / MODEL)
         if int8:
@@ -190,10 +194,6 @@ def _on_cpu(model: PreTrainedModel) -> PreTrainedModel:
     if model.dtype == torch.float32 and model.device.type == "cpu":
         return model
     return copy.deepcopy(model).float().cpu()
-
-
-def _max_length(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:
-    return min(int(tokenizer.model_max_length), longest_input(model.config))
 
 
 def _refuse_foreign(output: Path) -> None:

@@ -55,7 +55,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     model = outcome.student.model
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
     run.log.say("export: ONNX fp32 and int8")
-    exported = export_onnx(model, job.tokenizer, run.folder / "export", rows=_sample(job))
+    exported = export_onnx(model, job.tokenizer, run.folder / "export", max_length=job.max_length, rows=_sample(job))
     run.log.say("evaluate: quality and latency of all systems")
     systems = _systems(job, outcome, about, run)
     metrics = _metrics(job, outcome, systems, exported, about, run)
