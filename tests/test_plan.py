@@ -76,6 +76,28 @@ def test__what_a_run_would_refuse_later_is_told_now(workshop):
     assert "the head has a, b, c; the data has neg, pos" in line
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test__a_teacher_whose_head_contradicts_its_configuration_is_refused(workshop, dry_run):
+    teacher = workshop.model("teacher", classes=("neg", "pos"))
+    config = json.loads((teacher / "config.json").read_text())
+    names = {"0": "neg", "1": "pos", "2": "neutral"}
+    (teacher / "config.json").write_text(json.dumps(config | {"id2label": names}))
+    with pytest.raises(UserError) as refused:
+        workshop.distill(dry_run=dry_run)
+    said = "config.json names 3 outputs of the head, model.safetensors holds 2; correct id2label, or give another model"
+    assert refused.value.problems == (f"{teacher}: {said}",)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test__a_missing_teacher_in_a_folder_that_is_there_is_told_at_once(workshop, dry_run, monkeypatch):
+    monkeypatch.chdir(workshop.folder)
+    (workshop.folder / "runs").mkdir()
+    with pytest.raises(UserError) as refused:
+        workshop.distill(teacher="runs/teacher", dry_run=dry_run)
+    said = f"{workshop.folder}/runs/teacher: no such folder, and the hub is not asked, since runs is a folder here"
+    assert refused.value.problems == (said,)
+
+
 def test__texts_to_adapt_to_are_read(workshop):
     workshop.masked_lm()
     more = {"also": ("augment.method=bert_glove", "augment.adapt=true"), "mlm": workshop.path("mlm")}

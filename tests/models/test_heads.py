@@ -5,6 +5,7 @@ import json
 import pytest
 from transformers import AutoConfig
 
+from tinybert.errors import UserError
 from tinybert.models.heads import has_task_head, head_classes, is_regression, name_outputs
 from tinybert.models.loading import quietly
 
@@ -32,6 +33,14 @@ def saved(model, folder, architecture):
 def test_has_task_head__needs_the_name_and_the_weights(model_type, head, architecture, expected, tiny_model, tmp_path):
     folder = saved(tiny_model(model_type, head=head), tmp_path / "m", architecture)
     assert has_task_head(folder) is expected
+
+
+def test_has_task_head__weights_with_another_number_of_outputs_than_the_configuration_are_refused(tiny_bert, tmp_path):
+    folder = saved(tiny_bert(outputs=3), tmp_path / "m", ["BertForSequenceClassification"])
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"id2label": {"0": "no", "1": "yes"}}))
+    with pytest.raises(UserError, match=r"/m: config.json names 2 outputs of the head, model.safetensors holds 3; cor"):
+        has_task_head(folder)
 
 
 def config_with(**entries):

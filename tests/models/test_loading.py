@@ -133,8 +133,11 @@ def test_load_classifier__settings_of_whoever_saved_it_do_not_count(tiny_bert, t
         ({"num_hidden_layers": 1}, "do not fit each other, first at bert.encoder.layer.1."),
         ({"num_hidden_layers": -1}, "do not fit each other"),
         ({"vocab_size": 7}, "do not fit each other, first at bert.embeddings.word_embeddings.weight"),
-        ({"id2label": {"0": "a"}}, "do not fit each other, first at classifier.bias"),
-        ({"id2label": 3}, "transformers cannot load it"),
+        ({"id2label": {"0": "a"}}, "config.json names 1 outputs of the head, model.safetensors holds 2"),
+        ({"num_labels": 3}, "config.json names 3 outputs of the head, model.safetensors holds 2"),
+        ({"id2label": 3}, "id2label must name the outputs of the head"),
+        ({"id2label": {"1": "a", "2": "b"}}, "id2label must name the outputs of the head"),
+        ({"id2label": {"0": "a", "1": None}}, "id2label must name the outputs of the head"),
     ],
 )
 def test_load_classifier__a_config_that_does_not_fit_the_weights_is_refused(entries, words, tiny_bert, tmp_path):
@@ -143,6 +146,17 @@ def test_load_classifier__a_config_that_does_not_fit_the_weights_is_refused(entr
     text = refusal(load_classifier, folder)
     assert text.startswith(str(folder))
     assert words in text
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"), [({"0": 0, "1": 1}, ("0", "1")), ({"0": 1.5, "1": True}, ("1.5", "True"))]
+)
+def test_load_classifier__numbers_are_names_of_classes(names, classes, tiny_bert, tmp_path):
+    folder = saved(tiny_bert(), tmp_path / "m")
+    change(folder, id2label=names)
+    loaded = load_classifier(folder, classes)
+    assert loaded.has_head
+    assert tuple(loaded.model.config.id2label.values()) == head_classes(load_config(folder)) == classes
 
 
 def test_load_classifier__a_missing_weight_is_refused(tiny_bert, tmp_path):

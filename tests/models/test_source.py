@@ -7,7 +7,7 @@ from huggingface_hub import constants
 
 from tinybert.errors import UserError
 from tinybert.models import source
-from tinybert.models.source import folder_of, read_config, stored_bytes, weight_names
+from tinybert.models.source import folder_of, read_config, stored_bytes, weight_names, weight_shape
 
 
 @pytest.fixture
@@ -54,6 +54,28 @@ def test_folder_of__a_name_the_hub_cannot_have(tmp_path, monkeypatch):
     assert refusal(folder_of, "a/b/c d").endswith(
         "a/b/c d: no such folder, and it cannot be the name of a hub model either"
     )
+
+
+@pytest.mark.parametrize("name", ["runs/teacher", "runs/a/teacher"])
+def test_folder_of__a_folder_missing_in_one_that_is_here_is_told_without_asking_the_hub(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # whoever asks the hub all the same meets `no_network`
+    (tmp_path / "runs").mkdir()
+    expected = f"{tmp_path}/{name}: no such folder, and the hub is not asked, since runs is a folder here"
+    assert refusal(folder_of, name) == expected
+
+
+def test_folder_of__a_hub_model_in_the_cache_is_found_although_a_folder_has_its_owners_name(
+    saved, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    source._from_hub.cache_clear()
+    (tmp_path / "acme").mkdir()
+    snapshot = in_hub_cache(saved, tmp_path / "cache")
+    assert folder_of("acme/tiny") == snapshot
 
 
 def test_folder_of__a_file_is_refused(saved):
@@ -123,6 +145,10 @@ def test_weight_names__whole_and_in_shards(saved, tiny_bert):
     assert weight_names(saved.parent / "shards") == names
     files = list((saved.parent / "shards").glob("*.safetensors"))
     assert len(files) > 1
+    for folder in (saved, saved.parent / "shards"):
+        assert weight_shape(folder, "classifier.weight") == (2, 24)
+        with pytest.raises(KeyError):
+            weight_shape(folder, "classifier.wait")
     assert stored_bytes(saved.parent / "shards") == sum(file.stat().st_size for file in files)
 
 

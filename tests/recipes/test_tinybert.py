@@ -161,6 +161,15 @@ def test__the_classes_of_a_teachers_head_are_matched_by_name(workshop):
     assert sha(teacher / "model.safetensors") == before
 
 
+def test__numbers_as_the_names_of_a_teachers_classes_are_names(workshop):
+    teacher = workshop.model(classes=("0", "1"))
+    config = read(teacher / "config.json")
+    (teacher / "config.json").write_text(json.dumps(config | {"id2label": {"0": 0, "1": 1}}))
+    metrics = workshop.distill(also=('data.label_map={"neg": "0", "pos": "1"}',))
+    assert metrics["classes"] == ["0", "1"]
+    assert read(workshop.path("run") / "student" / "config.json")["id2label"] == {"0": "0", "1": "1"}
+
+
 def test__a_head_with_other_classes_is_refused_with_both_lists(workshop):
     workshop.model(classes=("joy", "anger"))
     with pytest.raises(UserError, match=r"train.tsv:2: the labels do not match .*neg, pos; classes: joy, anger"):

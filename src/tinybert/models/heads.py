@@ -1,22 +1,35 @@
 """Task heads: whether a checkpoint has one, what its outputs mean, and whether that is what the data asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from transformers import PretrainedConfig
 
 from tinybert.errors import UserError
 from tinybert.models import embedded
 from tinybert.models.hf import ARCHITECTURES
-from tinybert.models.source import folder_of, read_config, saved_as, weight_names
+from tinybert.models.source import folder_of, read_config, saved_as, weight_names, weight_shape
 
 
 def has_task_head(source: str | Path) -> bool:
-    """Whether a checkpoint was saved as a sequence classifier and its weights hold the classifier."""
+    """Whether a checkpoint was saved as a sequence classifier and its weights hold the classifier.
+
+    Raises:
+        UserError: If it was, and gives another number of outputs than its configuration says.
+    """
     folder = folder_of(source)
     config = read_config(folder)
-    output = ARCHITECTURES[config["model_type"]].head_output
-    return saved_as(config).endswith("ForSequenceClassification") and f"{output}.weight" in weight_names(folder)
+    output = f"{ARCHITECTURES[config['model_type']].head_output}.weight"
+    if not saved_as(config).endswith("ForSequenceClassification") or output not in weight_names(folder):
+        return False
+    said = config.get("num_labels") or len(output_names(folder, config))
+    if said != (stored := weight_shape(folder, output)[0]):
+        raise UserError(
+            f"{folder}: config.json names {said} outputs of the head, model.safetensors holds {stored}; "
+            "correct id2label, or give another model"
+        )
+    return True
 
 
 def has_masked_lm_head(source: str | Path) -> bool:
@@ -26,6 +39,20 @@ def has_masked_lm_head(source: str | Path) -> bool:
     folder = folder_of(source)
     first = ARCHITECTURES[read_config(folder)["model_type"]].masked_lm[0]
     return any(name.startswith(f"{first}.") for name in weight_names(folder))
+
+
+def output_names(folder: Path, config: Mapping[str, Any]) -> dict[int, str]:
+    """What a config.json names the outputs of a head, from 0 on; numbers are names too.
+
+    Raises:
+        UserError: If an output has no name.
+    """
+    if (names := config.get("id2label")) is None:
+        return {number: f"LABEL_{number}" for number in range(config.get("num_labels", 2))}
+    numbers = range(len(names) if isinstance(names, dict) else 0)
+    if not numbers or any(not isinstance(names.get(str(number)), str | int | float) for number in numbers):
+        raise UserError(f"{folder / 'config.json'}: id2label must name the outputs of the head, 0, 1, ...; correct it")
+    return {number: str(names[str(number)]) for number in numbers}
 
 
 def head_classes(config: PretrainedConfig) -> tuple[str, ...] | None:

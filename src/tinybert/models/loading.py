@@ -23,7 +23,7 @@ from transformers.utils import logging
 from tinybert.errors import UserError
 from tinybert.files import sha256_json
 from tinybert.models import embedded
-from tinybert.models.heads import has_masked_lm_head, has_task_head, name_outputs, refuse_other_task
+from tinybert.models.heads import has_masked_lm_head, has_task_head, name_outputs, output_names, refuse_other_task
 from tinybert.models.hf import architecture_of
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
 
@@ -60,6 +60,8 @@ def load_config(source: str | Path) -> PretrainedConfig:
     folder = folder_of(source)
     content = read_config(folder)
     kept = {key: value for key, value in content.items() if not key.startswith("_") and key not in _IGNORED}
+    if "id2label" in kept:
+        kept["id2label"] = output_names(folder, content)
     with quietly(), _blaming(folder / "config.json"):
         return type(AutoConfig.for_model(content["model_type"])).from_dict(kept)
 

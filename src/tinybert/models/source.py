@@ -1,11 +1,13 @@
 """Where a model comes from, and what is in it, read as data before transformers opens anything.
 
-A local folder first, else the hub (its local cache only where HF_HUB_OFFLINE is set). Only safetensors and JSON are
+A local folder first, else the hub (its local cache only where HF_HUB_OFFLINE is set, or the name begins with a folder
+that is here). Only safetensors and JSON are
 touched; a configuration that asks for code of its own, or for another kind of network, is refused before any weight is
 read: a configuration file has been enough to run code before (CVE-2026-4372).
 """
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def folder_of(source: str | Path) -> Path:
         raise UserError(f"{folder}: is a file; give the folder that holds config.json and model.safetensors")
     if isinstance(source, Path) or source.startswith((".", "~")) or folder.is_absolute():
         raise UserError(f"{folder.absolute()}: no such folder")
-    return _from_hub(source)
+    return _from_hub(source, local_files_only=len(folder.parts) > 1 and Path(folder.parts[0]).is_dir())
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -92,14 +94,20 @@ def weight_names(folder: Path) -> frozenset[str]:
     Raises:
         UserError: If there are no safetensors weights, or they are damaged.
     """
-    names: set[str] = set()
-    for path in _weight_files(folder):
-        try:
-            with safe_open(path, framework="pt") as stored:
-                names.update(stored.keys())
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: damaged or not readable ({first_line(error)}); copy it again") from error
-    return frozenset(names)
+    return frozenset(name for stored in _stored(folder) for name in stored.keys())  # noqa: SIM118  # no mapping
+
+
+def weight_shape(folder: Path, name: str) -> tuple[int, ...]:
+    """The sizes of a stored tensor.
+
+    Raises:
+        KeyError: If there is no such tensor.
+        UserError: As `weight_names`.
+    """
+    for stored in _stored(folder):
+        if name in stored.keys():  # noqa: SIM118
+            return tuple(stored.get_slice(name).get_shape())
+    raise KeyError(name)
 
 
 def stored_bytes(source: str | Path) -> int:
@@ -110,6 +118,16 @@ def stored_bytes(source: str | Path) -> int:
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, or its type where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _stored(folder: Path) -> Iterator[Any]:
+    """Each safetensors file of a model, open."""
+    for path in _weight_files(folder):
+        try:
+            with safe_open(path, framework="pt") as stored:
+                yield stored
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path}: damaged or not readable ({first_line(error)}); copy it again") from error
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -140,18 +158,20 @@ def _how_to_convert(folder: Path) -> str:
 
 
 @cache
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, local_files_only: bool) -> Path:
     """Fetch config.json, refuse what cannot be used, then fetch weights and tokenizer of the same revision."""
-    tried = Path(name).absolute()
+    tried = Path(name)
+    where: dict[str, Any] = {"local_files_only": local_files_only}
     try:
         with full_disk_as_resource_error(Path(constants.HF_HUB_CACHE)):
-            config = Path(hf_hub_download(name, "config.json"))
+            config = Path(hf_hub_download(name, "config.json", **where))
             read_config(config.parent)
-            return Path(snapshot_download(name, revision=config.parent.name, allow_patterns=list(_FETCHED)))
+            return Path(snapshot_download(name, revision=config.parent.name, allow_patterns=list(_FETCHED), **where))
     except (UserError, ResourceError):
         raise
     except Exception as error:  # the hub's client lets the errors of its HTTP library through
-        raise UserError(f"{tried}: no such folder, and {_why(error)}") from error
+        why = f"the hub is not asked, since {tried.parts[0]} is a folder here" if local_files_only else _why(error)
+        raise UserError(f"{tried.absolute()}: no such folder, and {why}") from error
 
 
 def _why(error: Exception) -> str:
