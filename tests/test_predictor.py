@@ -116,6 +116,26 @@ def test__pairs_are_read_as_pairs(workshop):
     assert positives(workshop.path("model"), rows) != pytest.approx(positives(workshop.path("model"), turned), abs=1e-6)
 
 
+@pytest.mark.parametrize("learnt", [True, False])
+@pytest.mark.parametrize("ask", [tinybert.predict, tinybert.evaluate])
+def test__the_other_form_of_rows_than_the_model_learnt_is_refused(workshop, tmp_path, ask, learnt):
+    model = workshop.model("noted", classes=("neg", "pos"))
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"text_pairs": learnt}))
+    right, wrong = (pairs(4), reviews(4)) if learnt else (reviews(4), pairs(4))
+    assert ask(model, data=right)
+    file = workshop.data("wrong.tsv", wrong)
+    said = (
+        f"has single texts, but {model} learnt pairs of texts; name both (data.text_a, data.text_b), or take another "
+        if learnt
+        else f"has pairs, but {model} learnt single texts; name the one to read (data.text), or take another "
+    )
+    for data, name in ((file, file), (wrong, "data")):
+        with pytest.raises(UserError) as refused:
+            list(ask(model, data=data))
+        assert refused.value.problems == (f"{name}: {said}model",)
+
+
 @pytest.mark.parametrize("form", ["tsv", "csv", "jsonl", "list", "frame"])
 def test__rows_come_in_any_form(workshop, tmp_path, form):
     frame, target = pandas.DataFrame(TEXTS), tmp_path / f"rows.{form}"

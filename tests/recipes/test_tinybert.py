@@ -141,6 +141,9 @@ def test__pairs_are_learnt_as_pairs(workshop):
     )
     assert first == pytest.approx([row["scores"]["pos"] for row in rows], abs=1e-6)
     assert first != pytest.approx(turned, abs=1e-6)
+    for model in (workshop.path("run"), workshop.path("run") / "export"):
+        with pytest.raises(UserError, match=r"has single texts, but .* learnt pairs of texts"):
+            list(tinybert.predict(model, data=[{"text": "a good film"}]))
 
 
 def test__the_classes_of_a_teachers_head_are_matched_by_name(workshop):

@@ -78,6 +78,17 @@ def name_outputs(config: PretrainedConfig, classes: Sequence[str]) -> None:
         config.label2id = {name: number for number, name in enumerate(classes)}
 
 
+def note_pairs(config: PretrainedConfig, paired: bool) -> None:
+    """Note, for whoever asks the saved model, whether it learnt pairs of texts: `text_pairs` in config.json."""
+    config.text_pairs = paired
+
+
+def learnt_pairs(config: PretrainedConfig) -> bool | None:
+    """Whether a model learnt pairs of texts; None where nobody noted it, as in models from elsewhere."""
+    noted = getattr(config, "text_pairs", None)
+    return noted if isinstance(noted, bool) else None
+
+
 def refuse_other_task(folder: Path, config: PretrainedConfig, classes: Sequence[str] | None) -> None:
     """Refuse a head that gives something else than the task asks for."""
     if config.problem_type == "multi_label_classification":

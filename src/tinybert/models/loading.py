@@ -30,7 +30,7 @@ from tinybert.models.source import first_line, folder_of, read_config, read_obje
 # What a forward pass returns and which attention it uses is decided here, not by whoever saved the model.
 _IGNORED = ("output_attentions", "output_hidden_states", "return_dict", "attn_implementation", "name_or_path")
 _LENGTHS = ("max_length", "truncation_strategy", "stride", "pad_to_multiple_of")
-_NOT_CONTENT = ("transformers_version", "dtype", "architectures")  # of a configuration, for its digest
+_NOT_CONTENT = ("transformers_version", "dtype", "architectures", "text_pairs")  # of a configuration, for its digest
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tinybert.export.card import CardFacts, licence_of, model_card
 from tinybert.export.card_results import System as CardSystem
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import ExportReport, export_onnx
+from tinybert.models.heads import note_pairs
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.answers import answers, gold, verdicts
@@ -53,6 +54,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     if (found := found_finished(run, key, ("predictions.jsonl", "export/model.onnx"))) is not None:
         return found
     model = outcome.student.model
+    note_pairs(model.config, job.task.paired)
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
     run.log.say("export: ONNX fp32 and int8")
     exported = export_onnx(model, job.tokenizer, run.folder / "export", max_length=job.max_length, rows=_sample(job))
@@ -138,11 +140,11 @@ def _data(job: Job) -> dict[str, Any]:
     return {
         "rows": {name: len(part) for name, part in rows.items()} | {name: len(part) for name, part in source.items()},
         "truncated": {name: part.truncated for name, part in rows.items()},
+        "unknown_pieces": {name: part.unknown for name, part in rows.items()},
         "overlap": job.splits.overlap,
         "digests": {name: part.digest for name, part in rows.items()}
         | {name: part.digest() for name, part in source.items()}
         | ({} if job.plain_text is None else job.plain_text.contents()),
-        "unknown_pieces": {name: part.unknown for name, part in rows.items()},
     }
 
 

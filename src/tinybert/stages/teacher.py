@@ -12,6 +12,7 @@ from tinybert.engine.cache import size_in_bytes
 from tinybert.engine.evaluate import quality, student_logits
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
+from tinybert.models.heads import note_pairs
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import Student
 from tinybert.report.statistics import Strength, classifier_strength, regressor_strength
@@ -78,6 +79,7 @@ def qualified_teacher(
     else:
         run.log.say(f"teacher: {settings.path} has no task head; it is fine-tuned first")
         place = fine_tune_on(teacher_data, teacher, job, stage, run, name="teacher", inputs=inputs)
+        note_pairs(teacher.model.config, job.task.paired)
         if run.is_main and not (run.folder / "teacher").exists():
             save_student(teacher.model, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
     _examine(teacher, job, settings, place)
