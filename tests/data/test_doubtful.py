@@ -26,10 +26,10 @@ def refuse(labels: list[str], called: dict[str, Any] | None = None, insisted: bo
     [
         (
             ["neg", "Neg", "neg"],
-            r"^train:2: the label 'Neg' differs from 'neg' \(row 1\) only by capitals; write them alike, or say "
+            r"^train:2: the label 'Neg' differs from 'neg' \(line 1\) only by capitals; write them alike, or say "
             r"data.label_map=\{Neg: neg\}$",
         ),
-        (["Nég", "pos", "nÉG", "nÉG"], r"^train:1: the label 'Nég' differs from 'nÉG' \(row 3\)"),
+        (["Nég", "pos", "nÉG", "nÉG"], r"^train:1: the label 'Nég' differs from 'nÉG' \(line 3\)"),
         (
             ["2", "27", "2,27"],
             r"^train:3: the label '2,27' is several of the other labels, one of 1 such: .* a point;",

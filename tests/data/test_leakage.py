@@ -62,6 +62,6 @@ def test_contradictions__count_rows_and_name_the_first() -> None:
     counts, notes = contradictions({"train": train, **others})
     assert counts == {"train": 2, "dev": 0}
     assert notes == (
-        "train: 2 of 4 rows have a text that others of them give another label: rows 2, 4; correct them where only one "
-        "can be right",
+        "train: 2 of 4 rows have a text that others of them give another label: lines 2, 4; correct them where "
+        "only one can be right",
     )

@@ -30,6 +30,34 @@ def test_meaning_of__looks_at_labels_after_renaming() -> None:
     assert meaning("low", 1, label_map={"low": "0.5"}).classes == ()
 
 
+def test_meaning_of__leaves_out_labels_that_are_renamed_to_nothing() -> None:
+    assert meaning("pos", "hm", "neg", label_map={"hm": None}).classes == ("neg", "pos")
+    assert meaning(1, 0, "n/a", label_map={"n/a": None}).classes == ("0", "1")
+    assert meaning(1, 0.5, "n/a", label_map={"n/a": None}).classes == ()
+    assert meaning("entailment", "-", "neutral").classes == ("entailment", "neutral")
+    assert meaning("entailment", "-", "neutral", label_map={"-": "open"}).classes == ("entailment", "neutral", "open")
+
+
+def test_meaning_of__leaves_out_labels_beside_a_head() -> None:
+    head = ("NEUTRAL", "ENTAILMENT", "CONTRADICTION")
+    assert meaning("entailment", "-", "neutral", head=head).classes == head
+    assert meaning("pos", "hm", head=("neg", "pos"), label_map={"hm": None}).classes == ("neg", "pos")
+
+
+def test_meaning_of__keeps_codes_apart_from_the_numbers_of_a_head() -> None:
+    assert meaning("01", "02", "10", head=("01", "02", "10")).classes == ("01", "02", "10")
+    with pytest.raises(UserError, match=r"^train:2: the labels do not match the teacher's classes; labels: 1, 02"):
+        meaning(1, "02", head=("0", "1", "2"))
+
+
+def test_meaning_of__looks_for_swapped_columns_unless_the_kind_is_said() -> None:
+    source = [{"text": ("pos", "neg")[n % 2], "label": f"a long text of {n} words"} for n in range(20)]
+    rows = read(source, DataSettings(), labels="needed", name="train")
+    with pytest.raises(UserError, match=r"^train:1: .* the columns seem swapped"):
+        meaning_of(rows, spellings(rows), DataSettings(), None, ("neg", "pos"))
+    assert len(meaning_of(rows, spellings(rows), DataSettings(), "classification", None).classes) == 20
+
+
 def test_meaning_of__follows_the_head() -> None:
     assert meaning("pos", "neg", head=("Pos", "Neg")).classes == ("Pos", "Neg")
     assert meaning(0.5, head=("LABEL_0",)).classes == ()

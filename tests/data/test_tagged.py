@@ -82,4 +82,14 @@ def test_tag_names__spell_tags_as_the_original_does() -> None:
     copy = Example("a new c", None, (0, 0, 1), 1, 1, ("a", "new", "c"))
     assert names.followed(["a", "c"], ["Z", "Y"], copy) == ([0, None, 1], ["Z", "Z", "Y"])
     assert names.followed(["c"], ["Y"], Example("b c", None, (0, 1), 1, 1, ("b", "c"))) == ([None, 0], ["Z", "Y"])
+    copy = Example("a", None, (1,), 1, 1, ("a",))
+    assert TagNames(("FALSE", "true"), {}).followed(["a"], ["True"], copy) == ([0], ["True"])
     assert TagNames(("X",), {}).followed([], [], Example("b", None, (0,), 1, 1, ("b",))) == ([None], ["X"])
+
+
+def test_resolve_tags__does_not_leave_tags_out() -> None:
+    rows = read_lists([{"tokens": ["a"], "tags": ["X"]}], DataSettings(), "train")
+    with pytest.raises(
+        UserError, match=r"^data.label_map=\{X: null\}: a word needs a tag; rename it, to O for example$"
+    ):
+        resolve_tags(rows, {"X": None})

@@ -56,7 +56,7 @@ def refuse_swapped(train: Rows, found: Spellings) -> None:
         if _length(texts) < _length(words):
             raise UserError(
                 f"{_where(train, found, words[0])}: the label is {shown(words[0])}, and a text is {shown(texts[0])}; "
-                "the columns seem swapped: say which is which with data.text and data.label"
+                "the columns seem swapped: say which is which with data.text and data.label, or --kind classification"
             )
 
 
@@ -127,7 +127,7 @@ def capitals(train: Rows, found: Spellings, called: Mapping[str, str]) -> str | 
         if meant(called[other]) != meant(name):
             rare, common = sorted((spelling, other), key=counts.__getitem__)
             return (
-                f"{_where(train, found, rare)}: the label {shown(rare)} differs from {shown(common)} (row "
+                f"{_where(train, found, rare)}: the label {shown(rare)} differs from {shown(common)} (line "
                 f"{line_of(train, found, common)}) only by capitals; write them alike, or say "
                 f"data.label_map={{{rare}: {called[common]}}}"
             )

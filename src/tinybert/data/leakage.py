@@ -75,7 +75,7 @@ def contradictions(parts: Mapping[str, Examples]) -> tuple[dict[str, int], tuple
             lines = listed(map(str, examples.lines[found]), 4)
             notes.append(
                 f"{name}: {len(found):,} of {len(examples):,} rows have a text that others of them give another label: "
-                f"rows {lines}; correct them where only one can be right"
+                f"lines {lines}; correct them where only one can be right"
             )
     return counts, tuple(notes)
 

@@ -36,7 +36,8 @@ def meaning_of(
                 "teacher without a head, or data.label=COLUMN"
             )
         return Meaning((), label_map)
-    refuse_swapped(train, found)
+    if kind is None:
+        refuse_swapped(train, found)
     if head is not None:
         return _meaning_by_head(train, found, settings, label_map, head)
     refuse_doubtful(train, found, called, insisted=kind is not None)
