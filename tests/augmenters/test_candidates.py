@@ -24,18 +24,23 @@ def logits_of(model, context, place):
 
 
 @pytest.mark.parametrize("keep_original", [True, False])
-def test_of__the_best_allowed_pieces(keep_original, model, mlm):
-    candidates = Candidates(mlm, 4, keep_original=keep_original)
+@pytest.mark.parametrize("marks", [True, False])
+def test_of__the_best_allowed_pieces(keep_original, marks, model, tiny_tokenizer):
+    mlm = MaskedLM(model, tiny_tokenizer, torch.device("cpu"), "fp32")
+    candidates = Candidates(mlm, 4, keep_original=keep_original, marks_are_words=marks)
     contexts = [Context(TEXT, (2,)), Context(TEXT, (1, 4))]
     candidates.learn(contexts)
     for context in contexts:
         for place in context.hidden:
-            allowed = [is_whole and (keep_original or number != TEXT[place]) for number, is_whole in enumerate(WHOLE)]
+            allowed = [
+                is_whole and (marks or VOCABULARY[number].isalnum()) and (keep_original or number != TEXT[place])
+                for number, is_whole in enumerate(WHOLE)
+            ]
             assert candidates.of(context, place) == slow.top_candidates(logits_of(model, context, place), allowed, 4)
 
 
 def test_of__there_may_be_fewer_than_wanted(mlm):
-    candidates = Candidates(mlm, 1000, keep_original=False)
+    candidates = Candidates(mlm, 1000, keep_original=False, marks_are_words=True)
     candidates.learn([Context(TEXT, (2,))])
     assert candidates.of(Context(TEXT, (2,)), 2) == [n for n, whole in enumerate(WHOLE) if whole and n != TEXT[2]]
 

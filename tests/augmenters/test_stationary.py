@@ -178,7 +178,7 @@ def test__replaced_places_are_those_that_differ_and_are_of_their_kind(make, tiny
     original = tiny_tokenizer(example.text).input_ids
     assert tiny_tokenizer.unk_token_id in original
     stationary = make(alpha=2.0, min_edits=1)
-    starts = stationary._lm.vocabulary.starts_word
+    starts, marks = stationary._lm.vocabulary.starts_word, stationary._lm.vocabulary.marks
     for made in stationary([example], 100, stream):
         pieces, places = made.sample.pieces, made.sample.places
         assert places == tuple(n for n, both in enumerate(zip(original, pieces, strict=True)) if len(set(both)) == 2)
@@ -186,6 +186,7 @@ def test__replaced_places_are_those_that_differ_and_are_of_their_kind(make, tiny
         assert not set(places) & {0, len(original) - 1}
         assert not {pieces[place] for place in places} & set(tiny_tokenizer.all_special_ids)
         assert all(starts[pieces[n]] == (starts[original[n]] or original[n] == 1) for n in places)
+        assert all(marks[pieces[n]] == marks[original[n]] for n in places)
         assert made.label == 0
 
 
@@ -235,7 +236,7 @@ def test__cold_takes_the_best_and_hot_all_alike(make_toy, network):
 def test__probabilities_instead_of_logits_are_all_but_uniform(make):
     """Eq. 12 as it is printed: the likeliest piece is at most e times as likely as any other."""
     logs = {
-        word: [made.sample.log_probability for made in make(alpha=99.0, word=word, law="literal")([FILM], 300, stream)]
+        word: [made.sample.log_probability for made in make(word=word, min_edits=1)([FILM], 300, stream)]
         for word in ("logits", "probabilities")
     }
     spread = {word: max(found) - min(found) for word, found in logs.items()}

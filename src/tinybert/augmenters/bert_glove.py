@@ -171,7 +171,7 @@ class BertGlove:
 
     def _written(self, drafts: Sequence[_Draft]) -> list[list[Edit]]:
         """The edits of all drafts, made in step: what each must know next goes through the model together."""
-        rules = {"keep_original": self.settings.keep_original, "marks_for_marks": self.settings.punctuation != "any"}
+        rules = {"keep_original": self.settings.keep_original, "marks_are_words": self.settings.punctuation == "any"}
         candidates = Candidates(self.mlm, self.settings.candidates, **rules)
         write = self._from_original if self.settings.context == "original" else self._progressively
         written: list[list[Edit]] = [[] for _ in drafts]

@@ -28,20 +28,21 @@ class Context(NamedTuple):
 class Candidates:
     """The K best pieces for hidden places; contexts that were seen before cost nothing.
 
-    A candidate begins a word as the hidden piece does; special and reserved pieces are none, nor those without text.
+    A candidate is of the hidden piece's kind: it begins a word or continues one, is a word or a mark, as that does.
+    Special and reserved pieces are none, nor those without text.
     """
 
-    def __init__(self, mlm: MaskedLM, count: int, *, keep_original: bool, marks_for_marks: bool = False) -> None:
+    def __init__(self, mlm: MaskedLM, count: int, *, keep_original: bool, marks_are_words: bool = False) -> None:
         """Ask a model.
 
         Args:
             mlm: The model.
             count: K.
             keep_original: Whether the hidden piece may be among its own candidates.
-            marks_for_marks: Whether the candidates of a mark are marks, and those of a word words.
+            marks_are_words: Whether marks may be candidates for words, and words for marks.
         """
         self._mlm, self._count = mlm, count
-        self._keep_original, self._marks_for_marks = keep_original, marks_for_marks
+        self._keep_original, self._marks_are_words = keep_original, marks_are_words
         self._known: dict[Context, Int[np.ndarray, "hidden candidate"]] = {}
 
     def learn(self, contexts: Iterable[Context]) -> None:
@@ -54,7 +55,7 @@ class Candidates:
 
         def best(logits: Float[Tensor, "place vocabulary"], which: Int[Tensor, " place"]) -> tuple[Tensor, ...]:
             was = hidden.to(which.device)[which]
-            allowed = self._mlm.alike(was, marks_for_marks=self._marks_for_marks)
+            allowed = self._mlm.alike(was, marks_are_words=self._marks_are_words)
             if not self._keep_original:
                 allowed = allowed.scatter(1, was[:, None], False)
             return (top_candidates(logits, allowed, self._count),)

@@ -2,8 +2,8 @@
 
 A masked LM that has learnt to read a text's class in its token types fills some random pieces anew. Where this differs
 from the authors' code: the special pieces are never hidden; a piece that begins a word becomes another that does, one
-inside a word another inside, so that words stay where they were; of a pair one side is rewritten, while the model
-reads both.
+inside a word another inside, a mark another mark, so that words stay where they were; of a pair one side is rewritten,
+while the model reads both.
 """
 
 from collections.abc import Callable, Iterator, Sequence

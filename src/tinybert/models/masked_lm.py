@@ -90,19 +90,20 @@ class MaskedLM:
         return vectors.float().cpu()
 
     def alike(
-        self, hidden: Int[Tensor, " place"], *, marks_for_marks: bool = False
+        self, hidden: Int[Tensor, " place"], *, marks_are_words: bool = False
     ) -> Bool[Tensor, "place vocabulary"]:
         """Which pieces may stand where each hidden one stood: of its kind, and one word each.
 
-        Where a word began another begins, and what continued a word is continued; an unknown piece counts as a word.
+        Where a word began another begins, what continued a word is continued, and a mark (without a letter or digit)
+        becomes a mark; an unknown piece counts as a word.
 
         Args:
             hidden: The pieces that stood there.
-            marks_for_marks: Whether marks and words are kinds of their own, too.
+            marks_are_words: Words may come for marks, and marks for words.
         """
         allowed, inside, marks = (table.to(hidden.device) for table in self._kinds)
         alike: Tensor = allowed & (inside == inside[hidden][:, None])
-        if marks_for_marks:
+        if not marks_are_words:
             alike &= marks == marks[hidden][:, None]
         return alike
 
