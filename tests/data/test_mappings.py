@@ -64,7 +64,7 @@ def test_open_json_lines__refuses_a_file_without_a_good_row(lines: list[str], me
 @pytest.mark.parametrize(
     ("first", "message"),
     [
-        ("[\n", r"^f:1: an array of rows, not one object a line; convert it: jq -c \.\[\] OLD > NEW.jsonl$"),
+        ("[\n", r"^f:1: an array of rows, not one object a line; convert it: jq -c '\.\[\]' OLD > NEW.jsonl$"),
         (' [{"text": "good"},\n', "^f:1: an array of rows"),
         ("{\n", r"^f:1: an object over several lines, not one object a line; convert it: jq -c \. OLD > NEW.jsonl$"),
     ],

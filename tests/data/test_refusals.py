@@ -31,7 +31,7 @@ def test_refuse_kind__lets_the_others_pass(kind: str | None) -> None:
         ("eng.train", CONLL, "seems to be token classification (CoNLL columns)"),
         ("a.conll", "x", "seems to be token classification"),
         ("dev.json", SQUAD, "seems to be question answering (SQuAD JSON)"),
-        ("dev.json", "[1]", "with the ending .jsonl; convert an array of rows: jq -c .[] OLD > NEW.jsonl"),
+        ("dev.json", "[1]", "with the ending .jsonl; convert an array of rows: jq -c '.[]' OLD > NEW.jsonl"),
         ("dev.json", '{"id": 1, "data": "a text", "label": ["good"]}', "with the ending .jsonl"),
         ("dev.csv.gz", "x", "is packed; unpack it first"),
         ("dev.xlsx", "x", "unknown ending '.xlsx'; data is read from .tsv, .csv, .jsonl and .parquet"),

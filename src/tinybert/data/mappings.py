@@ -25,7 +25,7 @@ def open_json_lines(name: str, lines: Iterable[str]) -> Opened:
     rest = iter(lines)
     first = next(rest, "")
     if begun := BEGUN.match(first):
-        what, program = ("an array of rows", ".[]") if begun[1] else ("an object over several lines", ".")
+        what, program = ("an array of rows", "'.[]'") if begun[1] else ("an object over several lines", ".")
         raise UserError(f"{name}:1: {what}, not one object a line; convert it: jq -c {program} OLD > NEW.jsonl")
     return _open(name, (_parsed(line, cells) for line, cells in plain_lines(chain([first], rest))))
 

@@ -34,7 +34,7 @@ def refusal(path: Path) -> UserError:
     if path.suffix.lower() == ".json":
         if _starts_like_squad(path):
             return _other(str(path), "question answering (SQuAD JSON)")
-        advice = "one object a line, with the ending .jsonl; convert an array of rows: jq -c .[] OLD > NEW.jsonl"
+        advice = "one object a line, with the ending .jsonl; convert an array of rows: jq -c '.[]' OLD > NEW.jsonl"
         return UserError(f"{path}: JSON is read as JSON lines, {advice}")
     if path.suffix.lower() in _PACKED:
         return UserError(f"{path}: is packed; unpack it first, and hand in what is inside")
