@@ -23,6 +23,7 @@ PRESETS: Final = ("small", "paper")  # those that every recipe has; the small of
 _DEVLIN = "Devlin et al. 2019"
 _JIAO = "Jiao et al. 2020"
 _CODE = "the authors' code"
+_CLIP = f"ours: the whole gradient; {_CODE} clips each parameter by itself and has an Adam without bias correction"
 _LEAST, _MOST = length.LEAST_STEPS, Stage().most_epochs
 _BY_ROWS = f"`null`: the usual epochs, but at least {_LEAST} updates and at most {_MOST} epochs (ours)"
 
@@ -112,6 +113,7 @@ SOURCES: Final = {
     "student.heads": f"{_JIAO}: head i learns from head i",
     "student.inner": f"{_JIAO}: 1200 at width 312; otherwise {_DEVLIN}",
     "student.projection": f"{_JIAO}, Eq. 8 and 9; `shared` is {_CODE}",
+    "student.attention_weight": f"{_JIAO}, Eq. 11; see [tinybert](recipes/tinybert.md)",
     "student.layer_map": f"{_JIAO}",
     "fine_tune.epochs": f"{_BY_ROWS}; {_DEVLIN}",
     "fine_tune.usual_epochs": _DEVLIN,
@@ -194,7 +196,7 @@ SOURCES: Final = {
     "intermediate.max_steps": "ours",
     "intermediate.accumulate": "ours",
     "intermediate.temperature": "not used",
-    "intermediate.clip": _CODE,
+    "intermediate.clip": _CLIP,
     "intermediate.evaluate_every": "not used: nothing is judged in this stage",
     "intermediate.patience": "not used: nothing is judged in this stage",
     "prediction.epochs": f"{_BY_ROWS}; {_JIAO}",
@@ -208,7 +210,7 @@ SOURCES: Final = {
     "prediction.max_steps": "ours",
     "prediction.accumulate": "ours",
     "prediction.temperature": _JIAO,
-    "prediction.clip": _CODE,
+    "prediction.clip": _CLIP,
     "prediction.evaluate_every": f"ours: once an epoch; {_CODE}",
     "prediction.patience": "ours",
     "run.dtype": "ours, for speed",

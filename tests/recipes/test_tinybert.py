@@ -82,6 +82,18 @@ def test__the_projection_decides_how_many_maps_are_learnt(tiny_bert, projection,
     ] * matrices
 
 
+def test__the_weight_of_attention_touches_no_other_term(tiny_bert, make_batch):
+    student, teacher = Student(tiny_bert(2, 12)), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
+    batch = make_batch((5, 3))
+    plain, light = (an_objective(tiny_bert, attention_weight=weight) for weight in (1.0, 0.25))
+    shown = student.observe(batch, plain.needs_student), teacher.observe(batch, plain.needs_teacher)
+    expected = plain.terms(*shown, batch)
+    expected["attention"] = expected["attention"] / 4
+    assert all(torch.equal(values, expected[name]) for name, values in light.terms(*shown, batch).items())
+    with pytest.raises(ValueError, match="attention_weight must be positive and finite, got 0"):
+        StudentSettings(attention_weight=0.0)
+
+
 def test__layer_map_and_projection_change_what_is_learnt(workshop):
     """From the same random birth on; the prediction stage has not begun to differ yet."""
     workshop.model(classes=("neg", "pos"))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Protocol, runtime_checkable
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
 from tinybert.config import MODEL
 from tinybert.layer_maps import LayerMap, layer_map
@@ -37,7 +37,8 @@ class StudentSettings:
         inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
         projection: Maps from student to teacher states: one for the embedding and one for all layers, one for
             both together, or one for each layer.
-        layer_map: Which teacher layers teach, see `layer_maps`.
+        layer_map: Which teacher layers teach, and which ones a shape is made from; see `layer_maps`.
+        attention_weight: Of the attention term beside the embedding and hidden terms, which have weight 1.
     """
 
     path: Annotated[str, MODEL] = "4x312"  # General_TinyBERT 4L, Jiao et al. 2020, section 4.1
@@ -46,6 +47,12 @@ class StudentSettings:
     inner: int | None = None
     projection: Literal["embedding_and_hidden", "shared", "per_layer"] = "embedding_and_hidden"
     layer_map: Literal["uniform", "top", "bottom", "last"] = "uniform"
+    attention_weight: float = 1.0  # Jiao et al. 2020, Eq. 11: a plain sum
+
+    def __post_init__(self) -> None:
+        """Refuse a weight that would train nothing, or the wrong way."""
+        if not 0 < self.attention_weight < float("inf"):
+            raise ValueError(f"attention_weight must be positive and finite, got {self.attention_weight}")
 
 
 @dataclass(frozen=True)
@@ -73,10 +80,6 @@ class Purpose(Protocol):
     @property
     def train(self) -> Rows:
         """The texts on which `project` looks at the teacher; labels play no part."""
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerFast:
-        """The teacher's."""
 
 
 def born(job: Purpose, origin: PreTrainedModel | None, settings: StudentSettings, run: Run) -> Newborn:

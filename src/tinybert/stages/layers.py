@@ -12,20 +12,20 @@ from tinybert.types import Objective
 
 
 def transformer_objective(newborn: Newborn, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
-    """Eq. 7 to 9 of TinyBERT: the plain sum of the embedding, hidden and attention terms.
+    """Eq. 7 to 9 of TinyBERT: the sum of the embedding, hidden and attention terms.
 
     Args:
         newborn: The student, and the directions it was born from, which its projections start with.
         teacher: What it learns from.
-        settings: The layer map, and how many projections there are.
+        settings: The layer map, how many projections there are, and the weight of the attention term.
         seed: Of the projections, where the student was born without directions.
     """
     sizes = newborn.student.shape
     g = layer_map(settings.layer_map, sizes.layers, teacher.shape.layers)
     hidden = HiddenMSE(g, sizes.width, teacher.shape.width, settings.projection, newborn.directions, seed=seed)
-    return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(g), 1.0)})
+    return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(g), settings.attention_weight)})
 
 
 def mapping_of(settings: StudentSettings) -> dict[str, Any]:
     """The settings of the student that `transformer_objective` reads, by their dotted name."""
-    return {f"student.{key}": getattr(settings, key) for key in ("projection", "layer_map")}
+    return {f"student.{key}": getattr(settings, key) for key in ("projection", "layer_map", "attention_weight")}
