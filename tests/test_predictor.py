@@ -164,6 +164,18 @@ def test__a_row_that_is_passed_over_leaves_a_gap_in_the_numbers(workshop):
     assert [answer["row"] for answer in answers] == [1, 3]
 
 
+def test__answers_and_errors_call_a_row_of_a_file_by_the_same_number(workshop, capsys):
+    file = workshop.data("gap.tsv", [TEXTS[0], {"text": " "}, TEXTS[1]])
+    with pytest.raises(UserError, match=r"gap\.tsv:3: .*\(row 2; "):
+        list(tinybert.predict(workshop.path("model"), data=file))
+    answers = list(tinybert.predict(workshop.path("model"), data=file, set=("data.skip_bad=0.5",)))
+    assert [answer["row"] for answer in answers] == [1, 3]
+    assert "the first: row 2, " in capsys.readouterr().err
+    labelled = workshop.data("labelled.tsv", [*reviews(2), {"text": "a film", "label": "joy"}])
+    with pytest.raises(UserError, match=r"labelled\.tsv:4: unknown label 'joy'.*\(row 3; "):
+        tinybert.evaluate(workshop.path("model"), data=labelled)
+
+
 def test__columns_may_have_other_names(workshop):
     rows = [{"sentence": row["text"], "sentiment": row["label"]} for row in reviews(10)]
     figures = tinybert.evaluate(workshop.path("model"), data=rows, set=("data.text=sentence", "data.label=sentiment"))

@@ -41,7 +41,7 @@ def test_load_any__writes_down_what_it_put_aside(write: Callable[..., str], tmp_
     _, examples = load_any(path, DataSettings(skip_bad=0.4), kind=None, rejected_to=rejected)
     assert examples.rows.tolist() == [1, 3]
     assert "left out (data.skip_bad=0.4)" in examples.notes[0]
-    assert json.loads(rejected.read_text())["row"] == 3
+    assert json.loads(rejected.read_text())["line"] == 3
 
 
 def test_load_any__refuses_what_has_no_row_left(write: Callable[..., str]) -> None:

@@ -214,5 +214,5 @@ def test_load__puts_exactly_the_planted_rows_aside(tmp_path: Path, streams: Any,
     splits = load(str(path), good, None, chosen, kind=None, head_classes=None, rng=streams, rejected_to=target)
     assert len(splits.train) == ROWS - planted
     rows = [json.loads(line) for line in target.read_text().splitlines()]
-    assert [row["row"] for row in rows] == sorted(place + 1 for place in places.tolist())
+    assert [row["line"] for row in rows] == sorted(place + 1 for place in places.tolist())
     assert {row["reason"] for row in rows} == {"the label is missing; give it one or remove the row"}

@@ -24,6 +24,16 @@ def test_settle__tolerates_exactly_the_share() -> None:
         problems.settle(8)
 
 
+def test__a_row_is_named_beside_its_line_where_that_is_another() -> None:
+    with pytest.raises(UserError, match=r"^f\.tsv:3: is bad \(row 2; data.skip_bad=0.01 tolerates"):
+        Problems("f.tsv", 0.0).add(3, Bad("is bad", "x"), row=2)
+    problems = Problems("f.tsv", 0.1)
+    problems.add(3, Bad("is bad", "x"), row=2)
+    assert problems.settle(9)[0].endswith("; the first: row 2, is bad")
+    with pytest.raises(UserError, match=r"^f\.tsv:3: is bad \(row 2; 1 of 9 rows are bad"):
+        problems.settle(8)
+
+
 def test_settle__counts_every_row_that_was_swallowed() -> None:
     problems = Problems("f.tsv", 0.5)
     problems.add(2, Bad("open quote", "x", rows=6))
@@ -41,7 +51,7 @@ def test_write_rejected__keeps_rows_reasons_and_whatever_content(tmp_path: Path)
     problems.add(5, Bad("odd", {"text": "\ud800", "label": float("nan"), "more": b"bytes"}))
     write_rejected(tmp_path / "rejected.jsonl", [problems, Problems("g.tsv", 0.5)])
     rows = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
-    assert rows[0] == {"file": "f.tsv", "row": 2, "reason": "empty", "content": ["", "1"]}
+    assert rows[0] == {"file": "f.tsv", "line": 2, "row": 2, "reason": "empty", "content": ["", "1"]}
     assert rows[1]["content"]["text"] == "\ud800"
 
 

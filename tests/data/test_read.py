@@ -46,7 +46,7 @@ def test_read__puts_bad_rows_aside_and_goes_on_counting(write: Callable[..., str
     rows = read(path, DataSettings(skip_bad=0.5), labels="needed")
     assert rows.table.column("row").to_pylist() == [1, 3]
     assert rows.table.column("line").to_pylist() == [2, 4]
-    assert [row["row"] for row in rows.problems.rejected] == [3, 5]
+    assert [(row["line"], row["row"]) for row in rows.problems.rejected] == [(3, 2), (5, 4)]
     assert rows.problems.rejected[1]["content"] == ["worse"]
 
 

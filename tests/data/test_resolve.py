@@ -55,7 +55,7 @@ def test_resolve__puts_rows_without_a_value_aside_where_that_is_tolerated(write:
     read_rows = rows(write, "pos,maybe,neg,", skip_bad=0.5)
     examples = resolve(read_rows, MEANING)
     assert [(e.text, e.label) for e in examples] == [("row 1", 1), ("row 3", 0)]
-    assert [row["row"] for row in read_rows.problems.rejected] == [3, 5]
+    assert [row["line"] for row in read_rows.problems.rejected] == [3, 5]
     assert "2 of 4 rows are bad" in examples.notes[-1]
 
 

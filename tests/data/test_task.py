@@ -357,7 +357,7 @@ def test_load__writes_bad_rows_down(loaded: Callable[..., Splits], write: Write,
     assert splits.train[2].row == 4
     assert len(splits.dev) == 2
     rows = [json.loads(line) for line in target.read_text().splitlines()]
-    assert [(row["file"], row["row"]) for row in rows] == [
+    assert [(row["file"], row["line"]) for row in rows] == [
         ("train.tsv", 4),
         ("train.tsv", 7),
         ("train.tsv", 11),
@@ -430,5 +430,5 @@ def test_load_one__puts_bad_rows_aside(write: Write, tmp_path: Path) -> None:
     settings, target = DataSettings(skip_bad=0.4), tmp_path / "rejected.jsonl"
     examples = load_one(path, settings, task=TASK, rejected_to=target)
     assert examples.rows.tolist() == [1, 3]
-    assert json.loads(target.read_text())["row"] == 3
+    assert json.loads(target.read_text())["line"] == 3
     assert "1 of 3 rows are bad" in examples.notes[-1]

@@ -1,7 +1,7 @@
 """Bad rows: the first one ends the run, unless `data.skip_bad` tolerates a share; then they are put aside."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,16 +59,22 @@ class Problems:
         self.rejected: list[dict[str, Any]] = []
         self._rows = 0
 
-    def add(self, line: int, bad: Bad) -> None:
+    def add(self, line: int, bad: Bad, row: int | None = None) -> None:
         """Put a row aside.
+
+        Args:
+            line: Where a person looks for it, see `Opened`.
+            bad: What is wrong with it.
+            row: Which row of the source it is, from 1, as `predict` and `augment` count; None = the same as `line`.
 
         Raises:
             UserError: If no bad row is tolerated.
         """
+        place = {"line": line, "row": line if row is None else row}
         if not self.tolerated:
-            raise UserError(f"{self.name}:{line}: {bad.reason} ({_TOLERANCE})")
+            raise UserError(self._message(place, bad.reason, _TOLERANCE))
         self._rows += bad.rows
-        self.rejected.append({"file": self.name, "row": line, "reason": bad.reason, "content": bad.content})
+        self.rejected.append({"file": self.name, **place, "reason": bad.reason, "content": bad.content})
 
     def settle(self, good: int) -> tuple[str, ...]:
         """Say how many rows were put aside, now that the number of good ones is known.
@@ -79,18 +85,18 @@ class Problems:
         if not self.rejected:
             return ()
         count = f"{self._rows:,} of {good + self._rows:,} rows are bad"
-        line, reason = self.rejected[0]["row"], self.rejected[0]["reason"]
+        first, tolerated = self.rejected[0], f"data.skip_bad={self.tolerated:g}"
         if self._rows > self.tolerated * (good + self._rows):
-            raise UserError(
-                f"{self.name}:{line}: {reason} ({count}, more than data.skip_bad={self.tolerated:g} tolerates)"
-            )
-        return (
-            f"{self.name}: {count} and left out (data.skip_bad={self.tolerated:g}); the first: row {line}, {reason}",
-        )
+            raise UserError(self._message(first, first["reason"], f"{count}, more than {tolerated} tolerates"))
+        return (f"{self.name}: {count} and left out ({tolerated}); the first: row {first['row']}, {first['reason']}",)
+
+    def _message(self, place: Mapping[str, Any], reason: str, also: str) -> str:
+        row = "" if place["row"] == place["line"] else f"row {place['row']}; "
+        return f"{self.name}:{place['line']}: {reason} ({row}{also})"
 
 
 def write_rejected(target: Path, sources: Iterable[Problems], *, added: bool = False) -> None:
-    """Write one JSON object per rejected row (file, row, reason, content); no file where there is none.
+    """Write one JSON object per rejected row (file, line, row, reason, content); no file where there is none.
 
     Args:
         target: The file; files in it are named from its folder, which may move together with its data.

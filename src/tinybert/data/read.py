@@ -97,7 +97,7 @@ def gathered(
     for row, line, content in numbered(records):
         result = content if isinstance(content, Bad) else check(content)
         if isinstance(result, Bad):
-            problems.add(line, result)
+            problems.add(line, result, row - result.rows + 1)
         else:
             sink.add((*result, row, line))
             good += 1

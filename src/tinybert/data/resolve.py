@@ -108,7 +108,7 @@ def noted(rows: Rows, found: Spellings, out: Bool[np.ndarray, " rows"], what: st
     return (f"{rows.name}: {out.sum():,} of {len(out):,} rows {what}, their labels stand for none: {labels}",)
 
 
-def _problem(rows: Rows, index: int, meaning: Meaning, advice: str) -> tuple[int, Bad]:
+def _problem(rows: Rows, index: int, meaning: Meaning, advice: str) -> tuple[int, Bad, int]:
     row = rows.table.slice(index, 1).to_pylist()[0]
     reason = _MISSING if row["label"] is None else f"{meaning.why_not(row['label'])}{advice.format(row['label'])}"
-    return row["line"], Bad(reason, [row["text"], row["pair"], row["label"]])
+    return row["line"], Bad(reason, [row["text"], row["pair"], row["label"]]), row["row"]
