@@ -14,8 +14,8 @@ from tinybert.errors import UserError
 
 _BOM = b"\xef\xbb\xbf"
 _PACKED = {
-    b"\x1f\x8b": "packed with gzip; unpack it first (gunzip)",
-    b"\xfd7zXZ": "packed with xz; unpack it first (unxz)",
+    b"\x1f\x8b": "packed with gzip; unpack it first (gunzip < OLD > NEW)",
+    b"\xfd7zXZ": "packed with xz; unpack it first (unxz < OLD > NEW)",
     b"PK\x03\x04": "a zip archive or an Excel workbook; unpack it, or save it as CSV in UTF-8",
 }
 # What the module csv says, in words for those who do not know how it reads.
