@@ -12,6 +12,7 @@ from tinybert.data.words import Edit, contractions, edited, is_mark, kept_apart,
         ("(U.S.) -- 50% “naïve”…", ["U.S", "50", "naïve"]),
         (" \t... ", []),
         ("की बात।", ["की", "बात"]),
+        ("Ann 's 'fine' film , she 'll see", ["Ann", "'s", "fine", "film", "she", "'ll", "see"]),
     ],
 )
 def test_spaced_words_of__leaves_out_the_punctuation_around_words(text: str, words: list[str]) -> None:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from tinybert.types import Answer
 
+_CLITIC = re.compile(r"['\u2019](?:s|d|m|re|ve|ll)\b", re.IGNORECASE)
 # Corpora split into words write "do n't" and "it 's".
-_CONTRACTION = re.compile(r"\b\w+(?: ?n| )?['\u2019]t\b|['\u2019](?:s|d|m|re|ve|ll)\b", re.IGNORECASE)
+_CONTRACTION = re.compile(rf"\b\w+(?: ?n| )?['\u2019]t\b|{_CLITIC.pattern}", re.IGNORECASE)
 
 
 class Word(NamedTuple):
@@ -45,6 +46,8 @@ def words_of(text: str) -> list[Word]:
 def spaced_words_of(text: str) -> list[Word]:
     """What stands between spaces, without the punctuation around it: "don't" and "low-tech" are one word each.
 
+    Where a contraction stands apart ("it 's"), its mark belongs to it.
+
     Example:
         >>> [word.text for word in spaced_words_of("(Low-tech, he wrote ...) don't go!")]
         ['Low-tech', 'he', 'wrote', "don't", 'go']
@@ -56,6 +59,8 @@ def spaced_words_of(text: str) -> list[Word]:
             start += 1
         while start < end and _is_punctuation(text[end - 1]):
             end -= 1
+        if match.start() < start < end and _CLITIC.match(text, start - 1, end):
+            start -= 1
         if start < end:
             found.append(Word(text[start:end], start, end))
     return found
