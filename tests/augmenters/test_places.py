@@ -40,8 +40,15 @@ def test_in_pieces__each_place_has_its_characters(vocabulary, tiny_tokenizer):
         Place(2, "text", 3, 7),
         Place(3, "text", 7, 10),
         Place(5, "pair", 0, 3),
-        Place(6, "pair", 4, 5),
     )
+
+
+def test_in_pieces__marks_and_contractions_stay(vocabulary):
+    example = Example("It's (not) a film-plot!", "and 's bad, don't")
+    found = in_pieces(example, vocabulary, 64)
+    texts = {"text": example.text, "pair": example.pair}
+    pieces = [texts[place.side][place.start : place.end] for place in found.places]
+    assert pieces == ["It", "not", "a", "film", "plot", "and", "bad"]
 
 
 def test_in_pieces__nothing_beyond_the_cut(vocabulary):

@@ -174,7 +174,7 @@ def test_refilled__samples_of_another_text_are_refused(make):
 
 def test__replaced_places_are_those_that_differ_and_are_of_their_kind(make, tiny_tokenizer):
     """Also unknown pieces may go; none may come."""
-    example = Example("A very DULL filming, \u2603 not good!", label=0, row=1)
+    example = Example("A very DULL filming, \u0436 not good!", label=0, row=1)
     original = tiny_tokenizer(example.text).input_ids
     assert tiny_tokenizer.unk_token_id in original
     stationary = make(alpha=2.0, min_edits=1)
@@ -182,11 +182,12 @@ def test__replaced_places_are_those_that_differ_and_are_of_their_kind(make, tiny
     for made in stationary([example], 100, stream):
         pieces, places = made.sample.pieces, made.sample.places
         assert places == tuple(n for n, both in enumerate(zip(original, pieces, strict=True)) if len(set(both)) == 2)
-        assert 1 <= len(places) <= made.sample.open == len(original) - 2
+        assert 1 <= len(places) <= made.sample.open == len(original) - 4
         assert not set(places) & {0, len(original) - 1}
         assert not {pieces[place] for place in places} & set(tiny_tokenizer.all_special_ids)
         assert all(starts[pieces[n]] == (starts[original[n]] or original[n] == 1) for n in places)
-        assert all(marks[pieces[n]] == marks[original[n]] for n in places)
+        assert not marks[[original[n] for n in places]].any()
+        assert not marks[[pieces[n] for n in places]].any()
         assert made.label == 0
 
 

@@ -1,9 +1,9 @@
 """CBERT: conditional BERT contextual augmentation (Wu et al. 2019, arXiv:1812.06705), its generation.
 
 A masked LM that has learnt to read a text's class in its token types fills some random pieces anew. Where this differs
-from the authors' code: the special pieces are never hidden; a piece that begins a word becomes another that does, one
-inside a word another inside, a mark another mark, so that words stay where they were; of a pair one side is rewritten,
-while the model reads both.
+from the authors' code: special pieces, marks and the parts of contractions are never hidden; a piece that begins a word
+becomes another that does, one inside a word another inside, so that words stay where they were; of a pair one side is
+rewritten, while the model reads both.
 """
 
 from collections.abc import Callable, Iterator, Sequence

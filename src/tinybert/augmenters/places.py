@@ -1,14 +1,17 @@
 """The pieces of an example as a masked LM reads them, and which of them may be rewritten."""
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tinybert.augmenters.sides import text_of
 from tinybert.data.carried import Side
 from tinybert.data.encode import truncating
-from tinybert.data.words import Edit, cased_like
+from tinybert.data.words import Edit, cased_like, contractions, is_mark
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.types import Example
+
+_SIDES: Final[tuple[Side, Side]] = ("text", "pair")
 
 
 class Place(NamedTuple):
@@ -45,7 +48,8 @@ def in_pieces(example: Example, vocabulary: Vocabulary, max_length: int) -> InPi
     """An example in pieces.
 
     A piece may be rewritten if it has characters of its own. Special pieces have none, also where they are spelt out in
-    the text; nor have pieces that share a letter, such as the parts of a Korean syllable.
+    the text; nor have pieces that share a letter, such as the parts of a Korean syllable. Marks of punctuation and the
+    parts of contractions stay, as in bert_glove: another mark would seldom stand there without or with these spaces.
 
     Args:
         example: A text or a pair.
@@ -63,6 +67,8 @@ def in_pieces(example: Example, vocabulary: Vocabulary, max_length: int) -> InPi
     ]
     shared = {place.number for pair in pairwise(places) if _overlap(*pair) for place in pair}
     usable = [place for place in places if place.number not in shared and found.ids[place.number] not in closed]
+    fixed = {side: contractions(text_of(example, side)) for side in _SIDES}
+    usable = [place for place in usable if not _stays(place, text_of(example, place.side), fixed[place.side])]
     return InPieces(tuple(found.ids), tuple(found.type_ids), tuple(usable))
 
 
@@ -70,6 +76,11 @@ def edit_of(example: Example, place: Place, piece: int, vocabulary: Vocabulary) 
     """What a text becomes where another piece comes to a place: it takes over the capitals of what was there."""
     was = text_of(example, place.side)[place.start : place.end]
     return Edit(place.start, place.end, cased_like(vocabulary.text_of(piece), was))
+
+
+def _stays(place: Place, text: str, fixed: Sequence[tuple[int, int]]) -> bool:
+    """Whether a piece is a mark, or a part of what is fixed."""
+    return is_mark(text[place.start : place.end]) or any(a < place.end and place.start < b for a, b in fixed)
 
 
 def _overlap(place: Place, following: Place) -> bool:

@@ -4,9 +4,10 @@ How many pieces d are replaced, and at which places o: `samplers.edit_distance`.
 from the masked LM's softmax(logits / T). No code of the paper is public; where it leaves room:
 
 - Eq. 12 takes the softmax of probabilities, which is all but uniform; ours is that of logits, as in ARAML's code.
-- A replacement is neither what was there nor special, and it is of its kind: a piece that begins a word, one inside a
-  word, or a mark. So d is the number of pieces that differ, and words neither come apart nor grow together.
+- A replacement is neither what was there nor special nor a mark, and it is of its kind: a piece that begins a word, or
+  one inside a word. So d is the number of pieces that differ, and words do not come apart.
 - Places are the pieces of a text as the model reads it, cut to the largest length; those of a pair count together.
+  Marks of punctuation and the parts of contractions are no places: they stay.
 - What the model sees of the other places: with `joint` all are hidden together; with `independent` each is hidden alone
   in the original, as in ARAML; with `sequential` too, but what was filled to its left has come in.
 """
