@@ -44,7 +44,8 @@ class LastStateCosine(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Tensor]:
         """One minus the cosine, averaged over the real pieces of each example."""
-        ours, theirs = student.hidden_states[self.student_layer], teacher.hidden_states[self.teacher_layer]
+        ours = student[Signal("hidden_states", self.student_layer)]
+        theirs = teacher[Signal("hidden_states", self.teacher_layer)]
         gap = torch.where(batch.real, 1 - F.cosine_similarity(ours, theirs, dim=-1), 0.0)
         return {"cosine": gap.sum(dim=1) / batch.real.sum(dim=1)}
 

@@ -37,12 +37,31 @@ def test__signals_are_equal_by_kind_and_layer() -> None:
 
 def test__a_trace_shows_what_was_recorded_and_nothing_else() -> None:
     scores = torch.zeros(2, 3, 5, 5)
-    trace = Trace(scores={4: scores})
-    assert trace.attention_scores(4) is scores
-    with pytest.raises(KeyError):
-        trace.attention_scores(3)
-    with pytest.raises(ValueError, match="ask for the signal LOGITS"):
-        NO_TRACE.needed_logits()
+    trace = Trace({Signal("attention_scores", 4): scores})
+    assert trace[Signal("attention_scores", 4)] is scores
+    with pytest.raises(ValueError, match="recorded attention_scores of layer 4, not attention_scores of layer 3; name"):
+        trace[Signal("attention_scores", 3)]
+    with pytest.raises(ValueError, match="recorded nothing, not logits"):
+        NO_TRACE[LOGITS]
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer", "said"),
+    [
+        ("hiden_states", 1, "there is no signal 'hiden_states'; there are logits, masked_logits, hidden_states"),
+        ("attention_scores", 0, "attention_scores begin at layer 1; there are none of layer 0"),
+        ("hidden_states", -1, "hidden_states begin at layer 0"),
+    ],
+)
+def test__a_signal_that_no_network_shows_is_refused(kind: str, layer: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Signal(kind, layer)
+
+
+def test__a_signal_knows_its_shape() -> None:
+    sizes = {"label": 2, "head": 3, "width": 7}
+    shapes = {signal: signal.shape(5, sizes) for signal in (LOGITS, Signal("values", 1), Signal("attention_scores", 1))}
+    assert list(shapes.values()) == [(2,), (5, 7), (3, 5, 5)]
 
 
 def test__an_objective_is_the_sum_of_its_terms() -> None:

@@ -5,8 +5,8 @@ Only tensors, no networks: what an objective or a selector needs to know of a mo
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -129,53 +129,86 @@ class Rows(Protocol):
         """One epoch of global batches as a function of the stream: each index once; the last batch may be shorter."""
 
 
-class Signal(NamedTuple):
-    """A kind of thing a network shows in a forward pass, at one layer (0 = embedding output; logits have layer 0)."""
+Axis = Literal["label", "vocabulary", "head", "piece", "width"]
 
-    kind: Literal["logits", "masked_logits", "hidden_states", "attention_scores", "values"]
+
+class SignalKind(NamedTuple):
+    """What a network shows in a forward pass, at some of its layers or at its end.
+
+    Attributes:
+        axes: Those behind the first one, which is that of examples (of `masked_logits`: of the places to fill).
+        lowest: The lowest layer that shows it; 0 = the embedding output.
+    """
+
+    axes: tuple[Axis, ...]
+    lowest: int = 0
+
+
+SIGNAL_KINDS: Final[Mapping[str, SignalKind]] = {
+    # Of the task head, before softmax; it has no layer, which counts as 0.
+    "logits": SignalKind(("label",)),
+    # Of the masked-LM head, before softmax, only at the places to fill (`Batch.targets`), row by row.
+    "masked_logits": SignalKind(("vocabulary",)),
+    # After the layer; of layer 0 the embedding output.
+    "hidden_states": SignalKind(("piece", "width")),
+    # Before softmax, without a padding mask: QKᵀ/√d, plus a position bias where the network has one.
+    "attention_scores": SignalKind(("head", "piece", "piece"), lowest=1),
+    # What the value projection gives, before the heads are split.
+    "values": SignalKind(("piece", "width"), lowest=1),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Signal:
+    """One thing that a network shows in a forward pass: a kind of `SIGNAL_KINDS`, at one layer."""
+
+    kind: str
     layer: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no network shows."""
+        if self.kind not in SIGNAL_KINDS:
+            raise ValueError(f"there is no signal {self.kind!r}; there are {', '.join(SIGNAL_KINDS)}")
+        if self.layer < self.lowest:
+            raise ValueError(f"{self.kind} begin at layer {self.lowest}; there are none of layer {self.layer}")
+
+    def __str__(self) -> str:
+        """As messages call it."""
+        return self.kind if "piece" not in self.axes else f"{self.kind} of layer {self.layer}"
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """See `SignalKind`."""
+        return SIGNAL_KINDS[self.kind].axes
+
+    @property
+    def lowest(self) -> int:
+        """See `SignalKind`."""
+        return SIGNAL_KINDS[self.kind].lowest
+
+    def shape(self, pieces: int, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """The shape for one example of so many pieces; `sizes` are those of the other axes."""
+        return tuple(pieces if axis == "piece" else sizes[axis] for axis in self.axes)
 
 
 LOGITS = Signal("logits")
-MASKED_LOGITS = Signal("masked_logits")  # of a masked-LM head, only at the places to fill
+MASKED_LOGITS = Signal("masked_logits")
 
 
-@dataclass(frozen=True)
-class Trace:
-    """What one network showed in one forward pass; only what was asked for is recorded.
+class Trace(dict[Signal, Tensor]):
+    """What one network showed in one forward pass, by signal; only what was asked for is recorded."""
 
-    Attributes:
-        logits: Scores of the task head, before softmax.
-        hidden_states: By m: after layer m; 0 = embedding output.
-        scores: By layer: attention scores, see `attention_scores`.
-        values: By layer: what its value projection gives, before the heads are split.
-        masked_logits: Of the masked-LM head, before softmax, at the places to fill (`Batch.targets`), row by row.
-    """
+    def __missing__(self, signal: Signal) -> Tensor:
+        """Say what is missing, and what is there.
 
-    logits: Float[Tensor, "batch label"] | None = None
-    hidden_states: Mapping[int, Float[Tensor, "batch seq width"]] = field(default_factory=dict)
-    scores: Mapping[int, Float[Tensor, "batch head seq seq"]] = field(default_factory=dict)
-    values: Mapping[int, Float[Tensor, "batch seq width"]] = field(default_factory=dict)
-    masked_logits: Float[Tensor, "place vocabulary"] | None = None
-
-    def attention_scores(self, layer: int) -> Float[Tensor, "batch head seq seq"]:
-        """Attention scores before softmax, no padding mask: QKᵀ/√d plus a position bias where the model has one."""
-        return self.scores[layer]
-
-    def needed_logits(self) -> Float[Tensor, "batch label"]:
-        """The logits; a `ValueError` where the pass did not run the head."""
-        if self.logits is None:
-            raise ValueError("this forward pass did not record logits; ask for the signal LOGITS")
-        return self.logits
-
-    def needed_masked_logits(self) -> Float[Tensor, "place vocabulary"]:
-        """The masked-LM head's logits; a `ValueError` where the pass did not run that head."""
-        if self.masked_logits is None:
-            raise ValueError("this forward pass did not record masked logits; ask for the signal MASKED_LOGITS")
-        return self.masked_logits
+        Raises:
+            ValueError: Always.
+        """
+        there = ", ".join(map(str, self)) or "nothing"
+        raise ValueError(f"this forward pass recorded {there}, not {signal}; name it in needs_student or needs_teacher")
 
 
-NO_TRACE = Trace()  # what a recipe without a teacher hands to its objective
+NO_TRACE: Final = Trace()  # what a recipe without a teacher hands to its objective
 
 
 class Objective(nn.Module, ABC):

@@ -8,8 +8,10 @@ import torch
 
 from tinybert.engine import store
 from tinybert.engine.cache import StoredTeacher, remembered, size_in_bytes
+from tinybert.models import trace
+from tinybert.models.hf import architecture_of, layers_of
 from tinybert.models.teacher import Teacher
-from tinybert.types import LOGITS, MASKED_LOGITS, Signal
+from tinybert.types import LOGITS, MASKED_LOGITS, SIGNAL_KINDS, Signal, SignalKind
 
 HIDDEN = frozenset({Signal("hidden_states", 0), Signal("hidden_states", 3)})
 NEEDS = HIDDEN | {LOGITS, Signal("attention_scores", 2), Signal("values", 1)}
@@ -26,15 +28,29 @@ def test__what_is_read_back_is_what_the_teacher_shows(make_world, rows):
     batch = world.rows.batch(np.array(rows))
     ours, theirs = stored(world).observe(batch, NEEDS), world.make_teacher().observe(batch, NEEDS)
     real = batch.real
-    assert torch.allclose(ours.needed_logits(), theirs.needed_logits(), atol=1e-5)
-    for layer in (0, 3):
-        assert torch.allclose(ours.hidden_states[layer][real], theirs.hidden_states[layer][real], atol=1e-5)
-        assert not ours.hidden_states[layer][~real].any()
-    assert torch.allclose(ours.values[1][real], theirs.values[1][real], atol=1e-5)
-    assert not ours.values[1][~real].any()
+    assert torch.allclose(ours[LOGITS], theirs[LOGITS], atol=1e-5)
+    for signal in (Signal("hidden_states", 0), Signal("hidden_states", 3), Signal("values", 1)):
+        assert torch.allclose(ours[signal][real], theirs[signal][real], atol=1e-5)
+        assert not ours[signal][~real].any()
     pairs = real[:, None, :, None] & real[:, None, None, :]
-    gap = (ours.attention_scores(2) - theirs.attention_scores(2)).abs() * pairs
+    gap = (ours[Signal("attention_scores", 2)] - theirs[Signal("attention_scores", 2)]).abs() * pairs
     assert gap.max() < 1e-5
+
+
+def test__a_new_signal_is_an_entry_in_two_tables(make_world, monkeypatch):
+    def queries(model, layer):
+        return {"query": layers_of(model)[layer - 1].get_submodule(architecture_of(model).query)}
+
+    monkeypatch.setitem(SIGNAL_KINDS, "queries", SignalKind(("piece", "width"), lowest=1))
+    monkeypatch.setitem(trace._RECORDED, "queries", trace._Recorded(queries, lambda _, query: query))
+    world, signal = make_world(), Signal("queries", 2)
+    batch = world.rows.batch(np.array([3, 1]))
+    (ours,), (theirs,) = (
+        source.observe(batch, frozenset({signal})).values()
+        for source in (stored(world, needs=frozenset({signal})), world.make_teacher())
+    )
+    assert torch.allclose(ours[batch.real], theirs[batch.real], atol=1e-5)
+    assert theirs.abs().sum() > 0
 
 
 @pytest.mark.usefixtures("processor")
@@ -44,10 +60,9 @@ def test__bfloat16_outputs_survive_storing_exactly(make_world, tiny_bert):
     source = stored(world, teacher=teacher)
     whole = world.rows.batch(source.store._shards[0][0])
     ours, theirs = source.observe(whole, NEEDS), teacher.observe(whole, NEEDS)
-    assert torch.equal(ours.needed_logits(), theirs.needed_logits().bfloat16().float())
-    real = whole.real
-    assert torch.equal(ours.hidden_states[3][real], theirs.hidden_states[3].bfloat16().float()[real])
-    assert torch.equal(ours.values[1][real], theirs.values[1].bfloat16().float()[real])
+    assert torch.equal(ours[LOGITS], theirs[LOGITS].bfloat16().float())
+    for signal in (Signal("hidden_states", 3), Signal("values", 1)):
+        assert torch.equal(ours[signal][whole.real], theirs[signal].bfloat16().float()[whole.real])
 
 
 def test__the_store_is_filled_once_and_shared_by_runs(make_world, monkeypatch):
@@ -58,7 +73,7 @@ def test__the_store_is_filled_once_and_shared_by_runs(make_world, monkeypatch):
     stored(world, first)
     monkeypatch.setattr(Teacher, "observe", lambda *_: pytest.fail("the teacher was asked again"))
     batch = world.rows.batch(np.array([2, 4]))
-    assert stored(world, second).observe(batch, NEEDS).needed_logits().shape == (2, 2)
+    assert stored(world, second).observe(batch, NEEDS)[LOGITS].shape == (2, 2)
 
 
 def test__a_killed_filling_goes_on_with_the_first_missing_shard(make_world, monkeypatch):
@@ -88,7 +103,7 @@ def test__a_later_lesson_finds_the_logits_of_an_earlier_one(make_world, monkeypa
     monkeypatch.setattr(Teacher, "observe", lambda *_: pytest.fail("the teacher was asked again"))
     batch = world.rows.batch(np.array([2, 4]))
     source = remembered(world.make_teacher(), frozenset({LOGITS}), world.rows, run.stage("next", {}), "auto")
-    assert source.observe(batch, frozenset({LOGITS})).needed_logits().shape == (2, 2)
+    assert source.observe(batch, frozenset({LOGITS}))[LOGITS].shape == (2, 2)
 
 
 def test__over_the_budget_or_off_the_teacher_itself_answers_and_the_decision_stays(make_world):

@@ -176,7 +176,7 @@ def test__gold_labels_need_no_teacher(make_world):
     student, _ = learn(world, objective=GoldCrossEntropy(), teacher=False)
     batch = world.rows.batch(np.arange(16))
     student.eval()
-    right = student.observe(batch, frozenset({LOGITS})).needed_logits().argmax(1) == batch.labels
+    right = student.observe(batch, frozenset({LOGITS}))[LOGITS].argmax(1) == batch.labels
     assert right.float().mean() > 0.5
 
 
@@ -270,11 +270,11 @@ def test__out_of_gpu_memory_halves_the_micro_batch_and_keeps_the_global_one(make
 def test__soft_targets_bring_the_student_to_the_teacher(make_world):
     world = make_world(dropout=0.0)
     batch = world.rows.batch(np.arange(16))
-    theirs = world.make_teacher().observe(batch, frozenset({LOGITS})).needed_logits().softmax(1)
+    theirs = world.make_teacher().observe(batch, frozenset({LOGITS}))[LOGITS].softmax(1)
 
     def distance(student):
         student.eval()
-        ours = student.observe(batch, frozenset({LOGITS})).needed_logits().detach().softmax(1)
+        ours = student.observe(batch, frozenset({LOGITS}))[LOGITS].detach().softmax(1)
         return float((ours - theirs).abs().mean())
 
     stage = Stage(epochs=60, batch_size=16, lr=5e-3)

@@ -25,7 +25,7 @@ def text(make_batch, model, batches=6):
 
 def hidden(model, batch, layers):
     trace = observe(model, batch, frozenset(Signal("hidden_states", layer) for layer in layers))
-    return {layer: trace.hidden_states[layer][batch.real].detach() for layer in layers}
+    return {layer: trace[Signal("hidden_states", layer)][batch.real].detach() for layer in layers}
 
 
 # --- random
@@ -41,7 +41,7 @@ def test__a_random_student_has_the_shape_and_classes_of_the_plan(tiny_model, mak
     assert student.config.hidden_dropout_prob == 0.17
     assert not student.training
     batch = text(make_batch, student)[0]
-    assert observe(student, batch, frozenset({LOGITS})).needed_logits().shape == (7, 3)
+    assert observe(student, batch, frozenset({LOGITS}))[LOGITS].shape == (7, 3)
 
 
 def test__a_random_student_depends_on_its_seed_alone_and_disturbs_no_other_randomness(tiny_bert):
@@ -113,7 +113,9 @@ def test__projected_to_the_teachers_own_sizes_a_student_is_the_teacher(tiny_mode
     for layer, states in hidden(made.model, batches[0], (0, 1, 2)).items():
         torch.testing.assert_close(states, hidden(teacher, batches[0], (layer,))[layer], atol=1e-3, rtol=1e-3)
     scores = frozenset({Signal("attention_scores", 2)})
-    same, original = (observe(model, batches[0], scores).attention_scores(2) for model in (made.model, teacher))
+    same, original = (
+        observe(model, batches[0], scores)[Signal("attention_scores", 2)] for model in (made.model, teacher)
+    )
     torch.testing.assert_close(same, original, atol=5e-3, rtol=1e-3)
     assert min(made.r2.values()) > 0.9999
     assert made.energy == pytest.approx({0: 1, 1: 1, 2: 1})

@@ -29,8 +29,8 @@ def states(model, batch, layers):
     """The states of some layers at the real pieces, on end."""
     needs = frozenset(Signal("hidden_states", layer) for layer in layers)
     with torch.no_grad():
-        seen = observe(model.eval(), batch, needs).hidden_states
-    return [seen[layer][batch.real].double().numpy() for layer in layers]
+        seen = observe(model.eval(), batch, needs)
+    return [seen[Signal("hidden_states", layer)][batch.real].double().numpy() for layer in layers]
 
 
 def test__the_map_is_that_of_weighted_least_squares(networks):

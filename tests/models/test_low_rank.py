@@ -11,7 +11,7 @@ STATES = Signal("hidden_states", 2)
 
 
 def shown(model, batch):
-    return observe(model, batch, frozenset({STATES})).hidden_states[2]
+    return observe(model, batch, frozenset({STATES}))[STATES]
 
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "distilbert"])

@@ -144,7 +144,7 @@ def test_observe__the_top_layer_does_no_more_than_the_places_need(model_type, ti
     handle = inner.register_forward_hook(lambda _, inputs, __: sizes.append(inputs[0].shape[:2].numel()))
     for needs in ({MASKED_LOGITS}, {MASKED_LOGITS, Signal("hidden_states", 2)}):
         model.zero_grad()
-        logits.append(observe(model, batch, frozenset(needs)).needed_masked_logits())
+        logits.append(observe(model, batch, frozenset(needs))[MASKED_LOGITS])
         logits[-1].square().sum().backward()
         gradients.append(
             {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}

@@ -39,7 +39,8 @@ def test_observe__scores_after_mask_and_softmax_are_eager_attention(model_type, 
     expected = reference(model, batch).attentions
     trace = observe(model, batch, every_signal(LAYERS))
     masked = [
-        trace.attention_scores(m).masked_fill(~batch.real[:, None, None], -torch.inf) for m in range(1, LAYERS + 1)
+        trace[Signal("attention_scores", m)].masked_fill(~batch.real[:, None, None], -torch.inf)
+        for m in range(1, LAYERS + 1)
     ]
     for scores, probabilities in zip(masked, expected, strict=True):
         assert probabilities.std() > 0.01  # else uniform attention would pass for right
@@ -53,8 +54,10 @@ def test_observe__hidden_states_and_logits_are_those_of_transformers(model_type,
     trace = observe(model, batch, every_signal(LAYERS))
     assert len(expected.hidden_states) == LAYERS + 1
     for m, hidden in enumerate(expected.hidden_states):
-        torch.testing.assert_close(trace.hidden_states[m][batch.real], hidden[batch.real], atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(trace.needed_logits(), expected.logits, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(
+            trace[Signal("hidden_states", m)][batch.real], hidden[batch.real], atol=1e-6, rtol=1e-5
+        )
+    torch.testing.assert_close(trace[LOGITS], expected.logits, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model_type", ALL)
@@ -65,8 +68,8 @@ def test_observe__values_times_attention_are_what_the_heads_are_joined_from(mode
         layer.get_submodule(path).register_forward_pre_hook(lambda _, inputs: joined.append(inputs[0]))
     trace = observe(model, batch, every_signal(LAYERS))
     for m, expected in enumerate(joined, 1):
-        scores = trace.attention_scores(m).masked_fill(~batch.real[:, None, None], -torch.inf)
-        by_head = trace.values[m].view(*batch.real.shape, scores.shape[1], -1).transpose(1, 2)
+        scores = trace[Signal("attention_scores", m)].masked_fill(~batch.real[:, None, None], -torch.inf)
+        by_head = trace[Signal("values", m)].view(*batch.real.shape, scores.shape[1], -1).transpose(1, 2)
         found = (scores.softmax(dim=-1) @ by_head).transpose(1, 2).flatten(2)
         torch.testing.assert_close(found[batch.real], expected[batch.real], atol=1e-5, rtol=1e-5)
 
@@ -79,18 +82,22 @@ def test_observe__padding_changes_nothing_for_real_pieces(model_type, tiny_model
     )
     cut = type(batch)(alone.input_ids[:, :4], alone.token_type_ids[:, :4], alone.real[:, :4], alone.labels, alone.rows)
     padded, bare = (observe(model, some, every_signal(LAYERS)) for some in (batch, cut))
-    torch.testing.assert_close(padded.needed_logits()[1:], bare.needed_logits(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(padded[LOGITS][1:], bare[LOGITS], atol=1e-5, rtol=1e-5)
     for m in range(LAYERS + 1):
-        torch.testing.assert_close(padded.hidden_states[m][1:, :4], bare.hidden_states[m], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            padded[Signal("hidden_states", m)][1:, :4], bare[Signal("hidden_states", m)], atol=1e-5, rtol=1e-5
+        )
     for m in range(1, LAYERS + 1):
-        torch.testing.assert_close(padded.values[m][1:, :4], bare.values[m], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(padded[Signal("values", m)][1:, :4], bare[Signal("values", m)], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model_type", ALL)
 def test_observe__every_weight_below_a_signal_gets_a_gradient(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
     trace = observe(model, batch, frozenset({Signal("attention_scores", 2), Signal("hidden_states", 1)}))
-    (trace.attention_scores(2).square().mean() + trace.hidden_states[1].square().mean()).backward()
+    (
+        trace[Signal("attention_scores", 2)].square().mean() + trace[Signal("hidden_states", 1)].square().mean()
+    ).backward()
     touched = {name for name, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()}
     architecture = hf.architecture_of(model)
     prefix = f"{model.base_model_prefix}.{architecture.layers}"
@@ -122,8 +129,7 @@ def test_observe__only_layers_that_are_needed_run(model_type, needs, runs, tiny_
     handles.append(model.classifier.register_forward_hook(lambda *_: head_ran.append(1)))
     trace = observe(model, batch_for(model_type, make_batch), frozenset(needs))
     assert (len(ran), len(head_ran)) == (runs, int(LOGITS in needs))
-    shown = set(trace.hidden_states) | set(trace.scores) | set(trace.values)
-    assert shown == {need.layer for need in needs if need is not LOGITS}
+    assert set(trace) == needs
     assert len(hf.layers_of(model)) == LAYERS
 
 
@@ -154,7 +160,7 @@ def test_observe__leaves_no_hook_and_no_layer_out_also_after_an_error(tiny_bert,
 def test_observe__keeps_no_graph_alive(tiny_bert, make_batch):
     model = tiny_bert(LAYERS)
     trace = observe(model, make_batch(), every_signal(LAYERS))
-    kept = weakref.ref(trace.attention_scores(1))
+    kept = weakref.ref(trace[Signal("attention_scores", 1)])
     assert kept() is not None
     del trace
     assert kept() is None  # without the garbage collector: nothing of the model or the hooks refers to it
@@ -165,9 +171,7 @@ def test_observe__keeps_no_graph_alive(tiny_bert, make_batch):
     [
         Signal("hidden_states", 4),
         Signal("attention_scores", 4),
-        Signal("attention_scores", 0),
         Signal("values", 4),
-        Signal("values", 0),
     ],
 )
 def test_observe__a_layer_that_does_not_exist_is_refused(signal, tiny_bert, make_batch):

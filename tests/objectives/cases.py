@@ -17,32 +17,38 @@ from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL
 from tinybert.objectives.weighted_sum import WeightedSum
-from tinybert.types import Objective
+from tinybert.types import LOGITS, Objective, Signal
 
 MAP = layer_map("uniform", 2, 5)  # 1 -> 3, 2 -> 5
 GOLD_CLASSES = torch.tensor([1, 0, 1])
 GOLD_SCORES = torch.tensor([0.5, -2.0, 3.25], dtype=torch.float64)
 
 
+def shown(world: World, kind: str, m: int, g: int) -> tuple[Tensor, Tensor]:
+    """What both networks show of a kind, the student at layer m and the teacher at layer g."""
+    return world.student[Signal(kind, m)], world.teacher[Signal(kind, g)]
+
+
 def twin_soft(objective: Objective, world: World) -> Sequence[float]:
-    return soft_cross_entropy(world.student.logits, world.teacher.logits, objective.temperature)
+    return soft_cross_entropy(world.student[LOGITS], world.teacher[LOGITS], objective.temperature)
 
 
 def twin_gold(objective: Objective, world: World) -> Sequence[float]:
-    return cross_entropy(world.student.logits, world.batch.labels)
+    return cross_entropy(world.student[LOGITS], world.batch.labels)
 
 
 def twin_gold_score(objective: Objective, world: World) -> Sequence[float]:
-    return squared_error(world.student.logits[:, 0], world.batch.labels)
+    return squared_error(world.student[LOGITS][:, 0], world.batch.labels)
 
 
 def twin_score(objective: Objective, world: World) -> Sequence[float]:
-    return squared_error(world.student.logits[:, 0], world.teacher.logits[:, 0])
+    return squared_error(world.student[LOGITS][:, 0], world.teacher[LOGITS][:, 0])
 
 
 def twin_attention(objective: Objective, world: World) -> Sequence[float]:
-    student, teacher = world.student.scores, world.teacher.scores
-    layers = [attention_score_mse(student[m], teacher[g], world.batch.real) for m, g in ((1, 3), (2, 5))]
+    layers = [
+        attention_score_mse(*shown(world, "attention_scores", m, g), world.batch.real) for m, g in ((1, 3), (2, 5))
+    ]
     return [sum(values) for values in zip(*layers, strict=True)]
 
 
@@ -50,10 +56,9 @@ def twin_hidden(*names: str) -> Callable[[Objective, World], Sequence[float]]:
     """Twin of three layers (embedding, 1 -> 3, 2 -> 5) that go through the projections of these names."""
 
     def twin(objective: Objective, world: World) -> Sequence[float]:
-        student, teacher = world.student.hidden_states, world.teacher.hidden_states
-        weights = objective.state_dict()
+        weights = {name: objective.state_dict()[f"projections.{name}"].T.tolist() for name in names}
         layers = [
-            projected_hidden_mse(student[m], teacher[g], world.batch.real, weights[f"projections.{name}"].T.tolist())
+            projected_hidden_mse(*shown(world, "hidden_states", m, g), world.batch.real, weights[name])
             for name, (m, g) in zip(names, ((0, 0), (1, 3), (2, 5)), strict=True)
         ]
         return [sum(values) for values in zip(*layers, strict=True)]
@@ -62,15 +67,13 @@ def twin_hidden(*names: str) -> Callable[[Objective, World], Sequence[float]]:
 
 
 def twin_last_hidden(objective: Objective, world: World) -> Sequence[float]:
-    student, teacher = world.student.hidden_states[2], world.teacher.hidden_states[5]
     weight = objective.state_dict()["projections.hidden"]
-    return projected_hidden_mse(student, teacher, world.batch.real, weight.T.tolist())
+    return projected_hidden_mse(*shown(world, "hidden_states", 2, 5), world.batch.real, weight.T.tolist())
 
 
 def twin_relation(objective: Objective, world: World) -> Sequence[float]:
-    student, teacher, real = world.student, world.teacher, world.batch.real
-    attention = attention_relation(student.scores[2], teacher.scores[5], real)
-    values = value_relation(student.values[2], teacher.values[5], real, HEADS)
+    attention = attention_relation(*shown(world, "attention_scores", 2, 5), world.batch.real)
+    values = value_relation(*shown(world, "values", 2, 5), world.batch.real, HEADS)
     return [sum(terms) for terms in zip(attention, values, strict=True)]
 
 

@@ -49,6 +49,8 @@ def test__needs_the_layers_of_the_map_and_no_other() -> None:
 def test__layers_are_summed() -> None:
     objective = AttentionScoreMSE(layer_map("bottom", 2, 3))
     first, second = scores(1), scores(2)
-    student, teacher = Trace(scores={1: first, 2: second}), Trace(scores={1: first + 1, 2: second + 2})
+    layers = [Signal("attention_scores", layer) for layer in (1, 2)]
+    student = Trace(zip(layers, (first, second), strict=True))
+    teacher = Trace(zip(layers, (first + 1, second + 2), strict=True))
     terms = objective.terms(student, teacher, make_batch(None))
     torch.testing.assert_close(terms, {"attention": torch.full((BATCH,), 5.0)})

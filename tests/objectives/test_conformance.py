@@ -21,13 +21,11 @@ from objectives.worlds import (
     STUDENT_WIDTH,
     TEACHER_WIDTH,
     World,
-    assemble,
     make_batch,
     make_trace,
     mapped,
     padded,
     rows,
-    signals,
 )
 from references.prediction import entropy
 from tinybert.objectives.attention import AttentionScoreMSE
@@ -35,7 +33,7 @@ from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import DrawnPlaces, MaskedCrossEntropy, MaskedSoftCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL
-from tinybert.types import LOGITS, NO_TRACE, Objective
+from tinybert.types import LOGITS, NO_TRACE, Objective, Trace
 
 every_objective = pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
 
@@ -56,7 +54,7 @@ def gradients(objective: Objective, world: World) -> list[Tensor]:
     """Gradients of the sum over examples with respect to all that the student showed, and to the objective's own."""
     leaves = mapped(world.student, lambda _, tensor: tensor.detach().clone().requires_grad_())
     value(objective, replace(world, student=leaves)).sum().backward()
-    found = [*signals(leaves).values(), *objective.parameters()]
+    found = [*leaves.values(), *objective.parameters()]
     collected = [tensor.grad.clone() for tensor in found]
     objective.zero_grad()
     return collected
@@ -82,10 +80,10 @@ def test__is_the_sum_of_its_terms(case: Case) -> None:
 @every_objective
 def test__gradient_is_that_of_finite_differences(case: Case) -> None:
     objective, world = build(case)
-    shown, own = signals(world.student), dict(objective.named_parameters())
+    shown, own = world.student, dict(objective.named_parameters())
 
     def compute(*tensors: Tensor) -> Tensor:
-        student = assemble(dict(zip(shown, tensors[: len(shown)], strict=True)))
+        student = Trace(dict(zip(shown, tensors[: len(shown)], strict=True)))
         parameters = dict(zip(own, tensors[len(shown) :], strict=True))
         return functional_call(objective, parameters, (student, world.teacher, world.batch))
 
@@ -97,7 +95,7 @@ def test__gradient_is_that_of_finite_differences(case: Case) -> None:
 def test__everything_it_owns_and_needs_gets_a_gradient_and_the_teacher_none(case: Case) -> None:
     objective, world = build(case)
     assert all(gradient.abs().sum() > 0 for gradient in gradients(objective, world))
-    assert all(tensor.grad is None and not tensor.requires_grad for tensor in signals(world.teacher).values())
+    assert all(tensor.grad is None and not tensor.requires_grad for tensor in world.teacher.values())
 
 
 @every_objective
@@ -153,9 +151,9 @@ def test__under_autocast_the_values_are_float32_and_nearly_the_same(case: Case) 
 def test__asks_for_exactly_what_it_uses(case: Case) -> None:
     objective, world = build(case)
     for side in ("student", "teacher"):
-        shown = signals(getattr(world, side))
+        shown = getattr(world, side)
         for missing in shown:
-            fewer = assemble({signal: tensor for signal, tensor in shown.items() if signal != missing})
+            fewer = Trace({signal: tensor for signal, tensor in shown.items() if signal != missing})
             with pytest.raises((KeyError, ValueError)):
                 value(objective, replace(world, **{side: fewer}))
 
@@ -183,7 +181,7 @@ def test__is_zero_when_the_student_shows_what_the_teacher_shows(make: Callable[[
     objective = make()
     teacher = make_trace(objective.needs_teacher, TEACHER_WIDTH, outputs, 2, torch.float32)
     by_layer = dict(((0, 0), *MAP.pairs))
-    student = assemble({s: signals(teacher)[s._replace(layer=by_layer[s.layer])] for s in objective.needs_student})
+    student = Trace({s: teacher[replace(s, layer=by_layer[s.layer])] for s in objective.needs_student})
     assert torch.equal(value(objective, World(student, teacher, make_batch(None))), torch.zeros(BATCH))
 
 
@@ -191,7 +189,7 @@ def test__is_zero_when_the_student_shows_what_the_teacher_shows(make: Callable[[
 def test__soft_cross_entropy_is_the_teachers_entropy_when_they_agree_and_never_less(temperature: float) -> None:
     objective = SoftCrossEntropy(temperature)
     teacher = make_trace({LOGITS}, 0, 17, 2, torch.float64)
-    floor = torch.tensor(entropy(teacher.logits, temperature), dtype=torch.float64)
+    floor = torch.tensor(entropy(teacher[LOGITS], temperature), dtype=torch.float64)
     torch.testing.assert_close(objective(teacher, teacher, make_batch(None)), floor)
     other = make_trace({LOGITS}, 0, 17, 3, torch.float64)
     assert (objective(other, teacher, make_batch(None)) > floor).all()

@@ -62,9 +62,10 @@ def test__a_student_in_the_teachers_own_directions_starts_near_the_teacher() -> 
     directions = torch.linalg.qr(states(STUDENT_WIDTH, 3)[0].T @ states(STUDENT_WIDTH, 3)[0]).Q  # orthogonal
     directions = F.pad(directions, (0, 0, 0, TEACHER_WIDTH - STUDENT_WIDTH))  # 13 x 11, orthonormal columns
     objective = HiddenMSE(MAP, STUDENT_WIDTH, TEACHER_WIDTH, "per_layer", directions)
-    in_student = {layer: states(STUDENT_WIDTH, layer + 4) for layer in (0, 1, 2)}
-    in_teacher = {MAP[m] if m else 0: in_student[m] @ directions.T for m in in_student}
-    values = objective(Trace(None, in_student), Trace(None, in_teacher), make_batch(None))
+    pairs = ((0, 0), *MAP.pairs)
+    student = Trace({Signal("hidden_states", m): states(STUDENT_WIDTH, m + 4) for m, _ in pairs})
+    taught = {Signal("hidden_states", g): student[Signal("hidden_states", m)] @ directions.T for m, g in pairs}
+    values = objective(student, Trace(taught), make_batch(None))
     torch.testing.assert_close(values, torch.zeros(3))
 
 

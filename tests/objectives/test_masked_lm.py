@@ -50,14 +50,14 @@ def test_masked_cross_entropy_objective__is_one_named_term_of_the_places():
     objective = MaskedCrossEntropy(hider(share=0.5))
     batch = objective.reads(batch_of([ROW, ROW]))
     logits = torch.randn(int((batch.needed_targets() >= 0).sum()), VOCABULARY)
-    terms = objective.terms(Trace(masked_logits=logits), NO_TRACE, batch)
+    terms = objective.terms(Trace({MASKED_LOGITS: logits}), NO_TRACE, batch)
     assert list(terms) == ["masked_lm"]
     assert objective.needs_student == {MASKED_LOGITS}
     assert not objective.state_dict()  # what the pieces are is known from the tokenizer
-    with pytest.raises(ValueError, match="MASKED_LOGITS"):
+    with pytest.raises(ValueError, match="recorded nothing, not masked_logits"):
         objective.terms(NO_TRACE, NO_TRACE, batch)
     with pytest.raises(ValueError, match="no places to fill"):
-        objective.terms(Trace(masked_logits=logits), NO_TRACE, batch_of([ROW]))
+        objective.terms(Trace({MASKED_LOGITS: logits}), NO_TRACE, batch_of([ROW]))
 
 
 TARGETS = torch.tensor([[-1, 3, -1, 11], [-1, -1, -1, -1], [0, 1, 2, -1]])
@@ -132,15 +132,15 @@ def test_masked_soft_cross_entropy_objective__hides_as_the_hard_one_and_is_one_n
     torch.manual_seed(4)
     assert torch.equal(read.input_ids, hard.reads(batch).input_ids)
     student, teacher = (logits_of(seed, int((read.needed_targets() >= 0).sum())) for seed in (1, 2))
-    terms = soft.terms(Trace(masked_logits=student), Trace(masked_logits=teacher), read)
+    terms = soft.terms(Trace({MASKED_LOGITS: student}), Trace({MASKED_LOGITS: teacher}), read)
     assert list(terms) == ["masked_prediction"]
     torch.testing.assert_close(
         terms["masked_prediction"], masked_soft_cross_entropy(student, teacher, read.needed_targets())
     )
     assert soft.needs_student == soft.needs_teacher == {MASKED_LOGITS}
     assert not soft.state_dict()
-    with pytest.raises(ValueError, match="MASKED_LOGITS"):
-        soft.terms(Trace(masked_logits=student), NO_TRACE, read)
+    with pytest.raises(ValueError, match="recorded nothing, not masked_logits"):
+        soft.terms(Trace({MASKED_LOGITS: student}), NO_TRACE, read)
 
 
 def test_negative_log_likelihood__is_the_mean_times_the_number_of_places():
@@ -160,6 +160,6 @@ def test_drawn_places__hides_what_was_drawn_and_predicts_it():
     assert read.targets[1, 4] == 7
     assert (read.targets >= 0).sum() == 3
     logits = torch.randn(3, VOCABULARY)
-    terms = drawn.terms(Trace(masked_logits=logits), NO_TRACE, read)
+    terms = drawn.terms(Trace({MASKED_LOGITS: logits}), NO_TRACE, read)
     expected = -logits.log_softmax(1)[[0, 1, 2], [5, 8, 7]]
     assert torch.allclose(terms["generator"], torch.stack([expected[0] + expected[1], expected[2], torch.tensor(0.0)]))

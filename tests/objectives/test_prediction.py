@@ -14,7 +14,7 @@ from tinybert.objectives.prediction import (
     soft_cross_entropy,
     squared_error,
 )
-from tinybert.types import NO_TRACE, Trace
+from tinybert.types import LOGITS, NO_TRACE, Trace
 
 BAD_TEMPERATURES = [0.0, -1.0, math.inf, math.nan]
 
@@ -53,7 +53,7 @@ def test__a_temperature_that_cannot_train_is_refused(temperature: float) -> None
 
 @pytest.mark.parametrize("teacher_classes", [1, 5])
 def test__other_classes_than_the_teachers_are_refused_and_never_broadcast(teacher_classes: int) -> None:
-    student, teacher = Trace(torch.zeros(3, 2)), Trace(torch.zeros(3, teacher_classes))
+    student, teacher = Trace({LOGITS: torch.zeros(3, 2)}), Trace({LOGITS: torch.zeros(3, teacher_classes)})
     with pytest.raises(ValueError, match=rf"student \(3, 2\), teacher \(3, {teacher_classes}\)"):
         SoftCrossEntropy()(student, teacher, make_batch(None))
 
@@ -73,12 +73,12 @@ def test__a_label_that_is_no_class_is_an_error_and_never_skipped(labels: list[in
 
 def test__scores_for_labels_are_no_classes() -> None:
     with pytest.raises((RuntimeError, TypeError)):
-        GoldCrossEntropy()(Trace(torch.zeros(3, 2)), NO_TRACE, make_batch(torch.tensor([0.5, 0.0, 1.0])))
+        GoldCrossEntropy()(Trace({LOGITS: torch.zeros(3, 2)}), NO_TRACE, make_batch(torch.tensor([0.5, 0.0, 1.0])))
 
 
 @pytest.mark.parametrize("outputs", [2, 5])
 def test__a_head_with_classes_has_no_score(outputs: int) -> None:
-    trace = Trace(torch.zeros(3, outputs))
+    trace = Trace({LOGITS: torch.zeros(3, outputs)})
     with pytest.raises(ValueError, match=f"one output, this head has {outputs}"):
         ScoreMSE()(trace, trace, make_batch(None))
     with pytest.raises(ValueError, match=f"one output, this head has {outputs}"):
@@ -87,7 +87,10 @@ def test__a_head_with_classes_has_no_score(outputs: int) -> None:
 
 def test__the_score_learns_the_teachers_score_and_not_the_gold_one() -> None:
     batch = make_batch(torch.tensor([9.0, 9.0, 9.0]))
-    student, teacher = Trace(torch.tensor([[1.0], [2.0], [3.0]])), Trace(torch.tensor([[1.0], [1.0], [1.0]]))
+    student, teacher = (
+        Trace({LOGITS: torch.tensor([[1.0], [2.0], [3.0]])}),
+        Trace({LOGITS: torch.tensor([[1.0], [1.0], [1.0]])}),
+    )
     assert torch.equal(ScoreMSE()(student, teacher, batch), torch.tensor([0.0, 1.0, 4.0]))
 
 
@@ -105,5 +108,5 @@ def test__scores_and_targets_of_different_number_are_refused() -> None:
 
 
 def test__a_pass_without_logits_says_so() -> None:
-    with pytest.raises(ValueError, match="did not record logits"):
-        SoftCrossEntropy()(Trace(), Trace(torch.zeros(3, 2)), make_batch(None))
+    with pytest.raises(ValueError, match="recorded nothing, not logits"):
+        SoftCrossEntropy()(Trace(), Trace({LOGITS: torch.zeros(3, 2)}), make_batch(None))

@@ -87,8 +87,8 @@ def test__heads_that_do_not_divide_the_values_are_refused() -> None:
 
 
 def test__an_objective_made_for_other_heads_is_refused() -> None:
-    student = Trace(scores={2: scores(1)}, values={2: values(1, STUDENT_WIDTH)})
-    teacher = Trace(scores={5: scores(2)}, values={5: values(2, TEACHER_WIDTH)})
+    student = Trace({Signal("attention_scores", 2): scores(1), Signal("values", 2): values(1, STUDENT_WIDTH)})
+    teacher = Trace({Signal("attention_scores", 5): scores(2), Signal("values", 5): values(2, TEACHER_WIDTH)})
     with pytest.raises(ValueError, match="have 5 heads, this objective was made for 1"):
         RelationKL(2, 5, heads=1).terms(student, teacher, make_batch(None))
 
@@ -106,7 +106,7 @@ def test__needs_two_signals_of_one_layer() -> None:
 
 
 def test__terms_are_named() -> None:
-    student = Trace(scores={2: scores(1)}, values={2: values(1, STUDENT_WIDTH)})
-    teacher = Trace(scores={5: scores(2)}, values={5: values(2, TEACHER_WIDTH)})
+    student = Trace({Signal("attention_scores", 2): scores(1), Signal("values", 2): values(1, STUDENT_WIDTH)})
+    teacher = Trace({Signal("attention_scores", 5): scores(2), Signal("values", 5): values(2, TEACHER_WIDTH)})
     terms = RelationKL(2, 5, HEADS).terms(student, teacher, make_batch(None))
     assert list(terms) == ["attention_relation", "value_relation"]

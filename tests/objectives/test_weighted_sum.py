@@ -17,7 +17,10 @@ MAP = layer_map("uniform", 2, 4)
 
 
 def test__terms_keep_their_names_and_carry_their_weights() -> None:
-    student, teacher = Trace(torch.tensor([[1.0, 2.0]] * BATCH)), Trace(torch.tensor([[3.0, 1.0]] * BATCH))
+    student, teacher = (
+        Trace({LOGITS: torch.tensor([[1.0, 2.0]] * BATCH)}),
+        Trace({LOGITS: torch.tensor([[3.0, 1.0]] * BATCH)}),
+    )
     batch = make_batch(torch.tensor([0, 1, 0]))
     soft, gold = SoftCrossEntropy(2.0), GoldCrossEntropy()
     both = WeightedSum({"a": (soft, 0.25), "b": (gold, 3.0)})
@@ -35,7 +38,7 @@ def test__needs_what_any_part_needs() -> None:
 
 
 def test__sums_can_be_summed() -> None:
-    trace, batch = Trace(torch.zeros(BATCH, 2)), make_batch(None)
+    trace, batch = Trace({LOGITS: torch.zeros(BATCH, 2)}), make_batch(None)
     inner = WeightedSum({"soft": (SoftCrossEntropy(), 0.5)})
     outer = WeightedSum({"inner": (inner, 4.0)})
     torch.testing.assert_close(outer(trace, trace, batch), torch.full((BATCH,), 2 * math.log(2)))
@@ -74,7 +77,7 @@ def test__two_parts_that_hide_pieces_are_refused() -> None:
 
 def test__two_terms_of_one_name_are_refused() -> None:
     both = WeightedSum({"cold": (SoftCrossEntropy(1.0), 1.0), "warm": (SoftCrossEntropy(2.0), 1.0)})
-    trace = Trace(torch.zeros(BATCH, 2))
+    trace = Trace({LOGITS: torch.zeros(BATCH, 2)})
     with pytest.raises(ValueError, match="'warm' gives a term 'prediction'"):
         both(trace, trace, make_batch(None))
 

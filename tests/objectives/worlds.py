@@ -36,7 +36,7 @@ def make_trace(needs: Iterable[Signal], width: int, outputs: int, seed: int, dty
         "attention_scores": (BATCH, HEADS, SEQ, SEQ),
         "values": (BATCH, SEQ, HEADS * width),
     }
-    return assemble(
+    return Trace(
         {
             signal: torch.randn(shapes[signal.kind], generator=generator, dtype=torch.float64).to(dtype)
             for signal in sorted(needs)
@@ -44,27 +44,9 @@ def make_trace(needs: Iterable[Signal], width: int, outputs: int, seed: int, dty
     )
 
 
-def signals(trace: Trace) -> dict[Signal, Tensor]:
-    """All tensors of a trace by their signal."""
-    found = {Signal("logits"): trace.logits} if trace.logits is not None else {}
-    found |= {Signal("hidden_states", m): states for m, states in trace.hidden_states.items()}
-    found |= {Signal("attention_scores", m): scores for m, scores in trace.scores.items()}
-    return found | {Signal("values", m): values for m, values in trace.values.items()}
-
-
-def assemble(tensors: dict[Signal, Tensor]) -> Trace:
-    """The reverse of `signals`."""
-
-    def of_kind(kind: str) -> dict[int, Tensor]:
-        return {signal.layer: tensor for signal, tensor in tensors.items() if signal.kind == kind}
-
-    layers = {"hidden_states": of_kind("hidden_states"), "scores": of_kind("attention_scores")}
-    return Trace(tensors.get(Signal("logits")), **layers, values=of_kind("values"))
-
-
 def mapped(trace: Trace, change: Callable[[Signal, Tensor], Tensor]) -> Trace:
     """The trace with each tensor changed."""
-    return assemble({signal: change(signal, tensor) for signal, tensor in signals(trace).items()})
+    return Trace({signal: change(signal, tensor) for signal, tensor in trace.items()})
 
 
 def rows(world: World, order: list[int]) -> World:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from tinybert.selectors.features import Facts
 from tinybert.selectors.policy import PolicySettings
 from tinybert.selectors.reinforced import Reinforced, Reward
-from tinybert.types import Batch, Trace
+from tinybert.types import LOGITS, Batch, Trace
 
 ROWS, WIDTH, BATCH, EPISODES, SEED = 800, 20, 16, 30, 2
 
@@ -39,7 +39,7 @@ def test__noise_is_kept_less_than_what_teaches():
         for rows in torch.randperm(ROWS).split(BATCH):
             selector.before_update()
             logits = student(texts[rows])
-            weights = selector.choose(Trace(logits), Trace(taught[rows]), batch_of(rows))
+            weights = selector.choose(Trace({LOGITS: logits}), Trace({LOGITS: taught[rows]}), batch_of(rows))
             losses = -(taught[rows].softmax(dim=1) * logits.log_softmax(dim=1)).sum(dim=1)
             optimizer.zero_grad()
             ((weights * losses).sum() / weights.sum().clamp(min=1)).backward()

@@ -9,7 +9,7 @@ from references import reinforce
 from tinybert.selectors.features import Facts
 from tinybert.selectors.policy import PolicySettings
 from tinybert.selectors.reinforced import Reinforced, Reward
-from tinybert.types import Batch, Selector, Trace
+from tinybert.types import LOGITS, Batch, Selector, Trace
 
 ROWS = 8
 
@@ -27,7 +27,9 @@ def batch_of(*rows: int) -> Batch:
 def shown(*rows: int) -> tuple[Trace, Trace]:
     """Logits that say which row it is."""
     values = torch.tensor(rows, dtype=torch.float32)
-    return Trace(torch.stack([values, -values], 1) / 10), Trace(torch.stack([-values, values], 1) / 5)
+    return Trace({LOGITS: torch.stack([values, -values], 1) / 10}), Trace(
+        {LOGITS: torch.stack([-values, values], 1) / 5}
+    )
 
 
 class Measure:
@@ -234,7 +236,7 @@ def test__episodes_count_by_domain_distance_and_doubt():
 def test__scores_have_no_doubt():
     chooser = Reinforced(PolicySettings(), facts(), 1, Reward(Measure(0.1)), seed=0)
     chooser.before_update()
-    chooser.choose(Trace(torch.ones(2, 1)), Trace(torch.zeros(2, 1)), batch_of(1, 2))
+    chooser.choose(Trace({LOGITS: torch.ones(2, 1)}), Trace({LOGITS: torch.zeros(2, 1)}), batch_of(1, 2))
     chooser.after_update()
     chooser.after_epoch()
     assert [doubt for doubt, _ in chooser.episodes[0]["response"]] == [0.05]

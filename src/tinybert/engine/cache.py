@@ -9,8 +9,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from tinybert import files
 from tinybert.data.encoded import EncodedRows
 from tinybert.engine.store import Store
@@ -72,16 +70,7 @@ class StoredTeacher:
         """
         if batch.targets is not None:
             raise ValueError("stored teacher outputs are of whole texts, and pieces of this batch are hidden")
-
-        def of_kind(kind: str) -> dict[int, Tensor]:
-            return {signal.layer: self.store.read(signal, batch) for signal in needs if signal.kind == kind}
-
-        return Trace(
-            logits=of_kind("logits").get(0),
-            hidden_states=of_kind("hidden_states"),
-            scores=of_kind("attention_scores"),
-            values=of_kind("values"),
-        )
+        return Trace({signal: self.store.read(signal, batch) for signal in needs})
 
 
 def _budget_bytes(budget: str, folder: Path) -> int:

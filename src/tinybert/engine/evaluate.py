@@ -34,7 +34,7 @@ def student_answer(student: Student, device: torch.device) -> Answer:
 
     def answer(batch: Batch) -> Float[Tensor, "batch label"]:
         with evaluation_mode(student):
-            return student.observe(batch.to(device), frozenset({LOGITS})).needed_logits()
+            return student.observe(batch.to(device), frozenset({LOGITS}))[LOGITS]
 
     return answer
 

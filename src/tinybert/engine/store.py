@@ -4,7 +4,8 @@ The unit of work is a shard: some rows, written beside and renamed, so that a ki
 shard that is missing. A signal that another stage has stored already is not computed again.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +21,11 @@ from tinybert.data.batches import by_length
 from tinybert.data.encoded import EncodedRows
 from tinybert.models.teacher import Teacher
 from tinybert.run import StageRun
-from tinybert.types import Batch, Signal, Trace
+from tinybert.types import Batch, Signal
 
 PASS_ROWS = 32  # rows of one forward pass while the store is filled
 SHARD_PASSES = 8
 _STORED_AS = {torch.float32: np.float32, torch.bfloat16: np.int16}
-_BY_PIECE = ("hidden_states", "values")  # a vector as wide as the teacher for each piece
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,17 @@ class Store:
 
     def read(self, signal: Signal, batch: Batch) -> Float[Tensor, "batch ..."]:
         """One signal of a batch's rows as the teacher would give it: in fp32, zero in the padding, on its device."""
-        n, width, heads = batch.real.shape[1], self.teacher.shape.width, self.teacher.shape.heads
-        shapes = {"logits": (self.teacher.outputs,), "attention_scores": (heads, n, n)}
-        shapes |= dict.fromkeys(_BY_PIECE, (n, width))
-        out = np.zeros((len(batch), *shapes[signal.kind]), _STORED_AS[self.teacher.dtype])
+        padded = signal.shape(batch.real.shape[1], self._axes)
+        out = np.zeros((len(batch), *padded), _STORED_AS[self.teacher.dtype])
         for place, index in enumerate(batch.rows.tolist()):
-            length, row = int(self.rows.lengths[index]), self._row(signal, index)
-            if signal.kind == "logits":
-                out[place] = row
-            elif signal.kind in _BY_PIECE:
-                out[place, :length] = row.reshape(length, width)
-            else:
-                out[place, :, :length, :length] = row.reshape(heads, length, length)
+            shape = signal.shape(int(self.rows.lengths[index]), self._axes)
+            out[place][tuple(slice(size) for size in shape)] = self._row(signal, index).reshape(shape)
         return torch.from_numpy(out).view(self.teacher.dtype).float().to(batch.rows.device)
+
+    @cached_property
+    def _axes(self) -> dict[str, int]:
+        """Sizes of the axes that are the same for all rows."""
+        return {"label": self.teacher.outputs, "head": self.teacher.shape.heads, "width": self.teacher.shape.width}
 
     @cached_property
     def _shards(self) -> list[list[Int[np.ndarray, " rows"]]]:
@@ -101,11 +99,7 @@ class Store:
     def _sizes(self, signal: Signal) -> Int[np.ndarray, " rows"]:
         """How many numbers a signal has for each row."""
         lengths = self.rows.lengths.astype(np.int64)
-        if signal.kind == "logits":
-            return np.full_like(lengths, self.teacher.outputs)
-        if signal.kind in _BY_PIECE:
-            return lengths * self.teacher.shape.width
-        return lengths**2 * self.teacher.shape.heads
+        return lengths ** signal.axes.count("piece") * math.prod(signal.shape(1, self._axes))
 
     def _laid_out(self, signal: Signal) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " rows"]]:
         """How many numbers a signal has for each row, and where in its shard the row ends."""
@@ -135,8 +129,11 @@ class Store:
             batch = self.rows.batch(members)
             trace = self.teacher.observe(batch.to(device), signals)
             for signal in signals:
-                values = _of(trace, signal).to(self.teacher.dtype).cpu()
-                parts[signal] += (_bytes(row) for row in _without_padding(values, batch, signal))
+                values = trace[signal].to(self.teacher.dtype).cpu()
+                parts[signal] += (
+                    _bytes(row[tuple(slice(size) for size in signal.shape(length, self._axes))])
+                    for row, length in zip(values, self.rows.lengths[members].tolist(), strict=True)
+                )
         for signal, rows in parts.items():
             with files.atomic_file(self._path(signal, shard)) as target, target.open("wb") as stream:
                 stream.writelines(rows)
@@ -149,22 +146,6 @@ class Store:
             dtype = _STORED_AS[self.teacher.dtype]
             self._open[signal, shard] = np.memmap(self._path(signal, shard), dtype=dtype, mode="r")
         return self._open[signal, shard][end - int(sizes[index]) : end]
-
-
-def _of(trace: Trace, signal: Signal) -> Tensor:
-    if signal.kind == "logits":
-        return trace.needed_logits()
-    by_kind = {"hidden_states": trace.hidden_states, "attention_scores": trace.scores, "values": trace.values}
-    return by_kind[signal.kind][signal.layer]
-
-
-def _without_padding(values: Tensor, batch: Batch, signal: Signal) -> Iterator[Tensor]:
-    """The rows of a batch, each cut to its own length."""
-    for row, length in zip(values, batch.real.sum(dim=1).tolist(), strict=True):
-        if signal.kind == "logits":
-            yield row
-        else:
-            yield row[:length] if signal.kind in _BY_PIECE else row[:, :length, :length]
 
 
 def _bytes(values: Tensor) -> bytes:

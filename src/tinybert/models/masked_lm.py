@@ -167,7 +167,7 @@ class MaskedLM:
 
     def _reduced(self, rows: Sequence[Hidden], which: Int[Tensor, " place"], reduce: Reduce) -> tuple[Tensor, ...]:
         trace = observe(self._model, self._batch(rows).to(self.device), frozenset({MASKED_LOGITS}))
-        logits = trace.needed_masked_logits().float()
+        logits = trace[MASKED_LOGITS].float()
         if self.device.type == "mps":  # knows no float64, which drawing needs
             logits = logits.cpu()
         return tuple(tensor.cpu() for tensor in reduce(logits, which.to(logits.device)))

@@ -60,10 +60,4 @@ class Teacher:
         # The student's training step may run under autocast, which must not choose the teacher's dtype.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             trace = observe(self._model, batch.to(self.device), needs)
-        return Trace(
-            logits=None if trace.logits is None else trace.logits.float(),
-            masked_logits=None if trace.masked_logits is None else trace.masked_logits.float(),
-            hidden_states={layer: states.float() for layer, states in trace.hidden_states.items()},
-            scores={layer: scores.float() for layer, scores in trace.scores.items()},
-            values={layer: values.float() for layer, values in trace.values.items()},
-        )
+        return Trace({signal: values.float() for signal, values in trace.items()})

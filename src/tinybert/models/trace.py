@@ -4,9 +4,9 @@ Fused attention never builds its scores; they are computed again from the output
 only for the layers that are asked for. Layers above the highest one needed do not run unless the logits are wanted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -37,19 +37,19 @@ def observe(model: PreTrainedModel, batch: Batch, needs: frozenset[Signal]) -> T
         UserError: If the architecture is not supported.
     """
     highest = _highest_layer(model, needs)
-    wanted = _modules(model, needs)
-    with _outputs(wanted.values()) as outputs, _only(model, highest, needs), _only_at_places(model, batch, needs):
+    recorded = {signal: _RECORDED[signal.kind] for signal in needs if signal.kind in _RECORDED}
+    parts = {signal: kind.modules(model, signal.layer) for signal, kind in recorded.items()}
+    with _outputs(parts.values()) as outputs, _only(model, highest, needs), _only_at_places(model, batch, needs):
         network = model if LOGITS in needs else model.base_model
         result = network(**inputs_of(model, batch))
-        filled = _filled(model, result, batch, needs) if MASKED_LOGITS in needs else None
-    seen = {name: outputs[module] for name, module in wanted.items()}
-    return Trace(
-        logits=result.logits if LOGITS in needs else None,
-        hidden_states={layer: seen["hidden_states", layer] for kind, layer in needs if kind == "hidden_states"},
-        scores={layer: _scores_of(model, seen, layer) for kind, layer in needs if kind == "attention_scores"},
-        values={layer: seen["values", layer] for kind, layer in needs if kind == "values"},
-        masked_logits=filled,
-    )
+        ends = {MASKED_LOGITS: _filled(model, result, batch, needs)} if MASKED_LOGITS in needs else {}
+    if LOGITS in needs:
+        ends[LOGITS] = result.logits
+    shown = {
+        signal: kind.of(model, **{name: outputs[module] for name, module in parts[signal].items()})
+        for signal, kind in recorded.items()
+    }
+    return Trace(shown | ends)
 
 
 def attention_scores(
@@ -77,11 +77,8 @@ def _highest_layer(model: PreTrainedModel, needs: Iterable[Signal]) -> int:
     """The highest layer that some signal comes from."""
     layers = len(layers_of(model))
     for signal in needs:
-        lowest = 1 if signal.kind in ("attention_scores", "values") else 0
-        if not lowest <= signal.layer <= layers:
-            raise ValueError(
-                f"{signal.kind} of layer {signal.layer} asked of a network with layers {lowest} to {layers}"
-            )
+        if signal.layer > layers:
+            raise ValueError(f"{signal} asked of a network with layers {signal.lowest} to {layers}")
     return max((signal.layer for signal in needs), default=0)
 
 
@@ -123,34 +120,51 @@ def _filled(
     return masked_lm_scores(model, states[0] if _narrowed(model, needs) else states[batch.needed_targets() >= 0])
 
 
-def _modules(model: PreTrainedModel, needs: Iterable[Signal]) -> dict[tuple[str, int], nn.Module]:
-    """Which modules' outputs the signals are made of."""
-    architecture, layers = architecture_of(model), layers_of(model)
-    wanted: dict[tuple[str, int], nn.Module] = {}
-    for kind, layer in needs:
-        if kind == "hidden_states":
-            wanted[kind, layer] = states_after(model, layer)
-        elif kind == "values":
-            wanted[kind, layer] = layers[layer - 1].get_submodule(architecture.value)
-        elif kind == "attention_scores":
-            wanted["query", layer] = layers[layer - 1].get_submodule(architecture.query)
-            wanted["key", layer] = layers[layer - 1].get_submodule(architecture.key)
-            if architecture.position_bias:
-                wanted["position_bias", 0] = model.base_model.get_submodule(architecture.position_bias)
-    return wanted
+class _Recorded(NamedTuple):
+    """How a signal of a layer is recorded.
+
+    Attributes:
+        modules: By name, the modules whose outputs it is made of.
+        of: Makes it of the network and these outputs.
+    """
+
+    modules: Callable[[PreTrainedModel, int], dict[str, nn.Module]]
+    of: Callable[..., Tensor]
+
+
+def _states(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
+    return {"states": states_after(model, layer)}
+
+
+def _values(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
+    return {"values": layers_of(model)[layer - 1].get_submodule(architecture_of(model).value)}
+
+
+def _scored(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
+    """MPNet adds a bias by head and distance, the same in every layer."""
+    architecture, block = architecture_of(model), layers_of(model)[layer - 1]
+    parts = {"query": block.get_submodule(architecture.query), "key": block.get_submodule(architecture.key)}
+    if architecture.position_bias:
+        parts["position_bias"] = model.base_model.get_submodule(architecture.position_bias)
+    return parts
 
 
 def _scores_of(
-    model: PreTrainedModel, seen: dict[tuple[str, int], Tensor], layer: int
+    model: PreTrainedModel, query: Tensor, key: Tensor, position_bias: Tensor | None = None
 ) -> Float[Tensor, "batch head seq seq"]:
-    """The scores of one layer; MPNet adds a bias by head and distance, the same in every layer."""
-    scores = attention_scores(seen["query", layer], seen["key", layer], model.config.num_attention_heads)
-    bias = seen.get(("position_bias", 0))
-    return scores if bias is None else scores + bias.permute(2, 0, 1)
+    scores = attention_scores(query, key, model.config.num_attention_heads)
+    return scores if position_bias is None else scores + position_bias.permute(2, 0, 1)
+
+
+_RECORDED: Final[Mapping[str, _Recorded]] = {
+    "hidden_states": _Recorded(_states, lambda _, states: states),
+    "values": _Recorded(_values, lambda _, values: values),
+    "attention_scores": _Recorded(_scored, _scores_of),
+}
 
 
 @contextmanager
-def _outputs(modules: Iterable[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
+def _outputs(parts: Iterable[Mapping[str, nn.Module]]) -> Iterator[dict[nn.Module, Tensor]]:
     """Collect what modules give during the block; the hooks are gone after it, however it ends."""
     outputs: dict[nn.Module, Tensor] = {}
 
@@ -158,6 +172,6 @@ def _outputs(modules: Iterable[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
         outputs[module] = output if isinstance(output, Tensor) else output[0]
 
     with ExitStack() as hooks:
-        for module in modules:
+        for module in {module for named in parts for module in named.values()}:
             hooks.callback(module.register_forward_hook(record).remove)
         yield outputs

@@ -68,7 +68,9 @@ class AttentionScoreMSE(Objective):
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """Distance of the scores, summed over the layer map."""
         layers = [
-            attention_score_mse(student.attention_scores(m), teacher.attention_scores(g), batch.real)
+            attention_score_mse(
+                student[Signal("attention_scores", m)], teacher[Signal("attention_scores", g)], batch.real
+            )
             for m, g in self.layer_map.pairs
         ]
         return {"attention": torch.stack(layers).sum(dim=0)}

@@ -110,9 +110,9 @@ class HiddenMSE(Objective):
 
         def distance(m: int, g: int) -> Float[Tensor, " batch"]:
             # Padding is zeroed before the projection, whose own gradient would meet it otherwise.
-            states = torch.where(batch.real[:, :, None], at_least_float32(student.hidden_states[m]), 0.0)
+            states = torch.where(batch.real[:, :, None], at_least_float32(student[Signal("hidden_states", m)]), 0.0)
             projected = F.linear(states, self.projections[self._names[m]])
-            return hidden_mse(projected, teacher.hidden_states[g], batch.real)
+            return hidden_mse(projected, teacher[Signal("hidden_states", g)], batch.real)
 
         hidden = [distance(m, g) for m, g in self.layer_map.pairs]
         terms = {"embedding": distance(0, 0)} if self._embedding else {}

@@ -96,7 +96,7 @@ class MaskedCrossEntropy(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The mean cross-entropy of each example's hidden pieces."""
-        return {"masked_lm": masked_cross_entropy(student.needed_masked_logits(), batch.needed_targets())}
+        return {"masked_lm": masked_cross_entropy(student[MASKED_LOGITS], batch.needed_targets())}
 
 
 @final
@@ -115,7 +115,7 @@ class MaskedSoftCrossEntropy(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """The mean soft cross-entropy at each example's hidden places."""
-        ours, theirs = student.needed_masked_logits(), teacher.needed_masked_logits()
+        ours, theirs = student[MASKED_LOGITS], teacher[MASKED_LOGITS]
         return {"masked_prediction": masked_soft_cross_entropy(ours, theirs, batch.needed_targets())}
 
 
@@ -149,7 +149,7 @@ class DrawnPlaces(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The negative log-likelihood of what was drawn."""
-        return {"generator": negative_log_likelihood(student.needed_masked_logits(), batch.needed_targets())}
+        return {"generator": negative_log_likelihood(student[MASKED_LOGITS], batch.needed_targets())}
 
 
 def _places(logits: Float[Tensor, "place vocabulary"], targets: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:

@@ -110,7 +110,7 @@ class SoftCrossEntropy(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The soft cross-entropy of each example."""
-        return {"prediction": soft_cross_entropy(student.needed_logits(), teacher.needed_logits(), self.temperature)}
+        return {"prediction": soft_cross_entropy(student[LOGITS], teacher[LOGITS], self.temperature)}
 
 
 @final
@@ -136,7 +136,7 @@ class GoldCrossEntropy(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The cross-entropy of each example; a `ValueError` where the batch has no labels."""
-        return {"gold": cross_entropy(student.needed_logits(), _gold(batch))}
+        return {"gold": cross_entropy(student[LOGITS], _gold(batch))}
 
 
 @final
@@ -167,7 +167,7 @@ def _require_classes(logits: Float[Tensor, "batch label"]) -> None:
 
 
 def _score(trace: Trace) -> Float[Tensor, " batch"]:
-    logits = trace.needed_logits()
+    logits = trace[LOGITS]
     if logits.shape[1] != 1:
         raise ValueError(f"a score is one output, this head has {logits.shape[1]}; for classes use a cross-entropy")
     return logits[:, 0]

@@ -105,12 +105,15 @@ class RelationKL(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """Both divergences; a `ValueError` where the networks have not the heads that were named."""
-        m, g = self.student_layer, self.teacher_layer
-        ours, theirs = student.attention_scores(m), teacher.attention_scores(g)
+
+        def shown(kind: str) -> tuple[Tensor, Tensor]:
+            return student[Signal(kind, self.student_layer)], teacher[Signal(kind, self.teacher_layer)]
+
+        ours, theirs = shown("attention_scores")
         attention = attention_relation(ours, theirs, batch.real)
         if ours.shape[1] != self.heads:
             raise ValueError(f"both networks have {ours.shape[1]} heads, this objective was made for {self.heads}")
-        values = value_relation(student.values[m], teacher.values[g], batch.real, self.heads)
+        values = value_relation(*shown("values"), batch.real, self.heads)
         return {"attention_relation": attention, "value_relation": values}
 
 

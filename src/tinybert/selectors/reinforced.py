@@ -131,7 +131,7 @@ class Reinforced:
 
     def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
         """Weights of the examples: the policy's, and 1 where it has no say."""
-        shown, facts = Outputs(student.needed_logits(), teacher.needed_logits()), self._facts.of(batch.rows)
+        shown, facts = Outputs(student[LOGITS], teacher[LOGITS]), self._facts.of(batch.rows)
         raw = state_of(shown, facts, self.settings.state, self._temperature)
         self._running.add(raw)
         states = self._running.standardised(raw)
