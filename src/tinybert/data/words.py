@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tinybert.types import Answer
 
+_ABBREVIATION = re.compile(r"(?:[^\W\d]\.)+[^\W\d]|mrs?|ms|dr|st|[js]r|vs|inc|corp|co|ltd", re.IGNORECASE)
 _CLITIC = re.compile(r"['\u2019](?:s|d|m|re|ve|ll)\b", re.IGNORECASE)
 # Corpora split into words write "do n't" and "it 's".
 _CONTRACTION = re.compile(rf"\b\w+(?: ?n| )?['\u2019]t\b|{_CLITIC.pattern}", re.IGNORECASE)
@@ -46,7 +47,7 @@ def words_of(text: str) -> list[Word]:
 def spaced_words_of(text: str) -> list[Word]:
     """What stands between spaces, without the punctuation around it: "don't" and "low-tech" are one word each.
 
-    Where a contraction stands apart ("it 's"), its mark belongs to it.
+    Where a contraction stands apart ("it 's"), its mark belongs to it, and so does the dot of an abbreviation ("U.S.").
 
     Example:
         >>> [word.text for word in spaced_words_of("(Low-tech, he wrote ...) don't go!")]
@@ -61,6 +62,8 @@ def spaced_words_of(text: str) -> list[Word]:
             end -= 1
         if match.start() < start < end and _CLITIC.match(text, start - 1, end):
             start -= 1
+        if text[end : match.end()].startswith(".") and _ABBREVIATION.fullmatch(text, start, end):
+            end += 1
         if start < end:
             found.append(Word(text[start:end], start, end))
     return found
