@@ -26,6 +26,12 @@ SPELLING = (*LETTERS, *(f"##{letter}" for letter in LETTERS), *string.punctuatio
 VOCABULARY = (*SPECIAL, *WORDS, *ENDINGS, *SPELLING)
 
 
+def pytest_report_header() -> str:
+    """Which processor this is, and that the tests do not depend on it."""
+    has = [name for name, there in getattr(torch.cpu, "get_capabilities", dict)().items() if there is True and "bf16" in name]
+    return f"processor: {', '.join(has) or 'no bf16'}; what follows it runs `without bf16` and `with bf16`"
+
+
 @pytest.fixture(autouse=True)
 def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that asks another machine for something fails, unless it is marked `hub`."""
