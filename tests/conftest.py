@@ -28,7 +28,8 @@ VOCABULARY = (*SPECIAL, *WORDS, *ENDINGS, *SPELLING)
 
 def pytest_report_header() -> str:
     """Which processor this is, and that the tests do not depend on it."""
-    has = [name for name, there in getattr(torch.cpu, "get_capabilities", dict)().items() if there is True and "bf16" in name]
+    known = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot say
+    has = [name for name, there in known.items() if there is True and "bf16" in name]
     return f"processor: {', '.join(has) or 'no bf16'}; what follows it runs `without bf16` and `with bf16`"
 
 
