@@ -1,8 +1,9 @@
 """Twin of TinyBERT's augmentation (arXiv:1909.10351, Algorithm 1): the probability of every possible copy of a text.
 
 A text is a list of words, each a list of pieces. `scores(pieces, place)` is the masked language model: the logits at a
-place of a text in which that place is masked, of which those of `allowed(word)` can be candidates. `near(word)` are the candidates of words of several pieces, each a list
-of pieces again. With probability p a word becomes one of its candidates, each as likely; otherwise it stays.
+place of a text in which that place is masked, of which those of `allowed(word)` can be candidates. `near(word)` are
+the candidates of words of several pieces, each a list of pieces again. With probability p a word becomes one of its
+candidates, each as likely; otherwise it stays.
 """
 
 
