@@ -89,6 +89,15 @@ def test__a_teacher_whose_head_contradicts_its_configuration_is_refused(workshop
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
+def test__a_teacher_of_pairs_is_refused_for_single_texts(workshop, dry_run):
+    teacher = workshop.model("teacher", classes=("neg", "pos"))
+    config = json.loads((teacher / "config.json").read_text())
+    (teacher / "config.json").write_text(json.dumps(config | {"text_pairs": True}))
+    with pytest.raises(UserError, match=r"train.tsv: has single texts, but \S*teacher learnt pairs of texts; name"):
+        workshop.distill(dry_run=dry_run)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
 def test__a_missing_teacher_in_a_folder_that_is_there_is_told_at_once(workshop, dry_run, monkeypatch):
     monkeypatch.chdir(workshop.folder)
     (workshop.folder / "runs").mkdir()

@@ -220,7 +220,7 @@ def _read(asked: Order, run: Run) -> Any:
     if asked.what.reads == "text":
         return read_plain_text(data["train"], data["dev"], settings, run)
     job = read(settings, asked.tables, run, needs_teacher=needs_teacher)
-    refuse_other_heads(settings, job.task.classes, needs_teacher=needs_teacher)
+    refuse_other_heads(settings, job.task, needs_teacher=needs_teacher)
     if general_within(settings) is not None:
         job = replace(job, plain_text=read_plain_text(data["unlabeled"], None, settings, run, "unlabeled"))
     return _with_portable_notes(job, asked)

@@ -77,7 +77,7 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
     settings, groups = asked.settings, groups_of(asked.settings)
     splits = _data(asked)
     read_unlabeled(asked.tables["unlabeled"], settings.data, splits.task, None)
-    refuse_other_heads(settings, splits.task.classes, needs_teacher=asked.what.needs_teacher)
+    refuse_other_heads(settings, splits.task, needs_teacher=asked.what.needs_teacher)
     clock = _clock(asked)
     encoded = {name: _encoded(part, settings) for name, part in _parts(splits).items()}
     lengths, source = (encoded[name][0] if name in encoded else np.zeros(0, np.int32) for name in ("train", "source"))

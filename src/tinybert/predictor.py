@@ -25,7 +25,7 @@ from tinybert.errors import UserError
 from tinybert.export.runtime import OnnxModel
 from tinybert.log import Log
 from tinybert.machine import choose_device
-from tinybert.models.heads import head_classes, is_regression, learnt_pairs
+from tinybert.models.heads import head_classes, is_regression, learnt_pairs, refuse_other_form
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.models.source import folder_of
@@ -100,7 +100,8 @@ class Predictor:
     def _encoded(self, data: Any, labels: Labels) -> Iterator[tuple[EncodedRows, Int[np.ndarray, " row"]]]:
         """Encoded rows, and which row of the source each of them is."""
         examples = load_one(data, self.settings.data, task=self.task, labels=labels)
-        self._refuse_other_form(data, examples.paired)
+        name = str(data) if isinstance(data, str | PathLike) else "data"
+        refuse_other_form(name, examples.paired, self.model, self.paired)
         for note in examples.notes:
             Log().say(f"data: {note}")
         with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
@@ -109,16 +110,6 @@ class Predictor:
             for note in unknown_notes({"data": rows.unknown}):
                 Log().say(note)
             yield rows, examples.rows
-
-    def _refuse_other_form(self, data: Any, paired: bool) -> None:
-        """Refuse single texts where the model learnt pairs, and the reverse: it would answer, but not this question."""
-        if self.paired in (None, paired):
-            return
-        learnt, found, columns = ("single texts", "pairs", "the one to read (data.text)")
-        if self.paired:
-            learnt, found, columns = ("pairs of texts", "single texts", "both (data.text_a, data.text_b)")
-        name = data if isinstance(data, str | PathLike) else "data"
-        raise UserError(f"{name}: has {found}, but {self.model} learnt {learnt}; name {columns}, or take another model")
 
 
 def folder_of_student(model: str | PathLike[str]) -> Path:

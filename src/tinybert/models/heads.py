@@ -89,6 +89,26 @@ def learnt_pairs(config: PretrainedConfig) -> bool | None:
     return noted if isinstance(noted, bool) else None
 
 
+def refuse_other_form(data: str, paired: bool, model: str | Path, learnt: bool | None) -> None:
+    """Refuse single texts where a model learnt pairs, and the reverse: it would answer, but not this question.
+
+    Args:
+        data: What messages call the texts.
+        paired: Whether they are pairs.
+        model: What messages call the model.
+        learnt: What it learnt, see `learnt_pairs`.
+
+    Raises:
+        UserError: If the two differ.
+    """
+    if learnt in (None, paired):
+        return
+    form, found, columns = ("single texts", "pairs", "the one to read (data.text)")
+    if learnt:
+        form, found, columns = ("pairs of texts", "single texts", "both (data.text_a, data.text_b)")
+    raise UserError(f"{data}: has {found}, but {model} learnt {form}; name {columns}, or take another model")
+
+
 def refuse_other_task(folder: Path, config: PretrainedConfig, classes: Sequence[str] | None) -> None:
     """Refuse a head that gives something else than the task asks for."""
     if config.problem_type == "multi_label_classification":

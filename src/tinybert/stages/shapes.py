@@ -1,10 +1,10 @@
 """Do teacher, student and task fit each other? Asked before any training: a teacher may take an hour to fine-tune."""
 
-from collections.abc import Sequence
 from typing import Any
 
+from tinybert.data.task import Task
 from tinybert.errors import UserError
-from tinybert.models.heads import has_task_head, refuse_other_task
+from tinybert.models.heads import has_task_head, learnt_pairs, refuse_other_form, refuse_other_task
 from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.source import folder_of, weight_names
@@ -48,12 +48,14 @@ def _refuse_other_vocabulary(student: str, teacher: str) -> None:
         raise UserError(f"student: the vocabulary of {student} is not the teacher's; a student shares it")
 
 
-def refuse_other_heads(settings: Any, classes: Sequence[str], *, needs_teacher: bool) -> None:
-    """Refuse checkpoints with a head that gives something else than the task asks for.
+def refuse_other_heads(settings: Any, task: Task, *, needs_teacher: bool) -> None:
+    """Refuse checkpoints with a head that gives something else than the task asks for, or learnt another form of text.
+
+    A student may come from another form; only what it starts from is taken of it.
 
     Args:
         settings: Of the recipe, flags included.
-        classes: Of the task; empty = regression.
+        task: Whose texts are read.
         needs_teacher: Whether the teacher's head plays a part.
 
     Raises:
@@ -63,4 +65,6 @@ def refuse_other_heads(settings: Any, classes: Sequence[str], *, needs_teacher: 
     student = [] if is_shape(settings.student.path) else [settings.student.path]
     for path in (*teacher, *student):
         if has_task_head(path):
-            refuse_other_task(folder_of(path), load_config(path), classes)
+            refuse_other_task(folder_of(path), load_config(path), task.classes)
+    for path in filter(has_task_head, teacher):
+        refuse_other_form(settings.train or "train", task.paired, path, learnt_pairs(load_config(path)))
