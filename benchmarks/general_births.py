@@ -51,7 +51,7 @@ def one_birth(config: Config, text: PlainText, run: Run) -> None:
     """Train one student; at each judgement keep it as a folder and print its loss."""
     model = untaught(config, run)
     newborn, teacher = born(text, model, config.student, run), Teacher(model, "auto", run.device)
-    objective = general_objective(newborn, teacher, config, text.tokenizer, run.seed_for("projection")).to(run.device)
+    objective = general_objective(newborn, teacher, config, run.seed_for("projection")).to(run.device)
     stage = config.general.decided(len(text.train))
     seen = iter(range(0, stage.max_steps + stage.evaluate_every, stage.evaluate_every))
 

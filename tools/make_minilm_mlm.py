@@ -21,6 +21,7 @@ from tinybert import files
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
+from tinybert.data.masking import Masking
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.log import Log
 from tinybert.machine import prepare
@@ -28,10 +29,9 @@ from tinybert.models import embedded, low_rank
 from tinybert.models.hf import without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.student import Student
-from tinybert.objectives.hiding import Hiding
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, RunSettings
-from tinybert.stages.masked_lm import MaskedLMSettings, piece_hider, train_masked_lm
+from tinybert.stages.masked_lm import MaskedLMSettings, piece_masker, train_masked_lm
 from tinybert.types import Example
 
 PIECES = 64
@@ -65,7 +65,7 @@ def main() -> None:
         lr=arguments.lr,
         warmup=0.05,
         evaluate_every=max(arguments.steps // 6, 1),
-        hiding=Hiding(share=0.2),
+        hiding=Masking(share=0.2),
     )
     with run.listening(), without_dropout(model):
         place = run.stage("masked_lm", {"steps": arguments.steps, "rank": arguments.rank, "examples": train.digest})
@@ -73,10 +73,10 @@ def main() -> None:
     asset = arguments.output / embedded.ASSET
     with files.atomic_file(asset) as temporary:
         save_file(embedded.asset_of(model), temporary)
-    objective = MaskedCrossEntropy(piece_hider(tokenizer, Hiding()))
     rebuilt = load_masked_lm(embedded.folder_of_minilm(), new_head=SEED)
     embedded.complete(rebuilt, asset)
-    loss = held_out_loss(Student(rebuilt), objective, held_out)
+    masker = piece_masker(tokenizer, Masking())
+    loss = held_out_loss(Student(rebuilt), MaskedCrossEntropy(), held_out, masker=masker)
     run.log.say(f"{asset}: {asset.stat().st_size:,} bytes, sha256 {files.sha256_file(asset)}")
     run.log.say(f"held-out loss, 15 % hidden, rebuilt from the asset: {loss:.4f} nats per piece")
 

@@ -103,8 +103,11 @@ class Batch:
     def needed_targets(self) -> Int[Tensor, "batch seq"]:
         """The places to fill; a `ValueError` where there are none."""
         if self.targets is None:
-            raise ValueError("this batch has no places to fill; only a masked-LM objective makes them")
+            raise ValueError("this batch has no places to fill; a masked-LM objective needs a masker beside it")
         return self.targets
+
+
+Masker = Callable[[Batch], Batch]  # from a batch to what both networks read of it, with `targets`
 
 
 @runtime_checkable
@@ -219,10 +222,6 @@ class Objective(nn.Module, ABC):
 
     needs_student: frozenset[Signal]
     needs_teacher: frozenset[Signal]
-
-    def reads(self, batch: Batch) -> Batch:
-        """What both networks read; an objective that hides pieces draws them here, from torch's own stream."""
-        return batch
 
     @abstractmethod
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:

@@ -114,14 +114,14 @@ def test__over_the_budget_or_off_the_teacher_itself_answers_and_the_decision_sta
     assert isinstance(stored(world, world.run("c"), budget="4GB"), StoredTeacher)
 
 
-def test__what_is_said_of_hidden_pieces_is_not_stored(make_world):
+def test__what_is_said_of_masked_pieces_is_not_stored(make_world):
     world = make_world()
     run = world.run()
     assert isinstance(stored(world, run, needs=NEEDS | {MASKED_LOGITS}), Teacher)
     whole = world.rows.batch(np.array([2, 4]))
-    hidden = replace(whole, targets=torch.full_like(whole.input_ids, -1))
-    with pytest.raises(ValueError, match="pieces of this batch are hidden"):
-        stored(world, run).observe(hidden, NEEDS)
+    masked = replace(whole, targets=torch.full_like(whole.input_ids, -1))
+    with pytest.raises(ValueError, match="pieces of this batch are masked"):
+        stored(world, run).observe(masked, NEEDS)
 
 
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4_000_000_000), ("1.5 mb", 1_500_000), ("10KB", 10_000)])

@@ -1,24 +1,40 @@
-"""One update: what the networks read."""
+"""One update: what the networks and the objective see of a batch."""
 
+import json
+from copy import deepcopy
+
+import pytest
 import torch
 
+from tinybert.data.masking import Masking
 from tinybert.engine.fit import fit
 from tinybert.layer_maps import layer_map
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
-from tinybert.models.vocabulary import Vocabulary
-from tinybert.objectives.attention import AttentionScoreMSE
-from tinybert.objectives.hiding import Hiding, PieceHider
-from tinybert.objectives.masked_lm import MaskedSoftCrossEntropy
+from tinybert.objectives.hidden import HiddenMSE
+from tinybert.objectives.masked_lm import MaskedCrossEntropy, MaskedSoftCrossEntropy
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.selectors.keep_all import KeepAll
+from tinybert.stages.masked_lm import piece_masker
 from tinybert.types import Stage
 
+STAGE = Stage(epochs=1, batch_size=8, max_steps=2)
 
-def test__where_a_part_hides_pieces_both_networks_read_what_is_left(
-    make_world, tiny_model, tiny_tokenizer, monkeypatch
+
+@pytest.fixture
+def networks(tiny_model):
+    """A student without dropout, and its teacher."""
+    student = Student(tiny_model("bert", 2, 12, 3, head="masked_lm"))
+    for module in student.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return student, Teacher(tiny_model("bert", 4, 24, 3, head="masked_lm"), "fp32", torch.device("cpu"))
+
+
+def test__gold_and_distilled_masked_lm_and_hidden_states_are_learnt_from_the_same_masked_pieces(
+    make_world, networks, tiny_tokenizer, monkeypatch
 ):
-    world, read = make_world(), {Student: [], Teacher: []}
+    world, (student, teacher), read = make_world(), networks, {Student: [], Teacher: []}
     for kind, batches in read.items():
 
         def spied(self, batch, needs, batches=batches, observe=kind.observe):
@@ -26,17 +42,30 @@ def test__where_a_part_hides_pieces_both_networks_read_what_is_left(
             return observe(self, batch, needs)
 
         monkeypatch.setattr(kind, "observe", spied)
-    student = Student(tiny_model("bert", 2, 12, 3, head="masked_lm"))
-    teacher = Teacher(tiny_model("bert", 4, 24, 3, head="masked_lm"), "fp32", torch.device("cpu"))
-    pieces = Vocabulary(tiny_tokenizer)
-    hider = PieceHider(pieces.mask, *map(torch.from_numpy, (pieces.special, pieces.starts_word)), Hiding(share=0.5))
-    masked = MaskedSoftCrossEntropy(hider)
-    attention = AttentionScoreMSE(layer_map("uniform", 2, 4))
-    objective = WeightedSum({"attention": (attention, 1.0), "masked": (masked, 1.0)})
-    stage, place = Stage(epochs=1, batch_size=8, max_steps=2), world.run().stage("lesson", {})
-    fit(student, teacher, objective, world.rows, stage, place, selector=KeepAll())
+    parts = {
+        "gold": MaskedCrossEntropy(),
+        "distilled": MaskedSoftCrossEntropy(),
+        "hidden": HiddenMSE(layer_map("uniform", 2, 4), 12, 24, seed=1),
+    }
+    objective = WeightedSum({name: (part, 1.0) for name, part in parts.items()})
+    masker, place = piece_masker(tiny_tokenizer, Masking(share=0.5)), world.run().stage("lesson", {})
+    before, start = deepcopy(student), deepcopy(objective)
+    fit(student, teacher, objective, world.rows, STAGE, place, selector=KeepAll(), masker=masker)
     assert len(read[Student]) == 2
     for ours, theirs in zip(read[Student], read[Teacher], strict=True):
         assert torch.equal(ours.input_ids, theirs.input_ids)
         assert torch.equal(ours.needed_targets(), theirs.needed_targets())
         assert (theirs.input_ids == tiny_tokenizer.mask_token_id).any(dim=1).all()
+    batch, line = read[Student][0], json.loads((world.folder / "run/metrics.jsonl").read_text().splitlines()[0])
+    with torch.no_grad():
+        shown = (before.observe(batch, start.needs_student), teacher.observe(batch, start.needs_teacher))
+        expected = {name: values.mean().item() for name, values in start.terms(*shown, batch).items()}
+    assert set(expected) == {"masked_lm", "masked_prediction", "embedding", "hidden"}
+    assert line["terms"] == pytest.approx(expected, rel=1e-5)
+
+
+def test__without_a_masker_the_batch_is_read_as_it_is(make_world, networks):
+    world, (student, _) = make_world(), networks
+    place = world.run().stage("lesson", {})
+    with pytest.raises(ValueError, match="no places to fill; a masked-LM objective needs a masker"):
+        fit(student, None, MaskedCrossEntropy(), world.rows, STAGE, place, selector=KeepAll())

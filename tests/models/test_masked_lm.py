@@ -5,7 +5,7 @@ import torch
 
 from conftest import VOCABULARY
 from tinybert.models import hf
-from tinybert.models.masked_lm import Hidden, MaskedLM
+from tinybert.models.masked_lm import MaskedInput, MaskedLM
 from tinybert.models.trace import observe
 from tinybert.types import MASKED_LOGITS, Batch, Signal
 
@@ -13,11 +13,11 @@ ALL = tuple(hf.ARCHITECTURES)
 CPU = torch.device("cpu")
 MASK = VOCABULARY.index("[MASK]")
 ROWS = (
-    Hidden([2, 8, MASK, 9, 3], [2]),
-    Hidden([2, MASK, 3], [1]),
-    Hidden([2, 11, MASK, 12, MASK, 13, 14, 3], [2, 4]),
-    Hidden([2, 15, 9, 3], []),
-    Hidden([2, 8, 10, MASK, 3], [1, 3]),
+    MaskedInput([2, 8, MASK, 9, 3], [2]),
+    MaskedInput([2, MASK, 3], [1]),
+    MaskedInput([2, 11, MASK, 12, MASK, 13, 14, 3], [2, 4]),
+    MaskedInput([2, 15, 9, 3], []),
+    MaskedInput([2, 8, 10, MASK, 3], [1, 3]),
 )
 
 
@@ -69,7 +69,7 @@ def test_fill__the_size_of_a_pass_changes_nothing(budget, make_mlm):
 
 def test_fill__token_types_are_read(make_mlm):
     model, mlm = make_mlm()
-    rows = [Hidden([2, 8, MASK, 3], [2], [1, 1, 1, 1]), Hidden([2, 8, 9, MASK, 3], [3])]
+    rows = [MaskedInput([2, 8, MASK, 3], [2], [1, 1, 1, 1]), MaskedInput([2, 8, 9, MASK, 3], [3])]
     (logits,) = mlm.fill(rows, lambda logits, _: (logits,))
     torch.testing.assert_close(logits, torch.cat([alone(model, row) for row in rows]), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(logits[:1], alone(model, rows[0]._replace(types=None)), atol=1e-3)
@@ -108,8 +108,8 @@ def test_fill__stays_frozen_when_the_network_it_came_from_learns(make_mlm):
     ("rows", "said"),
     [
         ([], "no row to fill"),
-        ([Hidden([2] * 68, [1])], "a row of 68 pieces; this model reads up to 67"),
-        ([Hidden([2, 8, 9, 3], [2, 1])], "must ascend"),
+        ([MaskedInput([2] * 68, [1])], "a row of 68 pieces; this model reads up to 67"),
+        ([MaskedInput([2, 8, 9, 3], [2, 1])], "must ascend"),
     ],
 )
 def test_fill__what_cannot_be_read_is_refused(rows, said, make_mlm):

@@ -30,7 +30,7 @@ from objectives.worlds import (
 from references.prediction import entropy
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
-from tinybert.objectives.masked_lm import DrawnPlaces, MaskedCrossEntropy, MaskedSoftCrossEntropy
+from tinybert.objectives.masked_lm import GeneratorLikelihood, MaskedCrossEntropy, MaskedSoftCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL
 from tinybert.types import LOGITS, NO_TRACE, Objective, Trace
@@ -215,8 +215,8 @@ def test__every_objective_has_a_case() -> None:
         for _, member in inspect.getmembers(importlib.import_module(name), inspect.isclass)
         if issubclass(member, Objective) and member is not Objective
     }
-    # They are given one row per hidden place, not per example; see test_masked_lm.py.
-    by_place = {DrawnPlaces, MaskedCrossEntropy, MaskedSoftCrossEntropy}
+    # They are given one row per place to fill, not per example; see test_masked_lm.py.
+    by_place = {GeneratorLikelihood, MaskedCrossEntropy, MaskedSoftCrossEntropy}
     assert defined - by_place == {type(case.make()) for case in CASES.values()}
 
 

@@ -1,19 +1,32 @@
-"""The losses equal their slow twins; neither padding nor other examples matter; what was drawn is predicted."""
+"""The losses equal their slow twins; neither padding nor other examples matter; the objectives are named terms."""
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from objectives.pieces import MASK, ROW, VOCABULARY, batch_of, hider
+from objectives.worlds import SEQ, make_batch
 from references import masked_lm as reference
 from tinybert.objectives.masked_lm import (
-    DrawnPlaces,
+    GeneratorLikelihood,
     MaskedCrossEntropy,
     MaskedSoftCrossEntropy,
     masked_cross_entropy,
     masked_soft_cross_entropy,
     negative_log_likelihood,
 )
-from tinybert.types import MASKED_LOGITS, NO_TRACE, Batch, Trace
+from tinybert.types import MASKED_LOGITS, NO_TRACE, Trace
+
+VOCABULARY = 12
+
+
+TARGETS = torch.tensor([[-1, 3, -1, 11], [-1, -1, -1, -1], [0, 1, 2, -1]])
+MASKED_BATCH = replace(make_batch(None), targets=torch.nn.functional.pad(TARGETS, (0, SEQ - 4), value=-1))
+
+
+def logits_of(seed: int, places: int = 5) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(places, VOCABULARY, generator=generator, dtype=torch.float64) * 3
 
 
 def test_masked_cross_entropy__is_its_slow_twin():
@@ -44,28 +57,6 @@ def test_masked_cross_entropy__has_the_right_gradient():
 def test_masked_cross_entropy__refuses_logits_of_other_places():
     with pytest.raises(ValueError, match="1 rows of logits for 2 places"):
         masked_cross_entropy(torch.zeros(1, VOCABULARY), torch.tensor([[1, 2]]))
-
-
-def test_masked_cross_entropy_objective__is_one_named_term_of_the_places():
-    objective = MaskedCrossEntropy(hider(share=0.5))
-    batch = objective.reads(batch_of([ROW, ROW]))
-    logits = torch.randn(int((batch.needed_targets() >= 0).sum()), VOCABULARY)
-    terms = objective.terms(Trace({MASKED_LOGITS: logits}), NO_TRACE, batch)
-    assert list(terms) == ["masked_lm"]
-    assert objective.needs_student == {MASKED_LOGITS}
-    assert not objective.state_dict()  # what the pieces are is known from the tokenizer
-    with pytest.raises(ValueError, match="recorded nothing, not masked_logits"):
-        objective.terms(NO_TRACE, NO_TRACE, batch)
-    with pytest.raises(ValueError, match="no places to fill"):
-        objective.terms(Trace({MASKED_LOGITS: logits}), NO_TRACE, batch_of([ROW]))
-
-
-TARGETS = torch.tensor([[-1, 3, -1, 11], [-1, -1, -1, -1], [0, 1, 2, -1]])
-
-
-def logits_of(seed: int, places: int = 5) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(places, VOCABULARY, generator=generator, dtype=torch.float64) * 3
 
 
 def test_masked_soft_cross_entropy__is_its_slow_twin():
@@ -121,28 +112,6 @@ def test_masked_soft_cross_entropy__refuses_vocabularies_and_places_that_differ(
         masked_soft_cross_entropy(logits_of(1, 4), logits_of(2, 4), TARGETS)
 
 
-def test_masked_soft_cross_entropy_objective__hides_as_the_hard_one_and_is_one_named_term():
-    soft, hard, batch = (
-        MaskedSoftCrossEntropy(hider(share=0.5)),
-        MaskedCrossEntropy(hider(share=0.5)),
-        batch_of([ROW] * 3),
-    )
-    torch.manual_seed(4)
-    read = soft.reads(batch)
-    torch.manual_seed(4)
-    assert torch.equal(read.input_ids, hard.reads(batch).input_ids)
-    student, teacher = (logits_of(seed, int((read.needed_targets() >= 0).sum())) for seed in (1, 2))
-    terms = soft.terms(Trace({MASKED_LOGITS: student}), Trace({MASKED_LOGITS: teacher}), read)
-    assert list(terms) == ["masked_prediction"]
-    torch.testing.assert_close(
-        terms["masked_prediction"], masked_soft_cross_entropy(student, teacher, read.needed_targets())
-    )
-    assert soft.needs_student == soft.needs_teacher == {MASKED_LOGITS}
-    assert not soft.state_dict()
-    with pytest.raises(ValueError, match="recorded nothing, not masked_logits"):
-        soft.terms(Trace({MASKED_LOGITS: student}), NO_TRACE, read)
-
-
 def test_negative_log_likelihood__is_the_mean_times_the_number_of_places():
     torch.manual_seed(0)
     targets = torch.tensor([[-1, 3, 7, 2], [5, -1, -1, -1], [-1, -1, -1, -1]])
@@ -151,15 +120,32 @@ def test_negative_log_likelihood__is_the_mean_times_the_number_of_places():
     assert torch.allclose(negative_log_likelihood(logits, targets), means * torch.tensor([3, 1, 0]))
 
 
-def test_drawn_places__hides_what_was_drawn_and_predicts_it():
-    batch = batch_of([ROW, ROW, ROW])
-    drawn = DrawnPlaces(MASK, [(), (1, 7), (), (4,)])
-    read = drawn.reads(Batch(batch.input_ids, batch.token_type_ids, batch.real, None, torch.tensor([1, 3, 0])))
-    assert (read.input_ids == MASK).nonzero().tolist() == [[0, 1], [0, 7], [1, 4]]
-    assert read.targets[0, [1, 7]].tolist() == [5, 8]
-    assert read.targets[1, 4] == 7
-    assert (read.targets >= 0).sum() == 3
-    logits = torch.randn(3, VOCABULARY)
-    terms = drawn.terms(Trace({MASKED_LOGITS: logits}), NO_TRACE, read)
-    expected = -logits.log_softmax(1)[[0, 1, 2], [5, 8, 7]]
-    assert torch.allclose(terms["generator"], torch.stack([expected[0] + expected[1], expected[2], torch.tensor(0.0)]))
+@pytest.mark.parametrize(
+    ("objective", "term", "function"),
+    [
+        (MaskedCrossEntropy(), "masked_lm", masked_cross_entropy),
+        (GeneratorLikelihood(), "generator", negative_log_likelihood),
+    ],
+)
+def test__a_gold_objective_is_one_named_term_of_the_places_to_fill(objective, term, function):
+    student = Trace({MASKED_LOGITS: logits_of(1)})
+    terms = objective.terms(student, NO_TRACE, MASKED_BATCH)
+    assert list(terms) == [term]
+    assert torch.equal(terms[term], function(logits_of(1), TARGETS))
+    assert (objective.needs_student, objective.needs_teacher) == ({MASKED_LOGITS}, frozenset())
+    with pytest.raises(ValueError, match="recorded nothing, not masked_logits"):
+        objective.terms(NO_TRACE, NO_TRACE, MASKED_BATCH)
+    with pytest.raises(ValueError, match="no places to fill; a masked-LM objective needs a masker"):
+        objective.terms(student, NO_TRACE, make_batch(None))
+
+
+def test_masked_soft_cross_entropy_objective__is_one_named_term_of_the_places_to_fill():
+    objective = MaskedSoftCrossEntropy()
+    student, teacher = (Trace({MASKED_LOGITS: logits_of(seed)}) for seed in (1, 2))
+    terms = objective.terms(student, teacher, MASKED_BATCH)
+    assert list(terms) == ["masked_prediction"]
+    expected = masked_soft_cross_entropy(logits_of(1), logits_of(2), TARGETS)
+    assert torch.equal(terms["masked_prediction"], expected)
+    assert objective.needs_student == objective.needs_teacher == {MASKED_LOGITS}
+    with pytest.raises(ValueError, match="recorded nothing, not masked_logits"):
+        objective.terms(student, NO_TRACE, MASKED_BATCH)

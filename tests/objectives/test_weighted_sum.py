@@ -3,12 +3,10 @@ import math
 import pytest
 import torch
 
-from objectives.pieces import MASK, ROW, batch_of, hider
 from objectives.worlds import BATCH, STUDENT_WIDTH, TEACHER_WIDTH, make_batch
 from tinybert.layer_maps import layer_map
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
-from tinybert.objectives.masked_lm import MaskedCrossEntropy, MaskedSoftCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.types import LOGITS, Signal, Trace
@@ -48,31 +46,6 @@ def test__projections_of_the_parts_are_its_parameters() -> None:
     total = WeightedSum({"states": (HiddenMSE(MAP, STUDENT_WIDTH, TEACHER_WIDTH), 1.0)})
     names = [name for name, _ in total.named_parameters()]
     assert names == ["objectives.states.projections.embedding", "objectives.states.projections.hidden"]
-
-
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test__a_part_that_hides_pieces_hides_them_for_all(place: int) -> None:
-    parts = [("attention", AttentionScoreMSE(MAP)), ("soft", SoftCrossEntropy())]
-    parts.insert(place, ("masked", MaskedSoftCrossEntropy(hider(share=1.0))))
-    inner = WeightedSum({name: (part, 1.0) for name, part in parts})
-    batch = batch_of([ROW] * 9)
-    torch.manual_seed(2)
-    read = WeightedSum({"inner": (inner, 1.0)}).reads(batch)
-    torch.manual_seed(2)
-    assert torch.equal(read.input_ids, hider(share=1.0)(batch).input_ids)
-    assert (read.input_ids == MASK).any()
-    assert read.targets is not None
-
-
-def test__a_batch_that_no_part_changes_stays_itself() -> None:
-    batch = batch_of([ROW])
-    assert WeightedSum({"attention": (AttentionScoreMSE(MAP), 1.0)}).reads(batch) is batch
-
-
-def test__two_parts_that_hide_pieces_are_refused() -> None:
-    soft, hard = MaskedSoftCrossEntropy(hider()), MaskedCrossEntropy(hider())
-    with pytest.raises(ValueError, match="'hard' hides pieces of a batch in which another one has"):
-        WeightedSum({"soft": (soft, 1.0), "hard": (hard, 1.0)}).reads(batch_of([ROW]))
 
 
 def test__two_terms_of_one_name_are_refused() -> None:

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from tinybert.data.examples import Examples
+from tinybert.data.masking import Masking
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.errors import UserError
 from tinybert.log import Log
 from tinybert.models.loading import digest_of, load_masked_lm
 from tinybert.models.student import Student
-from tinybert.objectives.hiding import Hiding
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, RunSettings
-from tinybert.stages.masked_lm import MaskedLMSettings, adapted, conditional, piece_hider
+from tinybert.stages.masked_lm import MaskedLMSettings, adapted, conditional, piece_masker
 from tinybert.stages.reading import encoded
 from tinybert.types import Example
 
@@ -53,7 +53,8 @@ def texts():
 
 def loss_of(model, texts, run, tiny_tokenizer) -> float:
     rows = encoded(texts, tiny_tokenizer, 32, run)
-    return held_out_loss(Student(model), MaskedCrossEntropy(piece_hider(tiny_tokenizer, Hiding())), rows)
+    masker = piece_masker(tiny_tokenizer, Masking())
+    return held_out_loss(Student(model), MaskedCrossEntropy(), rows, masker=masker)
 
 
 @pytest.mark.parametrize("head", ["masked_lm", "none"])

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tinybert.models.masked_lm import Hidden, MaskedLM
+from tinybert.models.masked_lm import MaskedInput, MaskedLM
 from tinybert.samplers.masked_lm import NONE, top_candidates
 
 
@@ -60,7 +60,7 @@ class Candidates:
                 allowed = allowed.scatter(1, was[:, None], False)
             return (top_candidates(logits, allowed, self._count),)
 
-        (found,) = self._mlm.fill([Hidden(_masked(context, mask), context.hidden) for context in new], best)
+        (found,) = self._mlm.fill([MaskedInput(_masked(context, mask), context.hidden) for context in new], best)
         ends = np.cumsum([len(context.hidden) for context in new])
         self._known |= zip(new, np.split(found.numpy(), ends[:-1]), strict=True)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from tinybert.augmenters.places import InPieces, Place, edit_of, in_pieces
 from tinybert.augmenters.sides import rewritten, side_of
 from tinybert.data.carried import Side
-from tinybert.models.masked_lm import Hidden, MaskedLM
+from tinybert.models.masked_lm import MaskedInput, MaskedLM
 from tinybert.samplers.masked_lm import drawn
 from tinybert.types import Example, Stream
 
@@ -56,7 +56,7 @@ class _Draft(NamedTuple):
     side: Side
     was: list[int]
     places: list[Place]
-    row: Hidden
+    row: MaskedInput
     uniform: Float[np.ndarray, " place"]
 
 
@@ -98,7 +98,7 @@ class Cbert:
         for place in places:
             pieces[place.number] = self._lm.vocabulary.mask
         types = [self._class_of(example)] * len(pieces)
-        row = Hidden(pieces, [place.number for place in places], types)
+        row = MaskedInput(pieces, [place.number for place in places], types)
         return _Draft(example, copy, side, was, places, row, rng.random(len(places)))
 
     def _filled(self, drafts: Sequence[_Draft]) -> Iterator[Example]:

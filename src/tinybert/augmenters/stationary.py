@@ -25,7 +25,7 @@ from tinybert.augmenters.places import InPieces, Place, edit_of, in_pieces
 from tinybert.augmenters.sides import rewritten
 from tinybert.data.carried import Side
 from tinybert.data.words import Edit
-from tinybert.models.masked_lm import Hidden, MaskedLM
+from tinybert.models.masked_lm import MaskedInput, MaskedLM
 from tinybert.samplers.edit_distance import EditDistance, Law, log_odds
 from tinybert.samplers.masked_lm import drawn
 from tinybert.types import Example, Sample, Stream
@@ -213,11 +213,11 @@ class Stationary:
 
         return self._lm.fill([self._row(context) for context in contexts], draw)
 
-    def _row(self, context: _Context) -> Hidden:
+    def _row(self, context: _Context) -> MaskedInput:
         pieces = list(context.pieces)
         for place in context.hidden:
             pieces[place] = self._lm.vocabulary.mask
-        return Hidden(pieces, context.hidden, context.types)
+        return MaskedInput(pieces, context.hidden, context.types)
 
     def _sample(self, draft: _Draft, filled: _Filled) -> Example:
         """The copy as a text, and as what was drawn."""

@@ -24,7 +24,7 @@ def remembered(
 ) -> "Teacher | StoredTeacher":
     """The teacher, or its stored outputs where they fit the budget; the decision is made once per stage.
 
-    What it says of hidden pieces is never stored: others are hidden each time an example is read.
+    What it says of masked pieces is never stored: others are masked each time an example is read.
 
     Args:
         teacher: Whose outputs they are.
@@ -66,10 +66,10 @@ class StoredTeacher:
         """The stored outputs of the batch's rows, zero where the batch is padded.
 
         Raises:
-            ValueError: If pieces of the batch are hidden; what is stored is the teacher's view of whole texts.
+            ValueError: If pieces of the batch are masked; what is stored is the teacher's view of whole texts.
         """
         if batch.targets is not None:
-            raise ValueError("stored teacher outputs are of whole texts, and pieces of this batch are hidden")
+            raise ValueError("stored teacher outputs are of whole texts, and pieces of this batch are masked")
         return Trace({signal: self.store.read(signal, batch) for signal in needs})
 
 

@@ -15,7 +15,7 @@ from tinybert.engine.update import Observed
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.student import Student
 from tinybert.run import HELD_OUT_SEED, Run
-from tinybert.types import LOGITS, NO_TRACE, Batch, Objective, Rows
+from tinybert.types import LOGITS, NO_TRACE, Batch, Masker, Objective, Rows
 
 ROWS_AT_ONCE = 64
 Answer = Callable[[Batch], Float[Tensor, "batch label"]]
@@ -61,21 +61,25 @@ def judge_on(student: Student, rows: EncodedRows, task: Task, run: Run) -> Calla
     return judge
 
 
-def held_out_loss(student: Student, objective: Objective, rows: Rows, teacher: Observed | None = None) -> float:
+def held_out_loss(
+    student: Student, objective: Objective, rows: Rows, teacher: Observed | None = None, masker: Masker | None = None
+) -> float:
     """The mean of an objective per example on text that is not learnt from.
 
     Args:
         student: On any device; in evaluation mode here, and as it was afterwards.
-        objective: On the same device; what a masked LM's objective hides is the same each time.
+        objective: On the same device.
         rows: The text.
         teacher: What the objective compares with; None where it needs none.
+        masker: As of `fit`; here it draws the same each time.
     """
     device = student.model.device
     total = 0.0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), evaluation_mode(student):
         torch.manual_seed(HELD_OUT_SEED)
         for part in by_length(rows.lengths, ROWS_AT_ONCE):
-            batch = objective.reads(rows.batch(part).to(device))
+            batch = rows.batch(part).to(device)
+            batch = batch if masker is None else masker(batch)
             shown = NO_TRACE if teacher is None else teacher.observe(batch, objective.needs_teacher)
             answer = student.observe(batch, objective.needs_student)
             total += float(objective(answer, shown, batch).double().sum())

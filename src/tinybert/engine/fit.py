@@ -17,7 +17,7 @@ from tinybert.engine.update import Observed, update
 from tinybert.errors import Interrupted
 from tinybert.models.student import Student
 from tinybert.run import StageRun
-from tinybert.types import Objective, Rows, Selector, Stage
+from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def fit(
     *,
     selector: Selector,
     judge: Callable[[], float] | None = None,
+    masker: Masker | None = None,
 ) -> StageReport:
     """Train `student` in place.
 
@@ -61,6 +62,8 @@ def fit(
         place: Where this stage keeps its checkpoints and its result.
         selector: Chooses which examples count.
         judge: Gives a figure on dev, higher is better; with it the student ends as the best it was.
+        masker: Makes of a batch what both networks read and the objective sees; its draws are from torch's stream of
+            the update, so that a resume draws the same. None = the batch as it is.
 
     Returns:
         Steps, seconds and the best figure; the stored ones where the stage was finished before.
@@ -73,7 +76,7 @@ def fit(
     if place.finished:
         return _recall(student, place)
     rows_of = rows if callable(rows) else lambda _: rows
-    learner = Learner(student, objective.to(place.run.device), selector, stage, place, len(rows_of(0)))
+    learner = Learner(student, objective.to(place.run.device), selector, stage, place, len(rows_of(0)), masker)
     learner.resume()
     with place.run.deferring_signals(), place.run.log.progress(place.name, learner.steps, learner.now.step) as bar:
         for read, indices in learner.remaining_batches(rows_of):

@@ -18,7 +18,7 @@ from tinybert.engine import checkpoint, optimise
 from tinybert.errors import Interrupted
 from tinybert.models.student import Student
 from tinybert.run import StageRun
-from tinybert.types import Objective, Rows, Selector, Stage
+from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 RowsOf = Callable[[int], Rows]  # from the number of an epoch, counted from 0, to what is learnt from in it
 
@@ -57,6 +57,7 @@ class Learner:
         stage: Settings.
         place: Where checkpoints and the result go.
         examples: Rows of the data set.
+        masker: What both networks read of a batch; None = all of it.
         now: Counters.
         best_weights: The student as it was at `now.best`.
         stopping: The signal that all ranks have agreed to stop for; 0 = none.
@@ -69,6 +70,7 @@ class Learner:
     stage: Stage
     place: StageRun
     examples: int
+    masker: Masker | None = None
     now: Counters = field(default_factory=Counters)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stopping: int = 0

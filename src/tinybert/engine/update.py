@@ -94,7 +94,7 @@ def _look(
     """Both networks read the batch; the selector chooses; the objective gives its terms, one value per example."""
     objective, selector, dtype = learner.objective, learner.selector, learner.run.student_dtype
     needs = objective.needs_teacher | selector.needs_teacher
-    batch = objective.reads(batch)
+    batch = batch if learner.masker is None else learner.masker(batch)
     shown = NO_TRACE if teacher is None else teacher.observe(batch, needs)
     with torch.autocast(learner.run.device.type, dtype=dtype, enabled=dtype != torch.float32):
         answer = learner.student.observe(batch, objective.needs_student | selector.needs_student)

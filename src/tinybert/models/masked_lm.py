@@ -24,7 +24,7 @@ from tinybert.types import MASKED_LOGITS, Batch
 PIECES_ON_CPU, PIECES_ELSEWHERE = 1024, 16384
 
 
-class Hidden(NamedTuple):
+class MaskedInput(NamedTuple):
     """A text as a masked language model reads it.
 
     Attributes:
@@ -117,7 +117,7 @@ class MaskedLM:
         kinds[:, : len(texts)] = one_word, one_word & ~known.starts_word, known.marks
         return torch.from_numpy(kinds)
 
-    def fill(self, rows: Sequence[Hidden], reduce: Reduce) -> tuple[Tensor, ...]:
+    def fill(self, rows: Sequence[MaskedInput], reduce: Reduce) -> tuple[Tensor, ...]:
         """What `reduce` keeps of the logits at each hidden place of all rows.
 
         Rows of about the same length share a forward pass, and the vocabulary head runs only at the places asked for.
@@ -147,7 +147,7 @@ class MaskedLM:
         order = torch.cat(numbers).argsort()
         return tuple(torch.cat(column)[order] for column in zip(*found, strict=True))
 
-    def _check(self, rows: Sequence[Hidden]) -> None:
+    def _check(self, rows: Sequence[MaskedInput]) -> None:
         if not rows:
             raise ValueError("there is no row to fill")
         for row in rows:
@@ -156,7 +156,7 @@ class MaskedLM:
             if any(first >= second for first, second in zip(row.places, row.places[1:], strict=False)):
                 raise ValueError(f"the places of a row must ascend, got {list(row.places)}")
 
-    def _passes(self, rows: Sequence[Hidden]) -> Iterator[list[int]]:
+    def _passes(self, rows: Sequence[MaskedInput]) -> Iterator[list[int]]:
         """Which rows go through the model together: the longest first, so that what does not fit fails at once."""
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i].pieces))
         start = 0
@@ -165,14 +165,14 @@ class MaskedLM:
             yield order[start : start + together]
             start += together
 
-    def _reduced(self, rows: Sequence[Hidden], which: Int[Tensor, " place"], reduce: Reduce) -> tuple[Tensor, ...]:
+    def _reduced(self, rows: Sequence[MaskedInput], which: Int[Tensor, " place"], reduce: Reduce) -> tuple[Tensor, ...]:
         trace = observe(self._model, self._batch(rows).to(self.device), frozenset({MASKED_LOGITS}))
         logits = trace[MASKED_LOGITS].float()
         if self.device.type == "mps":  # knows no float64, which drawing needs
             logits = logits.cpu()
         return tuple(tensor.cpu() for tensor in reduce(logits, which.to(logits.device)))
 
-    def _batch(self, rows: Sequence[Hidden]) -> Batch:
+    def _batch(self, rows: Sequence[MaskedInput]) -> Batch:
         """The rows side by side, padded to the longest."""
         shape = len(rows), max(len(row.pieces) for row in rows)
         pieces, types, targets = np.full(shape, self._pad), np.zeros(shape, int), np.full(shape, -1)

@@ -1,20 +1,16 @@
-"""Predicting hidden pieces: the masked language model of BERT (Devlin et al. 2019, arXiv:1810.04805, section 3.1).
+"""Predicting masked pieces: the masked language model of BERT (Devlin et al. 2019, arXiv:1810.04805, section 3.1).
 
 Where a teacher has a masked-LM head too, the student's learns its distribution, as in DistilBERT (Sanh et al. 2019,
-arXiv:1910.01108); there at all pieces, at temperature 2 and beside the hidden pieces themselves, here at the hidden
-places only, at temperature 1 and alone.
+arXiv:1910.01108); there at all pieces and at temperature 2, here at the places to fill only and at temperature 1. The
+stage's masker sets these places, not an objective: so all parts of a sum see the same masked pieces.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import cast, final
+from typing import final
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tinybert.objectives.hiding import PieceHider
 from tinybert.objectives.numerics import at_least_float32
 from tinybert.objectives.prediction import soft_cross_entropy
 from tinybert.types import MASKED_LOGITS, Batch, Objective, Trace
@@ -23,11 +19,11 @@ from tinybert.types import MASKED_LOGITS, Batch, Objective, Trace
 def masked_cross_entropy(
     logits: Float[Tensor, "place vocabulary"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, " batch"]:
-    """Mean negative log-likelihood of the hidden pieces of each example.
+    """Mean negative log-likelihood of the masked pieces of each example.
 
     Args:
         logits: Scores at the places to fill, in the order of the examples and their places.
-        targets: The hidden piece at each place to fill; -1 elsewhere.
+        targets: The original piece at each place to fill; -1 elsewhere.
 
     Returns:
         One value per example in nats; 0 for an example without such a place.
@@ -45,7 +41,7 @@ def masked_cross_entropy(
 def negative_log_likelihood(
     logits: Float[Tensor, "place vocabulary"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, " batch"]:
-    """Of all hidden pieces of each example together, in nats; arguments and errors as of `masked_cross_entropy`."""
+    """Of all masked pieces of each example together, in nats; arguments and errors as of `masked_cross_entropy`."""
     places = _places(logits, targets)
     losses = F.cross_entropy(at_least_float32(logits), targets[places], reduction="none")
     return _sum_by_example(losses, places)
@@ -56,12 +52,12 @@ def masked_soft_cross_entropy(
     teacher_logits: Float[Tensor, "place teacher_vocabulary"],
     targets: Int[Tensor, "batch seq"],
 ) -> Float[Tensor, " batch"]:
-    """Mean cross-entropy of the student's distributions under the teacher's at the hidden places of each example.
+    """Mean cross-entropy of the student's distributions under the teacher's at the places to fill of each example.
 
     Args:
         student_logits: Scores at the places to fill, in the order of the examples and their places.
         teacher_logits: The teacher's scores of the same pieces at the same places.
-        targets: The hidden piece at each place to fill, which is not looked at; -1 elsewhere.
+        targets: The original piece at each place to fill, which is not looked at; -1 elsewhere.
 
     Returns:
         One value per example in nats, never below the teacher's mean entropy; 0 for an example without such a place.
@@ -82,70 +78,42 @@ def masked_soft_cross_entropy(
 
 @final
 class MaskedCrossEntropy(Objective):
-    """Term `masked_lm`: hidden pieces are predicted."""
+    """Term `masked_lm`: masked pieces are predicted."""
 
-    def __init__(self, hider: PieceHider) -> None:
-        """Keep what hides pieces."""
+    def __init__(self) -> None:
         super().__init__()
         self.needs_student, self.needs_teacher = frozenset({MASKED_LOGITS}), frozenset()
-        self.hider = hider
-
-    def reads(self, batch: Batch) -> Batch:
-        """The batch with some pieces hidden."""
-        return cast(Batch, self.hider(batch))
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
-        """The mean cross-entropy of each example's hidden pieces."""
+        """The mean cross-entropy of each example's masked pieces."""
         return {"masked_lm": masked_cross_entropy(student[MASKED_LOGITS], batch.needed_targets())}
 
 
 @final
 class MaskedSoftCrossEntropy(Objective):
-    """Term `masked_prediction`: the student's masked-LM head learns the teacher's distribution at hidden places."""
+    """Term `masked_prediction`: the student's masked-LM head learns the teacher's distribution at masked places."""
 
-    def __init__(self, hider: PieceHider) -> None:
-        """Keep what hides pieces."""
+    def __init__(self) -> None:
         super().__init__()
         self.needs_student = self.needs_teacher = frozenset({MASKED_LOGITS})
-        self.hider = hider
-
-    def reads(self, batch: Batch) -> Batch:
-        """The batch with some pieces hidden, from both networks."""
-        return cast(Batch, self.hider(batch))
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
-        """The mean soft cross-entropy at each example's hidden places."""
+        """The mean soft cross-entropy at each example's places to fill."""
         ours, theirs = student[MASKED_LOGITS], teacher[MASKED_LOGITS]
         return {"masked_prediction": masked_soft_cross_entropy(ours, theirs, batch.needed_targets())}
 
 
 @final
-class DrawnPlaces(Objective):
-    """Term `generator`: at the places where a sample was drawn, what was drawn is predicted; all hidden together.
+class GeneratorLikelihood(Objective):
+    """Term `generator`: at the places where a sample was drawn, what was drawn is predicted; all masked together.
 
     L_G of L2A without its weights, which a selector gives: -log P(w_o | x with o masked), summed over the places o
     (Feng et al. 2021, arXiv:2101.08106).
     """
 
-    def __init__(self, mask: int, places: Sequence[Sequence[int]]) -> None:
-        """Keep where.
-
-        Args:
-            mask: The id of the mask.
-            places: Of every row that will be read, by `Batch.rows`.
-        """
+    def __init__(self) -> None:
         super().__init__()
         self.needs_student, self.needs_teacher = frozenset({MASKED_LOGITS}), frozenset()
-        self.mask, self.places = mask, places
-
-    def reads(self, batch: Batch) -> Batch:
-        """The batch with the drawn pieces hidden."""
-        drawn = torch.zeros(batch.input_ids.shape, dtype=torch.bool)
-        for row, known in enumerate(batch.rows.tolist()):
-            drawn[row, list(self.places[known])] = True
-        drawn = drawn.to(batch.input_ids.device)
-        shown, targets = batch.input_ids.masked_fill(drawn, self.mask), batch.input_ids.masked_fill(~drawn, -1)
-        return replace(batch, input_ids=shown, targets=targets)
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The negative log-likelihood of what was drawn."""

@@ -41,20 +41,6 @@ class WeightedSum(Objective):
         self.needs_student = frozenset().union(*(part.needs_student for part in parts))
         self.needs_teacher = frozenset().union(*(part.needs_teacher for part in parts))
 
-    def reads(self, batch: Batch) -> Batch:
-        """The batch as all parts read it: where one of them hides pieces, they are hidden from all.
-
-        Raises:
-            ValueError: If two objectives change the batch: what one has hidden the other would take for the text.
-        """
-        read = batch
-        for name, objective in self.objectives.items():
-            shown = cast(Objective, objective).reads(read)
-            if shown is not read and read is not batch:
-                raise ValueError(f"objective {name!r} hides pieces of a batch in which another one has hidden some")
-            read = shown
-        return read
-
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """The terms of all objectives under their own names, already weighted.
 

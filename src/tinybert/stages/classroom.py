@@ -14,7 +14,7 @@ from tinybert.run import Run
 from tinybert.selectors.keep_all import KeepAll
 from tinybert.stages.length import stretched
 from tinybert.stages.teacher import TeacherSettings
-from tinybert.types import Objective, Selector, Stage, keyed
+from tinybert.types import Masker, Objective, Selector, Stage, keyed
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Classroom:
         judge: Callable[[], float] | None = None,
         selector: Selector | None = None,
         epoch: EncodedRows | RowsOf | None = None,
+        masker: Masker | None = None,
         **depends_on: Any,
     ) -> StageReport:
         """One stage of training, with the teacher's outputs remembered where they fit the disk budget.
@@ -55,6 +56,7 @@ class Classroom:
             selector: Chooses which examples count; None = all do.
             epoch: A view on `examples`, where not every one of them is learnt from once in an epoch; or for each epoch
                 rows of its own, for which the teacher's outputs are not remembered.
+            masker: Masks pieces of each batch, others each time; the teacher's outputs are then not remembered.
             depends_on: Further settings that the objective was made from.
         """
         inputs = {**keyed(name, stage), **depends_on, "examples": self.examples.digest}
@@ -63,5 +65,5 @@ class Classroom:
         stage = stretched(stage, len(rows(0) if callable(rows) else rows))
         needs = objective.needs_teacher | chosen.needs_teacher
         budget = "off" if callable(rows) else self.settings.cache
-        teacher = remembered(self.teacher, needs, self.examples, place, budget)
-        return fit(self.student, teacher, objective, rows, stage, place, selector=chosen, judge=judge)
+        teacher = self.teacher if masker else remembered(self.teacher, needs, self.examples, place, budget)
+        return fit(self.student, teacher, objective, rows, stage, place, selector=chosen, judge=judge, masker=masker)

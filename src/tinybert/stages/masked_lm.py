@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from tinybert import files
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
+from tinybert.data.masking import Masking, PieceMasker
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
 from tinybert.export.hub import save_network
@@ -18,7 +19,6 @@ from tinybert.models.hf import give_token_types
 from tinybert.models.loading import digest_of, load_masked_lm, load_tokenizer
 from tinybert.models.student import Student
 from tinybert.models.vocabulary import Vocabulary
-from tinybert.objectives.hiding import Hiding, PieceHider
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, StageRun
 from tinybert.selectors.keep_all import KeepAll
@@ -37,7 +37,7 @@ class MaskedLMSettings(Stage):
     """
 
     max_length: int = 128
-    hiding: Hiding = field(default_factory=Hiding)
+    hiding: Masking = field(default_factory=Masking)
 
 
 def train_masked_lm(
@@ -56,20 +56,20 @@ def train_masked_lm(
         model: On the run's device.
         tokenizer: Its tokenizer.
         rows: Encoded text; labelled where labels are read as token types.
-        settings: Epochs, batch size, rates, and what is hidden.
+        settings: Epochs, batch size, rates, and what is masked.
         place: Where checkpoints and the result are kept.
         held_out: Text that decides which weights are kept; None keeps the last.
         labels_as_types: The network reads each example's class in its token types (CBERT).
     """
-    objective = MaskedCrossEntropy(piece_hider(tokenizer, settings.hiding, labels_as_types=labels_as_types))
-    student = Student(model)
+    objective, student = MaskedCrossEntropy(), Student(model)
+    masker = piece_masker(tokenizer, settings.hiding, labels_as_types=labels_as_types)
 
     def judge() -> float:
         assert held_out is not None
-        return -held_out_loss(student, objective, held_out)
+        return -held_out_loss(student, objective, held_out, masker=masker)
 
     chosen = None if held_out is None else judge
-    return fit(student, None, objective, rows, settings, place, selector=KeepAll(), judge=chosen)
+    return fit(student, None, objective, rows, settings, place, selector=KeepAll(), judge=chosen, masker=masker)
 
 
 def adapted(source: str, texts: Examples, settings: MaskedLMSettings, run: Run) -> Path:
@@ -138,8 +138,8 @@ def _trained(
     return folder
 
 
-def piece_hider(tokenizer: PreTrainedTokenizerFast, hiding: Hiding, *, labels_as_types: bool = False) -> PieceHider:
-    """What hides pieces of a tokenizer's vocabulary."""
+def piece_masker(tokenizer: PreTrainedTokenizerFast, masking: Masking, *, labels_as_types: bool = False) -> PieceMasker:
+    """What masks pieces of a tokenizer's vocabulary."""
     vocabulary = Vocabulary(tokenizer)
     special, starts = (torch.from_numpy(known) for known in (vocabulary.special, vocabulary.starts_word))
-    return PieceHider(vocabulary.mask, special, starts, hiding, labels_as_types=labels_as_types)
+    return PieceMasker(vocabulary.mask, special, starts, masking, labels_as_types=labels_as_types)

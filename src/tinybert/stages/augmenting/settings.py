@@ -8,7 +8,7 @@ from tinybert.augmenters.cbert import CbertGeneration
 from tinybert.augmenters.eda import EdaSettings
 from tinybert.augmenters.stationary import StationarySettings
 from tinybert.augmenters.tang import TangSettings
-from tinybert.objectives.hiding import Hiding
+from tinybert.data.masking import Masking
 from tinybert.stages.flags import Flags
 from tinybert.stages.masked_lm import MaskedLMSettings
 from tinybert.types import narrowed
@@ -53,7 +53,7 @@ class CbertSettings(MaskedLMSettings):
     epochs: int | None = 10
     schedule: Literal["linear", "constant"] = "constant"
     max_length: int = 64
-    hiding: Hiding = field(default_factory=lambda: Hiding(at_most=20, from_the_same_text=True))
+    hiding: Masking = field(default_factory=lambda: Masking(at_most=20, from_the_same_text=True))
     one_in: int = 7
 
     def __post_init__(self) -> None:

@@ -6,14 +6,14 @@ No prediction is learnt: what a task will ask is not known yet.
 from contextlib import nullcontext
 from typing import Any, Protocol, runtime_checkable
 
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
+from tinybert.data.masking import Masking
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
 from tinybert.models.hf import without_dropout
 from tinybert.models.loading import load_masked_lm
 from tinybert.models.teacher import Teacher
-from tinybert.objectives.hiding import Hiding
 from tinybert.objectives.masked_lm import MaskedSoftCrossEntropy
 from tinybert.objectives.relation import RelationKL
 from tinybert.objectives.weighted_sum import WeightedSum
@@ -23,7 +23,7 @@ from tinybert.stages.birth import Newborn, StudentSettings
 from tinybert.stages.general.reading import PlainText
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.layers import mapping_of, transformer_objective
-from tinybert.stages.masked_lm import piece_hider
+from tinybert.stages.masked_lm import piece_masker
 from tinybert.stages.teacher import TeacherNetwork
 from tinybert.types import Objective, keyed
 
@@ -65,23 +65,24 @@ def learn_in_general(
     """
     settings, student = groups.general, newborn.student
     teacher = Teacher(model, groups.teacher.dtype, run.device)
-    objective = general_objective(newborn, teacher, groups, text.tokenizer, run.seed_for("projection"))
+    objective = general_objective(newborn, teacher, groups, run.seed_for("projection"))
+    masker = piece_masker(text.tokenizer, Masking()) if settings.masked_lm else None
     inputs = {**keyed("general", settings), **mapping_of(groups.student), **text.contents()}
     place = run.stage(
         "general", inputs | {"teacher": teacher.digest, "teacher.dtype": groups.teacher.dtype, "seed": run.seed}
     )
 
     def judge() -> float:
-        return -held_out_loss(student, objective, text.held_out, teacher)
+        return -held_out_loss(student, objective, text.held_out, teacher, masker)
 
     stage = settings.decided(len(text.train))
     with nullcontext() if settings.dropout else without_dropout(student.model):
-        return fit(student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge)
+        return fit(
+            student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge, masker=masker
+        )
 
 
-def general_objective(
-    newborn: Newborn, teacher: Teacher, groups: GeneralGroups, tokenizer: PreTrainedTokenizerFast, seed: int
-) -> Objective:
+def general_objective(newborn: Newborn, teacher: Teacher, groups: GeneralGroups, seed: int) -> Objective:
     """What is learnt on plain text; `seed` draws projections, where the student was born without directions."""
     if groups.general.learns == "layers":
         layers = transformer_objective(newborn, teacher, groups.student, seed)
@@ -89,8 +90,7 @@ def general_objective(
         layers = RelationKL(newborn.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
     if not groups.general.masked_lm:
         return layers
-    masked_lm = MaskedSoftCrossEntropy(piece_hider(tokenizer, Hiding()))
-    return WeightedSum({"layers": (layers, 1.0), "masked_lm": (masked_lm, 1.0)})
+    return WeightedSum({"layers": (layers, 1.0), "masked_lm": (MaskedSoftCrossEntropy(), 1.0)})
 
 
 def figures_of(report: StageReport, text: PlainText) -> dict[str, Any]:

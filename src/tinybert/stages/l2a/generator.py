@@ -20,13 +20,14 @@ from tinybert import files
 from tinybert.augmenters.stationary import Stationary
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
+from tinybert.data.masking import FixedMasker
 from tinybert.engine.fit import fit
 from tinybert.models.embedded import EMBEDDED
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.models.student import Student
 from tinybert.models.vocabulary import Vocabulary
-from tinybert.objectives.masked_lm import DrawnPlaces
+from tinybert.objectives.masked_lm import GeneratorLikelihood
 from tinybert.run import Run, StageRun
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.selectors.weighted import Weighted
@@ -116,12 +117,13 @@ class Generator:
     ) -> None:
         """One epoch on what was drawn, as the generator reads it."""
         tokenizer = load_tokenizer(self._source)
-        objective = DrawnPlaces(Vocabulary(tokenizer).mask, [sample.places for sample in samples])
+        masker = FixedMasker(Vocabulary(tokenizer).mask, [sample.places for sample in samples])
         with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=self.place.folder) as folder:
             drawn = (Example("", sample=sample) for sample in samples)
             texts = written(drawn, Path(folder) / "samples.arrow", pieces=True)
             rows = encode(texts.examples, tokenizer, self.job.max_length, Path(folder) / ROWS)
-            fit(network, None, objective, rows, self.settings.generator, lesson, selector=Weighted(weights))
+            objective, stage, selector = GeneratorLikelihood(), self.settings.generator, Weighted(weights)
+            fit(network, None, objective, rows, stage, lesson, selector=selector, masker=masker)
 
     def _draw(self, network: Student, epoch: int, folder: Path) -> None:
         """The next edition: the same places, other words."""

@@ -1,15 +1,16 @@
-"""Hiding pieces that a masked language model has to predict (Devlin et al. 2019, arXiv:1810.04805, section 3.1).
+"""Masking: which pieces a masked language model has to predict, and what it reads in their place.
 
-Of the pieces of an example 15 % are to be predicted; of these 80 % are masked, 10 % become another piece, 10 % stay.
-With labels as token types this is the conditional masked LM of CBERT (Wu et al. 2019, arXiv:1812.06705).
+Of the pieces of an example 15 % are to be predicted; of these 80 % are masked, 10 % become another piece, 10 % stay
+(Devlin et al. 2019, arXiv:1810.04805, section 3.1). With labels as token types this is the conditional masked LM of
+CBERT (Wu et al. 2019, arXiv:1812.06705).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import final
 
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from tinybert.types import Batch
 
@@ -17,7 +18,7 @@ MASKED, REPLACED = 0.8, 0.1  # of the pieces to be predicted; the rest stays as 
 
 
 @dataclass(frozen=True)
-class Hiding:
+class Masking:
     """Which pieces are to be predicted.
 
     Attributes:
@@ -33,7 +34,7 @@ class Hiding:
     from_the_same_text: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what would hide nothing."""
+        """Refuse what would mask nothing."""
         if not 0 < self.share <= 1:
             raise ValueError(f"share is a part of the pieces, above 0 and at most 1, got {self.share}")
         if self.at_most is not None and self.at_most < 1:
@@ -41,7 +42,7 @@ class Hiding:
 
 
 def places_to_fill(
-    usable: Bool[Tensor, "batch seq"], starts: Bool[Tensor, "batch seq"], hiding: Hiding
+    usable: Bool[Tensor, "batch seq"], starts: Bool[Tensor, "batch seq"], masking: Masking
 ) -> Bool[Tensor, "batch seq"]:
     """Draw which places of each example are to be predicted.
 
@@ -49,9 +50,9 @@ def places_to_fill(
     `round(share * usable)` places; with whole words the last word may bring a few more.
 
     Args:
-        usable: True where a piece may be hidden: neither padding nor special.
+        usable: True where a piece may be masked: neither padding nor special.
         starts: True where a piece begins a word.
-        hiding: How many, and whether in whole words.
+        masking: How many, and whether in whole words.
 
     Returns:
         True at the places drawn; none in an example without a usable piece.
@@ -59,27 +60,22 @@ def places_to_fill(
     noise = torch.rand(usable.shape, device=usable.device)
     place = torch.arange(usable.shape[1], device=usable.device).expand_as(usable)
     # The first place of the unit that each place belongs to.
-    owner = torch.where(starts | ~usable, place, 0).cummax(dim=1).values if hiding.whole_words else place
-    by_unit = noise.gather(1, owner).masked_fill(~usable, 2.0)  # what may not be hidden comes last
+    owner = torch.where(starts | ~usable, place, 0).cummax(dim=1).values if masking.whole_words else place
+    by_unit = noise.gather(1, owner).masked_fill(~usable, 2.0)  # what may not be masked comes last
     rank = by_unit.argsort(dim=1, stable=True).argsort(dim=1)
-    wanted = (hiding.share * usable.sum(dim=1)).round().clamp(min=1, max=hiding.at_most)
+    wanted = (masking.share * usable.sum(dim=1)).round().clamp(min=1, max=masking.at_most)
     return (rank.gather(1, owner) < wanted[:, None]) & usable
 
 
-@final
-class PieceHider(nn.Module):
-    """Hides pieces of a batch and says what is to be predicted; drawn anew each time an example is read."""
-
-    special: Bool[Tensor, " vocabulary"]
-    starts: Bool[Tensor, " vocabulary"]
-    ordinary: Int[Tensor, " ordinary"]
+class PieceMasker:
+    """Masks pieces of a batch and says what is to be predicted; drawn anew each time an example is read."""
 
     def __init__(
         self,
         mask: int,
         special: Bool[Tensor, " vocabulary"],
         starts: Bool[Tensor, " vocabulary"],
-        hiding: Hiding,
+        masking: Masking,
         *,
         labels_as_types: bool = False,
     ) -> None:
@@ -87,21 +83,19 @@ class PieceHider(nn.Module):
 
         Args:
             mask: The id of the mask.
-            special: True for pieces that are never hidden and never replace another.
+            special: True for pieces that are never masked and never replace another.
             starts: True for pieces that begin a word.
-            hiding: Which pieces are hidden.
+            masking: Which pieces are to be predicted.
             labels_as_types: The network reads each example's class as the token type of all its pieces (CBERT).
         """
-        super().__init__()
-        self.mask, self.hiding, self.labels_as_types = mask, hiding, labels_as_types
-        known = {"special": special, "starts": starts, "ordinary": (~special).nonzero()[:, 0]}
-        for name, tensor in known.items():
-            self.register_buffer(name, tensor, persistent=False)
+        self.mask, self.masking, self.labels_as_types = mask, masking, labels_as_types
+        self.special, self.starts, self.ordinary = special, starts, (~special).nonzero()[:, 0]
 
-    def forward(self, batch: Batch) -> Batch:
-        """The batch with some pieces hidden; all draws are from torch's own stream."""
-        usable = batch.real & ~self.special[batch.input_ids]
-        places = places_to_fill(usable, self.starts[batch.input_ids], self.hiding)
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with some pieces masked; all draws are from torch's own stream, on the batch's device."""
+        special, starts = (known.to(batch.input_ids.device)[batch.input_ids] for known in (self.special, self.starts))
+        usable = batch.real & ~special
+        places = places_to_fill(usable, starts, self.masking)
         drawn = torch.rand(places.shape, device=places.device)
         masked = places & (drawn < MASKED)
         replaced = places & (drawn >= MASKED) & (drawn < MASKED + REPLACED)
@@ -115,8 +109,9 @@ class PieceHider(nn.Module):
 
     def _others(self, ids: Int[Tensor, "batch seq"], usable: Bool[Tensor, "batch seq"]) -> Int[Tensor, "batch seq"]:
         """A random piece for each place."""
-        if not self.hiding.from_the_same_text:
-            return self.ordinary[torch.randint(len(self.ordinary), ids.shape, device=ids.device)]
+        if not self.masking.from_the_same_text:
+            drawn = torch.randint(len(self.ordinary), ids.shape, device=ids.device)
+            return self.ordinary.to(ids.device)[drawn]
         some = usable.float() + (~usable.any(dim=1, keepdim=True)).float()  # multinomial needs a row with some weight
         return ids.gather(1, torch.multinomial(some, ids.shape[1], replacement=True))
 
@@ -126,3 +121,25 @@ class PieceHider(nn.Module):
         if batch.labels is None:
             raise ValueError("labels as token types need labelled examples")
         return batch.labels.long()[:, None] * batch.real
+
+
+class FixedMasker:
+    """Masks the same pieces of a row each time it is read, and says that they are to be predicted."""
+
+    def __init__(self, mask: int, places: Sequence[Sequence[int]]) -> None:
+        """Keep which.
+
+        Args:
+            mask: The id of the mask.
+            places: Those of every row that will be read, by `Batch.rows`.
+        """
+        self.mask, self.places = mask, places
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with these pieces masked."""
+        fixed = torch.zeros(batch.input_ids.shape, dtype=torch.bool)
+        for row, known in enumerate(batch.rows.tolist()):
+            fixed[row, list(self.places[known])] = True
+        fixed = fixed.to(batch.input_ids.device)
+        shown, targets = batch.input_ids.masked_fill(fixed, self.mask), batch.input_ids.masked_fill(~fixed, -1)
+        return replace(batch, input_ids=shown, targets=targets)
