@@ -11,7 +11,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunSettings
 from tinybert.stages.birth import Newborn
 from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
-from tinybert.types import Stage
+from tinybert.types import LOGITS, Stage
 
 CPU = torch.device("cpu")
 
@@ -32,7 +32,7 @@ def terms(tiny_bert, make_batch, run):
         stage = Stage(temperature=temperature)
         learnt = last_layer_objective(newborn, teacher, settings or LastLayerSettings(), stage, task, run)
         shown = teacher.observe(batch, learnt.needs_teacher)
-        return learnt.terms(newborn.student.observe(batch, learnt.needs_student), shown, batch), shown.logits
+        return learnt.terms(newborn.student.observe(batch, learnt.needs_student), shown, batch), shown[LOGITS]
 
     return found
 
