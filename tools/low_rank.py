@@ -1,11 +1,10 @@
 """A network that learns only a small difference to what it was: W + B A for the matrices of its layers.
 
 Hu et al. 2022, LoRA (arXiv:2106.09685), for all matrices of the layers and without scaling; biases and LayerNorms
-learn in full. What was learnt is then a few megabytes beside the network it was learnt on: `difference`, `apply`.
+learn in full. What was learnt is then a few megabytes beside the network it was learnt on.
 """
 
 import math
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,9 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
-from tinybert.models.hf import layers_of
-
-DOWN, UP = "down", "up"  # the two small matrices, as they are named when they are stored
+from tinybert.models import embedded
 
 
 class LowRank(nn.Module):
@@ -46,40 +43,20 @@ def make_low_rank(model: PreTrainedModel, rank: int, seed: int) -> None:
         parameter.requires_grad_(parameter.ndim == 1)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        for _, linear in _matrices(model):
+        for _, linear in embedded.matrices_of(model):
             parametrize.register_parametrization(linear, "weight", LowRank(linear.weight, rank))
 
 
 def difference(model: PreTrainedModel) -> dict[str, Tensor]:
     """The narrow matrices by the name of the module they belong to, such as `encoder.layer.0.output.dense.up`."""
     found: dict[str, Tensor] = {}
-    for name, linear in _matrices(model):
+    for name, linear in embedded.matrices_of(model):
         learnt: Any = linear.get_submodule("parametrizations.weight.0")
-        found |= {f"{name}.{DOWN}": learnt.down.detach(), f"{name}.{UP}": learnt.up.detach()}
+        found |= {f"{name}.down": learnt.down.detach(), f"{name}.up": learnt.up.detach()}
     return found
 
 
-def merge(model: PreTrainedModel) -> None:
-    """Make a network plain again: its matrices are what they had become."""
-    for _, linear in _matrices(model):
-        parametrize.remove_parametrizations(linear, "weight")
-    model.requires_grad_(True)
-
-
-def apply(model: PreTrainedModel, learnt: Mapping[str, Tensor]) -> None:
-    """Add stored differences to the matrices of a network, in place and in float32.
-
-    Raises:
-        KeyError: If a matrix has no difference.
-    """
-    with torch.no_grad():
-        for name, linear in _matrices(model):
-            linear.weight += learnt[f"{name}.{UP}"].float() @ learnt[f"{name}.{DOWN}"].float()
-
-
-def _matrices(model: PreTrainedModel) -> Iterator[tuple[str, nn.Linear]]:
-    """The linear maps of all layers, and their names below the base model."""
-    names = {module: name for name, module in model.base_model.named_modules()}
-    for module in layers_of(model).modules():
-        if isinstance(module, nn.Linear):
-            yield names[module], module
+def asset_of(model: PreTrainedModel) -> dict[str, Tensor]:
+    """What a network of low rank learnt, in half precision: what `embedded.complete` takes."""
+    full = {name: parameter.detach() for name, parameter in embedded.learnt_in_full(model)}
+    return {name: tensor.half().contiguous() for name, tensor in {**difference(model), **full}.items()}

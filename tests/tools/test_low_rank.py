@@ -1,9 +1,12 @@
-"""A low-rank difference: nothing at first, the only thing of the matrices that learns, and exact when it is merged."""
+"""A low-rank difference: nothing at first, the only thing of the matrices that learns, and exact when it is added."""
 
+import low_rank
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch.nn.utils import parametrize
 
-from tinybert.models import low_rank
+from tinybert.models import embedded
 from tinybert.models.trace import observe
 from tinybert.types import Signal
 
@@ -37,19 +40,23 @@ def test_make_low_rank__leaves_matrices_and_embeddings_as_they_are(tiny_model, m
     assert all(value.abs().sum() > 0 for value in low_rank.difference(model).values())
 
 
-def test_merge_and_apply__give_the_same_network(tiny_model, make_batch):
-    model, other, batch = tiny_model("bert"), tiny_model("bert"), make_batch()
-    low_rank.make_low_rank(model, rank=3, seed=0)
+def test_asset_of__is_what_the_embedded_masked_lm_is_completed_with(tiny_model, tmp_path):
+    """A network learns a difference; another copy of where it began, with any head, becomes the same by the asset."""
+    begun = tiny_model("bert", head="masked_lm")
+    other = tiny_model("bert", head="masked_lm")
+    other.load_state_dict(begun.state_dict())
+    low_rank.make_low_rank(begun, rank=2, seed=1)
     with torch.no_grad():
-        for value in low_rank.difference(model).values():
-            value.copy_(torch.randn_like(value))  # `difference` gives views
-    expected = shown(model, batch)
-    low_rank.apply(other, low_rank.difference(model))
-    low_rank.merge(model)
-    torch.testing.assert_close(shown(model, batch), expected)
-    torch.testing.assert_close(shown(other, batch), expected)
-    assert model.state_dict().keys() == other.state_dict().keys()
-    assert all(parameter.requires_grad for parameter in model.parameters())
+        for parameter in begun.parameters():
+            if parameter.requires_grad:
+                parameter.copy_((parameter + torch.randn_like(parameter) / 8).half().float())
+    asset = tmp_path / "asset.safetensors"
+    save_file(low_rank.asset_of(begun), asset)
+    embedded.complete(other, asset)
+    for _, linear in embedded.matrices_of(begun):
+        parametrize.remove_parametrizations(linear, "weight")
+    for name, value in begun.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value, msg=name)
 
 
 def test_make_low_rank__touches_no_other_random_state(tiny_model):
