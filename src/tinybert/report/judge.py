@@ -72,14 +72,13 @@ def compare(rows: Predictions, first: np.ndarray, second: np.ndarray) -> Systems
     """The paired test that fits the task."""
     if rows.kind == "classification":
         return statistics.compare_classes(first == rows.gold, second == rows.gold)
-    return statistics.compare_scores(rows.gold, first, second, "pearson", np.random.default_rng(_SEED))
+    return statistics.compare_scores(rows.gold, first, second, np.random.default_rng(_SEED))
 
 
 def _interval(rows: Predictions, system: str) -> Interval:
-    rng = np.random.default_rng(_SEED)
     if rows.kind == "classification":
-        return statistics.class_interval(rows.gold, rows.answers[system], "accuracy", rng)
-    return statistics.correlation_interval(rows.gold, rows.answers[system], "pearson", rng)
+        return statistics.accuracy_interval(rows.right(system))
+    return statistics.correlation_interval(rows.gold, rows.answers[system], np.random.default_rng(_SEED))
 
 
 def _name(system: str) -> str:

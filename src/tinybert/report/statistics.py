@@ -1,10 +1,6 @@
-"""How sure a figure is: bootstrap intervals over rows, t intervals over seeds, paired tests of two systems.
+"""How sure a figure is: bootstrap intervals over rows, t intervals over seeds, paired tests of two systems."""
 
-Resampling rows of a classification task with replacement is the same as drawing the counts of its (gold, predicted)
-cells from a multinomial, so 1,000 resamples cost no more than 1,000 small vectors however many rows there are.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -15,9 +11,6 @@ from scipy import stats
 RESAMPLES = 1000
 ENOUGH_ROWS = 100  # below this a dev set is too small to refuse a teacher
 _CHUNK = 4_000_000  # resampled values held at once: 32 MB
-
-ClassMetric = Literal["accuracy", "f1", "macro_f1", "mcc"]
-Correlation = Literal["pearson", "spearman"]
 
 
 class Interval(NamedTuple):
@@ -68,44 +61,21 @@ class Strength:
         return "weak" if self.rows >= ENOUGH_ROWS else "doubtful"
 
 
-class Tally(NamedTuple):
-    """Per resample and class: rows right, rows that have it, rows given it."""
+def accuracy_interval(right: Bool[np.ndarray, " row"]) -> Interval:
+    """95 % percentile bootstrap interval of an accuracy over rows.
 
-    right: Float[np.ndarray, "resample label"]
-    gold: Float[np.ndarray, "resample label"]
-    predicted: Float[np.ndarray, "resample label"]
-
-
-def class_interval(
-    gold: Int[np.ndarray, " row"],
-    predicted: Int[np.ndarray, " row"],
-    metric: ClassMetric,
-    rng: np.random.Generator,
-    positive: int | None = None,
-) -> Interval:
-    """95 % percentile bootstrap interval of a classification metric over rows.
-
-    Args:
-        gold: True class of each row.
-        predicted: Predicted class of each row.
-        metric: Which figure; `f1` is that of `positive`, or macro-F1 without one.
-        rng: Where the resamples are drawn from.
-        positive: Class whose F1 is meant.
+    How many rows of a resample are right is binomial, so that its quantiles need no drawing.
     """
-    n = int(max(gold.max(), predicted.max(), positive or 0)) + 1
-    cells, counts = np.unique(gold.astype(np.int64) * n + predicted, return_counts=True)
-    drawn = rng.multinomial(len(gold), counts / len(gold), size=RESAMPLES)
-    values = _class_metric(_tally(drawn, cells, n), metric, positive)
-    estimate = _class_metric(_tally(counts[None], cells, n), metric, positive)[0]
-    return _interval(float(estimate), values)
+    low, high = stats.binom.interval(0.95, len(right), right.mean())
+    return Interval(float(right.mean()), float(low) / len(right), float(high) / len(right))
 
 
 def correlation_interval(
-    gold: Float[np.ndarray, " row"], predicted: Float[np.ndarray, " row"], metric: Correlation, rng: np.random.Generator
+    gold: Float[np.ndarray, " row"], predicted: Float[np.ndarray, " row"], rng: np.random.Generator
 ) -> Interval:
-    """95 % percentile bootstrap interval of a correlation over rows; an undefined one counts as 0."""
-    estimate = _correlation(gold[None], predicted[None], metric)[0]
-    values = [_correlation(gold[rows], predicted[rows], metric) for rows in _resamples(len(gold), rng)]
+    """95 % percentile bootstrap interval of Pearson's correlation over rows; an undefined one counts as 0."""
+    estimate = _correlation(gold[None], predicted[None])[0]
+    values = [_correlation(gold[rows], predicted[rows]) for rows in _resamples(len(gold), rng)]
     return _interval(float(estimate), np.concatenate(values))
 
 
@@ -131,13 +101,12 @@ def compare_scores(
     gold: Float[np.ndarray, " row"],
     first: Float[np.ndarray, " row"],
     second: Float[np.ndarray, " row"],
-    metric: Correlation,
     rng: np.random.Generator,
 ) -> Systems:
     """Paired bootstrap of the difference of two systems' correlations with the gold scores."""
 
     def difference(rows: np.ndarray) -> np.ndarray:
-        ahead, behind = (_correlation(gold[rows], system[rows], metric) for system in (second, first))
+        ahead, behind = (_correlation(gold[rows], system[rows]) for system in (second, first))
         return np.asarray(ahead - behind)
 
     values = np.concatenate([difference(rows) for rows in _resamples(len(gold), rng)])
@@ -171,8 +140,8 @@ def regressor_strength(
     gold: Float[np.ndarray, " row"], predicted: Float[np.ndarray, " row"], rng: np.random.Generator
 ) -> Strength:
     """Is a regressor's correlation with the gold scores above 0?"""
-    values = np.concatenate([_correlation(gold[r], predicted[r], "pearson") for r in _resamples(len(gold), rng)])
-    figure = _correlation(gold[None], predicted[None], "pearson")[0]
+    values = np.concatenate([_correlation(gold[r], predicted[r]) for r in _resamples(len(gold), rng)])
+    figure = _correlation(gold[None], predicted[None])[0]
     return Strength(float(figure), 0.0, float(np.quantile(values, 0.05)), len(gold))
 
 
@@ -181,54 +150,12 @@ def _interval(estimate: float, values: np.ndarray) -> Interval:
     return Interval(estimate, float(low), float(high))
 
 
-def _tally(counts: np.ndarray, cells: np.ndarray, n: int) -> Tally:
-    """Add up counts of (gold, predicted) cells per class; cells that never occur need no column."""
-    gold, predicted = cells // n, cells % n
-
-    def per_class(owner: np.ndarray, keep: np.ndarray) -> np.ndarray:
-        belongs = (owner[:, None] == np.arange(n)) & keep[:, None]
-        return np.asarray(counts.astype(float) @ belongs.astype(float))  # integers have no fast matrix product
-
-    everywhere = np.ones(len(cells), dtype=bool)
-    return Tally(per_class(gold, gold == predicted), per_class(gold, everywhere), per_class(predicted, everywhere))
-
-
-def _class_metric(tally: Tally, metric: ClassMetric, positive: int | None) -> np.ndarray:
-    metrics: dict[str, Callable[[], np.ndarray]] = {
-        "accuracy": lambda: _ratio(tally.right.sum(-1), tally.gold.sum(-1)),
-        "f1": lambda: _f1(tally)[..., positive] if positive is not None else _f1(tally).mean(-1),
-        "macro_f1": lambda: _f1(tally).mean(-1),
-        "mcc": lambda: _mcc(tally),
-    }
-    return metrics[metric]()
-
-
-def _f1(tally: Tally) -> np.ndarray:
-    return _ratio(2 * tally.right, tally.gold + tally.predicted)
-
-
-def _mcc(tally: Tally) -> np.ndarray:
-    """Gorodkin's form for any number of classes, the one scikit-learn uses."""
-    n = tally.gold.sum(-1)
-    above = tally.right.sum(-1) * n - (tally.gold * tally.predicted).sum(-1)
-    below = (n**2 - (tally.gold**2).sum(-1)) * (n**2 - (tally.predicted**2).sum(-1))
-    return _ratio(above, np.sqrt(below))
-
-
-def _correlation(a: np.ndarray, b: np.ndarray, metric: Correlation) -> np.ndarray:
-    """Correlation along the last axis; 0 where a side is constant."""
-    if metric == "spearman":
-        a, b = stats.rankdata(a, axis=-1), stats.rankdata(b, axis=-1)
+def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Pearson's correlation along the last axis; 0 where a side is constant."""
     constant = (np.ptp(a, axis=-1) == 0) | (np.ptp(b, axis=-1) == 0)
     a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
-    spread = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
-    return _ratio((a * b).sum(-1), np.where(constant, 0.0, spread))
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Quotient with 0 where the denominator is 0."""
-    below = np.asarray(below, dtype=float)
-    return np.asarray(np.divide(above, below, out=np.zeros_like(below), where=below != 0))
+    spread = np.where(constant, 0.0, np.sqrt((a**2).sum(-1) * (b**2).sum(-1)))
+    return np.asarray(np.divide((a * b).sum(-1), spread, out=np.zeros_like(spread), where=spread != 0))
 
 
 def _resamples(rows: int, rng: np.random.Generator) -> Iterator[Int[np.ndarray, "resample row"]]:
