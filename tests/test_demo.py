@@ -24,7 +24,6 @@ def test__its_data_are_shipped_and_read_without_a_complaint():
     assert len(splits.train) > 300
     assert splits.test is not None
     assert len(splits.test) == 200
-    assert not splits.dev_is_split
 
 
 @pytest.mark.slow

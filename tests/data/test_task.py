@@ -44,13 +44,10 @@ def texts(examples: Any) -> list[str]:
     return [example.text for example in examples]
 
 
-def test_task__counts_outputs_and_finds_classes() -> None:
+def test_task__counts_outputs() -> None:
     task = Task("classification", ("neg", "pos"), positive=1)
     assert task.outputs == 2
     assert Task("regression").outputs == 1
-    assert task.class_named("pos") == 1
-    with pytest.raises(KeyError):
-        task.class_named("maybe")
 
 
 def test_load__reads_files_lists_and_frames_alike(loaded: Callable[..., Splits], write: Write) -> None:
@@ -67,7 +64,6 @@ def test_load__reads_files_lists_and_frames_alike(loaded: Callable[..., Splits],
 
 def test_load__splits_a_stratified_tenth_off_train_without_dev(loaded: Callable[..., Splits]) -> None:
     splits = loaded(TRAIN)
-    assert splits.dev_is_split
     assert splits.dev.labels is not None
     assert np.bincount(splits.dev.labels).tolist() == [3, 3]
     assert sorted(texts(splits.train) + texts(splits.dev)) == sorted(row["text"] for row in TRAIN)
@@ -95,7 +91,6 @@ def test_load__refuses_to_split_what_is_too_little(loaded: Callable[..., Splits]
 
 def test_load__takes_dev_as_it_is(loaded: Callable[..., Splits]) -> None:
     splits = loaded(TRAIN, DEV)
-    assert not splits.dev_is_split
     assert texts(splits.dev) == ["fine", "dull"]
     assert len(splits.train) == 60
     assert splits.test is None

@@ -6,9 +6,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from scipy.stats import binom, chisquare
 
-from tinybert.samplers.edit_distance import EditDistance, described, log_odds, sigmoid
+from tinybert.samplers.edit_distance import EditDistance, described, log_odds
 
 LAWS = ("positions", "rescaled", "literal")
 MANY = 6000
@@ -51,7 +52,7 @@ def test_draw__follows_the_law(least):
 @pytest.mark.parametrize("places", [1, 5, 20, 128])
 def test__without_a_least_it_is_the_binomial(law, places):
     distance = EditDistance(log_odds(0.9, 30522, law))
-    p = sigmoid(distance.log_rho)
+    p = expit(distance.log_rho)
     exact = binom.logpmf(np.arange(places + 1), places, p)
     np.testing.assert_allclose(distance.log_probabilities(places), exact, rtol=1e-9, atol=1e-9)
     assert distance.mean(places) == pytest.approx(places * p)
@@ -66,11 +67,11 @@ def test__without_a_least_it_is_the_binomial(law, places):
 )
 def test_log_odds__gives_the_known_rates(law, rates):
     for alpha, rate in zip((0.6, 0.7, 0.8, 0.9, 1.0), rates, strict=True):
-        assert sigmoid(log_odds(alpha, 30522, law)) == pytest.approx(rate, rel=0.03)
+        assert expit(log_odds(alpha, 30522, law)) == pytest.approx(rate, rel=0.03)
 
 
 def test_log_odds__literal_replaces_nearly_everything():
-    assert 1 - sigmoid(log_odds(0.6, 30522, "literal")) == pytest.approx(0.00017, rel=0.05)
+    assert 1 - expit(log_odds(0.6, 30522, "literal")) == pytest.approx(0.00017, rel=0.05)
     assert np.exp(EditDistance(log_odds(0.6, 30522, "literal")).log_probabilities(20))[-1] == pytest.approx(
         0.9965, abs=1e-4
     )

@@ -34,14 +34,12 @@ class Rows:
     Attributes:
         table: Columns of `SCHEMA`, a missing label is null; or of the schema of another kind of task.
         paired: Whether the rows are pairs of texts.
-        has_labels: Whether there is a column of labels.
         problems: The rows that were put aside; `settle` says whether they are too many.
         notes: What the log should say.
     """
 
     table: pa.Table
     paired: bool
-    has_labels: bool
     problems: Problems
     notes: tuple[str, ...]
 
@@ -72,7 +70,7 @@ def read(source: Source, settings: DataSettings, *, labels: Labels, name: str = 
         return checked(cells, columns, labels == "needed")
 
     table = gathered(opened.records(columns.wanted), check, SCHEMA, problems)
-    return Rows(table, columns.pair is not None, columns.label is not None, problems, opened.notes)
+    return Rows(table, columns.pair is not None, problems, opened.notes)
 
 
 def gathered(

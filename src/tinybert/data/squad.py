@@ -46,7 +46,7 @@ def read_squad(path: Path, settings: DataSettings) -> Rows:
         question for article in articles(path) for part in article["paragraphs"] for question in questions_of(part)
     )
     table = gathered(enumerate(questions, start=1), checked_question, _SCHEMA, problems)
-    return Rows(table, True, True, problems, ())
+    return Rows(table, True, problems, ())
 
 
 def answered(rows: Rows) -> Examples:

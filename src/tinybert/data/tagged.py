@@ -48,7 +48,7 @@ def read_conll(path: Path, settings: DataSettings) -> Rows:
         return checked_words(sentence.words, sentence.tags, ("token", "tag"))
 
     table = gathered(sentences(lines_of(path)), check, _SPELLED, problems)
-    return Rows(table, False, True, problems, ())
+    return Rows(table, False, problems, ())
 
 
 def read_lists(source: Source, settings: DataSettings, name: str) -> Rows:
@@ -65,7 +65,7 @@ def read_lists(source: Source, settings: DataSettings, name: str) -> Rows:
         return checked_words(cells[0], cells[1], columns.wanted)
 
     table = gathered(opened.records(columns.wanted), check, _SPELLED, problems)
-    return Rows(table, False, True, problems, opened.notes)
+    return Rows(table, False, problems, opened.notes)
 
 
 def list_columns(known: Known, settings: DataSettings) -> Columns:

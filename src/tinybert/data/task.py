@@ -61,16 +61,6 @@ class Task:
         """The tag of words that belong to no entity; None where the task has none."""
         return self.classes.index("O") if self.kind == "token-classification" and "O" in self.classes else None
 
-    def class_named(self, name: str) -> int:
-        """The index of a class.
-
-        Raises:
-            KeyError: If there is no such class.
-        """
-        if name not in self.classes:
-            raise KeyError(name)
-        return self.classes.index(name)
-
 
 @dataclass(frozen=True)
 class Splits:
@@ -84,7 +74,6 @@ class Splits:
         notes: What the log should say.
         overlap: Counts of rows of train that dev and test show as well, for the report; see `leakage`. Those of the
             second domain are under `source`; rows whose text has another label too, under `several_labels`.
-        dev_is_split: Whether dev was split off train.
         source: The second domain; None = there is none.
     """
 
@@ -94,7 +83,6 @@ class Splits:
     test: Examples | None = None
     notes: tuple[str, ...] = ()
     overlap: Mapping[str, Any] = field(default_factory=dict)
-    dev_is_split: bool = False
     source: SourceDomain | None = None
 
 
@@ -152,7 +140,7 @@ def load(
     notes += [described(name, part, task.classes) for name, part in {"train": learnt, **examples}.items()]
     if second is not None:
         notes.append(described_domain(second, task.classes))
-    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, dev is None, second)
+    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second)
 
 
 def load_one(

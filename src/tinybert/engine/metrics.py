@@ -1,7 +1,7 @@
 """How good predictions are: the figures of `metrics.json`, as plain floats.
 
 Whatever is undefined is 0, never NaN: F1 of a class that neither occurs nor is predicted, MCC and correlations of a
-constant. `remarks` says so in words where it happened.
+constant.
 """
 
 import warnings
@@ -12,21 +12,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
 from sklearn import metrics as sk
-
-from tinybert.types import Kind
-
-_MAIN = {"classification": "accuracy", "regression": "pearson"}
-
-
-def headline(kind: Kind) -> str:
-    """The metric that chooses between models and heads the report.
-
-    Raises:
-        ValueError: If there is none for this kind of task.
-    """
-    if kind not in _MAIN:
-        raise ValueError(f"no main metric for {kind}; there is one for {', '.join(_MAIN)}")
-    return _MAIN[kind]
 
 
 def classification_metrics(
@@ -66,7 +51,7 @@ def classification_metrics(
 
 
 def regression_metrics(gold: Float[np.ndarray, " row"], predicted: Float[np.ndarray, " row"]) -> dict[str, float]:
-    """Pearson's and Spearman's correlation; 0 where a side is constant, see `remarks`.
+    """Pearson's and Spearman's correlation; 0 where a side is constant.
 
     Raises:
         ValueError: If there is no row or the lengths differ.
@@ -83,17 +68,6 @@ def confusion(gold: Int[np.ndarray, " row"], predicted: Int[np.ndarray, " row"],
     """Counts of rows by gold class (first index) and predicted class (second), for `n` classes."""
     counts = np.bincount(gold.astype(np.int64) * n + predicted.astype(np.int64), minlength=n * n)
     return [[int(count) for count in row] for row in counts.reshape(n, n)]
-
-
-def remarks(kind: Kind, gold: np.ndarray, predicted: np.ndarray) -> tuple[str, ...]:
-    """What a reader must know about these figures: where a side is constant, a correlation is 0 only by convention."""
-    undefined = "correlations are" if kind == "regression" else "MCC is"
-    sides = {"predictions": predicted, "gold labels": gold}
-    return tuple(
-        f"all {len(values)} {side} are the same; {undefined} undefined and given as 0"
-        for side, values in sides.items()
-        if _constant(values)
-    )
 
 
 def _check(gold: np.ndarray, predicted: np.ndarray) -> None:

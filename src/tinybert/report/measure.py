@@ -5,7 +5,6 @@ Time is measured on any callable, so that a torch model and an ONNX Runtime sess
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,27 +18,6 @@ Forward = Callable[[Int[np.ndarray, "batch seq"], Int[np.ndarray, "batch seq"]],
 _BUDGET = 3.0  # seconds of repeats per length
 _WARM_UP = (0.1, 3)  # share of the budget, and the fewest calls
 _FEWEST, _MOST = 5, 1000  # repeats
-
-
-def cost(forward: Forward, *, parameters: int, file: Path, threads: int, vocabulary: int) -> dict[str, Any]:
-    """The part of a system's entry in `metrics.json` that is not quality.
-
-    Args:
-        forward: Runs the model; see `latency`.
-        parameters: As counted by `count_parameters`; the int8 twin has as many, only stored smaller.
-        file: The model file, whose size counts.
-        threads: How many threads `forward` uses.
-        vocabulary: Number of piece ids the model knows.
-
-    Returns:
-        `parameters`, `bytes`, `latency_ms`, `threads`.
-    """
-    return {
-        "parameters": parameters,
-        "bytes": file.stat().st_size,
-        "latency_ms": latency(forward, vocabulary=vocabulary),
-        "threads": threads,
-    }
 
 
 def count_parameters(model: nn.Module) -> int:

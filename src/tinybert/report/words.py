@@ -133,9 +133,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def plural(count: int, one: str, several: str = "") -> str:
+def plural(count: int, one: str) -> str:
     """A count with its noun."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
+    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 def readable(key: str) -> str:
