@@ -1,6 +1,7 @@
 """The second domain of a run, with many rows: its texts, and those of them whose labels mean the same as train's."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from tinybert.data.problems import listed
 from tinybert.data.read import Rows
 from tinybert.data.resolve import left_out, noted, spellings, unlabelled, valued
 from tinybert.errors import UserError
+
+TeacherData = Literal["target", "source_then_target", "joint"]  # which labelled domains are learnt, and in which order
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from transformers import PreTrainedModel
 
 from tinybert.data.settings import DataSettings
-from tinybert.data.source_domain import SourceDomain
+from tinybert.data.source_domain import SourceDomain, TeacherData
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
 from tinybert.run import Run, RunSettings
 from tinybert.stages.birth import StudentSettings, born
-from tinybert.stages.fine_tune import TeacherData, fine_tune_on, labelled_source
+from tinybert.stages.fine_tune import fine_tune_on, labelled_source
 from tinybert.stages.flags import Flags
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.teacher import TeacherSettings

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from tinybert.run import Run, RunSettings
 from tinybert.stages.birth import StudentSettings, born
 from tinybert.stages.flags import Flags
-from tinybert.stages.general.lesson import learn_in_general, untaught
-from tinybert.stages.general.reading import CorpusSettings, PlainText
+from tinybert.stages.general.lesson import figures_of, learn_in_general, untaught
+from tinybert.stages.general.reading import CorpusSettings
 from tinybert.stages.general.settings import GeneralSettings
-from tinybert.stages.job import Outcome
+from tinybert.stages.job import Outcome, PlainText
 from tinybert.stages.teacher import TeacherNetwork
 
 CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Understanding, arXiv:1909.10351"
@@ -43,4 +43,4 @@ def distill(text: PlainText, config: Config, run: Run) -> Outcome:
     model = untaught(config, run)
     newborn = born(text, model, config.student, run)
     report = learn_in_general(newborn, model, text, config, run)
-    return Outcome(newborn.student, model, report)
+    return Outcome(newborn.student, model, {"general": figures_of(report, text)})

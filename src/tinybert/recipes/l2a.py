@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from tinybert.data.settings import DataSettings
-from tinybert.data.source_domain import SourceDomain, limited
+from tinybert.data.source_domain import SourceDomain, TeacherData, limited
 from tinybert.engine.evaluate import judge_on
 from tinybert.errors import UserError
 from tinybert.models.teacher import Teacher
@@ -20,7 +20,6 @@ from tinybert.run import Run, RunSettings
 from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.stages.birth import StudentSettings, born
 from tinybert.stages.classroom import Classroom
-from tinybert.stages.fine_tune import TeacherData
 from tinybert.stages.flags import Flags
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.chooser import chooser
@@ -104,7 +103,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     lessons = Classroom(student, teacher, pool.rows, config.teacher, run)
     depends_on = {**keyed("l2a", settings), **keyed("objective", config.objective)}
     lessons.teach("distill", learnt, config.distill, judge, selector, epoch, **depends_on)
-    return Outcome(student, model)
+    return Outcome(student, model, journal.figures())
 
 
 def _refuse_nothing(job: Job, settings: L2ASettings, run: Run) -> None:

@@ -17,7 +17,7 @@ from tinybert.stages.augment import augmented
 from tinybert.stages.augmenting.settings import AugmentingFlags
 from tinybert.stages.birth import StudentSettings, born, reacquainted
 from tinybert.stages.classroom import Classroom
-from tinybert.stages.general.lesson import learn_in_general, untaught
+from tinybert.stages.general.lesson import figures_of, learn_in_general, untaught
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.layers import mapping_of, transformer_objective
@@ -47,9 +47,10 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     newborn = born(job, model, config.student, run)
 
     # Section 3.2, general distillation, by the teacher as its checkpoint is: not fine-tuned, if that has no head.
-    report = None
+    figures = {}
     if job.plain_text is not None:
         report = learn_in_general(newborn, untaught(config, run), job.plain_text, config, run)
+        figures["general"] = figures_of(report, job.plain_text)
         newborn = reacquainted(newborn, model, job, config.student, run)
 
     student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
@@ -63,4 +64,4 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.
     soft = ScoreMSE() if job.task.kind == "regression" else SoftCrossEntropy(config.prediction.temperature)
     lessons.teach("prediction", soft, config.prediction, judge_on(student, job.dev, job.task, run))
-    return Outcome(student, model, report)
+    return Outcome(student, model, figures)

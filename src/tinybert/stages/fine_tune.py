@@ -4,12 +4,12 @@ import tempfile
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tinybert import files
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.source_domain import SourceDomain
+from tinybert.data.source_domain import SourceDomain, TeacherData
 from tinybert.engine.evaluate import judge_on
 from tinybert.engine.fit import StageReport, fit
 from tinybert.errors import UserError
@@ -22,8 +22,6 @@ from tinybert.stages.job import Job
 from tinybert.stages.length import stretched
 from tinybert.stages.reading import encoded
 from tinybert.types import Stage, keyed
-
-TeacherData = Literal["target", "source_then_target", "joint"]  # which labelled domains are learnt, and in which order
 
 
 def fine_tune_on(

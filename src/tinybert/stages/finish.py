@@ -20,9 +20,7 @@ from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.answers import answers, gold, verdicts
 from tinybert.stages.augment import FOLDER, QUALITY
-from tinybert.stages.general.lesson import figures_of
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.l2a.journal import SELECTION
 from tinybert.stages.systems import System, all_rows, final_rows, onnx_system, torch_system
 from tinybert.types import Batch
 
@@ -125,11 +123,9 @@ def _metrics(
     agreement = {"parity_difference": exported.parity_difference, "int8_agreement": exported.int8_agreement}
     figures["export"] = agreement | {"int8_difference": exported.int8_difference, "int8_rows": exported.int8_rows}
     figures["data"] = _data(job)
-    if job.plain_text is not None and (report := outcome.report) is not None and report.best is not None:
-        figures["general"] = {**figures_of(report, job.plain_text), "held_out_loss": -report.best}
-    for name, file in {"augmentation": QUALITY, "selection": SELECTION}.items():
-        if (noted := run.folder / FOLDER / file).exists():
-            figures[name] = files.read_json(noted)
+    if (quality := run.folder / FOLDER / QUALITY).exists():
+        figures["augmentation"] = files.read_json(quality)
+    figures |= outcome.figures
     figures["notes"] = list(job.splits.notes)
     return figures
 

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from tinybert.config import FILE, MODEL
-from tinybert.data.source_domain import SourceDomain
-from tinybert.stages.fine_tune import TeacherData
+from tinybert.data.source_domain import SourceDomain, TeacherData
 from tinybert.types import Kind
 
 IN_MEMORY = "(in memory)"  # stands in the settings for data that Python handed over

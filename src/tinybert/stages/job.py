@@ -1,18 +1,44 @@
 """What a recipe is given to work on, and what it gives back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from tinybert.data.corpus.blocks import Blocks
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain
 from tinybert.data.task import Splits, Task
-from tinybert.engine.fit import StageReport
 from tinybert.models.student import Student
-from tinybert.stages.general.reading import PlainText
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """Plain text as it is learnt from.
+
+    Attributes:
+        train: Blocks to learn from.
+        held_out: Blocks that decide which weights are kept.
+        tokenizer: Of teacher and student, who share a vocabulary.
+        name: What messages call the text.
+        apart: Whether the blocks held out are from a text of their own.
+    """
+
+    train: Blocks
+    held_out: Blocks
+    tokenizer: PreTrainedTokenizerFast
+    name: str = "train"
+    apart: bool = False
+
+    @property
+    def classes(self) -> None:
+        """Plain text has none."""
+
+    def contents(self) -> dict[str, str]:
+        """Digests of everything that was read; a stage that learns from it depends on all."""
+        return {self.name: self.train.digest} | ({"dev": self.held_out.digest} if self.apart else {})
 
 
 @dataclass(frozen=True)
@@ -81,9 +107,9 @@ class Outcome:
     Attributes:
         student: The network that learnt.
         teacher: What it learnt from; None for plain fine-tuning.
-        report: How the stage on plain text went; None where there was none.
+        figures: What `metrics.json` says of this recipe's own stages, by name.
     """
 
     student: Student
     teacher: PreTrainedModel | None
-    report: StageReport | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)

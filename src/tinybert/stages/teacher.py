@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from tinybert import files
 from tinybert.config import MODEL
+from tinybert.data.source_domain import TeacherData
 from tinybert.engine.cache import size_in_bytes
 from tinybert.engine.evaluate import quality, student_logits
 from tinybert.errors import UserError
@@ -17,7 +18,7 @@ from tinybert.models.loading import load_classifier
 from tinybert.models.student import Student
 from tinybert.report.statistics import Strength, classifier_strength, regressor_strength
 from tinybert.run import Run, StageRun
-from tinybert.stages.fine_tune import TeacherData, fine_tune_on
+from tinybert.stages.fine_tune import fine_tune_on
 from tinybert.stages.job import Job
 from tinybert.types import Stage
 

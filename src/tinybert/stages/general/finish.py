@@ -10,10 +10,8 @@ from tinybert.models.hf import longest_input
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.finish import About, found_finished, seal_finished, write_cards
-from tinybert.stages.general.lesson import figures_of
-from tinybert.stages.general.reading import PlainText
 from tinybert.stages.general.settings import GeneralSettings
-from tinybert.stages.job import Outcome
+from tinybert.stages.job import Outcome, PlainText
 from tinybert.stages.systems import flops_of, torch_cost
 
 
@@ -40,9 +38,8 @@ def finish_general(
 def _metrics(
     text: PlainText, outcome: Outcome, student: PreTrainedModel, about: About, settings: GeneralSettings, run: Run
 ) -> dict[str, Any]:
-    report, blocks = outcome.report, {"train": text.train, "held_out": text.held_out}
-    assert report is not None
-    assert report.best is not None
+    figures, blocks = dict(outcome.figures["general"]), {"train": text.train, "held_out": text.held_out}
+    loss = figures.pop("held_out_loss")  # the student's, where there is no task to be good at
     assert outcome.teacher is not None
     assert about.teacher is not None
     teacher = outcome.teacher if settings.masked_lm else outcome.teacher.base_model
@@ -52,9 +49,9 @@ def _metrics(
         "seed": run.seed,
         "classes": [],
         "teacher": torch_cost(teacher, about.teacher),
-        "student": {**torch_cost(student, run.folder / "student"), "held_out": {"loss": -report.best}},
+        "student": {**torch_cost(student, run.folder / "student"), "held_out": {"loss": loss}},
         "flops": {"teacher": flops_of(teacher, 0), "student": flops_of(student, 0)},
-        "general": figures_of(report, text),
+        "general": figures,
         "data": {
             "blocks": {name: len(part) for name, part in blocks.items()},
             "tokens": {name: part.pieces for name, part in blocks.items()},

@@ -20,8 +20,8 @@ from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run
 from tinybert.selectors.keep_all import KeepAll
 from tinybert.stages.birth import Newborn, StudentSettings
-from tinybert.stages.general.reading import PlainText
 from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.job import PlainText
 from tinybert.stages.layers import mapping_of, transformer_objective
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.stages.teacher import TeacherNetwork
@@ -94,11 +94,13 @@ def general_objective(newborn: Newborn, teacher: Teacher, groups: GeneralGroups,
 
 
 def figures_of(report: StageReport, text: PlainText) -> dict[str, Any]:
-    """What `metrics.json` says of the stage, how good it was aside."""
+    """What `metrics.json` says of the stage."""
+    assert report.best is not None
     return {
         "updates": report.steps,
         "blocks": report.examples,
         "tokens": report.examples * text.train.block_length,
         "seconds": report.seconds,
         "best_update": report.best_step,
+        "held_out_loss": -report.best,
     }

@@ -19,6 +19,7 @@ from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.student import is_shape
 from tinybert.run import HELD_OUT_SEED, Run, stream
+from tinybert.stages.job import PlainText
 
 BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
 
@@ -32,33 +33,6 @@ class CorpusSettings:
     """
 
     text: str | None = None
-
-
-@dataclass(frozen=True)
-class PlainText:
-    """Plain text as it is learnt from.
-
-    Attributes:
-        train: Blocks to learn from.
-        held_out: Blocks that decide which weights are kept.
-        tokenizer: Of teacher and student, who share a vocabulary.
-        name: What messages call the text.
-        apart: Whether the blocks held out are from a text of their own.
-    """
-
-    train: Blocks
-    held_out: Blocks
-    tokenizer: PreTrainedTokenizerFast
-    name: str = "train"
-    apart: bool = False
-
-    @property
-    def classes(self) -> None:
-        """Plain text has none."""
-
-    def contents(self) -> dict[str, str]:
-        """Digests of everything that was read; a stage that learns from it depends on all."""
-        return {self.name: self.train.digest} | ({"dev": self.held_out.digest} if self.apart else {})
 
 
 def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = "train") -> PlainText:

@@ -41,6 +41,11 @@ class Journal:
         kept = ", ".join(f"{share:.2f} of {domain}" for domain, share in last["kept_by_domain"].items())
         self.run.log.say(f"l2a: episode {len(episodes)}: kept {kept or 'nothing'}; the return is {last['return']:+.4f}")
 
+    def figures(self) -> dict[str, Any]:
+        """What `metrics.json` says of the choice; nothing where nobody chose."""
+        noted = self.run.folder / FOLDER / SELECTION
+        return {"selection": files.read_json(noted)} if noted.exists() else {}
+
     def _named(self, episode: Mapping[str, Any]) -> dict[str, Any]:
         """An episode with the names of the classes; without them where the teacher gives scores."""
         by_class = dict(zip(self.classes, episode["kept_by_class"], strict=False))

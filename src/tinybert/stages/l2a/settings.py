@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tinybert.augmenters.stationary import StationarySettings
+from tinybert.data.source_domain import TeacherData
 from tinybert.selectors.policy import PolicySettings
 from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings
-from tinybert.stages.fine_tune import TeacherData
 from tinybert.types import Stage, narrowed
 
 
