@@ -96,19 +96,17 @@ def check_settings(recipe: str, config: str | None, overrides: tuple[str, ...]) 
     resolve(RECIPES[recipe].config, recipe, overrides=overrides)
 
 
-@pytest.mark.parametrize("block", blocks("bash"), ids=str)
-def test__every_make_target_exists(block):
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
-
-    assert {words[1] for words in commands(block) if words[0] == "make"} <= set(targets)
-
-
 def test__command_lines_are_found_at_all():
     words = [words for block in blocks("bash") for words in commands(block)]
 
     assert sum(tinybert_arguments(one) is not None for one in words) > 20
-    assert ["make", "demo"] in words
-    assert ["make", "test"] in words
+
+
+def test__every_make_target_exists():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    named = {words[1] for block in blocks("bash") for words in commands(block) if words[0] == "make"}
+
+    assert {"demo", "test"} <= named <= set(targets)
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.workshop import contents, finished_in, read, reviews, stage
+from recipes.workshop import contents, finished_in, on_one_processor, read, reviews, stage
 from stages.augmenting.worlds import french
 from tinybert import launch
 from tinybert.engine import fit
@@ -114,6 +114,7 @@ def test__restart_from_a_stage_redoes_it_and_what_follows(workshop):
         workshop.distill(restart_from="nonsense")
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("how", [{"restart": True}, {"restart_from": "birth"}])
 @pytest.mark.parametrize(
@@ -126,6 +127,7 @@ def test__a_slip_costs_nothing_that_is_there(workshop, how, slip, complaint):
     assert stages(workshop.path("run")) == before
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__one_cannot_restart_in_two_ways(workshop):
     with pytest.raises(UserError, match="give one of them"):
@@ -252,6 +254,7 @@ def test__a_seed_alone_is_the_same_run_as_among_several(workshop):
     assert ours == theirs
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
     ("changes", "problems"),
@@ -282,11 +285,13 @@ def test__what_cannot_be_is_refused_before_anything_is_written(workshop, changes
     assert not workshop.path("nowhere").exists()
 
 
+@on_one_processor
 def test__an_unknown_recipe_is_answered_with_those_there_are(workshop):
     with pytest.raises(UserError, match=r"there is no recipe 'tinybird'; there are tinybert, .*fine_tune"):
         launch.order("tinybird", flags={}, config=None, settings={}, overrides=())
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__a_folder_that_holds_something_else_is_left_alone(workshop):
     workshop.path("thesis").mkdir()

@@ -113,17 +113,19 @@ def twin_header(content: bytes, rng: np.random.Generator) -> bytes:
     return content.replace(b"id", b"text", 1)
 
 
-BYTES: dict[str, Damage] = {"flip": flip, "scramble": scramble, "cut": cut}
+BYTES: dict[str, Damage] = {"flip": flip, "cut": cut}
+LABELS: dict[str, Damage] = {  # they mean the same in any form of text
+    "nan": label_becomes("NaN"),
+    "unknown": label_becomes("maybe"),
+    "infinite": label_becomes("1e999"),
+}
 TEXT: dict[str, Damage] = {
     "nul": insert(b"\0"),
     "quote": insert(b'"'),
     "tab": insert(b"\t"),
     "line": insert(b"\n"),
     "piece": drop_a_piece_of_a_line,
-    "nan": label_becomes("NaN"),
     "empty": label_becomes(""),
-    "unknown": label_becomes("maybe"),
-    "infinite": label_becomes("1e999"),
     "utf16": utf16,
     "latin1": latin1,
     "bom": marked,
@@ -133,10 +135,10 @@ TEXT: dict[str, Damage] = {
     "megabytes": insert(b"x" * 3_000_000),
 }
 FORMS: dict[str, tuple[Callable[[], bytes], dict[str, Damage]]] = {
-    "tsv": (as_tsv, BYTES | TEXT),
+    "tsv": (as_tsv, BYTES | TEXT | LABELS | {"scramble": scramble}),
     "csv": (as_csv, BYTES | TEXT),
     "jsonl": (as_jsonl, BYTES | TEXT),
-    "parquet": (as_parquet, BYTES),
+    "parquet": (as_parquet, BYTES | {"scramble": scramble}),
 }
 CASES = [(form, name) for form, (_, damages) in FORMS.items() for name in damages]
 ONCE = {"latin1", "bom", "crlf", "cr", "twins", "megabytes"}  # no chance in them, or slow

@@ -72,8 +72,16 @@ def contents(examples: Any) -> list[Any]:
     return [(e.text, e.pair, e.label, e.words) for e in examples]
 
 
-@pytest.mark.parametrize("ending", [".tsv", ".csv", ".jsonl", ".parquet"])
-@pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.jsonl", "a.parquet", "list", "frame", "dataset"])
+FORMS = ("a.tsv", "a.csv", "a.jsonl", "a.parquet", "list", "frame", "dataset")
+ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),  # every form read, every form written, and each file's own
+    sorted(
+        {*((name, ".tsv") for name in FORMS), *((f"a{end}", end) for end in ENDINGS), *(("a.tsv", e) for e in ENDINGS)}
+    ),
+)
 def test_rewrite__keeps_all_columns_in_any_form(
     write: Callable[..., str], tmp_path: Path, name: str, ending: str
 ) -> None:

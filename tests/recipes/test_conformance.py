@@ -24,6 +24,7 @@ from recipes.workshop import (
     contents,
     equal,
     made_once,
+    on_one_processor,
     pickles,
     quick_finish,
     read,
@@ -31,7 +32,7 @@ from recipes.workshop import (
     that_know_their_place,
 )
 from tinybert import cli, launch
-from tinybert.config import preset_names, resolve
+from tinybert.config import preset_names
 from tinybert.engine import fit
 from tinybert.models.loading import digest_of, load_classifier
 from tinybert.recipes import RECIPES
@@ -266,13 +267,7 @@ def test__report_and_card_stand_alone_and_cite_the_paper(made):
     assert "student" in report
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test__both_presets_parse(name):
-    assert {"paper", "small"} <= set(preset_names(name))
-    for preset in preset_names(name):
-        assert resolve(RECIPES[name].config, name, config=preset).preset == preset
-
-
+@on_one_processor
 @pytest.mark.parametrize("name", RECIPES)
 def test__it_is_listed_and_has_a_page(name):
     (listed,) = [entry for entry in tinybert.recipes() if entry["name"] == name]

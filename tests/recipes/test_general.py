@@ -21,6 +21,7 @@ from recipes.workshop import (
     contents,
     equal,
     made_once,
+    on_one_processor,
     pickles,
     quick_finish,
     read,
@@ -277,6 +278,7 @@ def test__a_text_that_is_too_short_for_the_pieces_asked_for_is_read_again(worksh
     assert metrics["general"]["tokens"] == 768
 
 
+@on_one_processor
 def test__the_text_that_is_learnt_from_cannot_be_held_out(workshop):
     with pytest.raises(UserError, match="dev: is the text that is learnt from"):
         workshop.distill("general", dev=workshop.corpus("same.txt"), also=SHORT)
@@ -315,6 +317,7 @@ def changed(folder: Path, **settings: int) -> Path:
     return folder
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("dry_run", [True, False])
 def test__a_student_that_reads_less_or_has_another_table_is_refused_before_the_text_is_read(workshop, dry_run):
@@ -341,6 +344,7 @@ def test__seeds_share_one_packed_text_and_what_is_of_no_use_any_more_goes(worksh
         assert not (folder / "stages").exists()
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__a_masked_lm_needs_a_teacher_with_such_a_head(workshop, capsys):
     places = [f"--teacher={workshop.model()}", f"--train={workshop.corpus()}", f"--output={workshop.path('run')}"]
@@ -350,6 +354,7 @@ def test__a_masked_lm_needs_a_teacher_with_such_a_head(workshop, capsys):
     assert "teacher has no masked-LM head to learn from; leave it out" in said
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
     ("changes", "problem"),
@@ -373,6 +378,7 @@ def test__what_cannot_be_is_refused_in_a_line_before_anything_is_written(worksho
     assert not workshop.path("run").exists()
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize(
@@ -386,6 +392,7 @@ def test__too_little_text_and_too_long_blocks_are_told_in_a_line(workshop, lines
     assert len(refused.value.problems) == 1
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__a_text_of_one_block_has_nothing_to_hold_out(workshop):
     with pytest.raises(UserError, match=r"train: the text fills one block of 16 pieces; give more"):
@@ -438,6 +445,7 @@ def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
         workshop.distill(unlabeled=workshop.corpus(), **kept)
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
     ("unlabeled", "also", "problem"),
@@ -453,6 +461,7 @@ def test__within_tinybert_what_cannot_be_is_refused(workshop, unlabeled, also, p
     assert said.startswith(problem)
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__within_tinybert_too_little_text_names_its_flag(workshop):
     workshop.model(classes=("neg", "pos"))
@@ -474,6 +483,7 @@ def test__a_dry_run_plans_what_the_run_did(again):
     assert (plan["teacher"]["layers"], plan["student"]["layers"]) == (4, 2)
 
 
+@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__a_dry_run_of_tinybert_plans_the_stage_where_it_was_asked_for(workshop):
     workshop.model(classes=("neg", "pos"))

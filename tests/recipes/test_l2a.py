@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 import tinybert
-from recipes.workshop import equal, pairs, ratings, read, stage, trained
+from recipes.workshop import equal, on_one_processor, pairs, ratings, read, stage, trained
 from tinybert.data.encoded import EncodedRows
 from tinybert.errors import UserError
 
@@ -148,6 +148,7 @@ def test__without_a_source_there_are_samples_of_the_target_only(make, capsys):
     assert "no --source" in capsys.readouterr().err
 
 
+@on_one_processor
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

@@ -25,6 +25,7 @@ SHAPE = "2x12"
 REPOSITORY = Path(__file__).parents[2]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 Rows = list[dict[str, Any]]
+on_one_processor = pytest.mark.parametrize("processor", [False], indirect=True)  # where nothing is computed
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recipes.workshop import on_one_processor
 from stages.augmenting.worlds import groups, place
 from tinybert.augmenters.eda import EdaSettings
 from tinybert.data.examples import Examples
@@ -50,6 +51,7 @@ def test__every_method_makes_other_texts_of_the_same_class(tmp_path, mlm, method
     assert list(copies_by(of_kit, tmp_path / "again")) == list(merged)
 
 
+@on_one_processor
 @pytest.mark.parametrize("method", METHODS)
 def test__what_copies_depend_on_is_named_as_users_name_it(mlm, method):
     inputs = METHODS[method].inputs(kit(groups(method), mlm))
@@ -102,6 +104,7 @@ def test__cbert_takes_quantiles_of_scores_for_classes(tmp_path, mlm):
     assert [methods._class_of(edges, example) for example in of_kit.originals] == [0, 1, 2, 3, 4, 4]
 
 
+@on_one_processor
 @pytest.mark.parametrize(
     ("method", "rows", "settings", "expected"),
     [
@@ -118,10 +121,12 @@ def test__copies_are_as_many_by_every_method_within_a_limit(method, rows, settin
     assert copies_of(groups(method, **settings), rows) == expected
 
 
+@on_one_processor
 def test__the_embedded_masked_lm_stands_for_none():
     assert kit(groups("bert_glove"), None).needed_mlm == "minilm-mlm"
 
 
+@on_one_processor
 @pytest.mark.parametrize(("rows", "alpha"), [(6, 0.05), (2001, 0.1)])
 def test__an_open_share_of_words_goes_by_the_rows(rows, alpha):
     many = Examples.of(Example("the film was good", None, n % 2, n + 1) for n in range(rows))
