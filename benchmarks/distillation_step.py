@@ -34,7 +34,7 @@ from tinybert.models.student import Student, parse_shape
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.prediction import SoftCrossEntropy
 from tinybert.run import Run, RunSettings
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.birth import Newborn, StudentSettings
 from tinybert.stages.layers import transformer_objective
 from tinybert.types import Batch, Objective, Stage

@@ -20,7 +20,7 @@ from tinybert.models.hf import without_dropout
 from tinybert.models.teacher import Teacher
 from tinybert.recipes.general import Config
 from tinybert.run import Run, RunSettings
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.birth import Newborn, StudentSettings, born
 from tinybert.stages.general.lesson import general_objective, untaught
 from tinybert.stages.general.reading import PlainText, read_plain_text

@@ -29,7 +29,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.recipes import l2a
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.features import Facts
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.birth import Newborn
 from tinybert.stages.job import Job

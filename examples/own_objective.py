@@ -28,7 +28,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives.prediction import SoftCrossEntropy
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run, RunSettings
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.types import Batch, Objective, Signal, Stage, Trace
 
 

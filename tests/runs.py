@@ -709,7 +709,7 @@ def _keeping(keep: frozenset[int] | None) -> Any:
     """A selector that keeps some rows and drops the others, wherever they come to lie."""
     import torch
 
-    from tinybert.selectors.keep_all import KeepAll
+    from tinybert.selectors.fixed import KeepAll
 
     class Some:
         needs_student = needs_teacher = frozenset()

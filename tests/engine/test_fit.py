@@ -12,7 +12,7 @@ from tinybert.engine.fit import fit
 from tinybert.engine.update import BAD_STEPS
 from tinybert.errors import Interrupted
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.types import LOGITS, Stage
 
 

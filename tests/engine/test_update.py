@@ -14,7 +14,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy, MaskedSoftCrossEntropy
 from tinybert.objectives.weighted_sum import WeightedSum
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.types import Stage
 

@@ -11,7 +11,7 @@ from tinybert.engine.learner import RowsOf
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.length import stretched
 from tinybert.stages.teacher import TeacherSettings
 from tinybert.types import Masker, Objective, Selector, Stage, keyed

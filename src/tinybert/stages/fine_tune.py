@@ -16,7 +16,7 @@ from tinybert.errors import UserError
 from tinybert.models.student import Student
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE
 from tinybert.run import Run, StageRun
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.augmenting.merged import written
 from tinybert.stages.job import Job
 from tinybert.stages.length import stretched

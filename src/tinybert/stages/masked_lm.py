@@ -21,7 +21,7 @@ from tinybert.models.student import Student
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, StageRun
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.length import stretched
 from tinybert.stages.reading import encoded
 from tinybert.types import Stage, keyed

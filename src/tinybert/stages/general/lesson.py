@@ -18,7 +18,7 @@ from tinybert.objectives.masked_lm import MaskedSoftCrossEntropy
 from tinybert.objectives.relation import RelationKL
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.birth import Newborn, StudentSettings
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import PlainText

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from tinybert.errors import UserError
 from tinybert.models.student import Student
 from tinybert.run import Run
-from tinybert.selectors.keep_all import KeepAll
+from tinybert.selectors.fixed import KeepAll
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.pool import Pool

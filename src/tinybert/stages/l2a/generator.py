@@ -30,7 +30,7 @@ from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import GeneratorLikelihood
 from tinybert.run import Run, StageRun
 from tinybert.selectors.reinforced import Reinforced
-from tinybert.selectors.weighted import Weighted
+from tinybert.selectors.fixed import Weighted
 from tinybert.stages.augmenting.copies import Streams
 from tinybert.stages.augmenting.merged import blocks, written
 from tinybert.stages.job import Job

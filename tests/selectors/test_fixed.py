@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from tinybert.selectors.keep_all import KeepAll
-from tinybert.types import NO_TRACE, Batch
+from tinybert.selectors.fixed import KeepAll, Weighted
+from tinybert.types import NO_TRACE, Batch, Selector
 
 
 def batch_of(size: int) -> Batch:
@@ -27,3 +27,16 @@ def test__needs_nothing_and_has_no_state() -> None:
 def test__the_state_of_another_selector_is_refused() -> None:
     with pytest.raises(ValueError, match="policy"):
         KeepAll().load_state_dict({"policy": torch.zeros(2)})
+
+
+def test__each_row_counts_as_much_as_it_was_said_to() -> None:
+    chooser = Weighted(torch.tensor([0.1, 0.2, 0.3]))
+    pieces = torch.zeros(2, 4, dtype=torch.long)
+    batch = Batch(pieces, pieces, pieces == 0, None, torch.tensor([2, 0]))
+    chooser.before_update()
+    assert torch.equal(chooser.choose(NO_TRACE, NO_TRACE, batch), torch.tensor([0.3, 0.1]))
+    chooser.after_update()
+    chooser.after_epoch()
+    assert isinstance(chooser, Selector)
+    assert chooser.state_dict() == {}
+    chooser.load_state_dict({})

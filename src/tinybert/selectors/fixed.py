@@ -1,7 +1,9 @@
-"""What selectors have in common that look at nothing and learn nothing: hooks without effect, and no state."""
+"""Selectors whose weights are known before anything is learnt: every example counts, or as much as it was said to."""
 
 from abc import ABC, abstractmethod
+from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -39,3 +41,29 @@ class Stateless(ABC):
         """
         if state:
             raise ValueError(f"this selector has no state, but the checkpoint holds {', '.join(sorted(state))}")
+
+
+@final
+class KeepAll(Stateless):
+    """The selector of recipes that do not select: weight one for every example."""
+
+    def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:  # noqa: ARG002
+        """Ones, on the device of the batch."""
+        return torch.ones(len(batch), device=batch.rows.device)
+
+
+@final
+class Weighted(Stateless):
+    """Fixed weights; the loop divides by their sum in a batch, so that only their ratios there matter."""
+
+    def __init__(self, weights: Float[Tensor, " row"]) -> None:
+        """Keep the weights.
+
+        Args:
+            weights: Of every row, not negative.
+        """
+        self._weights = weights
+
+    def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:  # noqa: ARG002
+        """The weights of the batch's rows."""
+        return self._weights.to(batch.rows.device)[batch.rows]
