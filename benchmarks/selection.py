@@ -33,7 +33,7 @@ from tinybert.selectors.fixed import KeepAll
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.birth import Newborn
 from tinybert.stages.job import Job
-from tinybert.stages.l2a.reward import reward_of
+from tinybert.stages.l2a.chooser import reward_of
 from tinybert.stages.last_layer import last_layer_objective
 from tinybert.types import Selector, Stage
 

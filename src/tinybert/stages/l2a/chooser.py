@@ -1,15 +1,22 @@
-"""Who chooses among the samples of L2A: the policy with its reward, or nobody."""
+"""Who chooses among the samples of L2A: nobody, or the policy, rewarded by the student's quality on a part of dev."""
 
 from collections.abc import Callable, Sequence
+from math import isnan
 
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, Shaped
+
+from tinybert.data.task import Task
+from tinybert.engine.evaluate import judge_on, student_logits
 from tinybert.errors import UserError
 from tinybert.models.student import Student
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
-from tinybert.selectors.reinforced import Reinforced
+from tinybert.selectors.reinforced import Reinforced, Reward
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.pool import Pool
-from tinybert.stages.l2a.reward import reward_of
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.types import Selector
 
@@ -57,3 +64,41 @@ def chooser(
         seed=run.seed_for("policy"),
         ended=ended,
     )
+
+
+def reward_of(student: Student, job: Job, settings: L2ASettings, run: Run) -> Reward:
+    """Measure the student as `l2a.reward` says, on so many rows of dev as `l2a.reward_eval_size` says."""
+    rows, size = job.dev, settings.reward_eval_size
+    if size is not None and size < len(rows):
+        rows = rows.select(evenly(rows.needed_labels(), size, run.rng("reward")))
+    judge = judge_on(student, rows, job.task, run)
+
+    def metric() -> float:
+        value = judge()
+        return 0.0 if isnan(value) else value  # the correlation of a student that always says the same
+
+    def loss() -> float:
+        return -mean_loss(student_logits(student, rows, run), rows.needed_labels(), job.task)
+
+    return Reward(loss if settings.reward == "neg_val_loss" else metric, settings.reward_every)
+
+
+def mean_loss(logits: Float[np.ndarray, "row label"], labels: Shaped[np.ndarray, " row"], task: Task) -> float:
+    """Mean cross-entropy, of a regression mean squared error, to gold labels."""
+    said, gold = torch.from_numpy(logits), torch.from_numpy(labels)
+    if task.kind == "regression":
+        return float(F.mse_loss(said[:, 0], gold.float()))
+    return float(F.cross_entropy(said, gold.long()))
+
+
+def evenly(labels: Shaped[np.ndarray, " row"], count: int, rng: np.random.Generator) -> Int[np.ndarray, " drawn"]:
+    """Draw rows so that every class, or range of scores, has its share: of the rows in order of label, one in so many.
+
+    Example:
+        >>> labels = np.repeat([0, 1], [60, 20])
+        >>> np.bincount(labels[evenly(labels, 8, np.random.default_rng(0))]).tolist()
+        [6, 2]
+    """
+    order = np.lexsort((rng.random(len(labels)), labels))
+    places = (np.arange(count) + rng.random()) * len(labels) / count
+    return np.sort(order[places.astype(np.int64)])

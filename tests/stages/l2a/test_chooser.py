@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinybert.data.task import Task
-from tinybert.stages.l2a.reward import evenly, mean_loss
+from tinybert.stages.l2a.chooser import evenly, mean_loss
 
 
 @given(counts=st.lists(st.integers(1, 60), min_size=2, max_size=4), share=st.floats(0.05, 1), seed=st.integers(0, 99))
