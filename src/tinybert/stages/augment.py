@@ -6,23 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert import files
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
+from tinybert.data.task import Task
 from tinybert.engine.evaluate import student_answer
 from tinybert.models.student import Student
 from tinybert.run import Run, StageRun
 from tinybert.stages.augmenting.flips import Jury, judged
 from tinybert.stages.augmenting.kit import Kit
 from tinybert.stages.augmenting.making import digest_of_rows, made
-from tinybert.stages.augmenting.merged import Merged, written
+from tinybert.stages.augmenting.merged import Merged, blocks, written
 from tinybert.stages.augmenting.methods import METHODS, copies_of
 from tinybert.stages.augmenting.quality import described, quality
 from tinybert.stages.augmenting.settings import AugmentingFlags
-from tinybert.stages.augmenting.table import write_table
 from tinybert.stages.job import Job
+from tinybert.types import Example
 
 FOLDER = "augmented"  # of a run: what the student learnt from, for people and for other programs
 TEXTS, QUALITY = "augmented.parquet", "quality.json"
@@ -125,6 +128,40 @@ def _write(merged: Merged, job: Job, reading: Reading, keep_flipped: bool, folde
     files.write_json(folder / QUALITY, figures)
     for line in described(figures):
         reading.place.run.log.say(f"augment: {line}")
+
+
+def write_table(merged: Merged, task: Task, target: Path) -> None:
+    """Write originals and copies as a Parquet table for people and other programs: it reads as `--train` again.
+
+    Its columns: texts, labels as they are spelled, `origin` (the row of the original) and `copy` (0 = the original).
+
+    Args:
+        merged: Classified or scored texts.
+        task: What the labels mean.
+        target: The Parquet file.
+    """
+    schema = _schema(task)
+    with pq.ParquetWriter(target, schema) as writer:
+        for block in blocks(merged):
+            rows = [_row(example, task) for example in block]
+            columns = [
+                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _schema(task: Task) -> pa.Schema:
+    texts = ("text_a", "text_b") if task.paired else ("text",)
+    label = pa.string() if task.classes else pa.float64()
+    return pa.schema(
+        [*((name, pa.large_string()) for name in texts), ("label", label), ("origin", pa.int64()), ("copy", pa.int64())]
+    )
+
+
+def _row(example: Example, task: Task) -> tuple[Any, ...]:
+    texts = (example.text, example.pair) if task.paired else (example.text,)
+    label = task.classes[example.label] if isinstance(example.label, int) else example.label
+    return (*texts, label, example.row, example.copy)
 
 
 def publish(result: Path, target: Path) -> None:
