@@ -33,12 +33,12 @@ from tinybert.stages.augment import FOLDER as AUGMENTED
 from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import groups_of
 from tinybert.stages.finish import About, finish
+from tinybert.stages.finished import KEPT, keep_only_the_student, kept_result
 from tinybert.stages.flags import parted
 from tinybert.stages.general.finish import finish_general
 from tinybert.stages.general.reading import read_plain_text
 from tinybert.stages.general.settings import general_within, refused_within
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.kept import KEPT, keep_only_the_student, kept_result
 from tinybert.stages.l2a.journal import SELECTION
 from tinybert.stages.reading import read
 from tinybert.stages.shapes import refuse_other_heads, shapes

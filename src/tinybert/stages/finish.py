@@ -4,7 +4,7 @@ Done once per (trained student, test data); a repeated command finds it done. No
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.answers import answers, gold, verdicts
 from tinybert.stages.augment import FOLDER, QUALITY
+from tinybert.stages.finished import found_finished, seal_finished
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.systems import System, all_rows, final_rows, onnx_system, torch_system
 from tinybert.types import Batch
 
-FINISHED = "stages/finished.json"
 AGREEMENT_ROWS = 1000  # dev rows on which int8 is compared with fp32
 Systems = Mapping[str, System]
 
@@ -66,20 +66,6 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
-
-
-def found_finished(run: Run, key: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Any] | None:
-    """What `metrics.json` says of a run that ended with the same; None where there is none, or a file is missing."""
-    there = ("metrics.json", "report.html", "README.md", "student/config.json", *also)
-    if files.found_sealed(run.folder / FINISHED) != key or not all((run.folder / name).exists() for name in there):
-        return None
-    run.log.say("finish: found, nothing to do")
-    return dict(files.read_json(run.folder / "metrics.json"))
-
-
-def seal_finished(run: Run, key: Mapping[str, Any]) -> None:
-    """Note what a run ended with, when everything it leaves is there."""
-    files.write_sealed(run.folder / FINISHED, key)
 
 
 def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:

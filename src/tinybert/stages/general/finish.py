@@ -9,7 +9,8 @@ from tinybert.export.hub import save_network
 from tinybert.models.hf import longest_input
 from tinybert.report.render import render
 from tinybert.run import Run
-from tinybert.stages.finish import About, found_finished, seal_finished, write_cards
+from tinybert.stages.finish import About, write_cards
+from tinybert.stages.finished import found_finished, seal_finished
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import Outcome, PlainText
 from tinybert.stages.systems import flops_of, torch_cost

@@ -1,5 +1,6 @@
-"""`run.keep: student`: a finished run that kept only what is shipped, and the same command again after it."""
+"""What is noted of a finished run, which the same command then finds done; and what `run.keep: student` leaves."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,23 @@ from tinybert.errors import UserError
 from tinybert.run import Run
 from tinybert.stages.job import Read
 
+FINISHED = "stages/finished.json"
 KEPT = "kept.json"  # stands for the stages of a run that kept only its student
 _FILES = ("teacher.path", "student.path", "mlm", "vectors")
+
+
+def found_finished(run: Run, key: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Any] | None:
+    """What `metrics.json` says of a run that ended with the same; None where there is none, or a file is missing."""
+    there = ("metrics.json", "report.html", "README.md", "student/config.json", *also)
+    if files.found_sealed(run.folder / FINISHED) != key or not all((run.folder / name).exists() for name in there):
+        return None
+    run.log.say("finish: found, nothing to do")
+    return dict(files.read_json(run.folder / "metrics.json"))
+
+
+def seal_finished(run: Run, key: Mapping[str, Any]) -> None:
+    """Note what a run ended with, when everything it leaves is there."""
+    files.write_sealed(run.folder / FINISHED, key)
 
 
 def keep_only_the_student(run: Run, job: Read) -> None:
