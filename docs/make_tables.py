@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tinybert.config import preset_names, resolve, schema_keys
+from tinybert.engine.optimise import LEAST_STEPS
 from tinybert.recipes import RECIPES
-from tinybert.stages import length
 from tinybert.types import Stage, keyed
 
 PAGE: Final = Path(__file__).with_name("settings.md")
@@ -24,7 +24,7 @@ _DEVLIN = "Devlin et al. 2019"
 _JIAO = "Jiao et al. 2020"
 _CODE = "the authors' code"
 _CLIP = f"ours: the whole gradient; {_CODE} clips each parameter by itself and has an Adam without bias correction"
-_LEAST, _MOST = length.LEAST_STEPS, Stage().most_epochs
+_LEAST, _MOST = LEAST_STEPS, Stage().most_epochs
 _BY_ROWS = f"`null`: the usual epochs, but at least {_LEAST} updates and at most {_MOST} epochs (ours)"
 
 _MASKED_LM: Final = {

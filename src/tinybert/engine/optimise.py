@@ -1,6 +1,9 @@
-"""AdamW with weight decay groups, the learning rate as a pure function of the step, and gradients over ranks."""
+"""AdamW with weight decay groups, how long a stage is, the learning rate of each step, and gradients over ranks."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import ceil
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +11,9 @@ from torch import Tensor, nn
 from tinybert.types import Stage
 
 BETAS = (0.9, 0.999)  # BERT's own, Devlin et al. 2019, App. A.2
+LEAST_STEPS = 300  # three epochs of eighty rows are nine updates: too few to learn anything
+MOST_JUDGEMENTS = 20
+AStage = TypeVar("AStage", bound=Stage)
 
 
 def adamw(named: Mapping[str, nn.Parameter], stage: Stage) -> torch.optim.AdamW:
@@ -16,6 +22,23 @@ def adamw(named: Mapping[str, nn.Parameter], stage: Stage) -> torch.optim.AdamW:
     vectors = [parameter for parameter in named.values() if parameter.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": stage.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=stage.lr, betas=BETAS, fused=True)
+
+
+def stretched(stage: AStage, rows: int) -> AStage:
+    """A stage whose length is open gets the usual epochs, but at least 300 updates and at most `most_epochs`.
+
+    Many short epochs are not all judged: with few rows that would take longer than learning from them.
+
+    Example:
+        >>> stretched(Stage(epochs=None), 80).epochs, stretched(Stage(epochs=None), 8635).epochs
+        (20, 3)
+    """
+    if stage.epochs is not None:
+        return stage
+    updates = ceil(rows / stage.batch_size)  # of one epoch
+    epochs = min(max(stage.usual_epochs, ceil(LEAST_STEPS / updates)), max(stage.most_epochs, stage.usual_epochs))
+    every = ceil(epochs * updates / MOST_JUDGEMENTS) if epochs > MOST_JUDGEMENTS else None
+    return replace(stage, epochs=epochs, evaluate_every=stage.evaluate_every or every)
 
 
 def learning_rate(step: int, total: int, stage: Stage) -> float:

@@ -8,11 +8,11 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.engine.cache import remembered
 from tinybert.engine.fit import StageReport, fit
 from tinybert.engine.learner import RowsOf
+from tinybert.engine.optimise import stretched
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.length import stretched
 from tinybert.stages.teacher import TeacherSettings
 from tinybert.types import Masker, Objective, Selector, Stage, keyed
 

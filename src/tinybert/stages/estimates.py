@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from tinybert.engine.optimise import stretched
 from tinybert.models.embedded import EMBEDDED
 from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_config
 from tinybert.stages.augmenting.methods import METHODS
 from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.stages.general.settings import GeneralSettings
-from tinybert.stages.length import stretched
 from tinybert.types import Stage
 
 QUICK_COPIES = 3000  # a second that a method without a network makes on one core, at least

@@ -12,6 +12,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain, TeacherData
 from tinybert.engine.evaluate import judge_on
 from tinybert.engine.fit import StageReport, fit
+from tinybert.engine.optimise import stretched
 from tinybert.errors import UserError
 from tinybert.models.student import Student
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE
@@ -19,7 +20,6 @@ from tinybert.run import Run, StageRun
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.augmenting.merged import written
 from tinybert.stages.job import Job
-from tinybert.stages.length import stretched
 from tinybert.stages.reading import encoded
 from tinybert.types import Stage, keyed
 

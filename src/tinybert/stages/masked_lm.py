@@ -14,6 +14,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking, PieceMasker
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
+from tinybert.engine.optimise import stretched
 from tinybert.export.hub import save_network
 from tinybert.models.hf import give_token_types
 from tinybert.models.loading import digest_of, load_masked_lm, load_tokenizer
@@ -22,7 +23,6 @@ from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, StageRun
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.length import stretched
 from tinybert.stages.reading import encoded
 from tinybert.types import Stage, keyed
 

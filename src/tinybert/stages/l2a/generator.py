@@ -22,6 +22,7 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.masking import FixedMasker
 from tinybert.engine.fit import fit
+from tinybert.engine.optimise import stretched
 from tinybert.models.embedded import EMBEDDED
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
@@ -29,14 +30,13 @@ from tinybert.models.student import Student
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import GeneratorLikelihood
 from tinybert.run import Run, StageRun
-from tinybert.selectors.reinforced import Reinforced
 from tinybert.selectors.fixed import Weighted
+from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.augmenting.copies import Streams
 from tinybert.stages.augmenting.merged import blocks, written
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.pool import ROWS, Pool, encode_members, members_of, same_pieces, write_members
 from tinybert.stages.l2a.settings import L2ASettings
-from tinybert.stages.length import stretched
 from tinybert.types import Example, Sample, Stage, keyed
 
 
