@@ -14,9 +14,8 @@ import torch
 
 from tinybert import files
 from tinybert.config import FILE, MODEL, resolve
-from tinybert.data.any_kind import load_any
+from tinybert.data.any_kind import load_any, path_of
 from tinybert.data.examples import Examples
-from tinybert.data.forms import path_of
 from tinybert.data.rewrite import check_target, rewrite
 from tinybert.data.settings import DataSettings
 from tinybert.data.task import Task

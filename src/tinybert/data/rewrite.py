@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from tinybert.data.any_kind import load_any
+from tinybert.data.any_kind import Form, form_of, load_any, path_of
 from tinybert.data.conll import Sentence, copied_lines, documents, marked_lines, sentences
 from tinybert.data.delimited import line_end, lines_of
-from tinybert.data.forms import Form, form_of, path_of
 from tinybert.data.problems import Bad, listed
 from tinybert.data.read import numbered
 from tinybert.data.rewrite_table import COPY, ORIGIN, Chosen, refuse_marks, write_table
