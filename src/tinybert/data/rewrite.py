@@ -17,12 +17,11 @@ from tinybert.data.conll import Sentence, copied_lines, documents, marked_lines,
 from tinybert.data.delimited import line_end, lines_of
 from tinybert.data.problems import Bad, listed
 from tinybert.data.read import numbered
-from tinybert.data.rewrite_table import COPY, ORIGIN, Chosen, refuse_marks, write_table
+from tinybert.data.rewrite_table import COPY, ORIGIN, Chosen, Waiting, refuse_marks, write_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.sources import STDIN, Source, open_source
 from tinybert.data.squad import articles, content, marked, paragraph_of, questions_of
 from tinybert.data.tagged import TagNames
-from tinybert.data.waiting import Waiting
 from tinybert.errors import UserError
 from tinybert.files import atomic_file
 from tinybert.types import Example, Kind

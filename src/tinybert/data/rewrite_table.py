@@ -14,7 +14,6 @@ from tinybert.data.read import numbered
 from tinybert.data.settings import DataSettings
 from tinybert.data.sources import Source, open_source
 from tinybert.data.tagged import TagNames, list_columns
-from tinybert.data.waiting import Waiting
 from tinybert.data.written import Row, common_types, write_delimited, write_json_lines, write_parquet
 from tinybert.errors import UserError
 from tinybert.types import Example
@@ -24,6 +23,31 @@ _DELIMITERS = {".tsv": "\t", ".csv": ","}
 
 Chosen = Callable[[int], bool]
 Patch = Callable[[Row, Example], Row]
+
+
+class Waiting:
+    """Copies that wait for their originals: both come sorted by row, and neither is held."""
+
+    def __init__(self, copies: Iterable[Example]) -> None:
+        """Take copies sorted by row and copy."""
+        self._rest = iter(copies)
+        self._next = next(self._rest, None)
+
+    def of(self, row: int) -> Iterator[Example]:
+        """The copies of the row that comes next."""
+        while self._next is not None and self._next.row == row:
+            copy = self._next
+            self._next = next(self._rest, None)
+            yield copy
+
+    def finish(self) -> None:
+        """Make sure that none is left.
+
+        Raises:
+            ValueError: If one is: they were not sorted, or it is of a row that was not there.
+        """
+        if self._next is not None:
+            raise ValueError(f"copy {self._next.copy} of row {self._next.row} is out of order, or its row is not there")
 
 
 def write_table(

@@ -1,6 +1,6 @@
 import pytest
 
-from tinybert.data.waiting import Waiting
+from tinybert.data.rewrite_table import Waiting
 from tinybert.types import Example
 
 
