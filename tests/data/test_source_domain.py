@@ -4,10 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain, limited
 from tinybert.data.task import Splits, Task, load
 from tinybert.errors import UserError
+from tinybert.types import Example
 
 Rows = list[dict[str, Any]]
 ENTAILMENT = [
@@ -204,3 +206,11 @@ def test_digest__is_that_of_texts_and_labels(loaded: Callable[..., Splits], sour
     assert source.texts.digest() == other.texts.digest()
     assert source.digest() != other.digest()
     assert source.digest() != source.among(source.texts.select(np.arange(8))).digest()
+
+
+def test_described__tells_how_much_of_it_is_labelled() -> None:
+    texts = Examples.of([Example("a"), Example("b")])
+    labelled = Examples.of([Example("a", None, 0), Example("b", None, 1)])
+    assert SourceDomain(texts, labelled).described(("x", "y")) == "source: 2 rows; x 1, y 1"
+    assert SourceDomain(texts, labelled[:1]).described(("x", "y")) == "source: 2 rows; labelled: 1 rows; x 1, y 0"
+    assert SourceDomain(texts, None).described(("x", "y")) == "source: 2 rows without labels"

@@ -11,6 +11,7 @@ import pyarrow as pa
 from jaxtyping import Int, Shaped
 
 from tinybert.data.opened import BLOCK
+from tinybert.data.problems import listed
 from tinybert.types import Answer, Example
 
 # What a view needs of a table; further columns may be there.
@@ -163,6 +164,16 @@ class Examples(Sequence[Example]):
     def _picked(self, column: str) -> Int[np.ndarray, " picked"]:
         values: Int[np.ndarray, " all"] = self._table.column(column).to_numpy()
         return values if self._indices is None else values[self._indices]
+
+    def described(self, name: str, classes: Sequence[str]) -> str:
+        """What the log says: rows by class, or the range of scores; `classes` is empty for the latter."""
+        rows = f"{name}: {len(self):,} rows"
+        if self.labels is None:
+            return f"{rows} without labels"
+        if not classes:
+            return f"{rows}, scores {self.labels.min():g} to {self.labels.max():g}"
+        counts = np.bincount(self.labels, minlength=len(classes))
+        return f"{rows}; " + listed(f"{c} {n:,}" for c, n in zip(classes, counts, strict=True))
 
     def digest(self) -> str:
         """sha256 of texts, pairs, words and labels in order; of nothing else, so that moving a file changes nothing."""

@@ -1,5 +1,6 @@
 """The second domain of a run, with many rows: its texts, and those of them whose labels mean the same as train's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,6 +60,12 @@ class SourceDomain:
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.texts)
+
+    def described(self, classes: Sequence[str]) -> str:
+        """What the log says; it may be labelled in part."""
+        if self.labelled is None or len(self.labelled) == len(self):
+            return (self.labelled or self.texts).described("source", classes)
+        return f"source: {len(self):,} rows; {self.labelled.described('labelled', classes)}"
 
     def digest(self) -> str:
         """sha256 of all texts, and of the labels of those that have one."""

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Shaped
 
 from tinybert.data.columns import Labels
-from tinybert.data.described import described, described_domain
 from tinybert.data.doubtful import refuse_one_label
 from tinybert.data.draws import dev_rows, few_rows
 from tinybert.data.examples import Examples
@@ -137,9 +136,9 @@ def load(
         second = _held_apart(second, examples, settings, overlap, notes)
     if settings.per_class is not None:
         learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
-    notes += [described(name, part, task.classes) for name, part in {"train": learnt, **examples}.items()]
+    notes += [part.described(name, task.classes) for name, part in {"train": learnt, **examples}.items()]
     if second is not None:
-        notes.append(described_domain(second, task.classes))
+        notes.append(second.described(task.classes))
     return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second)
 
 
