@@ -47,8 +47,6 @@ class CardFacts:
         hardware: On what it was trained and measured.
         versions: Of the libraries, by name.
         teacher_licence: As `licence_of` finds it; None = unknown.
-        base_model: The teacher's name on the hub, where it came from there.
-        datasets: Names on the hub, where data came from there.
         notes: Limits of this very run, a sentence each.
         fills_masks: Whether the student has a masked-LM head.
     """
@@ -67,8 +65,6 @@ class CardFacts:
     hardware: str
     versions: Mapping[str, str]
     teacher_licence: str | None = None
-    base_model: str | None = None
-    datasets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     fills_masks: bool = False
 
@@ -114,8 +110,6 @@ def _front_matter(facts: CardFacts) -> str:
         library_name="transformers",
         pipeline_tag=pipeline,
         tags=["tinybert", "knowledge-distillation", facts.recipe],
-        base_model=facts.base_model,
-        datasets=list(facts.datasets) or None,
         metrics=sorted({result.metric_type for result in measured}) or None,
         model_name=f"{facts.recipe}-student",
         eval_results=measured or None,
