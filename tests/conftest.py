@@ -24,6 +24,15 @@ ENDINGS = ("##ing", "##ed", "##s", "##ly", "##ness")
 LETTERS = string.ascii_lowercase + string.digits
 SPELLING = (*LETTERS, *(f"##{letter}" for letter in LETTERS), *string.punctuation, "é", "##é")
 VOCABULARY = (*SPECIAL, *WORDS, *ENDINGS, *SPELLING)
+UNIGRAMS = (  # by rank: what comes first is preferred
+    *("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
+    *(f"▁{word}" for word in (*WORDS, "très", "我们")),
+    *("film", "ing", "ly", "##", "电影", "▁"),
+    *LETTERS,
+    *(mark for mark in string.punctuation if mark not in "~^`|"),
+    *"éè好",
+)
+BYTES = tuple(f"<0x{byte:02X}>" for byte in "☃~".encode())
 
 
 def pytest_report_header() -> str:
@@ -89,6 +98,12 @@ def tiny_tokenizer() -> Any:
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **{f"{name.strip('[]').lower()}_token": name for name in SPECIAL},
     )
+
+
+@pytest.fixture(scope="session", params=[False, True], ids=["unknown", "bytes"])
+def unigram_tokenizer(request: pytest.FixtureRequest) -> Any:
+    """SentencePiece in both of its forms; see `make_unigram_tokenizer`."""
+    return make_unigram_tokenizer(spelt_in_bytes=request.param)
 
 
 @pytest.fixture
@@ -171,8 +186,8 @@ def tiny_config(model_type: str, layers: int, width: int, heads: int, inner: int
     """The configuration of a tiny network of one of the supported architectures, by Hugging Face's own names."""
     from transformers import AutoConfig
 
-    pad = 1 if model_type in ("roberta", "mpnet") else 0
-    common = {"vocab_size": len(VOCABULARY), "num_labels": outputs, "max_position_embeddings": 67, "pad_token_id": pad}
+    common = {"vocab_size": len(VOCABULARY), "num_labels": outputs, "max_position_embeddings": 67}
+    common |= {"pad_token_id": padding_of(model_type)}
     if model_type == "distilbert":
         sizes = {"n_layers": layers, "dim": width, "n_heads": heads, "hidden_dim": inner}
     else:
@@ -182,5 +197,36 @@ def tiny_config(model_type: str, layers: int, width: int, heads: int, inner: int
             "num_attention_heads": heads,
             "intermediate_size": inner,
         }
-    extra = {"electra": {"embedding_size": 13}, "roberta": {"type_vocab_size": 1}}.get(model_type, {})
-    return AutoConfig.for_model(model_type, **common, **sizes, **extra, initializer_range=0.2)
+    one_type = {"type_vocab_size": 1}
+    extra = {"electra": {"embedding_size": 13}, "roberta": one_type, "xlm-roberta": one_type, "camembert": one_type}
+    return AutoConfig.for_model(model_type, **common, **sizes, **extra.get(model_type, {}), initializer_range=0.2)
+
+
+def padding_of(model_type: str) -> int:
+    """The padding piece of a tiny network, from which some count positions."""
+    from tinybert.models.hf import ARCHITECTURES
+
+    return max(ARCHITECTURES[model_type].first_position - 1, 0)
+
+
+def make_unigram_tokenizer(spelt_in_bytes: bool = False) -> Any:
+    """A SentencePiece tokenizer that spells most ASCII words; <pad> is 1.
+
+    XLM-RoBERTa's own form cuts off spaces before there are pieces, and a letter that it does not know is <unk>;
+    `spelt_in_bytes`, a piece counts the space before it as its own, and such a letter is several pieces.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, XLMRobertaTokenizer
+
+    scores = [(piece, -number / 8) for number, piece in enumerate((*UNIGRAMS, *BYTES))]
+    if not spelt_in_bytes:
+        return XLMRobertaTokenizer(vocab=scores[: len(UNIGRAMS)], model_max_length=64)
+    backend = Tokenizer(models.Unigram(scores, unk_id=3, byte_fallback=True))
+    backend.pre_tokenizer, backend.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    named = {
+        f"{name}_token": piece for name, piece in zip(("cls", "pad", "sep", "unk", "mask"), UNIGRAMS, strict=False)
+    }
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=64, **named)

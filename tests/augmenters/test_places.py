@@ -43,6 +43,14 @@ def test_in_pieces__each_place_has_its_characters(vocabulary, tiny_tokenizer):
     )
 
 
+def test_in_pieces__a_space_is_no_place_and_shares_no_letter(unigram_tokenizer):
+    example = Example("A  très filming", "好电影 \u2603", row=1)
+    found = in_pieces(example, Vocabulary(unigram_tokenizer), 64)
+    texts = {"text": example.text, "pair": example.pair}
+    shown = [texts[place.side][place.start : place.end] for place in found.places]
+    assert shown == ["A", "très", "film", "ing", "好", "电影"]
+
+
 def test_in_pieces__marks_and_contractions_stay(vocabulary):
     example = Example("It's (not) a film-plot!", "and 's bad, don't")
     found = in_pieces(example, vocabulary, 64)

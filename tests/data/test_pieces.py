@@ -63,6 +63,14 @@ def test_read__spaces_belong_to_no_word_and_shared_pieces_to_none(byte_tokenizer
     assert found[6:] == [None, None, None]  # one piece for all three
 
 
+def test_read__sentencepiece_gives_words_their_letters_and_not_the_space_before(unigram_tokenizer):
+    (reading,) = read(["The très  filming, l'film 好电影 \u2603 good"], unigram_tokenizer, 64)
+    *found, snowman, good = spelled(reading, unigram_tokenizer)
+    assert found == [["<unk>", "h", "e"], ["▁très"], ["▁film", "ing"], [","], ["l"], ["'"], ["film"], ["好", "电影"]]
+    assert snowman in (["<unk>"], ["<0xE2>", "<0x98>", "<0x83>"])
+    assert good == ["▁good"]
+
+
 def test_read__leaves_the_tokenizer_as_it_was(tiny_tokenizer):
     read(["the film"], tiny_tokenizer, 3)
     assert tiny_tokenizer.backend_tokenizer.truncation is None

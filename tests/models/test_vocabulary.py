@@ -24,10 +24,17 @@ def test__pieces_inside_a_word_do_not_begin_one(tiny_tokenizer):
 
 def test__byte_level_pieces_begin_a_word_with_their_space(bpe_tokenizer):
     vocabulary = Vocabulary(bpe_tokenizer)
-    film, inside = bpe_tokenizer.convert_tokens_to_ids(["Ġfilm", "ing"])
-    assert vocabulary.starts_word[film]
-    assert not vocabulary.starts_word[inside]
-    assert (vocabulary.text_of(film), vocabulary.text_of(inside)) == ("film", "ing")
+    film, inside, signs = bpe_tokenizer.convert_tokens_to_ids(["Ġfilm", "ing", "##"])
+    assert vocabulary.starts_word[[film, inside, signs]].tolist() == [True, False, False]
+    assert [vocabulary.text_of(piece) for piece in (film, inside, signs)] == ["film", "ing", "##"]
+
+
+def test__sentencepiece_begins_a_word_with_its_space(unigram_tokenizer):
+    vocabulary = Vocabulary(unigram_tokenizer)
+    film, inside, signs, space = unigram_tokenizer.convert_tokens_to_ids(["▁film", "film", "##", "▁"])
+    assert vocabulary.starts_word[[film, inside, signs, space]].tolist() == [True, False, False, True]
+    assert [vocabulary.text_of(piece) for piece in (film, inside, signs, space)] == ["film", "film", "##", ""]
+    assert vocabulary.marks[signs]
 
 
 def test__a_tokenizer_without_a_mask_is_refused(tiny_tokenizer):
@@ -45,7 +52,8 @@ def bpe_tokenizer():
     from transformers import PreTrainedTokenizerFast
 
     special = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
-    pieces = {piece: number for number, piece in enumerate([*special, "Ġfilm", "ing", "film", "madeupword0000"])}
+    names = ("Ġfilm", "ing", "film", "madeupword0000", "##", "<unk>NOTUSED", "<0xE2>")
+    pieces = {piece: number for number, piece in enumerate([*special, *names])}
     backend = Tokenizer(models.WordLevel(pieces, unk_token="<unk>"))
     backend.pre_tokenizer, backend.decoder = pre_tokenizers.ByteLevel(), decoders.ByteLevel()
     named = {
@@ -59,4 +67,4 @@ def bpe_tokenizer():
 
 
 def test__reserved_pieces_are_special(bpe_tokenizer):
-    assert Vocabulary(bpe_tokenizer).special[8]
+    assert Vocabulary(bpe_tokenizer).special[8:].tolist() == [True, False, True, True]

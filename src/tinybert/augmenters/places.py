@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from tinybert.augmenters.sides import text_of
 from tinybert.data.carried import Side
 from tinybert.data.encode import truncating
+from tinybert.data.pieces import characters_of
 from tinybert.data.words import Edit, cased_like, contractions, is_mark
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.types import Example
@@ -60,10 +61,11 @@ def in_pieces(example: Example, vocabulary: Vocabulary, max_length: int) -> InPi
     with truncating(tokenizer.backend_tokenizer, max_length) as backend:
         found = backend.encode(example.text, example.pair)
     closed = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    sides = (None if sequence is None else _SIDES[sequence] for sequence in found.sequence_ids)
     places = [
-        Place(number, "pair" if sequence else "text", *offsets)
-        for number, (sequence, offsets) in enumerate(zip(found.sequence_ids, found.offsets, strict=True))
-        if sequence is not None and offsets[0] < offsets[1]
+        Place(number, side, *span)
+        for number, (side, piece, offsets) in enumerate(zip(sides, found.tokens, found.offsets, strict=True))
+        if side and (span := characters_of(piece, offsets, text_of(example, side)))
     ]
     shared = {place.number for pair in pairwise(places) if _overlap(*pair) for place in pair}
     usable = [place for place in places if place.number not in shared and found.ids[place.number] not in closed]

@@ -9,6 +9,8 @@ from transformers import PreTrainedTokenizerFast
 from tinybert.data.encode import truncating
 from tinybert.data.words import Word, words_of
 
+_SPACE = "▁"  # how SentencePiece writes the space before a word
+
 
 class Span(NamedTuple):
     """Pieces from `start` to before `end`."""
@@ -64,14 +66,28 @@ def pieces_within(word: str, tokenizer: PreTrainedTokenizerFast, *, after_space:
     return ids
 
 
+def characters_of(piece: str, offsets: tuple[int, int], text: str) -> tuple[int, int] | None:
+    """Which characters of a text a piece stands for, without the space before them; None where there are none.
+
+    Tokenizers in SentencePiece's form count that space to the piece, and where it is a piece of its own, some give it
+    the first letter of the word.
+
+    Example:
+        >>> characters_of("▁film", (4, 9), "good film"), characters_of("▁", (0, 1), "film")
+        ((5, 9), None)
+    """
+    start, end = offsets
+    start += len(text[start:end]) - len(text[start:end].lstrip())
+    return None if piece == _SPACE or start >= end else (start, end)
+
+
 def _reading(text: str, encoding: Any) -> Reading:
     words = words_of(text)
+    named = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
     real = [
-        (place, start, end)
-        for place, ((start, end), special) in enumerate(
-            zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
-        )
-        if not special and end > start
+        (place, *span)
+        for place, (piece, offsets, special) in enumerate(named)
+        if not special and (span := characters_of(piece, offsets, text))
     ]
     spans: list[Span | None] = []
     position = 0

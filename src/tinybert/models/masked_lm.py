@@ -8,6 +8,7 @@ from typing import NamedTuple, final
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from tokenizers.pre_tokenizers import BertPreTokenizer
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -95,7 +96,8 @@ class MaskedLM:
         """Which pieces may stand where each hidden one stood: of its kind, and one word each.
 
         Where a word began another begins, what continued a word is continued, and a mark (without a letter or digit)
-        becomes a mark; an unknown piece counts as a word.
+        becomes a mark; an unknown piece counts as a word. Pieces of several marks, or of letters and marks, as
+        BPE and SentencePiece have, come nowhere.
 
         Args:
             hidden: The pieces that stood there.
@@ -110,9 +112,10 @@ class MaskedLM:
     @cached_property
     def _kinds(self) -> Bool[Tensor, "3 vocabulary"]:
         """Pieces that are one word, those that do not begin it (BPE: no space before it), and those that are marks."""
-        known = self.vocabulary
+        known, words = self.vocabulary, BertPreTokenizer()
         texts = [known.text_of(piece) for piece in range(len(known.pieces))]
-        one_word = np.array([text.split() == [text] for text in texts]) & ~known.special
+        one_word = np.array([[word for word, _ in words.pre_tokenize_str(text)] == [text] for text in texts])
+        one_word &= ~known.special
         kinds = np.zeros((3, len(self.piece_vectors)), np.bool_)  # a network may have more than its tokenizer
         kinds[:, : len(texts)] = one_word, one_word & ~known.starts_word, known.marks
         return torch.from_numpy(kinds)

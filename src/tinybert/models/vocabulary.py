@@ -10,8 +10,9 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.errors import UserError
 
-_RESERVED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+")  # BERT's, others', RoBERTa's
-_SPACE = "Ġ"  # byte-level BPE writes the space before a word as this letter
+# BERT's, others', RoBERTa's, CamemBERT's; and a single byte of a letter that the vocabulary does not know.
+_RESERVED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+|<[^<>]+>NOTUSED|<0x[0-9A-F]{2}>")
+_SENTENCEPIECE, _BYTE_LEVEL = "▁", "Ġ"  # how they write the space before a word
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,22 @@ class Vocabulary:
     @cached_property
     def starts_word(self) -> Bool[np.ndarray, " vocabulary"]:
         """True for pieces a word may begin with; false for those that continue one, and for special pieces."""
-        if any(piece.startswith("##") for piece in self.pieces):
-            starts = np.array([not piece.startswith("##") for piece in self.pieces])
+        if inside := self._inside_prefix:
+            starts = np.array([not piece.startswith(inside) for piece in self.pieces])
         else:
-            starts = np.array([piece.startswith(_SPACE) for piece in self.pieces])
+            written = any(piece.startswith(_SENTENCEPIECE) for piece in self.pieces)
+            space = _SENTENCEPIECE if written else _BYTE_LEVEL
+            starts = np.array([piece.startswith(space) for piece in self.pieces])
         starts[self.special] = False
         return starts
+
+    @cached_property
+    def _inside_prefix(self) -> str:
+        """What WordPiece writes before a piece inside a word; "" where spaces are written instead.
+
+        It is asked of the tokenizer: RoBERTa and XLM-RoBERTa have pieces that begin with two number signs, as text.
+        """
+        return getattr(self.tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None) or ""
 
     @cached_property
     def marks(self) -> Bool[np.ndarray, " vocabulary"]:
@@ -73,8 +84,8 @@ class Vocabulary:
     def text_of(self, piece: int) -> str:
         """A piece as it stands in a text.
 
-        Example: `film` for the piece `film` of BERT, for `##film`, and for `Ġfilm` of RoBERTa.
+        Example: `film` for the piece `film` of BERT, for `##film`, for `Ġfilm` of RoBERTa and `▁film` of XLM-RoBERTa.
         """
-        if self.pieces[piece].startswith("##"):
-            return self.pieces[piece][2:]
+        if self._inside_prefix and self.pieces[piece].startswith(self._inside_prefix):
+            return self.pieces[piece].removeprefix(self._inside_prefix)
         return str(self.tokenizer.backend_tokenizer.decode([piece], skip_special_tokens=False)).strip()

@@ -133,6 +133,14 @@ def test_pack__text_that_spells_special_pieces_is_text(tiny_tokenizer: Any, tmp_
     assert "".join(spelled[:8]).replace("##", "") == "the[sep]film["
 
 
+def test_pack__special_pieces_that_sentencepiece_reads_in_a_text_are_left_out(
+    unigram_tokenizer: Any, tmp_path: Path
+) -> None:
+    pack(["the <s> film<mask>", "</s> is <pad> good <unk>"], unigram_tokenizer, 3, tmp_path)
+    inside = unigram_tokenizer.convert_ids_to_tokens([block[1] for block in blocks_of(tmp_path)])
+    assert [piece for piece in inside if piece != "▁"] == ["▁the", "▁film", "▁is", "▁good", "<unk>"]
+
+
 def test_pack__leaves_the_tokenizer_as_it_was(tiny_tokenizer: Any, tmp_path: Path) -> None:
     backend = tiny_tokenizer.backend_tokenizer
     backend.enable_truncation(5)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -38,7 +37,8 @@ def pack(
 
     The pieces of a shard are put on end across the borders of texts and cut into blocks; the rest that does not fill
     one is left out. Around each block are the special pieces that the tokenizer puts around a single text. Text that
-    spells a special piece is read as letters. `Blocks.open` gives the blocks when all processes are done.
+    spells a special piece is read as letters, or, where SentencePiece cannot, left out. `Blocks.open` gives the blocks
+    when all processes are done.
 
     Args:
         texts: See `texts_of`.
@@ -66,7 +66,7 @@ def pack(
         target = path_of(folder, number)
         if number % world == rank and not is_whole(target, form):
             with written(target, form) as shard:
-                for pieces in _tokenised((text for _, _, text in group), tokenizer.backend_tokenizer):
+                for pieces in _tokenised((text for _, _, text in group), tokenizer):
                     shard.add(pieces)
     mark(folder, shards, form)
 
@@ -103,13 +103,15 @@ def _watched(stream: Iterable[tuple[int, int, str]], advance: Callable[[int], No
     advance(behind)
 
 
-def _tokenised(texts: Iterable[str], backend: Any) -> Iterator[Int[np.ndarray, " pieces"]]:
+def _tokenised(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast) -> Iterator[Int[np.ndarray, " pieces"]]:
     """The pieces of texts on end, without special ones, some texts at a time."""
-    with untouched(backend):
+    special = [piece for piece in tokenizer.all_special_ids if piece != tokenizer.unk_token_id]
+    with untouched(tokenizer.backend_tokenizer) as backend:
         for some in _some(texts):
             # Byte-level pieces know whether a space stood before them: what follows another text has one.
             found = backend.encode_batch_fast([f" {text}" for text in some], add_special_tokens=False)
-            yield np.fromiter(chain.from_iterable(encoding.ids for encoding in found), np.int32)
+            pieces = np.fromiter(chain.from_iterable(encoding.ids for encoding in found), np.int32)
+            yield pieces[~np.isin(pieces, special)]  # SentencePiece has them among its pieces, so letters may give one
 
 
 def _some(texts: Iterable[str]) -> Iterator[list[str]]:
