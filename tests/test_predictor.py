@@ -2,15 +2,19 @@
 
 import io
 import json
+import re
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pandas
 import pytest
+import torch
+from tokenizers import Tokenizer
 
 import tinybert
-from recipes.workshop import Workshop, pairs, ratings, reviews
+from conftest import make_unigram_tokenizer
+from recipes.workshop import Workshop, hurry_finish, pairs, ratings, reviews
 from tinybert import cli
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
@@ -79,6 +83,34 @@ def test__every_form_of_a_model_says_the_same(workshop, exported):
     assert said[3] != small
     figures = [tinybert.evaluate(model, data=workshop.path("reviews.tsv")) for model in (run, exported)]
     assert figures[0] == figures[1]
+
+
+def test__every_form_of_a_student_of_sentencepiece_says_the_same(tmp_path, monkeypatch):
+    """From a teacher of such pieces over copies by such a masked LM to files that other programs read."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    hurry_finish(monkeypatch)
+    workshop = Workshop(tmp_path, make_unigram_tokenizer(), "xlm-roberta")
+    workshop.model(classes=("neg", "pos"))
+    originals = [row | {"text": f"le très  {row['text']}, 好电影 !"} for row in reviews(24)]
+    copied = ("augment.method=bert_glove", "augment.copies=2")
+    workshop.distill(train=originals, dev=reviews(8), test=None, mlm=workshop.masked_lm(), also=copied)
+    run, exported = workshop.path("run"), workshop.path("export")
+    copies = pandas.read_parquet(run / "augmented" / "augmented.parquet").query("copy > 0")
+    assert len(copies) > 24
+    for text, origin in zip(copies["text"], copies["origin"], strict=True):
+        assert len(text.split(" ")) == len(originals[origin - 1]["text"].split(" "))
+        assert re.fullmatch(r"\w+ \w+  .*\w, \w+ !", text)
+    tinybert.export(run / "student", output=exported, int8=True)
+    texts = [{"text": text} for text in ("le film très  good", "好电影, a <mask> plot \u2603", "bad " * 40)]
+    said = [positives(model, texts) for model in (run, run / "student", exported, exported / "model_int8.onnx")]
+    assert said[0] == said[1]
+    assert np.allclose(said[0], said[2], atol=1e-5)
+    assert np.allclose(said[0], said[3], atol=0.2)
+    alone = Tokenizer.from_file(str(exported / "tokenizer.json"))
+    for text in texts:
+        assert (
+            alone.encode(text["text"]).ids == load_tokenizer(run / "student")(text["text"], truncation=True).input_ids
+        )
 
 
 def test__a_text_that_is_too_long_is_cut_alike_in_every_form(workshop, exported):

@@ -5,7 +5,9 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+import torch
 
+from conftest import make_unigram_tokenizer
 from tinybert.augmenters.bert_glove import BertGlove, BertGloveSettings
 from tinybert.augmenters.cbert import Cbert, CbertGeneration
 from tinybert.augmenters.eda import Eda, EdaSettings
@@ -13,6 +15,7 @@ from tinybert.augmenters.stationary import Stationary, StationarySettings
 from tinybert.augmenters.tang import Tang
 from tinybert.data.lexicon import synonyms
 from tinybert.data.words import spaced_words_of
+from tinybert.models.masked_lm import MaskedLM
 from tinybert.types import Example
 
 LINES = files("tinybert").joinpath("demo_data", "kitchen_train.tsv").read_text("utf-8").splitlines()[1:61]
@@ -39,6 +42,13 @@ class Near:
         return [("movie", "plot")[:count] for _ in words]
 
 
+@pytest.fixture
+def sentencepiece(tiny_model, processor):
+    """A random masked LM of such pieces, in one of their two forms."""
+    tokenizer = make_unigram_tokenizer(spelt_in_bytes=processor)
+    return MaskedLM(tiny_model("xlm-roberta", 1, head="masked_lm"), tokenizer, torch.device("cpu"))
+
+
 def stream(row, copy):
     return np.random.default_rng([row, copy])
 
@@ -48,18 +58,20 @@ def split(text):
     return re.findall(TOKEN, text), re.split(TOKEN, text)
 
 
+@pytest.mark.usefixtures("processor")
 @pytest.mark.parametrize("method", IN_PLACE)
-def test__words_and_marks_are_as_many_as_before_with_the_same_spaces(method, mlm):
+@pytest.mark.parametrize(("of", "rows"), [("mlm", ROWS), ("sentencepiece", ROWS[::4])], ids=["mlm", "sentencepiece"])
+def test__words_and_marks_are_as_many_as_before_with_the_same_spaces(method, of, rows, request):
     """But a word that comes in place of a mark has a space where it would touch another."""
     changed = 0
-    for made in IN_PLACE[method](mlm)(ROWS, COPIES, stream):
+    for made in IN_PLACE[method](request.getfixturevalue(of))(rows, COPIES, stream):
         (before, gaps), (after, spaces) = split(ROWS[made.row - 1].text), split(made.text)
         assert len(after) == len(before)
         for place, (gap, space) in enumerate(zip(gaps, spaces, strict=True)):
             touch = 0 < place < len(after) and after[place - 1][-1].isalnum() and after[place][0].isalnum()
             assert space == (gap or " " * touch), made.text
         changed += after != before
-    assert changed > len(ROWS)
+    assert changed > len(rows)
 
 
 def spacing(text):

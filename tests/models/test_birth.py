@@ -5,12 +5,11 @@ from tinybert.errors import UserError
 from tinybert.layer_maps import LayerMap
 from tinybert.models import birth
 from tinybert.models.birth import Plan
-from tinybert.models.hf import Shape, shape_of
+from tinybert.models.hf import ARCHITECTURES, Shape, shape_of
 from tinybert.models.loading import digest_of
 from tinybert.models.trace import observe
 from tinybert.types import LOGITS, Signal
 
-ARCHITECTURES = ("bert", "roberta", "electra", "distilbert", "mpnet")
 NARROW = Shape(layers=2, width=12, heads=3, inner=29)
 
 

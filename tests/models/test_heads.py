@@ -7,6 +7,7 @@ from transformers import AutoConfig
 
 from tinybert.errors import UserError
 from tinybert.models.heads import has_task_head, head_classes, is_regression, name_outputs
+from tinybert.models.hf import ARCHITECTURES
 from tinybert.models.loading import quietly
 
 
@@ -18,7 +19,7 @@ def saved(model, folder, architecture):
     return folder
 
 
-@pytest.mark.parametrize("model_type", ["bert", "roberta", "electra", "distilbert", "mpnet"])
+@pytest.mark.parametrize("model_type", tuple(ARCHITECTURES))
 @pytest.mark.parametrize(
     ("head", "architecture", "expected"),
     [

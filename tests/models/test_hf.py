@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from conftest import padding_of
 from tinybert.errors import UserError
 from tinybert.models import hf
 
@@ -102,7 +103,7 @@ def test_attention_kernel__eager_only_where_fused_bfloat16_is_slow(dtype, native
 def test_use_fastest_attention__changes_speed_not_results(model_type, tiny_model, make_batch, monkeypatch):
     monkeypatch.setattr(hf, "native_bfloat16", lambda device: True)
     model = tiny_model(model_type)
-    inputs = hf.inputs_of(model, make_batch(pad=1 if model_type in ("roberta", "mpnet") else 0))
+    inputs = hf.inputs_of(model, make_batch(pad=padding_of(model_type)))
     before = model(**inputs).logits
     hf.use_fastest_attention(model, torch.bfloat16, CPU)
     assert model.config._attn_implementation == "eager"

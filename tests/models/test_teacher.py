@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from conftest import padding_of
 from tinybert.models import hf
 from tinybert.models.loading import load_classifier, quietly
 from tinybert.models.teacher import Teacher, teacher_dtype
@@ -34,7 +35,7 @@ def test_observe__records_only_what_was_asked_for(tiny_bert, make_batch):
 def test_observe__what_the_masked_lm_head_says_of_hidden_places(model_type, tiny_model, make_batch):
     model, whole = (
         tiny_model(model_type, head="masked_lm"),
-        make_batch(pad=1 if model_type in ("roberta", "mpnet") else 0),
+        make_batch(pad=padding_of(model_type)),
     )
     batch = replace(whole, targets=whole.input_ids.where(torch.rand(whole.real.shape) < 0.5, -1).where(whole.real, -1))
     trace = Teacher(model.train(), "fp32", CPU).observe(batch, frozenset({MASKED_LOGITS, Signal("values", 2)}))
@@ -71,7 +72,7 @@ def test_observe__a_student_learns_from_it_and_it_does_not_change(tiny_bert, mak
 @pytest.mark.parametrize("model_type", tuple(hf.ARCHITECTURES))
 @pytest.mark.usefixtures("processor")
 def test_observe__bfloat16_inside_float32_outside(model_type, tiny_model, make_batch):
-    model, batch = tiny_model(model_type), make_batch(pad=1 if model_type in ("roberta", "mpnet") else 0)
+    model, batch = tiny_model(model_type), make_batch(pad=padding_of(model_type))
     frozen = Teacher(model, "bf16", CPU)
     assert frozen.dtype == torch.bfloat16
     assert {parameter.dtype for parameter in frozen._model.parameters()} == {torch.bfloat16}

@@ -7,6 +7,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 import tinybert
+from conftest import make_unigram_tokenizer
 from recipes.workshop import (
     Workshop,
     contents,
@@ -297,7 +299,10 @@ def test__dev_is_held_out_in_the_place_of_a_part(made, workshop):
     assert memory["data"]["digests"] == found["digests"]
 
 
-def test__a_masked_lm_learns_its_head_along(workshop):
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test__a_masked_lm_learns_its_head_along(kind, workshop):
+    if kind == "xlm-roberta":
+        workshop = replace(workshop, tokenizer=make_unigram_tokenizer(), kind=kind)
     teacher = workshop.masked_lm("teacher")
     metrics = workshop.distill("general", student="1x12", also=(*SHORT, "general.masked_lm=true"))
     folder = workshop.path("run") / "student"

@@ -30,16 +30,17 @@ on_one_processor = pytest.mark.parametrize("processor", [False], indirect=True) 
 
 @dataclass(frozen=True)
 class Workshop:
-    """A folder with models, data and runs in it."""
+    """A folder with models, data and runs in it; the models are of one `kind`, whose pieces `tokenizer` gives."""
 
     folder: Path
     tokenizer: Any
+    kind: str = "bert"
 
     def path(self, name: str) -> Path:
         return self.folder / name
 
     def model(self, name: str = "teacher", classes: Sequence[str] | None = None, layers: int = 4, **how: Any) -> Path:
-        """A tiny BERT's folder; without `classes` it has no head, and `classes=()` is a regression.
+        """A tiny network's folder; without `classes` it has no head, and `classes=()` is a regression.
 
         Args:
             name: Of the folder.
@@ -48,8 +49,7 @@ class Workshop:
             how: `width`, `heads`, `seed`; `bias`: the head always gives these logits.
         """
         sizes = (layers, how.get("width", 24), how.get("heads", 3))
-        pieces = max(self.tokenizer.get_vocab().values()) + 1
-        model = _bert(pieces, classes, *sizes, seed=how.get("seed", 0))
+        model = self._network(classes, *sizes, seed=how.get("seed", 0))
         if "bias" in how:
             model.classifier.weight.data.zero_()
             model.classifier.bias.data = torch.tensor(how["bias"])
@@ -59,12 +59,45 @@ class Workshop:
         return self.path(name)
 
     def masked_lm(self, name: str = "mlm") -> Path:
-        """A tiny BERT with a masked-LM head that was never trained."""
-        pieces = max(self.tokenizer.get_vocab().values()) + 1
+        """A tiny network with a masked-LM head that was never trained."""
         with _silence():
-            _bert(pieces, None, 2, 24, 3, seed=5, masked_lm=True).save_pretrained(self.path(name))
+            self._network(None, 2, 24, 3, seed=5, masked_lm=True).save_pretrained(self.path(name))
             self.tokenizer.save_pretrained(self.path(name))
         return self.path(name)
+
+    def _network(
+        self, classes: Sequence[str] | None, layers: int, width: int, heads: int, seed: int, masked_lm: bool = False
+    ) -> Any:
+        """Random weights and biases; room for 130 pieces, because latency is measured at 128."""
+        from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+
+        from tinybert.models.hf import ARCHITECTURES
+
+        config = AutoConfig.for_model(
+            self.kind,
+            vocab_size=max(self.tokenizer.get_vocab().values()) + 1,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            intermediate_size=41,
+            max_position_embeddings=130 + ARCHITECTURES[self.kind].first_position,
+            pad_token_id=self.tokenizer.pad_token_id,
+            type_vocab_size=2 if self.kind == "bert" else 1,
+            initializer_range=0.2,
+        )
+        if classes is not None:
+            config.num_labels = len(classes) or 1
+            config.problem_type = None if classes else "regression"
+        if classes:
+            config.id2label, config.label2id = dict(enumerate(classes)), {name: n for n, name in enumerate(classes)}
+        headless = AutoModelForMaskedLM if masked_lm else AutoModel
+        auto = headless if classes is None else AutoModelForSequenceClassification
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = auto.from_config(config)
+            for parameter in model.parameters():
+                parameter.data += 0.1 * torch.randn_like(parameter)
+        return model.eval()
 
     def data(self, name: str, rows: Rows) -> Path:
         """Rows as a TSV file."""
@@ -263,41 +296,6 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
             make(unfinished)
             unfinished.rename(folder)
     return folder
-
-
-def _bert(
-    vocabulary: int,
-    classes: Sequence[str] | None,
-    layers: int,
-    width: int,
-    heads: int,
-    seed: int,
-    masked_lm: bool = False,
-) -> Any:
-    """Random weights and biases; room for 130 pieces, because latency is measured at 128."""
-    from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel
-
-    config = BertConfig(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=41,
-        max_position_embeddings=130,
-        initializer_range=0.2,
-    )
-    if classes is not None:
-        config.num_labels = len(classes) or 1
-        config.problem_type = None if classes else "regression"
-    if classes:
-        config.id2label, config.label2id = dict(enumerate(classes)), {name: n for n, name in enumerate(classes)}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        headless = BertForMaskedLM if masked_lm else BertModel
-        model = headless(config) if classes is None else BertForSequenceClassification(config)
-        for parameter in model.parameters():
-            parameter.data += 0.1 * torch.randn_like(parameter)
-    return model.eval()
 
 
 def _text(rng: np.random.Generator, sign: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from conftest import make_unigram_tokenizer
 from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking
 from tinybert.engine.evaluate import held_out_loss
@@ -40,7 +41,8 @@ def source(tiny_model, tiny_tokenizer, tmp_path):
     def saved(head: str = "masked_lm", model_type: str = "bert") -> str:
         folder = tmp_path / f"{model_type}-{head}"
         tiny_model(model_type, head=head).save_pretrained(folder)
-        tiny_tokenizer.save_pretrained(folder)
+        tokenizer = make_unigram_tokenizer() if model_type == "xlm-roberta" else tiny_tokenizer
+        tokenizer.save_pretrained(folder)
         return str(folder)
 
     return saved
@@ -75,10 +77,10 @@ def test_adapted__is_found_again(source, texts, run, tmp_path):
     assert digest_of(load_masked_lm(adapted(source(), texts, BRIEF, third))) == digest
 
 
-@pytest.mark.parametrize("classes", [2, 4])
-def test_conditional__reads_as_many_classes_as_there_are(classes, source, texts, run):
+@pytest.mark.parametrize(("model_type", "classes"), [("bert", 2), ("bert", 4), ("xlm-roberta", 2)])
+def test_conditional__reads_as_many_classes_as_there_are(model_type, classes, source, texts, run):
     labels = np.arange(len(TEXTS)) % classes
-    model = load_masked_lm(conditional(source(), texts, labels, BRIEF, run))
+    model = load_masked_lm(conditional(source("masked_lm", model_type), texts, labels, BRIEF, run))
     assert model.config.type_vocab_size == classes
     ids = torch.tensor([[2, 5, 4, 3]])
     with torch.no_grad():

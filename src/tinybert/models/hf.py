@@ -72,8 +72,10 @@ ARCHITECTURES = {
     architecture.model_type: architecture
     for architecture in (
         Architecture("bert", head_hidden="bert.pooler.dense", head_output="classifier", masked_lm=("cls",)),
-        # Positions are counted from the padding piece's id, which is 1 in every published RoBERTa.
+        # Positions are counted from the padding piece's id, which is 1 in every published model of these three.
         Architecture("roberta", first_position=2),
+        Architecture("xlm-roberta", first_position=2),
+        Architecture("camembert", first_position=2),
         Architecture(
             "electra",
             embedding_output=("embeddings_project", "embeddings"),
@@ -215,7 +217,8 @@ def give_token_types(model: PreTrainedModel, count: int, seed: int) -> None:
         UserError: If its architecture has no token types.
     """
     if not architecture_of(model).token_types:
-        raise UserError(f"{model.config.model_type} networks read no token types; take a BERT, ELECTRA or RoBERTa")
+        others = ", ".join(kind for kind, architecture in ARCHITECTURES.items() if architecture.token_types)
+        raise UserError(f"{model.config.model_type} networks read no token types; take one of {others}")
     if model.config.type_vocab_size >= count:
         return
     embeddings: Any = model.base_model.get_submodule("embeddings")
