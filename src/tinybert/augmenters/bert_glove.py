@@ -36,7 +36,7 @@ from tinybert.augmenters.sides import rewritten, side_of, text_of
 from tinybert.data.carried import Side, protected
 from tinybert.data.lexicon import STOP_WORDS
 from tinybert.data.pieces import Reading, read
-from tinybert.data.words import Edit, Word, cased_like, contractions, edited, is_mark, kept_apart
+from tinybert.data.words import Edit, Word, cased_like, contractions, edited, is_mark, kept_apart, touches
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.types import Example, Stream
 
@@ -149,7 +149,7 @@ class BertGlove:
         return [
             number
             for number, (word, span) in enumerate(zip(reading.words, reading.spans, strict=True))
-            if span is not None and not self._skips(word) and all(word.end <= a or b <= word.start for a, b in closed)
+            if span is not None and not self._skips(word) and not touches(word.start, word.end, closed)
         ]
 
     def _skips(self, word: Word) -> bool:

@@ -8,7 +8,7 @@ from tinybert.augmenters.sides import text_of
 from tinybert.data.carried import Side
 from tinybert.data.encode import truncating
 from tinybert.data.pieces import characters_of
-from tinybert.data.words import Edit, cased_like, contractions, is_mark
+from tinybert.data.words import Edit, cased_like, contractions, is_mark, touches
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.types import Example
 
@@ -82,7 +82,7 @@ def edit_of(example: Example, place: Place, piece: int, vocabulary: Vocabulary) 
 
 def _stays(place: Place, text: str, fixed: Sequence[tuple[int, int]]) -> bool:
     """Whether a piece is a mark, or a part of what is fixed."""
-    return is_mark(text[place.start : place.end]) or any(a < place.end and place.start < b for a, b in fixed)
+    return is_mark(text[place.start : place.end]) or touches(place.start, place.end, fixed)
 
 
 def _overlap(place: Place, following: Place) -> bool:

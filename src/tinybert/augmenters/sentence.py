@@ -10,7 +10,7 @@ from typing import Literal
 from tinybert.augmenters.sides import open_words, text_of
 from tinybert.data.carried import Side, carried
 from tinybert.data.lexicon import STOP_WORDS, synonyms
-from tinybert.data.words import Edit, Word
+from tinybert.data.words import Edit, Word, is_mark
 from tinybert.types import Example
 
 Clean = Literal["original", "paper"]
@@ -111,5 +111,5 @@ def _takes_a_word(example: Example, side: Side, words: Sequence[Word], gap: int,
 def _alike(example: Example, side: Side, words: Sequence[Word]) -> list[list[int]]:
     if example.words is None or not isinstance(example.label, tuple) or side == "pair":
         return [list(range(len(words)))] * len(words)
-    tags = [tag for word, tag in zip(example.words, example.label, strict=True) if any(map(str.isalnum, word))]
+    tags = [tag for word, tag in zip(example.words, example.label, strict=True) if not is_mark(word)]
     return [[place for place, other in enumerate(tags) if other == tag] for tag in tags]

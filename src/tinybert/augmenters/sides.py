@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from tinybert.data.carried import Side, carried, protected
-from tinybert.data.words import Edit, Word, is_mark, kept_apart, spaced_words_of
+from tinybert.data.words import Edit, Word, is_mark, kept_apart, spaced_words_of, touches
 from tinybert.types import Answer, Example
 
 _IN_TURN: Final[tuple[Side, Side]] = ("text", "pair")
@@ -39,7 +39,7 @@ def open_words(example: Example, side: Side) -> list[Word]:
         return _tagged_words(example.words)
     closed = protected(example, side)
     words = spaced_words_of(text_of(example, side))
-    return [word for word in words if all(word.end <= start or end <= word.start for start, end in closed)]
+    return [word for word in words if not touches(word.start, word.end, closed)]
 
 
 def rewritten(example: Example, side: Side, edits: Sequence[Edit], copy: int, outside: int | None = None) -> Example:

@@ -93,7 +93,8 @@ class PieceMasker:
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with some pieces masked; all draws are from torch's own stream, on the batch's device."""
-        special, starts = (known.to(batch.input_ids.device)[batch.input_ids] for known in (self.special, self.starts))
+        self._follow(batch.input_ids.device)
+        special, starts = self.special[batch.input_ids], self.starts[batch.input_ids]
         usable = batch.real & ~special
         places = places_to_fill(usable, starts, self.masking)
         drawn = torch.rand(places.shape, device=places.device)
@@ -107,11 +108,17 @@ class PieceMasker:
             targets=batch.input_ids.masked_fill(~places, -1),
         )
 
+    def _follow(self, device: torch.device) -> None:
+        """Bring the tables to the device of the batches: once, since a copy from the host stops an update."""
+        if self.special.device != device:
+            self.special, self.starts = self.special.to(device), self.starts.to(device)
+            self.ordinary = self.ordinary.to(device)
+
     def _others(self, ids: Int[Tensor, "batch seq"], usable: Bool[Tensor, "batch seq"]) -> Int[Tensor, "batch seq"]:
         """A random piece for each place."""
         if not self.masking.from_the_same_text:
             drawn = torch.randint(len(self.ordinary), ids.shape, device=ids.device)
-            return self.ordinary.to(ids.device)[drawn]
+            return self.ordinary[drawn]
         some = usable.float() + (~usable.any(dim=1, keepdim=True)).float()  # multinomial needs a row with some weight
         return ids.gather(1, torch.multinomial(some, ids.shape[1], replacement=True))
 

@@ -113,8 +113,8 @@ def kept_apart(text: str, edits: Sequence[Edit]) -> list[Edit]:
     behind = Edit(len(text) + 1, len(text) + 1, "")
     end, last = 0, ""
     for edit, following in pairwise([*sorted(edits), behind]):
-        before = last if last and edit.start == end else text[: edit.start][-1:]
-        after = "" if following.start == edit.end else text[edit.end :][:1]
+        before = last if last and edit.start == end else text[edit.start - 1 : edit.start]
+        after = "" if following.start == edit.end else text[edit.end : edit.end + 1]
         left = " " if _join(before, edit.text[:1]) and not _within_word(text, edit.start) else ""
         right = " " if _join(edit.text[-1:], after) and not _within_word(text, edit.end) else ""
         spaced[edit] = Edit(edit.start, edit.end, f"{left}{edit.text}{right}")
@@ -154,6 +154,11 @@ def contractions(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _CONTRACTION.finditer(text)]
 
 
+def touches(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether characters from `start` to before `end` are in any of some spans."""
+    return any(first < end and start < last for first, last in spans)
+
+
 def is_mark(word: str) -> bool:
     """Whether a word has neither a letter nor a digit."""
     return not any(letter.isalnum() for letter in word)
@@ -184,7 +189,7 @@ def _join(one: str, other: str) -> bool:
 
 
 def _within_word(text: str, place: int) -> bool:
-    return _join(text[:place][-1:], text[place : place + 1])
+    return _join(text[place - 1 : place], text[place : place + 1])
 
 
 @cache

@@ -65,6 +65,7 @@ def refuse_other_heads(settings: Any, task: Task, *, needs_teacher: bool) -> Non
     student = [] if is_shape(settings.student.path) else [settings.student.path]
     for path in (*teacher, *student):
         if has_task_head(path):
-            refuse_other_task(folder_of(path), load_config(path), task.classes)
-    for path in filter(has_task_head, teacher):
-        refuse_other_form(settings.train or "train", task.paired, path, learnt_pairs(load_config(path)))
+            config = load_config(path)
+            refuse_other_task(folder_of(path), config, task.classes)
+            if path in teacher:
+                refuse_other_form(settings.train or "train", task.paired, path, learnt_pairs(config))

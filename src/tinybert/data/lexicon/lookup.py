@@ -13,6 +13,7 @@ from typing import Final
 
 from tinybert.data.lexicon.closed import CLOSED
 from tinybert.data.lexicon.table import Entry, Irregular, packaged
+from tinybert.data.words import is_mark
 
 _TAGS: Final = {"n": "NOUN", "v": "VERB", "a": "ADJ", "r": "ADV"}  # in the order in which ties are settled
 _ENDINGS: Final = {  # regular endings and what stands there in the base form; man page morphy(7) of WordNet
@@ -71,7 +72,7 @@ def tag(word: str) -> str:
     key = _key(word)
     if key in CLOSED:
         return CLOSED[key]
-    if not any(letter.isalnum() for letter in key):
+    if is_mark(key):
         return "PUNCT"
     if key[0].isdigit():
         return "NUM"
