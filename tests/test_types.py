@@ -60,8 +60,9 @@ def test__a_signal_that_no_network_shows_is_refused(kind: str, layer: int, said:
 
 def test__a_signal_knows_its_shape() -> None:
     sizes = {"label": 2, "head": 3, "width": 7}
-    shapes = {signal: signal.shape(5, sizes) for signal in (LOGITS, Signal("values", 1), Signal("attention_scores", 1))}
-    assert list(shapes.values()) == [(2,), (5, 7), (3, 5, 5)]
+    signals = (LOGITS, Signal("first_state", 1), Signal("values", 1), Signal("attention_scores", 1))
+    assert [signal.shape(5, sizes) for signal in signals] == [(2,), (7,), (5, 7), (3, 5, 5)]
+    assert list(map(str, signals[:2])) == ["logits", "first_state of layer 1"]
 
 
 def test__an_objective_is_the_sum_of_its_terms() -> None:

@@ -154,9 +154,13 @@ SIGNAL_KINDS: Final[Mapping[str, SignalKind]] = {
     "masked_logits": SignalKind(("vocabulary",)),
     # After the layer; of layer 0 the embedding output.
     "hidden_states": SignalKind(("piece", "width")),
+    # The hidden state of the first piece only, BERT's [CLS]: all that PKD compares, and a small part to store.
+    "first_state": SignalKind(("width",), lowest=1),
     # Before softmax, without a padding mask: QKᵀ/√d, plus a position bias where the network has one.
     "attention_scores": SignalKind(("head", "piece", "piece"), lowest=1),
-    # What the value projection gives, before the heads are split.
+    # What these projections give, before the heads are split.
+    "queries": SignalKind(("piece", "width"), lowest=1),
+    "keys": SignalKind(("piece", "width"), lowest=1),
     "values": SignalKind(("piece", "width"), lowest=1),
 }
 
@@ -177,7 +181,7 @@ class Signal:
 
     def __str__(self) -> str:
         """As messages call it."""
-        return self.kind if "piece" not in self.axes else f"{self.kind} of layer {self.layer}"
+        return self.kind if self in (LOGITS, MASKED_LOGITS) else f"{self.kind} of layer {self.layer}"
 
     @property
     def axes(self) -> tuple[Axis, ...]:

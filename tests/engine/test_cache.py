@@ -14,7 +14,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.types import LOGITS, MASKED_LOGITS, SIGNAL_KINDS, Signal, SignalKind
 
 HIDDEN = frozenset({Signal("hidden_states", 0), Signal("hidden_states", 3)})
-NEEDS = HIDDEN | {LOGITS, Signal("attention_scores", 2), Signal("values", 1)}
+NEEDS = HIDDEN | {LOGITS, Signal("attention_scores", 2), Signal("first_state", 2), Signal("values", 1)}
 
 
 def stored(world, run=None, needs=NEEDS, budget="auto", teacher=None):
@@ -28,7 +28,8 @@ def test__what_is_read_back_is_what_the_teacher_shows(make_world, rows):
     batch = world.rows.batch(np.array(rows))
     ours, theirs = stored(world).observe(batch, NEEDS), world.make_teacher().observe(batch, NEEDS)
     real = batch.real
-    assert torch.allclose(ours[LOGITS], theirs[LOGITS], atol=1e-5)
+    for signal in (LOGITS, Signal("first_state", 2)):
+        assert torch.allclose(ours[signal], theirs[signal], atol=1e-5)
     for signal in (Signal("hidden_states", 0), Signal("hidden_states", 3), Signal("values", 1)):
         assert torch.allclose(ours[signal][real], theirs[signal][real], atol=1e-5)
         assert not ours[signal][~real].any()
@@ -38,12 +39,12 @@ def test__what_is_read_back_is_what_the_teacher_shows(make_world, rows):
 
 
 def test__a_new_signal_is_an_entry_in_two_tables(make_world, monkeypatch):
-    def queries(model, layer):
-        return {"query": layers_of(model)[layer - 1].get_submodule(architecture_of(model).query)}
+    def outputs(model, layer):
+        return {"output": layers_of(model)[layer - 1].get_submodule(architecture_of(model).attention_output)}
 
-    monkeypatch.setitem(SIGNAL_KINDS, "queries", SignalKind(("piece", "width"), lowest=1))
-    monkeypatch.setitem(trace._RECORDED, "queries", trace._Recorded(queries, lambda _, query: query))
-    world, signal = make_world(), Signal("queries", 2)
+    monkeypatch.setitem(SIGNAL_KINDS, "attention_outputs", SignalKind(("piece", "width"), lowest=1))
+    monkeypatch.setitem(trace._RECORDED, "attention_outputs", trace._Recorded(outputs, lambda _, output: output))
+    world, signal = make_world(), Signal("attention_outputs", 2)
     batch = world.rows.batch(np.array([3, 1]))
     (ours,), (theirs,) = (
         source.observe(batch, frozenset({signal})).values()

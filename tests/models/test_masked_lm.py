@@ -135,14 +135,15 @@ def masked_batch(pad):
     return Batch(pieces, torch.zeros_like(pieces), pieces != pad, None, torch.arange(2), targets)
 
 
+@pytest.mark.parametrize("kind", ["hidden_states", "first_state"])
 @pytest.mark.parametrize("model_type", ALL)
-def test_observe__the_top_layer_does_no_more_than_the_places_need(model_type, tiny_model):
+def test_observe__the_top_layer_does_no_more_than_the_places_need(model_type, kind, tiny_model):
     """Values and gradients are the same as where all of the top layer runs because its states are asked for."""
     model, batch = tiny_model(model_type, 2, head="masked_lm"), masked_batch(padding_of(model_type))
     sizes, gradients, logits = [], [], []
     inner = hf.layers_of(model)[-1].get_submodule(hf.architecture_of(model).inner)
     handle = inner.register_forward_hook(lambda _, inputs, __: sizes.append(inputs[0].shape[:2].numel()))
-    for needs in ({MASKED_LOGITS}, {MASKED_LOGITS, Signal("hidden_states", 2)}):
+    for needs in ({MASKED_LOGITS}, {MASKED_LOGITS, Signal(kind, 2)}):
         model.zero_grad()
         logits.append(observe(model, batch, frozenset(needs))[MASKED_LOGITS])
         logits[-1].square().sum().backward()

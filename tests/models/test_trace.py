@@ -17,7 +17,8 @@ LAYERS = 3
 
 def every_signal(layers):
     hidden = {Signal("hidden_states", m) for m in range(layers + 1)}
-    inside = {Signal(kind, m) for kind in ("attention_scores", "values") for m in range(1, layers + 1)}
+    kinds = ("first_state", "attention_scores", "queries", "keys", "values")
+    inside = {Signal(kind, m) for kind in kinds for m in range(1, layers + 1)}
     return frozenset({LOGITS} | hidden | inside)
 
 
@@ -76,6 +77,27 @@ def test_observe__values_times_attention_are_what_the_heads_are_joined_from(mode
 
 
 @pytest.mark.parametrize("model_type", ALL)
+def test_observe__the_first_state_is_that_of_the_first_piece_after_the_layer(model_type, tiny_model, make_batch):
+    model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
+    trace = observe(model, batch, every_signal(LAYERS))
+    for m, hidden in enumerate(reference(model, batch).hidden_states[1:], 1):
+        torch.testing.assert_close(trace[Signal("first_state", m)], hidden[:, 0], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_observe__queries_times_keys_are_the_scores_without_a_bias(model_type, tiny_model, make_batch):
+    model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
+    if path := hf.architecture_of(model).position_bias:
+        torch.nn.init.zeros_(model.base_model.get_submodule(path).weight)
+    trace = observe(model, batch, every_signal(LAYERS))
+    for m in range(1, LAYERS + 1):
+        scores = trace[Signal("attention_scores", m)]
+        found = attention_scores(trace[Signal("queries", m)], trace[Signal("keys", m)], scores.shape[1])
+        torch.testing.assert_close(found, scores)
+        assert found.std() > 0.01
+
+
+@pytest.mark.parametrize("model_type", ALL)
 def test_observe__padding_changes_nothing_for_real_pieces(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch, (7, 4))
     alone = type(batch)(
@@ -89,7 +111,8 @@ def test_observe__padding_changes_nothing_for_real_pieces(model_type, tiny_model
             padded[Signal("hidden_states", m)][1:, :4], bare[Signal("hidden_states", m)], atol=1e-5, rtol=1e-5
         )
     for m in range(1, LAYERS + 1):
-        torch.testing.assert_close(padded[Signal("values", m)][1:, :4], bare[Signal("values", m)], atol=1e-5, rtol=1e-5)
+        for kind in ("queries", "keys", "values"):
+            torch.testing.assert_close(padded[Signal(kind, m)][1:, :4], bare[Signal(kind, m)], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model_type", ALL)
@@ -119,6 +142,8 @@ def test_observe__every_weight_below_a_signal_gets_a_gradient(model_type, tiny_m
         ({Signal("hidden_states", 3)}, 3),
         ({Signal("values", 1), Signal("attention_scores", 1)}, 1),
         ({Signal("values", 2)}, 2),
+        ({Signal("queries", 1), Signal("keys", 1)}, 1),
+        ({Signal("first_state", 2)}, 2),
         ({LOGITS}, 3),
         ({LOGITS, Signal("hidden_states", 1)}, 3),
     ],

@@ -108,8 +108,9 @@ def _only_at_places(model: PreTrainedModel, batch: Batch, needs: frozenset[Signa
 
 def _narrowed(model: PreTrainedModel, needs: frozenset[Signal]) -> bool:
     """Whether nothing but the masked logits is made of the top layer's output."""
-    others = needs - {MASKED_LOGITS}
-    return others != needs and LOGITS not in others and Signal("hidden_states", len(layers_of(model))) not in others
+    top = len(layers_of(model))
+    states = any(signal.kind in ("hidden_states", "first_state") and signal.layer == top for signal in needs)
+    return MASKED_LOGITS in needs and LOGITS not in needs and not states
 
 
 def _filled(
@@ -136,16 +137,20 @@ def _states(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
     return {"states": states_after(model, layer)}
 
 
-def _values(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
-    return {"values": layers_of(model)[layer - 1].get_submodule(architecture_of(model).value)}
+def _projection(name: str) -> Callable[[PreTrainedModel, int], dict[str, nn.Module]]:
+    """`query`, `key` or `value`, as `Architecture` calls them."""
+
+    def module(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
+        return {name: layers_of(model)[layer - 1].get_submodule(getattr(architecture_of(model), name))}
+
+    return module
 
 
 def _scored(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
     """MPNet adds a bias by head and distance, the same in every layer."""
-    architecture, block = architecture_of(model), layers_of(model)[layer - 1]
-    parts = {"query": block.get_submodule(architecture.query), "key": block.get_submodule(architecture.key)}
-    if architecture.position_bias:
-        parts["position_bias"] = model.base_model.get_submodule(architecture.position_bias)
+    parts = _projection("query")(model, layer) | _projection("key")(model, layer)
+    if bias := architecture_of(model).position_bias:
+        parts["position_bias"] = model.base_model.get_submodule(bias)
     return parts
 
 
@@ -158,7 +163,10 @@ def _scores_of(
 
 _RECORDED: Final[Mapping[str, _Recorded]] = {
     "hidden_states": _Recorded(_states, lambda _, states: states),
-    "values": _Recorded(_values, lambda _, values: values),
+    "first_state": _Recorded(_states, lambda _, states: states[:, 0]),
+    "queries": _Recorded(_projection("query"), lambda _, query: query),
+    "keys": _Recorded(_projection("key"), lambda _, key: key),
+    "values": _Recorded(_projection("value"), lambda _, value: value),
     "attention_scores": _Recorded(_scored, _scores_of),
 }
 
