@@ -14,7 +14,7 @@ from typing import Any, Final
 from tinybert.config import preset_names, resolve, schema_keys
 from tinybert.engine.optimise import LEAST_STEPS
 from tinybert.recipes import RECIPES
-from tinybert.types import Stage, keyed
+from tinybert.types import Stage, flatten
 
 PAGE: Final = Path(__file__).with_name("settings.md")
 BEGIN, END = "<!-- table: docs/make_tables.py -->", "<!-- end of table -->"
@@ -264,7 +264,7 @@ def _settings(recipe: str, preset: str) -> dict[str, Any]:
     """All values of a preset by key; none where the recipe has no such preset."""
     if preset not in preset_names(recipe):
         return {}
-    return keyed("", resolve(RECIPES[recipe].config, recipe, config=preset).settings)
+    return flatten("", resolve(RECIPES[recipe].config, recipe, config=preset).settings)
 
 
 def _shown(value: Any) -> str:

@@ -288,7 +288,7 @@ def test__what_cannot_be_is_refused_before_anything_is_written(workshop, changes
 @on_one_processor
 def test__an_unknown_recipe_is_answered_with_those_there_are(workshop):
     with pytest.raises(UserError, match=r"there is no recipe 'tinybird'; there are tinybert, .*fine_tune"):
-        launch.order("tinybird", flags={}, config=None, settings={}, overrides=())
+        launch.request_for("tinybird", flags={}, config=None, settings={}, overrides=())
 
 
 @on_one_processor
@@ -304,14 +304,14 @@ def test__a_folder_that_holds_something_else_is_left_alone(workshop):
 def test__settings_may_come_as_groups_dotted_or_from_a_file(workshop):
     config = workshop.path("mine.yaml")
     config.write_text("seed: 5\nteacher: teacher\ntrain: train.tsv\nprediction:\n  lr: 1e-3\n  epochs: 7\n")
-    asked = launch.order(
+    request = launch.request_for(
         "tinybert",
         flags={"output": workshop.path("run"), "student": "2x12", "seed": 6},
         config=config,
         settings={"prediction": {"lr": 2e-3}, "intermediate.epochs": 4},
         overrides=("prediction.warmup=0.5",),
     )
-    found = asked.settings
+    found = request.settings
     assert (found.prediction.lr, found.prediction.epochs, found.prediction.warmup) == (2e-3, 7, 0.5)
     assert (found.seed, found.intermediate.epochs) == (6, 4)
     assert Path(found.teacher.path) == workshop.path("teacher")

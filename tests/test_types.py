@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError, dataclass, field
 import pytest
 import torch
 
-from tinybert.types import LOGITS, NO_TRACE, Batch, Example, Objective, Signal, Stage, Trace, as_dict
+from tinybert.types import LOGITS, NO_TRACE, Batch, Example, Objective, Signal, Stage, Trace, flatten
 
 
 def make_batch(labels: torch.Tensor | None) -> Batch:
@@ -116,7 +116,7 @@ def test__the_ends_of_each_range_are_allowed() -> None:
     assert Stage(epochs=None, warmup=0.0).epochs is None
 
 
-def test__settings_become_plain_values_nested_ones_too() -> None:
+def test__settings_become_plain_values_by_dotted_name() -> None:
     @dataclass(frozen=True)
     class Inner:
         width: int = 312
@@ -126,4 +126,4 @@ def test__settings_become_plain_values_nested_ones_too() -> None:
         name: str = "small"
         inner: Inner = field(default_factory=Inner)
 
-    assert as_dict(Outer()) == {"name": "small", "inner": {"width": 312}}
+    assert flatten("", Outer()) == {"name": "small", "inner.width": 312}

@@ -79,12 +79,12 @@ def distill(
         "teacher": teacher, "student": student, "mlm": mlm, "vectors": vectors, "kind": kind,
         "seed": seed, "seeds": seeds, "device": device,
     }  # fmt: skip
-    asked = launch.order(recipe, flags=flags, config=config, settings=settings, overrides=set)
+    request = launch.request_for(recipe, flags=flags, config=config, settings=settings, overrides=set)
     if restart and restart_from is not None:
         raise UserError("--restart begins all anew, --restart-from one stage and what follows; give one of them")
     if dry_run:
-        return plan.plan(asked)
-    return launch.launch(asked, restart=restart, restart_from=restart_from)
+        return plan.plan(request)
+    return launch.launch(request, restart=restart, restart_from=restart_from)
 
 
 def augment(
@@ -134,8 +134,8 @@ def augment(
         "train": train, "output": output, "mlm": mlm, "vectors": vectors, "teacher": teacher, "unlabeled": unlabeled,
         "kind": kind, "copies": copies, "seed": seed,
     }  # fmt: skip
-    asked = augmentation.order(method, flags=flags, config=config, settings=settings, overrides=set)
-    return augmentation.augment(asked, restart=restart)
+    request = augmentation.order(method, flags=flags, config=config, settings=settings, overrides=set)
+    return augmentation.augment(request, restart=restart)
 
 
 def evaluate(model: StrPath, *, data: Any, kind: Kind | None = None, set: Sequence[str] = ()) -> dict[str, Any]:

@@ -34,9 +34,9 @@ from tinybert.stages.augmenting.methods import METHODS, copies_of
 from tinybert.stages.augmenting.quality import quality
 from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import AugmentGroups
-from tinybert.stages.flags import parted
+from tinybert.stages.flags import split_data
 from tinybert.stages.reading import read_unlabeled
-from tinybert.types import Kind, keyed
+from tinybert.types import Kind, flatten
 
 PRESETS = "augment"  # where they lie
 _FILES = ("train", "unlabeled")
@@ -135,7 +135,7 @@ def order(
     """
     if method not in METHODS:
         raise UserError(f"there is no method {method!r}; there are {', '.join(METHODS)}")
-    plain, in_memory = parted(flags, _FILES)
+    plain, in_memory = split_data(flags, _FILES)
     given = {**plain, "augment": {"method": method}}
     resolved = resolve(Config, PRESETS, config=config, flags=given, settings=settings, overrides=overrides)
     found = resolved.settings
@@ -183,7 +183,7 @@ def augment(asked: Order, *, restart: bool = False) -> dict[str, Any]:
 
 def _begin(asked: Order, device: torch.device) -> Run:
     settings, work, log = asked.settings, asked.work, Log(asked.work / "metrics.jsonl")
-    known = {key: value for key, value in keyed("", settings).items() if key not in (*_PLACES, "copies")}
+    known = {key: value for key, value in flatten("", settings).items() if key not in (*_PLACES, "copies")}
     config = {key: value for key, value in known.items() if not key.startswith("run.")}
     log.say(f"augment {settings.augment.method}, preset {asked.preset}, seed {settings.seed}, to {asked.target}")
     return Run(work, settings.seed, settings.run, device, log, config, work / "cache", by_stage=False)

@@ -21,4 +21,4 @@ def demonstrate(output: Path) -> dict[str, Any]:
     data = resources("tinybert") / DATA
     splits = {name: str(data / f"kitchen_{name}.tsv") for name in ("train", "dev", "test")}
     flags = {**splits, "teacher": str(folder_of_minilm()), "student": "4x192", "output": str(output)}
-    return launch.launch(launch.order("tinybert", flags=flags, config=None, settings=SETTINGS, overrides=()))
+    return launch.launch(launch.request_for("tinybert", flags=flags, config=None, settings=SETTINGS, overrides=()))

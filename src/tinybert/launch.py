@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsui
 from tinybert.stages.augmenting.settings import groups_of
 from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import KEPT, keep_only_the_student, kept_result
-from tinybert.stages.flags import parted
+from tinybert.stages.flags import split_data
 from tinybert.stages.general.finish import finish_general
 from tinybert.stages.general.reading import read_plain_text
 from tinybert.stages.general.settings import general_within, refused_within
@@ -42,7 +42,7 @@ from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.journal import SELECTION
 from tinybert.stages.reading import read
 from tinybert.stages.shapes import refuse_other_heads, shapes
-from tinybert.types import as_dict, keyed
+from tinybert.types import flatten
 
 CONFIG = "config.yaml"
 FILES = ("train", "dev", "test", "source", "unlabeled")
@@ -51,25 +51,25 @@ SHOWN = {"teacher": "teacher", "augment": AUGMENTED, "pool": AUGMENTED, "distill
 
 
 @dataclass(frozen=True)
-class Order:
+class Request:
     """What was asked for, checked.
 
     Attributes:
-        recipe: Name of the recipe.
+        name: Of the recipe.
         settings: Its settings, flags included.
         preset: The preset they were laid over.
         data: By role: a path, or what Python handed over.
     """
 
-    recipe: str
+    name: str
     settings: Any
     preset: str
     data: Mapping[str, Any]
 
     @property
-    def what(self) -> Recipe:
+    def recipe(self) -> Recipe:
         """The recipe itself."""
-        return RECIPES[self.recipe]
+        return RECIPES[self.name]
 
     @property
     def tables(self) -> Mapping[str, Any]:
@@ -82,15 +82,15 @@ class Order:
         """The run folder."""
         return Path(self.settings.output)
 
-    def seeded(self, seed: int) -> "Order":
+    def seeded(self, seed: int) -> "Request":
         """One run of several."""
         output = str(self.folder / f"seed-{seed}")
         return replace(self, settings=replace(self.settings, seed=seed, seeds=None, output=output))
 
 
-def order(
+def request_for(
     recipe: str, *, flags: Mapping[str, Any], config: Any, settings: Mapping[str, Any], overrides: Sequence[str]
-) -> Order:
+) -> Request:
     """Check what was asked for.
 
     Args:
@@ -105,12 +105,12 @@ def order(
     """
     if recipe not in RECIPES:
         raise UserError(f"there is no recipe {recipe!r}; there are {', '.join(RECIPES)}")
-    plain, in_memory = parted(flags, FILES)
+    plain, in_memory = split_data(flags, FILES)
     what, layers = RECIPES[recipe], {"config": config, "settings": settings, "overrides": overrides}
     resolved = resolve(what.config, recipe, flags=plain, default=what.preset, **layers)
     found = _without_idle_teacher(resolved.settings, what)
     data = {name: in_memory.get(name, getattr(found, name)) for name in FILES}
-    checked = Order(recipe, found, resolved.preset, data)
+    checked = Request(recipe, found, resolved.preset, data)
     _check(checked)
     return checked
 
@@ -122,29 +122,29 @@ def _without_idle_teacher(settings: Any, what: Recipe) -> Any:
     return replace(settings, teacher=replace(settings.teacher, path=None))
 
 
-def launch(asked: Order, *, restart: bool = False, restart_from: str | None = None) -> dict[str, Any]:
-    """Carry out an order: one run, or one per seed and their summary; returns what `metrics.json` says."""
-    device = choose_device(asked.settings.device)
-    prepare(asked.settings.run.threads, asked.settings.run.deterministic)
+def launch(request: Request, *, restart: bool = False, restart_from: str | None = None) -> dict[str, Any]:
+    """Carry out a request: one run, or one per seed and their summary; returns what `metrics.json` says."""
+    device = choose_device(request.settings.device)
+    prepare(request.settings.run.threads, request.settings.run.deterministic)
     processes = join_processes(device)
-    refuse_foreign(asked.folder)
-    seeds = asked.settings.seeds
-    orders = [asked] if seeds is None else [asked.seeded(seed) for seed in range(1, seeds + 1)]
+    refuse_foreign(request.folder)
+    seeds = request.settings.seeds
+    requests = [request] if seeds is None else [request.seeded(seed) for seed in range(1, seeds + 1)]
     if restart_from is not None:
-        refuse_unknown_stage([one.folder for one in orders], restart_from)
+        refuse_unknown_stage([one.folder for one in requests], restart_from)
     again = _Again(restart or restart_from is not None, restart_from)
-    data = DataFolder(asked.folder / "stages" / "data")
-    work = _Work(again, asked.folder / "cache", data, device, processes)
-    with lost_processes_as_resource_error(), work.owning(asked.folder):
-        metrics = [_one_run(one, work) if one is asked else _one_of_several(one, work) for one in orders]
+    data = DataFolder(request.folder / "stages" / "data")
+    work = _Work(again, request.folder / "cache", data, device, processes)
+    with lost_processes_as_resource_error(), work.owning(request.folder):
+        metrics = [_one_run(one, work) if one is request else _one_of_several(one, work) for one in requests]
         if processes.rank == 0:
             files.remove(work.cache, ignore_errors=True)
-            if asked.settings.run.keep == "student":
-                files.remove(asked.folder / "stages", ignore_errors=True)
+            if request.settings.run.keep == "student":
+                files.remove(request.folder / "stages", ignore_errors=True)
             else:
                 data.forget_others()
             if seeds is not None:
-                return _summary(asked.folder, [one.folder for one in orders])
+                return _summary(request.folder, [one.folder for one in requests])
     return metrics[0]
 
 
@@ -179,99 +179,99 @@ def _summary(folder: Path, runs: Sequence[Path]) -> dict[str, Any]:
     return summary
 
 
-def _one_of_several(asked: Order, work: _Work) -> dict[str, Any]:
+def _one_of_several(request: Request, work: _Work) -> dict[str, Any]:
     """The run of one seed; somebody may be at work on it alone."""
-    with work.owning(asked.folder):
-        return _one_run(asked, work)
+    with work.owning(request.folder):
+        return _one_run(request, work)
 
 
-def _one_run(asked: Order, work: _Work) -> dict[str, Any]:
-    run = _begin(asked, work)
+def _one_run(request: Request, work: _Work) -> dict[str, Any]:
+    run = _begin(request, work)
     run.wait()  # until the first process owns the folder
     with run.listening():
-        shapes(asked.settings, needs_teacher=asked.what.needs_teacher)  # reading a corpus may take an hour
-        job = _read(asked, run)
+        shapes(request.settings, needs_teacher=request.recipe.needs_teacher)  # reading a corpus may take an hour
+        job = _read(request, run)
         if not work.again.wanted and (found := kept_result(run, job)) is not None:
             run.wait()  # until all have compared
             return found
-        if (groups := groups_of(asked.settings)) is not None:
-            refuse_impossible(groups, job.task, asked.settings.mlm, asked.settings.vectors)
+        if (groups := groups_of(request.settings)) is not None:
+            refuse_impossible(groups, job.task, request.settings.mlm, request.settings.vectors)
             for line in doubts(groups, job.splits.train):
                 run.log.say(line)
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
-            forget_stages(asked.folder, work.again.stage, SHOWN)
-            (asked.folder / KEPT).unlink(missing_ok=True)
+            forget_stages(request.folder, work.again.stage, SHOWN)
+            (request.folder / KEPT).unlink(missing_ok=True)
         run.wait()
-        outcome = asked.what.distill(job, asked.settings, run)
+        outcome = request.recipe.distill(job, request.settings, run)
         metrics = {}
         if run.is_main:
-            _write_config(asked)  # again: settings that touch no stage may have changed since the run began
-            metrics = _finish(asked, job, outcome, run)
+            _write_config(request)  # again: settings that touch no stage may have changed since the run began
+            metrics = _finish(request, job, outcome, run)
         run.wait()
     if run.is_main and run.settings.keep == "student":
         keep_only_the_student(run, job)
-    run.log.say(f"done: {asked.folder / 'report.html'}")
+    run.log.say(f"done: {request.folder / 'report.html'}")
     return metrics
 
 
-def _read(asked: Order, run: Run) -> Any:
+def _read(request: Request, run: Run) -> Any:
     """A task with its data, or plain text: whatever the recipe works on."""
-    settings, data, needs_teacher = asked.settings, asked.data, asked.what.needs_teacher
-    if asked.what.reads == "text":
+    settings, data, needs_teacher = request.settings, request.data, request.recipe.needs_teacher
+    if request.recipe.reads == "text":
         return read_plain_text(data["train"], data["dev"], settings, run)
-    job = read(settings, asked.tables, run, needs_teacher=needs_teacher)
+    job = read(settings, request.tables, run, needs_teacher=needs_teacher)
     refuse_other_heads(settings, job.task, needs_teacher=needs_teacher)
     if general_within(settings) is not None:
         job = replace(job, plain_text=read_plain_text(data["unlabeled"], None, settings, run, "unlabeled"))
-    return _with_portable_notes(job, asked)
+    return _with_portable_notes(job, request)
 
 
-def _finish(asked: Order, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
-    about = About(asked.recipe, asked.what.citation, asked.preset, asked.settings.teacher.path)
-    if asked.what.reads == "text":
-        return finish_general(job, outcome, about, asked.settings.general, run)
+def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
+    about = About(request.name, request.recipe.citation, request.preset, request.settings.teacher.path)
+    if request.recipe.reads == "text":
+        return finish_general(job, outcome, about, request.settings.general, run)
     return finish(job, outcome, about, run)
 
 
-def _begin(asked: Order, work: _Work) -> Run:
-    """The run of an order, its settings and machine noted in its folder."""
-    settings, processes = asked.settings, work.processes
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    board = asked.folder / "tensorboard" if settings.run.tensorboard else None
-    log = Log(asked.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
-    config = {key: value for key, value in keyed("", _portable(asked)).items() if not key.startswith("run.")}
+def _begin(request: Request, work: _Work) -> Run:
+    """The run of a request, its settings and machine noted in its folder."""
+    settings, processes = request.settings, work.processes
+    request.folder.mkdir(parents=True, exist_ok=True)
+    board = request.folder / "tensorboard" if settings.run.tensorboard else None
+    log = Log(request.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
+    config = {key: value for key, value in flatten("", _portable(request)).items() if not key.startswith("run.")}
     place = (work.device, log, config, work.cache, work.data, processes.rank, processes.world)
-    run = Run(asked.folder, settings.seed, settings.run, *place)
+    run = Run(request.folder, settings.seed, settings.run, *place)
     where = f"{work.device}, {processes.world} processes" if processes.world > 1 else str(work.device)
-    log.say(f"{asked.recipe}, preset {asked.preset}, seed {settings.seed}, on {where}, in {asked.folder}")
+    log.say(f"{request.name}, preset {request.preset}, seed {settings.seed}, on {where}, in {request.folder}")
     if run.is_main:
-        files.write_json(asked.folder / "environment.json", description(work.device, processes))
-        if not (asked.folder / CONFIG).exists():
-            _write_config(asked)
+        files.write_json(request.folder / "environment.json", description(work.device, processes))
+        if not (request.folder / CONFIG).exists():
+            _write_config(request)
     return run
 
 
-def _write_config(asked: Order) -> None:
-    found = {"preset": asked.preset, **as_dict(_portable(asked))}
+def _write_config(request: Request) -> None:
+    found = {"preset": request.preset, **asdict(_portable(request))}
     found.pop("output")
-    files.write_text(asked.folder / CONFIG, dump_yaml(found))
+    files.write_text(request.folder / CONFIG, dump_yaml(found))
 
 
-def _check(asked: Order) -> None:
+def _check(request: Request) -> None:
     """What the schema cannot know: which flags this recipe needs and uses."""
-    settings, problems = asked.settings, []
+    settings, problems = request.settings, []
     for name in ("train", "output"):
         if getattr(settings, name) is None:
             problems.append(f"--{name} is missing")
-    if asked.what.needs_teacher and settings.teacher.path is None:
-        problems.append(f"--teacher is missing: the recipe {asked.recipe} needs one")
+    if request.recipe.needs_teacher and settings.teacher.path is None:
+        problems.append(f"--teacher is missing: the recipe {request.name} needs one")
     if settings.teacher.path is None and is_shape(settings.student.path):
         problems.append(f"--student {settings.student.path} is a shape; --teacher says what it is cut out of")
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    unused = list(settings.unused(asked.recipe, asked.what.uses))
+    unused = list(settings.unused(request.name, request.recipe.uses))
     given = {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")}
-    if asked.what.reads == "task" and (general := general_within(settings)) is not None:
+    if request.recipe.reads == "task" and (general := general_within(settings)) is not None:
         unused += refused_within(general, given.pop("unlabeled"))
     if (groups := groups_of(settings)) is not None:
         unused += unsuitable(groups, given)
@@ -279,9 +279,9 @@ def _check(asked: Order) -> None:
         raise UserError(*unused)
 
 
-def _portable(asked: Order) -> Any:
+def _portable(request: Request) -> Any:
     """Settings with paths relative to the run folder, so that it can move together with its data."""
-    settings, folder = asked.settings, asked.folder
+    settings, folder = request.settings, request.folder
     paths = {name: files.seen_from(folder, getattr(settings, name)) for name in (*FILES, "mlm", "vectors")}
     models = {
         name: replace(group := getattr(settings, name), path=files.seen_from(folder, group.path))
@@ -290,9 +290,9 @@ def _portable(asked: Order) -> Any:
     return replace(settings, output=".", **paths, **models)
 
 
-def _with_portable_notes(job: Job, asked: Order) -> Job:
+def _with_portable_notes(job: Job, request: Request) -> Job:
     """Notes begin with the file they are about; what the run leaves must not say where on the disk that was."""
-    names = {path: files.seen_from(asked.folder, path) for role in FILES if (path := getattr(asked.settings, role))}
+    names = {path: files.seen_from(request.folder, path) for role in FILES if (path := getattr(request.settings, role))}
     notes = [
         next((f"{new}{note[len(old) :]}" for old, new in names.items() if note.startswith(f"{old}: ")), note)
         for note in job.splits.notes

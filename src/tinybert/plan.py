@@ -20,7 +20,7 @@ from tinybert.data.source_domain import SourceDomain
 from tinybert.data.task import Splits, load
 from tinybert.errors import UserError
 from tinybert.folders import refuse_foreign
-from tinybert.launch import FILES, Order
+from tinybert.launch import FILES, Request
 from tinybert.machine import choose_device
 from tinybert.models.heads import has_task_head
 from tinybert.models.hf import Shape
@@ -43,52 +43,56 @@ BYTES_LEFT_PER_WEIGHT = 24  # results of stages, teacher, student and exports
 BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW, fp32
 
 
-def plan(asked: Order) -> dict[str, Any]:
+def plan(request: Request) -> dict[str, Any]:
     """Check data, labels, lengths, vocabulary, heads, layers, disk and memory; estimate the time.
 
     Raises:
         UserError: One line per problem.
     """
     problems: list[str] = []
-    result: dict[str, Any] = {"recipe": asked.recipe, "preset": asked.preset}
+    result: dict[str, Any] = {"recipe": request.name, "preset": request.preset}
     with _collecting(problems):
-        choose_device(asked.settings.device)
+        choose_device(request.settings.device)
     with _collecting(problems):
-        refuse_foreign(asked.folder)
+        refuse_foreign(request.folder)
     with _collecting(problems):
-        _refuse_unfit(asked)
+        _refuse_unfit(request)
     teacher, student = None, None
     with _collecting(problems):
-        teacher, student = shapes(asked.settings, needs_teacher=asked.what.needs_teacher)
+        teacher, student = shapes(request.settings, needs_teacher=request.recipe.needs_teacher)
         result |= {"teacher": _sizes(teacher), "student": _sizes(student)}
     with _collecting(problems):
-        _refuse_missing(asked)
-        result |= _on_text(asked, teacher, student) if asked.what.reads == "text" else _on_task(asked, teacher, student)
+        _refuse_missing(request)
+        result |= (
+            _on_text(request, teacher, student)
+            if request.recipe.reads == "text"
+            else _on_task(request, teacher, student)
+        )
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    result["runs"] = asked.settings.seeds or 1
+    result["runs"] = request.settings.seeds or 1
     result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
-    result |= _room(asked, teacher, student, result)
+    result |= _room(request, teacher, student, result)
     return result
 
 
-def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
+def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
     """Rows, notes, augmentation and trainings of a recipe for a task."""
-    settings, groups = asked.settings, groups_of(asked.settings)
-    splits = _data(asked)
-    read_unlabeled(asked.tables["unlabeled"], settings.data, splits.task, None)
-    refuse_other_heads(settings, splits.task, needs_teacher=asked.what.needs_teacher)
-    clock = _clock(asked)
+    settings, groups = request.settings, groups_of(request.settings)
+    splits = _data(request)
+    read_unlabeled(request.tables["unlabeled"], settings.data, splits.task, None)
+    refuse_other_heads(settings, splits.task, needs_teacher=request.recipe.needs_teacher)
+    clock = _clock(request)
     encoded = {name: _encoded(part, settings) for name, part in _parts(splits).items()}
     lengths, source = (encoded[name][0] if name in encoded else np.zeros(0, np.int32) for name in ("train", "source"))
     unknown = {name: share for name, (_, share) in encoded.items()}
-    fine_tuned = _fine_tuned(asked, splits.source, lengths, source)
+    fine_tuned = _fine_tuned(request, splits.source, lengths, source)
     result: dict[str, Any] = {"rows": {name: len(part) for name, part in _parts(splits).items()}}
     result["unknown_pieces"] = unknown
     result["notes"] = [*splits.notes, *unknown_notes(unknown)]
     learnt, stages = lengths, []
     if (general := general_within(settings)) is not None:
-        result["text"] = _text(asked, "unlabeled", general)
+        result["text"] = _text(request, "unlabeled", general)
         if teacher is not None and student is not None:
             stages.append(clock.general(general, result["text"]["blocks"], teacher, student))
     if groups is not None:
@@ -101,25 +105,25 @@ def _on_task(asked: Order, teacher: Shape | None, student: Shape | None) -> dict
         result["augmentation"] = {"method": groups.augment.method, "copies": copies, **most}
         stages.append(clock.augmentation(groups, settings.mlm, lengths, copies))
     if student is not None:
-        stages += _stages(asked, clock, teacher, student, settings.epoch_of(learnt, source), fine_tuned)
+        stages += _stages(request, clock, teacher, student, settings.epoch_of(learnt, source), fine_tuned)
     return {**result, "stages": stages}
 
 
-def _on_text(asked: Order, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
+def _on_text(request: Request, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
     """Text and the one training of a recipe on plain text."""
-    settings = asked.settings.general
-    text = _text(asked, "train", settings)
+    settings = request.settings.general
+    text = _text(request, "train", settings)
     if student is None or teacher is None:
         return {"text": text, "stages": []}
-    learnt = text["blocks"] - (settings.set_aside(text["blocks"]) if asked.data["dev"] is None else 0)
-    return {"text": text, "stages": [_clock(asked).general(settings, learnt, teacher, student)]}
+    learnt = text["blocks"] - (settings.set_aside(text["blocks"]) if request.data["dev"] is None else 0)
+    return {"text": text, "stages": [_clock(request).general(settings, learnt, teacher, student)]}
 
 
-def _text(asked: Order, role: str, settings: GeneralSettings) -> dict[str, Any]:
+def _text(request: Request, role: str, settings: GeneralSettings) -> dict[str, Any]:
     """How much plain text there is; of much text the beginning is counted, and the whole guessed by its size."""
-    tokenizer, source = load_tokenizer(asked.settings.teacher.path), asked.data[role]
+    tokenizer, source = load_tokenizer(request.settings.teacher.path), request.data[role]
     size, pieces = 0, 0
-    for text in texts_of(source, corpus_column(asked.settings), role):
+    for text in texts_of(source, corpus_column(request.settings), role):
         size += len(text.encode())
         pieces += len(tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
         if size >= LOOKED_AT:
@@ -138,47 +142,49 @@ def _collecting(problems: list[str]) -> Iterator[None]:
         problems.extend(error.problems)
 
 
-def _refuse_unfit(asked: Order) -> None:
+def _refuse_unfit(request: Request) -> None:
     """Rows or blocks that are longer than what the network reads, and what else the networks do not allow."""
-    settings = asked.settings
-    if asked.what.reads == "text" or general_within(settings) is not None:
+    settings = request.settings
+    if request.recipe.reads == "text" or general_within(settings) is not None:
         refuse_unfit(settings)
-    if asked.what.reads == "task":
+    if request.recipe.reads == "task":
         refuse_longer(settings)
 
 
-def _refuse_missing(asked: Order) -> None:
+def _refuse_missing(request: Request) -> None:
     """All missing files at once; what is wrong inside of one is found later."""
-    named = [source for role in FILES if isinstance(source := asked.data[role], str) and not source.startswith(PREFIX)]
+    named = [
+        source for role in FILES if isinstance(source := request.data[role], str) and not source.startswith(PREFIX)
+    ]
     if missing := [source for source in named if not Path(source).exists()]:
         raise UserError(*(f"{source}: no such file" for source in missing))
 
 
-def _data(asked: Order) -> Splits:
+def _data(request: Request) -> Splits:
     """The splits, as much of the source as is used."""
-    settings = asked.settings
+    settings = request.settings
     splits = load(
-        asked.data["train"],
-        asked.data["dev"],
-        asked.data["test"],
+        request.data["train"],
+        request.data["dev"],
+        request.data["test"],
         settings.data,
         kind=settings.kind,
-        head_classes=teacher_classes(settings, needs_teacher=asked.what.needs_teacher),
+        head_classes=teacher_classes(settings, needs_teacher=request.recipe.needs_teacher),
         rng=lambda _: np.random.default_rng(0),
         rejected_to=None,
-        source=asked.data["source"],
+        source=request.data["source"],
     )
     return replace(splits, source=settings.used_source(splits.source, np.random.default_rng(0)))
 
 
 def _fine_tuned(
-    asked: Order, source: SourceDomain | None, target: np.ndarray, lengths: np.ndarray
+    request: Request, source: SourceDomain | None, target: np.ndarray, lengths: np.ndarray
 ) -> Mapping[str, np.ndarray]:
     """By stage, the lengths of the rows that are fine-tuned on, out of all of both domains; empty where nothing is."""
-    name = "teacher" if asked.what.needs_teacher else "fine_tune"
-    if asked.what.needs_teacher and has_task_head(asked.settings.teacher.path):
+    name = "teacher" if request.recipe.needs_teacher else "fine_tune"
+    if request.recipe.needs_teacher and has_task_head(request.settings.teacher.path):
         return {}
-    domains = asked.settings.domains(source)
+    domains = request.settings.domains(source)
     labelled = labelled_source(source, domains)
     if source is None or labelled is None:
         return {name: target}
@@ -202,7 +208,7 @@ def _parts(splits: Splits) -> dict[str, Any]:
 
 
 def _stages(
-    asked: Order,
+    request: Request,
     clock: Clock,
     teacher: Shape | None,
     student: Shape,
@@ -210,10 +216,10 @@ def _stages(
     fine_tuned: Mapping[str, np.ndarray],
 ) -> Iterator[dict[str, Any]]:
     """Each training of the recipe with its updates and a guess at its time."""
-    learner = teacher if asked.what.needs_teacher and teacher is not None else student
+    learner = teacher if request.recipe.needs_teacher and teacher is not None else student
     of_augmentation = {field.name for field in fields(AugmentGroups)}
-    for field in fields(asked.settings):
-        stage = getattr(asked.settings, field.name)
+    for field in fields(request.settings):
+        stage = getattr(request.settings, field.name)
         if not isinstance(stage, Stage) or isinstance(stage, GeneralSettings) or field.name in of_augmentation:
             continue
         if field.name == "fine_tune":
@@ -223,22 +229,22 @@ def _stages(
             yield clock.training(field.name, stage, learnt, student, teacher)
 
 
-def _clock(asked: Order) -> Clock:
-    return Clock.of(choose_device(asked.settings.device))
+def _clock(request: Request) -> Clock:
+    return Clock.of(choose_device(request.settings.device))
 
 
-def _room(asked: Order, teacher: Shape | None, student: Shape | None, result: Mapping[str, Any]) -> dict[str, Any]:
+def _room(request: Request, teacher: Shape | None, student: Shape | None, result: Mapping[str, Any]) -> dict[str, Any]:
     """Memory and disk: what is needed at most, and what there is; stored teacher outputs never fill the disk."""
-    vocabulary = load_config(vocabulary_of(asked.settings)).vocab_size
+    vocabulary = load_config(vocabulary_of(request.settings)).vocab_size
     weights = sum(weights_of(shape) + vocabulary * shape.width for shape in (teacher, student) if shape is not None)
-    folder = next(path for path in (asked.folder, *asked.folder.absolute().parents) if path.exists())
+    folder = next(path for path in (request.folder, *request.folder.absolute().parents) if path.exists())
     needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free
     memory = psutil.virtual_memory().available
     left = result["runs"] * (BYTES_LEFT_PER_WEIGHT * weights + _bytes_of_copies(result))
-    disk = 3 * needed + left + _bytes_of_text(asked, result)  # two checkpoints and the one being written
+    disk = 3 * needed + left + _bytes_of_text(request, result)  # two checkpoints and the one being written
     problems = []
     if free < disk:
-        problems.append(f"--output {asked.folder}: {disk / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
+        problems.append(f"--output {request.folder}: {disk / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
     if memory < 2 * needed:
         problems.append(f"memory: about {2 * needed / 1e9:.1f} GB needed, {memory / 1e9:.1f} GB free")
     if problems:
@@ -251,9 +257,9 @@ def _bytes_of_copies(result: Mapping[str, Any]) -> int:
     return result["augmentation"]["pieces_at_most"] * BYTES_PER_PIECE_OF_A_COPY if "augmentation" in result else 0
 
 
-def _bytes_of_text(asked: Order, result: Mapping[str, Any]) -> int:
+def _bytes_of_text(request: Request, result: Mapping[str, Any]) -> int:
     """Of a packed corpus, which all runs share."""
-    return result["text"]["blocks"] * asked.settings.general.block_length * BYTES_PER_PIECE if "text" in result else 0
+    return result["text"]["blocks"] * request.settings.general.block_length * BYTES_PER_PIECE if "text" in result else 0
 
 
 def _sizes(shape: Shape | None) -> dict[str, int] | None:

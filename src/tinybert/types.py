@@ -5,7 +5,7 @@ Only tensors, no networks: what an objective or a selector needs to know of a mo
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
@@ -94,11 +94,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        moved: dict[str, Any] = {}
-        for place in fields(self):
-            value = getattr(self, place.name)
-            moved[place.name] = None if value is None else value.to(device)
-        return Batch(**moved)
+        parts: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
     def needed_targets(self) -> Int[Tensor, "batch seq"]:
         """The places to fill; a `ValueError` where there are none."""
@@ -335,29 +332,20 @@ class Stage:
 _Settings = TypeVar("_Settings")
 
 
-def narrowed(kind: type[_Settings], settings: Any) -> _Settings:
-    """What one kind of settings knows of another that has more of them."""
+def subset(kind: type[_Settings], settings: Any) -> _Settings:
+    """Those of the settings that `kind` has too."""
     return kind(**{f.name: getattr(settings, f.name) for f in fields(cast(Any, kind))})
 
 
-def as_dict(settings: Any) -> dict[str, Any]:
-    """A settings dataclass as plain values, nested ones too; what fingerprints and config files are made of."""
-    return {
-        f.name: as_dict(value) if hasattr(value := getattr(settings, f.name), "__dataclass_fields__") else value
-        for f in fields(settings)
-    }
-
-
-def keyed(prefix: str, settings: Any) -> dict[str, Any]:
+def flatten(prefix: str, settings: Any) -> dict[str, Any]:
     """A settings dataclass as plain values by dotted name, as users write them.
 
     Example:
-        >>> keyed("prediction", Stage())["prediction.batch_size"]
+        >>> flatten("prediction", Stage())["prediction.batch_size"]
         32
     """
     flat: dict[str, Any] = {}
-    for name, value in as_dict(settings).items():
-        key = f"{prefix}.{name}" if prefix else name
-        field_value = getattr(settings, name)
-        flat |= keyed(key, field_value) if hasattr(field_value, "__dataclass_fields__") else {key: value}
+    for field in fields(settings):
+        key, value = f"{prefix}.{field.name}".lstrip("."), getattr(settings, field.name)
+        flat |= flatten(key, value) if is_dataclass(value) else {key: value}
     return flat

@@ -378,7 +378,7 @@ def test__what_cannot_be_is_refused_in_a_line_before_anything_is_written(worksho
     arguments = {"teacher": "t", "student": "2x12", "train": "c.txt", "output": str(workshop.path("run"))}
     flags = arguments | {name: value for name, value in changes.items() if name != "also"}
     with pytest.raises(UserError) as refused:
-        launch.order("general", flags=flags, config=None, settings={}, overrides=changes.get("also", ()))
+        launch.request_for("general", flags=flags, config=None, settings={}, overrides=changes.get("also", ()))
     assert any(said.endswith(problem) for said in refused.value.problems), refused.value.problems
     assert not workshop.path("run").exists()
 

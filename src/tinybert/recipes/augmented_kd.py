@@ -17,7 +17,7 @@ from tinybert.stages.classroom import Classroom
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
 from tinybert.stages.teacher import TeacherSettings, qualified_teacher
-from tinybert.types import Stage, keyed
+from tinybert.types import Stage, flatten
 
 CITATION = (
     "Feng et al. 2021, Learning to Augment for Data-Scarce Domain BERT Knowledge Distillation, AAAI, arXiv:2101.08106"
@@ -50,5 +50,5 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     lessons = Classroom(student, teacher, augmented(job, config, run, model), config.teacher, run)
     learnt = last_layer_objective(newborn, teacher, config.objective, config.distill, job.task, run)
     judge = judge_on(student, job.dev, job.task, run)
-    lessons.teach("distill", learnt, config.distill, judge, **keyed("objective", config.objective))
+    lessons.teach("distill", learnt, config.distill, judge, **flatten("objective", config.objective))
     return Outcome(student, model)

@@ -29,7 +29,7 @@ from tinybert.stages.l2a.pool import epoch_of, pool_of
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
 from tinybert.stages.teacher import TeacherSettings, qualified_teacher
-from tinybert.types import Stage, keyed
+from tinybert.types import Stage, flatten
 
 CITATION = (
     "Feng et al. 2021, Learning to Augment for Data-Scarce Domain BERT Knowledge Distillation, AAAI, arXiv:2101.08106"
@@ -101,7 +101,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     learnt = last_layer_objective(newborn, teacher, config.objective, config.distill, job.task, run)
     judge = judge_on(student, job.dev, job.task, run)
     lessons = Classroom(student, teacher, pool.rows, config.teacher, run)
-    depends_on = {**keyed("l2a", settings), **keyed("objective", config.objective)}
+    depends_on = {**flatten("l2a", settings), **flatten("objective", config.objective)}
     lessons.teach("distill", learnt, config.distill, judge, selector, epoch, **depends_on)
     return Outcome(student, model, journal.figures())
 

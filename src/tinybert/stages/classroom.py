@@ -14,7 +14,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.teacher import TeacherSettings
-from tinybert.types import Masker, Objective, Selector, Stage, keyed
+from tinybert.types import Masker, Objective, Selector, Stage, flatten
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Classroom:
             masker: Masks pieces of each batch, others each time; the teacher's outputs are then not remembered.
             depends_on: Further settings that the objective was made from.
         """
-        inputs = {**keyed(name, stage), **depends_on, "examples": self.examples.digest}
+        inputs = {**flatten(name, stage), **depends_on, "examples": self.examples.digest}
         place = self.run.stage(name, {**inputs, "teacher.dtype": self.settings.dtype, "seed": self.run.seed})
         rows, chosen = self.examples if epoch is None else epoch, selector or KeepAll()
         stage = stretched(stage, len(rows(0) if callable(rows) else rows))

@@ -21,7 +21,7 @@ from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.augmenting.merged import written
 from tinybert.stages.job import Job
 from tinybert.stages.reading import encoded
-from tinybert.types import Stage, keyed
+from tinybert.types import Stage, flatten
 
 
 def fine_tune_on(
@@ -54,7 +54,7 @@ def fine_tune_on(
         UserError: If source is to be learnt and has no labels, or is not given.
     """
     labelled = labelled_source(job.source, domains)
-    begun = {**(inputs or {}), **keyed("fine_tune", stage), **job.digests(), "seed": run.seed}
+    begun = {**(inputs or {}), **flatten("fine_tune", stage), **job.digests(), "seed": run.seed}
     rows = job.train
     if labelled is not None and domains == "joint":
         rows = _together(labelled, job, run)

@@ -80,8 +80,8 @@ class Flags:
                 yield f"--{name}: the recipe {recipe} does not use it; leave it out"
 
 
-def parted(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part flags from the data that Python handed over in the place of files.
+def split_data(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split flags from the data that Python handed over in the place of files.
 
     Args:
         flags: By name; None where not given.
@@ -91,7 +91,7 @@ def parted(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, An
         Flags as the settings take them: paths as text, `IN_MEMORY` in the place of data; and the data by name.
 
     Example:
-        >>> parted({"train": [{"text": "good"}], "dev": "dev.tsv"}, ["train", "dev", "test"])
+        >>> split_data({"train": [{"text": "good"}], "dev": "dev.tsv"}, ["train", "dev", "test"])
         ({'train': '(in memory)', 'dev': 'dev.tsv'}, {'train': [{'text': 'good'}]})
     """
     data = {name: flags[name] for name in files if not isinstance(flags.get(name), str | os.PathLike | None)}

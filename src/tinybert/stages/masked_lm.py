@@ -24,7 +24,7 @@ from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, StageRun
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.reading import encoded
-from tinybert.types import Stage, keyed
+from tinybert.types import Stage, flatten
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _trained(
     """The folder of a masked LM that was trained on some texts, now or before."""
     tokenizer = load_tokenizer(source)
     rows = encoded(texts, tokenizer, settings.max_length, run)
-    inputs = {**keyed(name, settings), "mlm": digest_of(model), "examples": rows.digest, "seed": run.seed}
+    inputs = {**flatten(name, settings), "mlm": digest_of(model), "examples": rows.digest, "seed": run.seed}
     place = run.stage(name, inputs)
     folder = place.folder / "model"
     if not (place.finished and files.is_whole(folder)):

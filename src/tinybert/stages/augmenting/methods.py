@@ -26,7 +26,7 @@ from tinybert.stages import masked_lm
 from tinybert.stages.augmenting.kit import Kit, Method, Ready
 from tinybert.stages.augmenting.merged import written
 from tinybert.stages.augmenting.settings import AugmentGroups
-from tinybert.types import Augmenter, Example, keyed, narrowed
+from tinybert.types import Augmenter, Example, flatten, subset
 
 USUAL_COPIES = 20  # of TinyBERT's paper; the same for all methods, so that they can be compared
 BINS = 5  # of a score's quantiles, which CBERT takes for classes (methods: 3.6)
@@ -48,7 +48,7 @@ def copies_of(groups: AugmentGroups, rows: int) -> int:
 
 
 def _bert_glove_inputs(kit: Kit) -> dict[str, Any]:
-    settings = keyed("augment", narrowed(BertGloveSettings, kit.groups.augment))
+    settings = flatten("augment", subset(BertGloveSettings, kit.groups.augment))
     vectors = None if kit.vectors is None else files.sha256_file(Path(kit.vectors))
     return {**settings, **_adaptation_inputs(kit), "vectors": vectors, "data.max_length": kit.max_length}
 
@@ -57,7 +57,7 @@ def _adaptation_inputs(kit: Kit) -> dict[str, Any]:
     """What the masked LM depends on; the texts of train are known anyway."""
     found: dict[str, Any] = {"mlm": kit.digest_of_mlm(), "augment.adapt": kit.groups.augment.adapt}
     if kit.groups.augment.adapt:
-        found |= keyed("masked_lm", kit.groups.masked_lm)
+        found |= flatten("masked_lm", kit.groups.masked_lm)
         found["unlabeled"] = None if kit.unlabeled is None else kit.unlabeled.digest()
     return found
 
@@ -84,7 +84,7 @@ def _sides(examples: Iterable[Example]) -> Iterator[Example]:
 
 def _bert_glove(kit: Kit, run: Run) -> Ready:
     mlm, stores = _adapted(kit, run), run.cache or run.folder / "cache"  # which the seeds of one command share
-    settings = narrowed(BertGloveSettings, kit.groups.augment)
+    settings = subset(BertGloveSettings, kit.groups.augment)
     vectors = None if kit.vectors is None else Path(kit.vectors)
     if vectors is None:
         note = "augment: no --vectors; the masked LM's own embeddings say which words are near"
@@ -108,7 +108,7 @@ def _masked_lm(source: str, device: str) -> MaskedLM:
 
 
 def _cbert_inputs(kit: Kit) -> dict[str, Any]:
-    return {**keyed("cbert", kit.groups.cbert), **_adaptation_inputs(kit)}
+    return {**flatten("cbert", kit.groups.cbert), **_adaptation_inputs(kit)}
 
 
 def _cbert(kit: Kit, run: Run) -> Ready:
@@ -139,12 +139,12 @@ def _class_of(edges: Float[np.ndarray, " edge"] | None, example: Example) -> int
 
 
 def _stationary_inputs(kit: Kit) -> dict[str, Any]:
-    settings = keyed("l2a", narrowed(StationarySettings, kit.groups.l2a))
+    settings = flatten("l2a", subset(StationarySettings, kit.groups.l2a))
     return {**settings, **_adaptation_inputs(kit), "data.max_length": kit.max_length}
 
 
 def _stationary(kit: Kit, run: Run) -> Ready:
-    settings = narrowed(StationarySettings, kit.groups.l2a)
+    settings = subset(StationarySettings, kit.groups.l2a)
     return Ready(partial(_make_stationary, settings, _adapted(kit, run), run.device.type, kit.max_length))
 
 
@@ -153,7 +153,7 @@ def _make_stationary(settings: StationarySettings, mlm: str, device: str, max_le
 
 
 def _eda_inputs(kit: Kit) -> dict[str, Any]:
-    return keyed("eda", _eda_settings(kit))
+    return flatten("eda", _eda_settings(kit))
 
 
 def _eda(kit: Kit, run: Run) -> Ready:  # noqa: ARG001  # as the others
@@ -167,7 +167,7 @@ def _eda_settings(kit: Kit) -> EdaSettings:
 
 
 def _tang_inputs(kit: Kit) -> dict[str, Any]:
-    return {**keyed("tang", kit.groups.tang), "mask": kit.mask}
+    return {**flatten("tang", kit.groups.tang), "mask": kit.mask}
 
 
 def _tang(kit: Kit, run: Run) -> Ready:  # noqa: ARG001  # as the others

@@ -11,7 +11,7 @@ from tinybert.augmenters.tang import TangSettings
 from tinybert.data.masking import Masking
 from tinybert.stages.flags import Flags
 from tinybert.stages.masked_lm import MaskedLMSettings
-from tinybert.types import narrowed
+from tinybert.types import subset
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class CbertSettings(MaskedLMSettings):
 
     def training(self) -> MaskedLMSettings:
         """How its masked LM is trained, for which it does not matter how it rewrites."""
-        return replace(narrowed(MaskedLMSettings, self), temperature=1.0)
+        return replace(subset(MaskedLMSettings, self), temperature=1.0)
 
     def generation(self) -> CbertGeneration:
         """How it rewrites."""

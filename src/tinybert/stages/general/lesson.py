@@ -25,7 +25,7 @@ from tinybert.stages.job import PlainText
 from tinybert.stages.layers import mapping_of, transformer_objective
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.stages.teacher import TeacherNetwork
-from tinybert.types import Objective, keyed
+from tinybert.types import Objective, flatten
 
 
 @runtime_checkable
@@ -67,7 +67,7 @@ def learn_in_general(
     teacher = Teacher(model, groups.teacher.dtype, run.device)
     objective = general_objective(newborn, teacher, groups, run.seed_for("projection"))
     masker = piece_masker(text.tokenizer, Masking()) if settings.masked_lm else None
-    inputs = {**keyed("general", settings), **mapping_of(groups.student), **text.contents()}
+    inputs = {**flatten("general", settings), **mapping_of(groups.student), **text.contents()}
     place = run.stage(
         "general", inputs | {"teacher": teacher.digest, "teacher.dtype": groups.teacher.dtype, "seed": run.seed}
     )

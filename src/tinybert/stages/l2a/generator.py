@@ -37,7 +37,7 @@ from tinybert.stages.augmenting.merged import blocks, written
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.pool import ROWS, Pool, encode_members, members_of, same_pieces, write_members
 from tinybert.stages.l2a.settings import L2ASettings
-from tinybert.types import Example, Sample, Stage, keyed
+from tinybert.types import Example, Sample, Stage, flatten
 
 
 def generator_of(
@@ -47,7 +47,7 @@ def generator_of(
     if not settings.train_generator or not any(example.sample for example in members_of(pool.folder)):
         return None
     epochs = stretched(stage, len(pool.epoch)).epochs or 1
-    inputs = {**keyed("l2a", settings), **keyed("distill", stage), "pool": pool.rows.digest, "seed": run.seed}
+    inputs = {**flatten("l2a", settings), **flatten("distill", stage), "pool": pool.rows.digest, "seed": run.seed}
     return Generator(job, pool, settings, mlm, epochs, run.stage("generator", inputs))
 
 

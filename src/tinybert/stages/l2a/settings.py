@@ -7,7 +7,7 @@ from tinybert.augmenters.stationary import StationarySettings
 from tinybert.data.source_domain import TeacherData
 from tinybert.selectors.policy import PolicySettings
 from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings
-from tinybert.types import Stage, narrowed
+from tinybert.types import Stage, subset
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class L2ASettings(StationarySettings):
 
     def stationary(self, *, source: bool = False) -> StationarySettings:
         """The distribution of a domain; source texts, of which there are many, take the fill of one forward pass."""
-        target = narrowed(StationarySettings, self)
+        target = subset(StationarySettings, self)
         return replace(target, fill="joint") if source else target
 
     def augmenting(self, *, source: bool = False) -> AugmentGroups:
