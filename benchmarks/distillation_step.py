@@ -25,9 +25,9 @@ from tinybert.data.task import load
 from tinybert.engine.cache import remembered
 from tinybert.engine.learner import Learner
 from tinybert.engine.update import Observed, update
+from tinybert.initialise import start
 from tinybert.log import Log
 from tinybert.machine import prepare
-from tinybert.models import birth
 from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import Student, parse_shape
@@ -35,7 +35,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives.prediction import SoftCrossEntropy
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.stages.initialisation import InitialStudent, StudentSettings
 from tinybert.stages.layers import transformer_objective
 from tinybert.types import Batch, Objective, Stage
 
@@ -93,16 +93,16 @@ class Bench:
         some = splits.train.select(rng.permutation(len(splits.train))[: options.rows])
         self.rows: EncodedRows = encode(some, tokenizer, PADDED_TO, folder / "rows.arrow")
         shape = parse_shape(options.student, None, None, shape_of(self.teacher.config))
-        self.plan = birth.Plan(shape, ("0", "1"), seed=0)
+        self.plan = start.Plan(shape, ("0", "1"), seed=0)
 
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""
         teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
-        return transformer_objective(Newborn(self.student(), None), teacher, StudentSettings(), seed=0)
+        return transformer_objective(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
 
     def student(self) -> Student:
         """A new one."""
-        return Student(birth.random(self.plan, self.teacher))
+        return Student(start.random(self.plan, self.teacher))
 
     def our_steps(self, name: str, objective: Objective, budget: str) -> Iterator[int]:
         """The engine's updates."""

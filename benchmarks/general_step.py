@@ -21,16 +21,16 @@ from tinybert.data.corpus.packing import pack
 from tinybert.data.corpus.texts import texts_of
 from tinybert.engine.learner import Learner
 from tinybert.engine.update import update
+from tinybert.initialise import start
 from tinybert.log import Log
 from tinybert.machine import prepare
-from tinybert.models import birth
 from tinybert.models.hf import shape_of, without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.student import Student, parse_shape
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.stages.initialisation import InitialStudent, StudentSettings
 from tinybert.stages.layers import transformer_objective
 from tinybert.types import Objective, Stage
 
@@ -62,11 +62,11 @@ class Bench:
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""
         teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
-        return transformer_objective(Newborn(self.student(), None), teacher, StudentSettings(), seed=0)
+        return transformer_objective(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
 
     def student(self) -> Student:
         """A new one."""
-        return Student(birth.random(birth.Plan(self.shape, None, seed=0), self.teacher))
+        return Student(start.random(start.Plan(self.shape, None, seed=0), self.teacher))
 
     def our_steps(self) -> Iterator[int]:
         """The engine's updates."""

@@ -2,9 +2,9 @@
 
     python benchmarks/ranks.py --teacher T --train corpus.txt --student 4x312
 
-Both are the same command on the same global batches; the second runs under torchrun. Reading, packing and birth are not
-counted, nor are judgements on held-out text. What the machine can give at most is shown by commands that run at once
-and know nothing of each other: cores share memory and clock.
+Both are the same command on the same global batches; the second runs under torchrun. Reading, packing and
+initialisation are not counted, nor are judgements on held-out text. What the machine can give at most is shown by
+commands that run at once and know nothing of each other: cores share memory and clock.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def speed(options: argparse.Namespace, ranks: int) -> float:
         tokens = options.updates * options.batch * options.length
         settings = {
             "run.threads": 1,
-            "student.birth": "random",
+            "student.init": "random",
             "general.tokens": tokens,
             "general.batch_size": options.batch,
             "general.block_length": options.length,

@@ -19,9 +19,9 @@ from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
 from tinybert.data.task import load
 from tinybert.engine.fit import fit
+from tinybert.initialise import start
 from tinybert.log import Log
 from tinybert.machine import prepare
-from tinybert.models import birth
 from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import Student, parse_shape
@@ -31,7 +31,7 @@ from tinybert.run import Run, RunSettings
 from tinybert.selectors.features import Facts
 from tinybert.selectors.fixed import KeepAll
 from tinybert.selectors.reinforced import Reinforced
-from tinybert.stages.birth import Newborn
+from tinybert.stages.initialisation import InitialStudent
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.chooser import reward_of
 from tinybert.stages.last_layer import last_layer_objective
@@ -82,14 +82,14 @@ class Bench:
         rows, dev = (encode(part, tokenizer, 128, folder / f"{n}.arrow") for n, part in enumerate((some, splits.dev)))
         self.job = Job(splits, rows, dev, None, tokenizer, 128)
         shape = parse_shape(options.student, None, None, shape_of(teacher.config))
-        self.student = lambda: Student(birth.random(birth.Plan(shape, ("0", "1"), seed=0), teacher))
+        self.student = lambda: Student(start.random(start.Plan(shape, ("0", "1"), seed=0), teacher))
         self.teacher = Teacher(teacher, "auto", self.run.device)
 
     def epoch(self, name: str, *, policy: bool) -> float:
         """Seconds of one epoch."""
         student, stage = self.student(), Stage(epochs=1, lr=1e-4)
-        newborn, task = Newborn(student, None), self.job.task
-        objective = last_layer_objective(newborn, self.teacher, self.config.objective, stage, task, self.run)
+        initial, task = InitialStudent(student, None), self.job.task
+        objective = last_layer_objective(initial, self.teacher, self.config.objective, stage, task, self.run)
         selector = self.policy(student) if policy else KeepAll()
         started = self.now()
         fit(student, self.teacher, objective, self.job.train, stage, self.run.stage(name, {}), selector=selector)

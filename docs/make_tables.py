@@ -109,7 +109,7 @@ SOURCES: Final = {
     "teacher.cache": "ours, for speed; `auto`: 4 GB, at most a quarter of the free disk",
     "teacher.accept_weak": "ours",
     "student.path": f"{_JIAO}: the 4-layer student",
-    "student.birth": f"ours, see [births](births.md); `random` is {_JIAO}",
+    "student.init": f"ours, see [initialisation](initialisation.md); `random` is {_JIAO}",
     "student.heads": f"{_JIAO}: head i learns from head i",
     "student.inner": f"{_JIAO}: 1200 at width 312; otherwise {_DEVLIN}",
     "student.projection": f"{_JIAO}, Eq. 8 and 9; `shared` is {_CODE}",

@@ -19,8 +19,8 @@ from tinybert.data.settings import DataSettings
 from tinybert.data.task import load
 from tinybert.engine.evaluate import judge_on, quality, student_logits
 from tinybert.engine.fit import fit
+from tinybert.initialise.start import Plan, layers
 from tinybert.log import Log
-from tinybert.models.birth import Plan, layers
 from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import Student

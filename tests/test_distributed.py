@@ -53,7 +53,7 @@ def test__two_processes_learn_what_one_learns_however_uneven_the_kept_rows_lie(l
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory, tiny_tokenizer):
-    """The whole command, without dropout; the teacher has its head, since a birth out of one that was fine-tuned a
+    """The whole command, without dropout; the teacher has its head, since an initialisation from one fine-tuned a
     last bit differently may choose its directions quite differently."""
     gentle = tuple(f"{lesson}.lr=0.0001" for lesson in runs.LESSONS)  # Adam blows rounding up in the first updates
     folder = tmp_path_factory.mktemp("command")

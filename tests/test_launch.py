@@ -74,9 +74,9 @@ def test__how_and_where_a_run_happens_changes_no_stage(workshop):
             r"prediction\.lr: changed since stage prediction .*--restart-from prediction",
         ),
         ({"also": ("intermediate.epochs=9",)}, r"intermediate\.epochs: changed since stage intermediate"),
-        ({"also": ("student.layer_map=top",)}, r"student\.layer_map: changed since stage birth"),
-        ({"student": "1x12"}, r"student\.path: changed since stage birth"),
-        ({"seed": 4}, r"seed: changed since stage birth"),
+        ({"also": ("student.layer_map=top",)}, r"student\.layer_map: changed since stage init"),
+        ({"student": "1x12"}, r"student\.path: changed since stage init"),
+        ({"seed": 4}, r"seed: changed since stage init"),
         ({"also": ("data.per_class=4",)}, r"data\.per_class.*train: changed since stage teacher"),
     ],
 )
@@ -109,14 +109,14 @@ def test__restart_from_a_stage_redoes_it_and_what_follows(workshop):
     steps = [line["step"] for line in read(run / "metrics.jsonl") if line["stage"] == "prediction" and "loss" in line]
     assert steps == [1, 2, 3, 4, 5, 6]
     with pytest.raises(
-        UserError, match=r"--restart-from nonsense: .* there are: teacher, birth, intermediate, prediction"
+        UserError, match=r"--restart-from nonsense: .* there are: teacher, init, intermediate, prediction"
     ):
         workshop.distill(restart_from="nonsense")
 
 
 @on_one_processor
 @pytest.mark.usefixtures("untrained")
-@pytest.mark.parametrize("how", [{"restart": True}, {"restart_from": "birth"}])
+@pytest.mark.parametrize("how", [{"restart": True}, {"restart_from": "init"}])
 @pytest.mark.parametrize(
     ("slip", "complaint"), [({"train": "nope.tsv"}, "no such file"), ({"student": "2x13"}, "do not divide")]
 )
@@ -131,7 +131,7 @@ def test__a_slip_costs_nothing_that_is_there(workshop, how, slip, complaint):
 @pytest.mark.usefixtures("untrained")
 def test__one_cannot_restart_in_two_ways(workshop):
     with pytest.raises(UserError, match="give one of them"):
-        workshop.distill(restart=True, restart_from="birth")
+        workshop.distill(restart=True, restart_from="init")
 
 
 def test__several_seeds_restart_from_a_stage_that_not_all_have_reached(workshop):
@@ -225,7 +225,7 @@ def test__keep_student_leaves_what_is_shipped(workshop, monkeypatch):
 
 def test__seeds_are_runs_of_their_own_and_a_summary(workshop):
     folder = workshop.path("seeds")
-    summary = workshop.distill(output=folder, seeds=2, also=("student.birth=random",))
+    summary = workshop.distill(output=folder, seeds=2, also=("student.init=random",))
     weights = {(folder / name / "student" / "model.safetensors").read_bytes() for name in ("seed-1", "seed-2")}
     assert len(weights) == 2
     left = {"seed-1", "seed-2", "metrics.json", "report.html", "stages", ".lock"}
@@ -315,7 +315,7 @@ def test__settings_may_come_as_groups_dotted_or_from_a_file(workshop):
     assert (found.prediction.lr, found.prediction.epochs, found.prediction.warmup) == (2e-3, 7, 0.5)
     assert (found.seed, found.intermediate.epochs) == (6, 4)
     assert Path(found.teacher.path) == workshop.path("teacher")
-    assert stage(workshop.path("run"), "birth").name == "2-birth"
+    assert stage(workshop.path("run"), "init").name == "2-init"
 
 
 def test__texts_of_another_language_are_remarked_on(workshop, capsys):

@@ -42,15 +42,15 @@ def test__a_finished_stage_is_found_again_and_an_unfinished_one_is_not(tmp_path)
         (folder / "value.txt").write_text("4")
 
     for _ in range(2):
-        result = a_run(tmp_path).once("birth", {"student.heads": 2}, make)
+        result = a_run(tmp_path).once("init", {"student.heads": 2}, make)
         assert (result / "value.txt").read_text() == "4"
     assert len(made) == 1
 
 
 def test__a_damaged_result_is_made_again(tmp_path):
-    result = a_run(tmp_path).once("birth", {}, lambda folder: (folder / "value.txt").write_text("4") and None)
+    result = a_run(tmp_path).once("init", {}, lambda folder: (folder / "value.txt").write_text("4") and None)
     (result / "value.txt").write_text("5")
-    again = a_run(tmp_path).once("birth", {}, lambda folder: (folder / "value.txt").write_text("4") and None)
+    again = a_run(tmp_path).once("init", {}, lambda folder: (folder / "value.txt").write_text("4") and None)
     assert (again / "value.txt").read_text() == "4"
 
 
@@ -85,19 +85,19 @@ def test__a_stage_depends_on_the_ones_before_it(tmp_path):
 
 def test__restart_from_a_stage_forgets_it_and_what_follows(tmp_path):
     run = a_run(tmp_path)
-    for name in ("teacher", "birth", "prediction"):
+    for name in ("teacher", "init", "prediction"):
         run.once(name, {}, lambda folder: (folder / "x").write_text("x") and None)
         run.log.record({"stage": name})
     for shown in ("teacher", "augmented"):
         (tmp_path / shown).mkdir()
         (tmp_path / shown / "x").write_text("x")
-    forget_stages(tmp_path, "birth", {"teacher": "teacher", "birth": "augmented/x"})
+    forget_stages(tmp_path, "init", {"teacher": "teacher", "init": "augmented/x"})
     assert (tmp_path / "teacher" / "x").exists()
     assert not list((tmp_path / "augmented").iterdir())
     assert [path.name for path in (tmp_path / "stages").iterdir()] == ["1-teacher"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines == [{"stage": "teacher"}]
-    forget_stages(tmp_path, "birth", {})  # not reached any more: nothing to forget
+    forget_stages(tmp_path, "init", {})  # not reached any more: nothing to forget
     forget_stages(tmp_path, None, {"teacher": "teacher"})
     assert not list((tmp_path / "stages").iterdir())
     assert not (tmp_path / "teacher").exists()

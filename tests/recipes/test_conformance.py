@@ -152,13 +152,13 @@ def test__all_losses_are_finite_and_every_stage_trained(made):
     assert trained
 
 
-def test__the_student_is_no_longer_what_was_born(made):
-    born = load_file(stage(made.run, "birth") / "result" / "model" / "model.safetensors")
+def test__the_student_is_no_longer_what_it_started_as(made):
+    started = load_file(stage(made.run, "init") / "result" / "model" / "model.safetensors")
     now = final_weights(made.run)
     matrices = [name for name, value in now.items() if value.dim() == 2 and "layer." in name]
     assert matrices
     assert all(torch.isfinite(value).all() for value in now.values())
-    assert not any(torch.equal(born[name], now[name]) for name in matrices)
+    assert not any(torch.equal(started[name], now[name]) for name in matrices)
 
 
 def test__the_teacher_taught_without_learning(made):

@@ -11,7 +11,7 @@ def test__a_checkpoint_is_fine_tuned_without_any_teacher(workshop):
     metrics = workshop.distill("fine_tune", teacher=None, student=checkpoint)
     assert "teacher" not in metrics
     assert [path.name for path in sorted((workshop.path("run") / "stages").glob("[0-9]*"))] == [
-        "1-birth",
+        "1-init",
         "2-fine_tune",
     ]
     assert "teacher" not in read(workshop.path("run") / "predictions.jsonl")[0]
@@ -33,15 +33,15 @@ def test__gold_labels_are_what_is_learnt(workshop):
     workshop.model()
     rows = [line.split("\t") for line in workshop.splits()["train"].read_text().splitlines()[1:]]
     flipped = [{"text": text, "label": {"neg": "pos", "pos": "neg"}[label]} for text, label in rows]
-    workshop.distill("fine_tune", also=("student.birth=random",))
+    workshop.distill("fine_tune", also=("student.init=random",))
     workshop.distill(
         "fine_tune",
-        also=("student.birth=random",),
+        also=("student.init=random",),
         train=workshop.data("flipped.tsv", flipped),
         output=workshop.path("other"),
     )
     ours, theirs = (workshop.path(name) for name in ("run", "other"))
-    assert equal_birth(ours, theirs)
+    assert equal_start(ours, theirs)
     assert not equal(trained(ours, "fine_tune"), trained(theirs, "fine_tune"))
 
 
@@ -50,7 +50,7 @@ def test__with_a_second_domain_it_learns_source_then_target(workshop):
     metrics = workshop.distill("fine_tune", source=source)
     run = workshop.path("run")
     assert [path.name for path in sorted((run / "stages").glob("[0-9]*"))] == [
-        "1-birth",
+        "1-init",
         "2-fine_tune_source",
         "3-fine_tune",
     ]
@@ -70,7 +70,7 @@ def test__a_second_domain_is_no_part_of_a_run_that_began_without(workshop):
         workshop.distill("fine_tune", source=workshop.data("source.tsv", reviews(40, seed=9)))
 
 
-def test__a_second_domain_without_labels_is_refused_before_the_birth(workshop):
+def test__a_second_domain_without_labels_is_refused_before_the_initialisation(workshop):
     with pytest.raises(UserError, match=r"^--source: no row has a label of this task"):
         workshop.distill("fine_tune", source=workshop.data("source.tsv", [{"text": "a film"}]))
     assert not list((workshop.path("run") / "stages").glob("[0-9]*"))
@@ -85,8 +85,8 @@ def test__what_is_kept_of_a_run_depends_on_the_contents_of_source_and_not_on_its
         workshop.distill("fine_tune", source=workshop.data("other.tsv", reviews(12, seed=9)), also=keep)
 
 
-def equal_birth(first, second):
+def equal_start(first, second):
     digests = (
-        {name: one for name, (one, _) in contents(stage(run, "birth") / "result").items()} for run in (first, second)
+        {name: one for name, (one, _) in contents(stage(run, "init") / "result").items()} for run in (first, second)
     )
     return len({tuple(sorted(found.items())) for found in digests}) == 1

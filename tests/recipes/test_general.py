@@ -165,12 +165,12 @@ def test__plain_transformers_loads_the_student(made):
     )
 
 
-def test__the_student_is_no_longer_what_was_born_and_the_teacher_is_what_it_was(made):
-    born = load_file(stage(made.path("run"), "birth") / "result" / "model" / "model.safetensors")
+def test__the_student_is_no_longer_what_it_started_as_and_the_teacher_is_what_it_was(made):
+    started = load_file(stage(made.path("run"), "init") / "result" / "model" / "model.safetensors")
     now = trained(made.path("run"), "general")
     matrices = [name for name, value in now.items() if value.dim() == 2 and "layer." in name]
     assert matrices
-    assert not any(torch.equal(born[name], now[name]) for name in matrices)
+    assert not any(torch.equal(started[name], now[name]) for name in matrices)
     after, given = (load_file(made.path(name)) for name in ("teacher_after.safetensors", "teacher/model.safetensors"))
     assert after
     assert all(torch.equal(after[name], given[name]) for name in after)
@@ -181,7 +181,7 @@ def test__held_out_blocks_are_never_learnt_from_and_all_others_are(made):
     seen = read(made.path("read.json"))
     learnt, held_out = seen["updates"].pop(data["digests"]["train"]), seen["besides"].pop(data["digests"]["held_out"])
     assert not seen["updates"]
-    assert set(seen["besides"]) <= {data["digests"]["train"]}  # the birth looks at what will be learnt from
+    assert set(seen["besides"]) <= {data["digests"]["train"]}  # the initialisation looks at what will be learnt from
     assert not set(learnt) & set(held_out)
     assert sorted(learnt + held_out) == list(range(sum(data["blocks"].values())))
     assert len(held_out) == data["blocks"]["held_out"]
@@ -210,9 +210,9 @@ def test__its_own_config_makes_the_same_student_again(again):
 
 @pytest.mark.usefixtures("untrained")
 def test__another_corpus_or_cut_of_it_in_a_used_folder_is_refused_by_its_name(again):
-    with pytest.raises(UserError, match=r"^train: changed since stage birth .*; .*--restart begins anew$"):
+    with pytest.raises(UserError, match=r"^train: changed since stage init .*; .*--restart begins anew$"):
         again.distill("general", train=again.corpus("other.txt", lines=60, seed=7))
-    with pytest.raises(UserError, match=r"^general\.block_length, train: changed since stage birth"):
+    with pytest.raises(UserError, match=r"^general\.block_length, train: changed since stage init"):
         again.distill("general", also=("general.block_length=12",))
     with pytest.raises(UserError, match=r"^general\.learns: changed since stage general"):
         again.distill("general", also=("general.learns=last_relations",))
@@ -256,12 +256,12 @@ def test__keep_student_leaves_what_is_shipped(again, untrained):
 @pytest.mark.parametrize(
     ("student", "also"),
     [
-        ("2x12", ("general.learns=last_relations", "student.birth=random")),
-        ("2x12", ("student.birth=random",)),
-        ("2x24", ("student.birth=layers", "student.inner=41")),
+        ("2x12", ("general.learns=last_relations", "student.init=random")),
+        ("2x12", ("student.init=random",)),
+        ("2x24", ("student.init=layers", "student.inner=41")),
     ],
 )
-def test__other_objectives_and_births_learn_as_many_pieces_as_they_are_told(workshop, student, also):
+def test__other_objectives_and_initialisations_learn_as_many_pieces_as_they_are_told(workshop, student, also):
     metrics = workshop.distill("general", student=student, also=(*also, "general.tokens=700"))
     assert metrics["general"]["updates"] == updates(workshop.path("run")) == 6  # of 8 x 16 pieces
     lines = read(workshop.path("run") / "metrics.jsonl")
@@ -412,15 +412,15 @@ def test__the_student_starts_the_next_lesson_with_its_weights(again, capsys):
         output = again.path(recipe)
         short = ("intermediate.max_steps=1", "prediction.max_steps=1") if teacher else ("fine_tune.max_steps=1",)
         again.distill(recipe, teacher=teacher, student=student, output=output, test=None, also=short)
-        born = load_file(stage(output, "birth") / "result" / "model" / "model.safetensors")
+        started = load_file(stage(output, "init") / "result" / "model" / "model.safetensors")
         body = [name for name in given if not name.startswith("pooler")]
-        assert all(torch.equal(born[f"bert.{name}"], given[name]) for name in body)
-        assert (stage(output, "birth") / "result" / "directions.safetensors").exists() == (recipe == "tinybert")
+        assert all(torch.equal(started[f"bert.{name}"], given[name]) for name in body)
+        assert (stage(output, "init") / "result" / "directions.safetensors").exists() == (recipe == "tinybert")
     assert tinybert.evaluate(again.path("tinybert"), data=again.splits()["dev"])["rows"] == 12
 
 
 def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
-    """The same birth; what is learnt on plain text makes another student."""
+    """The same start; what is learnt on plain text makes another student."""
     workshop.model(classes=("neg", "pos"))
     within = ("general.tokens=600", "general.block_length=16", "general.evaluate_every=5")
     short = ("intermediate.epochs=1", "prediction.epochs=1")
@@ -428,7 +428,7 @@ def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
     workshop.distill(also=short, test=None, output=workshop.path("without"))
     folders = sorted((workshop.path("with") / "stages").glob("[0-9]*"))
     names = [path.name.split("-", 1)[1] for path in folders]
-    assert names == ["teacher", "birth", "general", "projections", "intermediate", "prediction"]
+    assert names == ["teacher", "init", "general", "projections", "intermediate", "prediction"]
     assert updates(workshop.path("with")) == 5
     metrics = read(workshop.path("with") / "metrics.json")
     assert metrics["general"]["updates"] == 5
@@ -436,12 +436,12 @@ def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
     assert metrics["general"]["held_out_loss"] > 0
     assert metrics["data"]["digests"]["unlabeled"] in (workshop.path("with") / "README.md").read_text()
     assert "general" not in read(workshop.path("without") / "metrics.json")
-    births = [
-        load_file(stage(workshop.path(run), "birth") / "result" / "model" / "model.safetensors")
+    starts = [
+        load_file(stage(workshop.path(run), "init") / "result" / "model" / "model.safetensors")
         for run in ("with", "without")
     ]
-    assert equal(*births)
-    assert not equal(births[0], trained(workshop.path("with"), "general"))
+    assert equal(*starts)
+    assert not equal(starts[0], trained(workshop.path("with"), "general"))
     assert not equal(*(trained(workshop.path(run), "intermediate") for run in ("with", "without")))
     kept = {"output": workshop.path("with"), "test": None, "also": (*within, *short, "run.keep=student")}
     workshop.distill(unlabeled=workshop.corpus(), **kept)

@@ -167,7 +167,7 @@ def test__what_cannot_be_is_refused_in_a_line(workshop, changes, complaint):
 def test__a_teacher_without_a_head_learns_source_first_where_that_has_labels(workshop):
     workshop.distill("l2a", also=HEADED)
     names = [path.name.partition("-")[2] for path in sorted((workshop.path("run") / "stages").glob("[0-9]*"))]
-    assert names == ["teacher_source", "teacher", "birth", "pool", "distill"]
+    assert names == ["teacher_source", "teacher", "init", "pool", "distill"]
 
 
 def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):

@@ -14,7 +14,7 @@ from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
-from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.stages.initialisation import InitialStudent, StudentSettings
 from tinybert.stages.layers import transformer_objective
 
 pytestmark = pytest.mark.usefixtures("processor")
@@ -27,7 +27,7 @@ def curve(workshop: Workshop) -> dict[str, dict[str, list[float]]]:
     """Loss and terms of the first steps of both stages; everything random is drawn, nothing is decomposed."""
     first = [f"{name}.{key}" for name in ("intermediate", "prediction") for key in (f"max_steps={STEPS}", "epochs=7")]
     workshop.model(classes=("neg", "pos"))
-    workshop.distill(also=(*first, "student.birth=random", "teacher.dtype=fp32", "teacher.accept_weak=true"))
+    workshop.distill(also=(*first, "student.init=random", "teacher.dtype=fp32", "teacher.accept_weak=true"))
     found: dict[str, dict[str, list[float]]] = {}
     for line in read(workshop.path("run") / "metrics.jsonl"):
         if "loss" in line:
@@ -58,7 +58,7 @@ def test__twenty_steps_follow_the_committed_curve(workshop):
 
 def an_objective(tiny_bert, **settings):
     student, teacher = Student(tiny_bert(2, 12)), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
-    return transformer_objective(Newborn(student, None), teacher, StudentSettings("2x12", **settings), seed=3)
+    return transformer_objective(InitialStudent(student, None), teacher, StudentSettings("2x12", **settings), seed=3)
 
 
 @on_one_processor
@@ -92,16 +92,16 @@ def test__the_weight_of_attention_touches_no_other_term(tiny_bert, make_batch):
 
 
 def test__layer_map_and_projection_change_what_is_learnt(workshop):
-    """From the same random birth on; the prediction stage has not begun to differ yet."""
+    """From the same random start on; the prediction stage has not begun to differ yet."""
     workshop.model(classes=("neg", "pos"))
     runs = {"usual": (), "map": ("student.layer_map=bottom",), "projection": ("student.projection=per_layer",)}
     for name, also in runs.items():
-        workshop.distill(output=workshop.path(name), also=("student.birth=random", *also), test=None)
-    born, learnt = (
+        workshop.distill(output=workshop.path(name), also=("student.init=random", *also), test=None)
+    started, learnt = (
         {name: sha(stage(workshop.path(name), which) / "result" / file) for name in runs}
-        for which, file in (("birth", "model/model.safetensors"), ("intermediate", "student.safetensors"))
+        for which, file in (("init", "model/model.safetensors"), ("intermediate", "student.safetensors"))
     )
-    assert len(set(born.values())) == 1
+    assert len(set(started.values())) == 1
     assert len(set(learnt.values())) == 3
 
 
@@ -195,13 +195,13 @@ def test__a_student_may_be_a_checkpoint(workshop):
     checkpoint = workshop.model("general", layers=2, width=12, seed=5)
     workshop.model(classes=("neg", "pos"))
     workshop.distill(student=checkpoint)
-    born = AutoModelForSequenceClassification.from_pretrained(
-        stage(workshop.path("run"), "birth") / "result" / "model"
+    started = AutoModelForSequenceClassification.from_pretrained(
+        stage(workshop.path("run"), "init") / "result" / "model"
     ).state_dict()
     given = AutoModelForSequenceClassification.from_pretrained(checkpoint).state_dict()
     body = [name for name in given if not name.startswith("classifier")]
-    assert all(torch.equal(born[name], given[name]) for name in body)
-    assert not equal(born, trained(workshop.path("run"), "prediction"))
+    assert all(torch.equal(started[name], given[name]) for name in body)
+    assert not equal(started, trained(workshop.path("run"), "prediction"))
 
 
 @on_one_processor

@@ -31,7 +31,7 @@ def test__originals_come_with_their_copies_labels_and_figures(workshop):
     run = workshop.path("run")
     assert [path.name for path in sorted((run / "stages").glob("[0-9]*"))] == [
         "1-teacher",
-        "2-birth",
+        "2-init",
         "3-augment",
         "4-intermediate",
         "5-prediction",
@@ -88,10 +88,10 @@ def test__a_setting_that_the_method_does_not_read_changes_nothing(workshop):
 
 def test__restarting_from_it_makes_other_texts_for_other_settings(workshop):
     run = workshop.path("run")
-    born, before = sha256(stage(run, "birth") / "begun.json"), sha256(run / "augmented" / "augmented.parquet")
+    started, before = sha256(stage(run, "init") / "begun.json"), sha256(run / "augmented" / "augmented.parquet")
     workshop.distill(also=(*EDA, "augment.keep_flipped=false"), restart_from="augment")
     figures = read(run / "augmented" / "quality.json")
-    assert sha256(stage(run, "birth") / "begun.json") == born
+    assert sha256(stage(run, "init") / "begun.json") == started
     assert (figures["rows"]["flipped"] > 0) == (sha256(run / "augmented" / "augmented.parquet") != before)
     assert json.loads((run / "metrics.json").read_text())["augmentation"] == figures
 

@@ -20,7 +20,7 @@ from tinybert.run import Run, RunSettings
 from tinybert.stages.fine_tune import fine_tune, fine_tune_on, labelled_source
 from tinybert.stages.job import Job
 from tinybert.stages.reading import encoded
-from tinybert.stages.teacher import TeacherSettings, qualified_teacher
+from tinybert.stages.teacher import TeacherSettings, task_teacher
 from tinybert.types import Stage
 
 TRAIN, DEV, SOURCE = reviews(16, seed=1), reviews(12, seed=2), reviews(30, seed=3)
@@ -129,7 +129,7 @@ def test__a_source_without_labels_is_refused_before_anything_is_learnt(network, 
 def test__a_teacher_without_a_head_learns_the_domains_it_is_told(begun, tmp_path, tiny_tokenizer):
     settings = TeacherSettings(str(Workshop(tmp_path, tiny_tokenizer).model()), accept_weak=True)
     run, job = begun("run")
-    qualified_teacher(job, settings, STAGE, run, "source_then_target")
+    task_teacher(job, settings, STAGE, run, "source_then_target")
     assert [path.name for path in sorted((run.folder / "stages").glob("[0-9]*"))] == ["1-teacher_source", "2-teacher"]
     kept = load_classifier(run.folder / "teacher").model.state_dict()
     assert all(torch.equal(kept[name], value) for name, value in trained(run.folder, "teacher").items())
@@ -141,7 +141,7 @@ def test__a_teacher_with_a_head_is_used_as_it_is_whatever_it_was_told(begun, tmp
     folder = Workshop(tmp_path, tiny_tokenizer).model("taught", classes=("neg", "pos"))
     run, job = begun("run")
     settings = TeacherSettings(str(folder), accept_weak=True)
-    model = qualified_teacher(replace(job, source=None), settings, STAGE, run, "joint")
+    model = task_teacher(replace(job, source=None), settings, STAGE, run, "joint")
     assert equal(model.state_dict(), load_classifier(folder).model.state_dict())
     assert not (run.folder / "teacher").exists()
     assert "is used as it is, whatever teacher_data=joint says" in capsys.readouterr().err

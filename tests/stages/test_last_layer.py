@@ -9,7 +9,7 @@ from tinybert.log import Log
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunSettings
-from tinybert.stages.birth import Newborn
+from tinybert.stages.initialisation import InitialStudent
 from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
 from tinybert.types import LOGITS, Stage
 
@@ -27,12 +27,12 @@ def terms(tiny_bert, make_batch, run):
 
     def found(settings=None, kind="classification", temperature=1.0):
         model, batch = tiny_bert(outputs=1 if kind == "regression" else 2).eval(), make_batch()
-        newborn = Newborn(Student(model), torch.eye(24))
+        initial = InitialStudent(Student(model), torch.eye(24))
         teacher, task = Teacher(model, "fp32", CPU), Task(kind, () if kind == "regression" else ("no", "yes"))
         stage = Stage(temperature=temperature)
-        learnt = last_layer_objective(newborn, teacher, settings or LastLayerSettings(), stage, task, run)
+        learnt = last_layer_objective(initial, teacher, settings or LastLayerSettings(), stage, task, run)
         shown = teacher.observe(batch, learnt.needs_teacher)
-        return learnt.terms(newborn.student.observe(batch, learnt.needs_student), shown, batch), shown[LOGITS]
+        return learnt.terms(initial.student.observe(batch, learnt.needs_student), shown, batch), shown[LOGITS]
 
     return found
 

@@ -76,7 +76,7 @@ class HiddenMSE(Objective):
             teacher_width: Size of the teacher's.
             projection: `embedding_and_hidden`: one for the embedding and one for all layers; `shared`: one for
                 everything; `per_layer`: one for the embedding and one for each layer.
-            initial: Start of each projection's weight, (teacher_width, student_width). A student born by `project`
+            initial: Start of each projection's weight, (teacher_width, student_width). A student made by `project`
                 lives in directions P of the teacher's space, so its states times Pᵀ are close to the teacher's. None
                 draws the weights as `nn.Linear` does.
             embedding: Whether the embedding learns from the embedding, as in TinyBERT; L2A teaches layers only.

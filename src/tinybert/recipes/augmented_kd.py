@@ -12,11 +12,11 @@ from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
 from tinybert.stages.augmenting.settings import AugmentingFlags
-from tinybert.stages.birth import StudentSettings, born
 from tinybert.stages.classroom import Classroom
+from tinybert.stages.initialisation import StudentSettings, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
-from tinybert.stages.teacher import TeacherSettings, qualified_teacher
+from tinybert.stages.teacher import TeacherSettings, task_teacher
 from tinybert.types import Stage, flatten
 
 CITATION = (
@@ -44,11 +44,11 @@ class Config(AugmentingFlags):
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, student, copies; then everything at once; the student that is best on dev."""
-    model = qualified_teacher(job, config.teacher, config.fine_tune, run)
-    newborn = born(job, model, config.student, run)
-    student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
+    model = task_teacher(job, config.teacher, config.fine_tune, run)
+    initial = initialise(job, model, config.student, run)
+    student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
     lessons = Classroom(student, teacher, augmented(job, config, run, model), config.teacher, run)
-    learnt = last_layer_objective(newborn, teacher, config.objective, config.distill, job.task, run)
+    learnt = last_layer_objective(initial, teacher, config.objective, config.distill, job.task, run)
     judge = judge_on(student, job.dev, job.task, run)
     lessons.teach("distill", learnt, config.distill, judge, **flatten("objective", config.objective))
     return Outcome(student, model)

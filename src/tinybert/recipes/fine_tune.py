@@ -13,9 +13,9 @@ from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
 from tinybert.run import Run, RunSettings
-from tinybert.stages.birth import StudentSettings, born
 from tinybert.stages.fine_tune import fine_tune_on, labelled_source
 from tinybert.stages.flags import Flags
+from tinybert.stages.initialisation import StudentSettings, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.teacher import TeacherSettings
 from tinybert.types import Stage
@@ -41,8 +41,8 @@ class Config(Flags):
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """A student, a checkpoint or cut out of `teacher`, trained on gold labels; the best on dev is kept."""
     domains = config.domains(job.source)
-    labelled_source(job.source, domains)  # refuses before a birth that takes minutes
-    student = born(job, _origin(job, config, run), config.student, run).student
+    labelled_source(job.source, domains)  # refuses before an initialisation that takes minutes
+    student = initialise(job, _origin(job, config, run), config.student, run).student
     fine_tune_on(domains, student, job, config.fine_tune, run, name="fine_tune")
     return Outcome(student, None)
 

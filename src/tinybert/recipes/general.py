@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tinybert.run import Run, RunSettings
-from tinybert.stages.birth import StudentSettings, born
 from tinybert.stages.flags import Flags
-from tinybert.stages.general.lesson import figures_of, learn_in_general, untaught
+from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.reading import CorpusSettings
 from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.initialisation import StudentSettings, initialise
 from tinybert.stages.job import Outcome, PlainText
 from tinybert.stages.teacher import TeacherNetwork
 
@@ -39,8 +39,8 @@ class Config(Flags):
 
 
 def distill(text: PlainText, config: Config, run: Run) -> Outcome:
-    """A student is born and learns the teacher's layers on plain text."""
-    model = untaught(config, run)
-    newborn = born(text, model, config.student, run)
-    report = learn_in_general(newborn, model, text, config, run)
-    return Outcome(newborn.student, model, {"general": figures_of(report, text)})
+    """A student is made and learns the teacher's layers on plain text."""
+    model = pretrained_teacher(config, run)
+    initial = initialise(text, model, config.student, run)
+    report = learn_in_general(initial, model, text, config, run)
+    return Outcome(initial.student, model, {"general": figures_of(report, text)})

@@ -18,9 +18,9 @@ from tinybert.errors import UserError
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augmenting.settings import AugmentGroups
-from tinybert.stages.birth import StudentSettings, born
 from tinybert.stages.classroom import Classroom
 from tinybert.stages.flags import Flags
+from tinybert.stages.initialisation import StudentSettings, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.chooser import chooser
 from tinybert.stages.l2a.generator import generator_of
@@ -28,7 +28,7 @@ from tinybert.stages.l2a.journal import Journal
 from tinybert.stages.l2a.pool import epoch_of, pool_of
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
-from tinybert.stages.teacher import TeacherSettings, qualified_teacher
+from tinybert.stages.teacher import TeacherSettings, task_teacher
 from tinybert.types import Stage, flatten
 
 CITATION = (
@@ -83,9 +83,9 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     settings = config.l2a
     job = replace(job, source=config.used_source(job.source, run.rng("source")))
     _refuse_nothing(job, settings, run)
-    model = qualified_teacher(job, config.teacher, config.fine_tune, run, config.domains(job.source))
-    newborn = born(job, model, config.student, run)
-    student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
+    model = task_teacher(job, config.teacher, config.fine_tune, run, config.domains(job.source))
+    initial = initialise(job, model, config.student, run)
+    student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
 
     # Alg. 1, lines 2 and 3: samples z ~ P_s(z|x) of both domains, drawn once.
     pool = pool_of(job, settings, config.mlm, run)
@@ -98,7 +98,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     after = [journal.note] if generator is None else [journal.note, generator.learn]
     selector = chooser(student, job, pool, settings, config.distill.temperature, run, after)
     epoch = pool.rows.select(pool.epoch) if generator is None else generator.rows_of
-    learnt = last_layer_objective(newborn, teacher, config.objective, config.distill, job.task, run)
+    learnt = last_layer_objective(initial, teacher, config.objective, config.distill, job.task, run)
     judge = judge_on(student, job.dev, job.task, run)
     lessons = Classroom(student, teacher, pool.rows, config.teacher, run)
     depends_on = {**flatten("l2a", settings), **flatten("objective", config.objective)}

@@ -15,13 +15,13 @@ from tinybert.objectives.prediction import ScoreMSE, SoftCrossEntropy
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
 from tinybert.stages.augmenting.settings import AugmentingFlags
-from tinybert.stages.birth import StudentSettings, born, reacquainted
 from tinybert.stages.classroom import Classroom
-from tinybert.stages.general.lesson import figures_of, learn_in_general, untaught
+from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.initialisation import StudentSettings, initialise, refit_projections
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.layers import mapping_of, transformer_objective
-from tinybert.stages.teacher import TeacherSettings, qualified_teacher
+from tinybert.stages.teacher import TeacherSettings, task_teacher
 from tinybert.types import Stage
 
 CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Understanding, arXiv:1909.10351"
@@ -43,22 +43,22 @@ class Config(AugmentingFlags):
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, student, augmented text; first the layers, then the predictions; the student that is best on dev."""
-    model = qualified_teacher(job, config.teacher, config.fine_tune, run)
-    newborn = born(job, model, config.student, run)
+    model = task_teacher(job, config.teacher, config.fine_tune, run)
+    initial = initialise(job, model, config.student, run)
 
     # Section 3.2, general distillation, by the teacher as its checkpoint is: not fine-tuned, if that has no head.
     figures = {}
     if job.plain_text is not None:
-        report = learn_in_general(newborn, untaught(config, run), job.plain_text, config, run)
+        report = learn_in_general(initial, pretrained_teacher(config, run), job.plain_text, config, run)
         figures["general"] = figures_of(report, job.plain_text)
-        newborn = reacquainted(newborn, model, job, config.student, run)
+        initial = refit_projections(initial, model, job, config.student, run)
 
-    student, teacher = newborn.student, Teacher(model, config.teacher.dtype, run.device)
+    student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
     examples = augmented(job, config, run, model)
     lessons = Classroom(student, teacher, examples, config.teacher, run)
 
     # Eq. 11 for m = 0 ... M: embeddings, hidden states and attention scores, through the layer map g.
-    layers = transformer_objective(newborn, teacher, config.student, run.seed_for("projection"))
+    layers = transformer_objective(initial, teacher, config.student, run.seed_for("projection"))
     lessons.teach("intermediate", layers, config.intermediate, **mapping_of(config.student))
 
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.

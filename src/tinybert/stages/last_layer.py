@@ -10,7 +10,7 @@ from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.prediction import ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run
-from tinybert.stages.birth import Newborn
+from tinybert.stages.initialisation import InitialStudent
 from tinybert.types import Objective, Stage
 
 
@@ -35,22 +35,22 @@ class LastLayerSettings:
 
 
 def last_layer_objective(
-    newborn: Newborn, teacher: Teacher, settings: LastLayerSettings, stage: Stage, task: Task, run: Run
+    initial: InitialStudent, teacher: Teacher, settings: LastLayerSettings, stage: Stage, task: Task, run: Run
 ) -> Objective:
     """The plain sum of L_att, L_hidden and L_dark (Feng et al. 2021).
 
     Args:
-        newborn: The student, and the directions it was born from, which its projection starts with.
+        initial: The student, and the directions it was initialised from, which its projection starts with.
         teacher: What it learns from.
         settings: Which terms.
         stage: Has the temperature of the soft targets.
         task: Whether the teacher gives classes or scores.
-        run: Its streams draw the projection, where the student was born without directions.
+        run: Its streams draw the projection, where the student was initialised without directions.
     """
-    sizes, known = newborn.student.shape, teacher.shape
+    sizes, known = initial.student.shape, teacher.shape
     last = layer_map("last", sizes.layers, known.layers)
     soft = ScoreMSE() if task.kind == "regression" else SoftCrossEntropy(stage.temperature)
-    seed, start = run.seed_for("projection"), newborn.directions
+    seed, start = run.seed_for("projection"), initial.directions
     hidden = HiddenMSE(last, sizes.width, known.width, initial=start, embedding=False, seed=seed)
     terms: dict[str, Objective] = {"attention": AttentionScoreMSE(last), "hidden": hidden, "prediction": soft}
     return WeightedSum({name: (term, 1.0) for name, term in terms.items() if getattr(settings, name)})

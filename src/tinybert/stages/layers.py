@@ -7,22 +7,22 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.weighted_sum import WeightedSum
-from tinybert.stages.birth import Newborn, StudentSettings
+from tinybert.stages.initialisation import InitialStudent, StudentSettings
 from tinybert.types import Objective
 
 
-def transformer_objective(newborn: Newborn, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
+def transformer_objective(initial: InitialStudent, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
     """Eq. 7 to 9 of TinyBERT: the sum of the embedding, hidden and attention terms.
 
     Args:
-        newborn: The student, and the directions it was born from, which its projections start with.
+        initial: The student, and the directions it was initialised from, which its projections start with.
         teacher: What it learns from.
         settings: The layer map, how many projections there are, and the weight of the attention term.
-        seed: Of the projections, where the student was born without directions.
+        seed: Of the projections, where the student was initialised without directions.
     """
-    sizes = newborn.student.shape
+    sizes = initial.student.shape
     g = layer_map(settings.layer_map, sizes.layers, teacher.shape.layers)
-    hidden = HiddenMSE(g, sizes.width, teacher.shape.width, settings.projection, newborn.directions, seed=seed)
+    hidden = HiddenMSE(g, sizes.width, teacher.shape.width, settings.projection, initial.directions, seed=seed)
     return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(g), settings.attention_weight)})
 
 

@@ -54,7 +54,7 @@ class TeacherSettings(TeacherNetwork):
             size_in_bytes(self.cache)
 
 
-def qualified_teacher(
+def task_teacher(
     job: Job, settings: TeacherSettings, stage: Stage, run: Run, teacher_data: TeacherData = "target"
 ) -> PreTrainedModel:
     """The teacher with its head, in fp32, on the run's device; fine-tuned first if it came without one.

@@ -19,8 +19,8 @@ from tinybert.objectives.relation import RelationKL
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.birth import Newborn, StudentSettings
 from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.initialisation import InitialStudent, StudentSettings
 from tinybert.stages.job import PlainText
 from tinybert.stages.layers import mapping_of, transformer_objective
 from tinybert.stages.masked_lm import piece_masker
@@ -45,27 +45,27 @@ class GeneralGroups(Protocol):
         """How much text, and what is learnt from it."""
 
 
-def untaught(groups: GeneralGroups, run: Run) -> PreTrainedModel:
+def pretrained_teacher(groups: GeneralGroups, run: Run) -> PreTrainedModel:
     """The teacher as its checkpoint is, without a task head; a masked-LM head that it lacks is random, never learnt."""
     assert groups.teacher.path is not None
     return load_masked_lm(groups.teacher.path, new_head=run.seed_for("teacher", "masked_lm")).to(run.device)
 
 
 def learn_in_general(
-    newborn: Newborn, model: PreTrainedModel, text: PlainText, groups: GeneralGroups, run: Run
+    initial: InitialStudent, model: PreTrainedModel, text: PlainText, groups: GeneralGroups, run: Run
 ) -> StageReport:
     """Train the student in place; it ends as it was best on held-out blocks.
 
     Args:
-        newborn: The student, with a head or without; only a masked-LM head can learn here.
+        initial: The student, with a head or without; only a masked-LM head can learn here.
         model: What it learns from; a frozen copy teaches.
         text: What is read.
         groups: Settings.
         run: Keeps the stage.
     """
-    settings, student = groups.general, newborn.student
+    settings, student = groups.general, initial.student
     teacher = Teacher(model, groups.teacher.dtype, run.device)
-    objective = general_objective(newborn, teacher, groups, run.seed_for("projection"))
+    objective = general_objective(initial, teacher, groups, run.seed_for("projection"))
     masker = piece_masker(text.tokenizer, Masking()) if settings.masked_lm else None
     inputs = {**flatten("general", settings), **mapping_of(groups.student), **text.contents()}
     place = run.stage(
@@ -82,12 +82,12 @@ def learn_in_general(
         )
 
 
-def general_objective(newborn: Newborn, teacher: Teacher, groups: GeneralGroups, seed: int) -> Objective:
-    """What is learnt on plain text; `seed` draws projections, where the student was born without directions."""
+def general_objective(initial: InitialStudent, teacher: Teacher, groups: GeneralGroups, seed: int) -> Objective:
+    """What is learnt on plain text; `seed` draws projections, where the student was initialised without directions."""
     if groups.general.learns == "layers":
-        layers = transformer_objective(newborn, teacher, groups.student, seed)
+        layers = transformer_objective(initial, teacher, groups.student, seed)
     else:
-        layers = RelationKL(newborn.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
+        layers = RelationKL(initial.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
     if not groups.general.masked_lm:
         return layers
     return WeightedSum({"layers": (layers, 1.0), "masked_lm": (MaskedSoftCrossEntropy(), 1.0)})

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 import runs
+from tinybert.initialise.fitting import fitted_directions
 from tinybert.layer_maps import layer_map
-from tinybert.models.fitting import fitted_directions
 from tinybert.models.trace import observe
 from tinybert.types import Batch, Signal
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from tinybert.errors import UserError
+from tinybert.initialise import start
+from tinybert.initialise.start import Plan
 from tinybert.layer_maps import LayerMap
-from tinybert.models import birth
-from tinybert.models.birth import Plan
 from tinybert.models.hf import ARCHITECTURES, Shape, shape_of
 from tinybert.models.loading import digest_of
 from tinybert.models.trace import observe
@@ -34,7 +34,7 @@ def hidden(model, batch, layers):
 def test__a_random_student_has_the_shape_and_classes_of_the_plan(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=3)
     teacher.config.hidden_dropout_prob = 0.17
-    student = birth.random(plan(classes=("a", "b", "c")), teacher)
+    student = start.random(plan(classes=("a", "b", "c")), teacher)
     assert shape_of(student.config) == NARROW
     assert student.config.id2label == {0: "a", 1: "b", 2: "c"}
     assert student.config.hidden_dropout_prob == 0.17
@@ -48,14 +48,14 @@ def test__a_random_student_depends_on_its_seed_alone_and_disturbs_no_other_rando
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    digest = digest_of(birth.random(plan(), teacher))
+    digest = digest_of(start.random(plan(), teacher))
     assert torch.equal(torch.rand(3), expected)
-    assert digest == digest_of(birth.random(plan(), teacher))
-    assert digest != digest_of(birth.random(plan(seed=1), teacher))
+    assert digest == digest_of(start.random(plan(), teacher))
+    assert digest != digest_of(start.random(plan(seed=1), teacher))
 
 
 def test__no_classes_mean_one_score(tiny_bert):
-    student = birth.random(plan(classes=()), tiny_bert(layers=3, outputs=3))
+    student = start.random(plan(classes=()), tiny_bert(layers=3, outputs=3))
     assert (student.config.num_labels, student.config.problem_type) == (1, "regression")
 
 
@@ -66,7 +66,7 @@ def test__no_classes_mean_one_score(tiny_bert):
 def test__copied_layers_work_as_in_the_teacher(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=4)
     lowest = LayerMap(((1, 1), (2, 2)))
-    student = birth.layers(plan(Shape(2, 24, 3, 41), layer_map=lowest), teacher)
+    student = start.layers(plan(Shape(2, 24, 3, 41), layer_map=lowest), teacher)
     batch = text(make_batch, teacher)[0]
     for layer, states in hidden(student, batch, (0, 1, 2)).items():
         torch.testing.assert_close(states, hidden(teacher, batch, (layer,))[layer])
@@ -74,7 +74,7 @@ def test__copied_layers_work_as_in_the_teacher(tiny_model, make_batch, model_typ
 
 def test__layers_are_chosen_by_the_map_and_uniform_by_default(tiny_bert):
     teacher = tiny_bert(layers=4)
-    student = birth.layers(plan(Shape(2, 24, 3, 41)), teacher)
+    student = start.layers(plan(Shape(2, 24, 3, 41)), teacher)
     for m, g in ((1, 2), (2, 4)):
         copied, original = student.bert.encoder.layer[m - 1], teacher.bert.encoder.layer[g - 1]
         for name, value in original.state_dict().items():
@@ -93,12 +93,12 @@ def test__layers_are_chosen_by_the_map_and_uniform_by_default(tiny_bert):
 )
 def test__other_sizes_cannot_be_copied(tiny_bert, shape, message):
     with pytest.raises(UserError, match=message):
-        birth.layers(plan(shape), tiny_bert(layers=3))
+        start.layers(plan(shape), tiny_bert(layers=3))
 
 
 def test__a_map_that_leaves_layers_out_makes_no_student(tiny_bert):
     with pytest.raises(ValueError, match="a teacher layer for each of 2 layers"):
-        birth.layers(plan(Shape(2, 24, 3, 41), layer_map=LayerMap(((2, 3),))), tiny_bert(layers=3))
+        start.layers(plan(Shape(2, 24, 3, 41), layer_map=LayerMap(((2, 3),))), tiny_bert(layers=3))
 
 
 # --- project
@@ -108,7 +108,7 @@ def test__a_map_that_leaves_layers_out_makes_no_student(tiny_bert):
 def test__projected_to_the_teachers_own_sizes_a_student_is_the_teacher(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=2)
     batches = text(make_batch, teacher)
-    made = birth.project(plan(Shape(2, 24, 3, 41)), teacher, batches)
+    made = start.project(plan(Shape(2, 24, 3, 41)), teacher, batches)
     for layer, states in hidden(made.model, batches[0], (0, 1, 2)).items():
         torch.testing.assert_close(states, hidden(teacher, batches[0], (layer,))[layer], atol=1e-3, rtol=1e-3)
     scores = frozenset({Signal("attention_scores", 2)})
@@ -124,7 +124,7 @@ def test__projected_to_the_teachers_own_sizes_a_student_is_the_teacher(tiny_mode
 def test__a_projected_student_shows_what_the_report_says(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=4)
     batches = text(make_batch, teacher)
-    made = birth.project(plan(), teacher, batches)
+    made = start.project(plan(), teacher, batches)
     assert shape_of(made.model.config) == NARROW
     torch.testing.assert_close(made.directions.T @ made.directions, torch.eye(12))
     for layer, copied in ((0, 0), (1, 2), (2, 4)):
@@ -140,11 +140,11 @@ def test__a_projected_student_shows_what_the_report_says(tiny_model, make_batch,
 def test__a_projected_student_is_nearer_to_its_teacher_than_a_random_one(tiny_bert, make_batch):
     teacher = tiny_bert(layers=4)
     batches, unseen = text(make_batch, teacher, 30), make_batch([15, 12], seed=99)
-    made = birth.project(plan(), teacher, batches)
+    made = start.project(plan(), teacher, batches)
     wanted = hidden(teacher, unseen, (4,))[4] @ made.directions
     errors = [
         float((hidden(student, unseen, (2,))[2] - wanted).square().mean())
-        for student in (made.model, birth.random(plan(), teacher))
+        for student in (made.model, start.random(plan(), teacher))
     ]
     assert errors[0] < 0.6 * errors[1]
 
@@ -152,7 +152,7 @@ def test__a_projected_student_is_nearer_to_its_teacher_than_a_random_one(tiny_be
 def test__projecting_twice_gives_the_same_bits_and_leaves_the_teacher_alone(tiny_bert, make_batch):
     teacher = tiny_bert(layers=4).train()
     batches, before = text(make_batch, teacher), digest_of(teacher)
-    first, second = (birth.project(plan(), teacher, iter(batches)) for _ in range(2))
+    first, second = (start.project(plan(), teacher, iter(batches)) for _ in range(2))
     assert digest_of(first.model) == digest_of(second.model)
     assert torch.equal(first.directions, second.directions)
     assert digest_of(teacher) == before
@@ -173,7 +173,7 @@ def test__padding_changes_nothing(tiny_bert, make_batch):
         )
         for batch in batches
     ]
-    plain, other = (birth.project(plan(), teacher, some) for some in (batches, padded))
+    plain, other = (start.project(plan(), teacher, some) for some in (batches, padded))
     assert plain.r2 == pytest.approx(other.r2, abs=1e-3)
     torch.testing.assert_close(plain.directions, other.directions, atol=1e-4, rtol=1e-3)
 
@@ -181,17 +181,17 @@ def test__padding_changes_nothing(tiny_bert, make_batch):
 def test__more_inner_neurons_than_the_teacher_has_are_kept_random(tiny_bert, make_batch):
     teacher = tiny_bert(layers=4)
     batches, shape = text(make_batch, teacher), Shape(2, 12, 3, 60)
-    made = birth.project(plan(shape), teacher, batches).model
-    initial = birth.random(plan(shape), teacher)
+    made = start.project(plan(shape), teacher, batches).model
+    initial = start.random(plan(shape), teacher)
     rows = [model.bert.encoder.layer[0].intermediate.dense.weight[41:] for model in (made, initial)]
     assert torch.equal(*rows)
 
 
 def test__text_is_read_until_there_is_enough(tiny_bert, make_batch, monkeypatch):
-    monkeypatch.setattr(birth, "_PIECES", 100)
+    monkeypatch.setattr(start, "_PIECES", 100)
     teacher = tiny_bert(layers=4)
     batches = iter(text(make_batch, teacher))  # 79 pieces each
-    birth.project(plan(), teacher, batches)
+    start.project(plan(), teacher, batches)
     assert len(list(batches)) == 4
 
 
@@ -206,9 +206,9 @@ def test__text_is_read_until_there_is_enough(tiny_bert, make_batch, monkeypatch)
 def test__students_that_cannot_be_projected_are_refused(tiny_bert, make_batch, shape, message):
     teacher = tiny_bert(layers=4)
     with pytest.raises(UserError, match=message):
-        birth.project(plan(shape), teacher, text(make_batch, teacher))
+        start.project(plan(shape), teacher, text(make_batch, teacher))
 
 
 def test__projecting_without_text_is_refused(tiny_bert):
     with pytest.raises(UserError, match="needs text"):
-        birth.project(plan(), tiny_bert(layers=4), [])
+        start.project(plan(), tiny_bert(layers=4), [])

@@ -1,8 +1,8 @@
-"""Births of a student compared on plain text: held-out loss, and checkpoints to compare on tasks, after equal budgets.
+"""Initialisations compared on plain text: held-out loss, and checkpoints to compare on tasks, after equal budgets.
 
-    python benchmarks/general_births.py --teacher T --train corpus.txt --student 4x384 --output DIR
+    python benchmarks/general_initialisation.py --teacher T --train corpus.txt --student 4x384 --output DIR
 
-Leaves DIR/<birth>/<tokens>/, plain transformers folders, and prints the loss of each. The learning rate is constant
+Leaves DIR/<init>/<tokens>/, plain transformers folders, and prints the loss of each. The learning rate is constant
 from the first update on, so that every point is on the same curve. A folder that was used is refused.
 """
 
@@ -21,13 +21,13 @@ from tinybert.models.teacher import Teacher
 from tinybert.recipes.general import Config
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.birth import Newborn, StudentSettings, born
-from tinybert.stages.general.lesson import general_objective, untaught
+from tinybert.stages.general.lesson import general_objective, pretrained_teacher
 from tinybert.stages.general.reading import PlainText, read_plain_text
 from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
 from tinybert.stages.teacher import TeacherNetwork
 
-BIRTHS = ("random", "layers", "project")
+INITS = ("random", "layers", "project")
 
 
 def main() -> None:
@@ -36,40 +36,40 @@ def main() -> None:
     marks = options.tokens // options.marks
     stage = GeneralSettings(tokens=options.tokens, lr=options.lr, schedule="constant")
     stage = replace(stage, evaluate_every=math.ceil(marks / (stage.batch_size * stage.block_length)))
-    for birth in options.births:
-        student = StudentSettings(options.student, birth=birth)
+    for init in options.init:
+        student = StudentSettings(options.student, init=init)
         config = Config(teacher=TeacherNetwork(options.teacher), student=student, general=stage)
-        folder = options.output / birth
+        folder = options.output / init
         folder.mkdir(parents=True)
         device = choose_device(None)
         run = Run(folder, options.seed, RunSettings(), device, Log(folder / "metrics.jsonl"))
         with run.listening():
-            one_birth(config, read_plain_text(options.train, None, config, run), run)
+            one_start(config, read_plain_text(options.train, None, config, run), run)
 
 
-def one_birth(config: Config, text: PlainText, run: Run) -> None:
+def one_start(config: Config, text: PlainText, run: Run) -> None:
     """Train one student; at each judgement keep it as a folder and print its loss."""
-    model = untaught(config, run)
-    newborn, teacher = born(text, model, config.student, run), Teacher(model, "auto", run.device)
-    objective = general_objective(newborn, teacher, config, run.seed_for("projection")).to(run.device)
+    model = pretrained_teacher(config, run)
+    initial, teacher = initialise(text, model, config.student, run), Teacher(model, "auto", run.device)
+    objective = general_objective(initial, teacher, config, run.seed_for("projection")).to(run.device)
     stage = config.general.decided(len(text.train))
     seen = iter(range(0, stage.max_steps + stage.evaluate_every, stage.evaluate_every))
 
     def judge() -> float:
         tokens = min(next(seen), stage.max_steps) * stage.batch_size * config.general.block_length
-        loss = held_out_loss(newborn.student, objective, text.held_out, teacher)
-        print(f"{config.student.birth:8} {tokens:>10,} tokens  held-out loss {loss:.4f}", flush=True)
-        keep(newborn, text, run.folder / str(tokens))
+        loss = held_out_loss(initial.student, objective, text.held_out, teacher)
+        print(f"{config.student.init:8} {tokens:>10,} tokens  held-out loss {loss:.4f}", flush=True)
+        keep(initial, text, run.folder / str(tokens))
         return -loss
 
     judge()
     place = run.stage("general", {})
-    with without_dropout(newborn.student.model):
-        fit(newborn.student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge)
+    with without_dropout(initial.student.model):
+        fit(initial.student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge)
 
 
-def keep(newborn: Newborn, text: PlainText, folder: Path) -> None:
-    save_network(newborn.student.model.base_model, text.tokenizer, folder)
+def keep(initial: InitialStudent, text: PlainText, folder: Path) -> None:
+    save_network(initial.student.model.base_model, text.tokenizer, folder)
 
 
 def parsed() -> argparse.Namespace:
@@ -77,7 +77,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--teacher", required=True)
     parser.add_argument("--train", required=True)
     parser.add_argument("--student", default="4x384")
-    parser.add_argument("--births", nargs="+", default=BIRTHS, choices=BIRTHS)
+    parser.add_argument("--init", nargs="+", default=INITS, choices=INITS)
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--marks", type=int, default=4, help="how often the student is judged and kept")
     parser.add_argument("--lr", type=float, default=3e-4)

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinybert.models import projecting
-from tinybert.models.projecting import (
+from tinybert.initialise import matrices
+from tinybert.initialise.matrices import (
     apply,
     fit_norm,
     fit_sublayer,
@@ -45,7 +45,7 @@ def nearest_of_rank(matrix, rank):
 
 
 def test__moments_are_summed_over_all_pieces(monkeypatch):
-    monkeypatch.setattr(projecting, "_ROWS", 4)
+    monkeypatch.setattr(matrices, "_ROWS", 4)
     left, right = draw(11, 3), draw(11, 5, seed=1)
     slow = torch.zeros(3, 5, dtype=torch.float64)
     for a, b in zip(left, right, strict=True):

@@ -1,4 +1,4 @@
-"""How a student comes to be: a checkpoint, at random, out of chosen teacher layers, or projected out of the teacher."""
+"""How a student starts: as a checkpoint, at random, from chosen teacher layers, or as a projection of the teacher."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,27 +11,27 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from tinybert.config import MODEL
+from tinybert.initialise import start
+from tinybert.initialise.fitting import fitted_directions
 from tinybert.layer_maps import LayerMap, layer_map
-from tinybert.models import birth
-from tinybert.models.fitting import fitted_directions
 from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import digest_of, load_classifier, load_masked_lm, quietly
 from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
 from tinybert.run import Run
 from tinybert.types import Batch, Rows
 
-LOOKED_AT = 1500  # texts that show the principal directions of the teacher's hidden states (methods: birth `project`)
-LOOKED_AT_ONCE = 50
+TEXTS = 1500  # that show the principal directions of the teacher's hidden states, see docs/initialisation.md
+TEXTS_AT_ONCE = 50
 DIRECTIONS = "directions.safetensors"
 
 
 @dataclass(frozen=True)
 class StudentSettings:
-    """The student and how it comes to be.
+    """The student and how it starts.
 
     Attributes:
         path: A checkpoint, or a shape: layers x width.
-        birth: Where the first weights of a shape come from; None = `project` if it is narrower than the teacher,
+        init: Where the first weights of a shape come from; None = `project` if it is narrower than the teacher,
             `layers` at the same width.
         heads: Attention heads; None = the teacher's number.
         inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
@@ -42,7 +42,7 @@ class StudentSettings:
     """
 
     path: Annotated[str, MODEL] = "4x312"  # General_TinyBERT 4L, Jiao et al. 2020, section 4.1
-    birth: Literal["random", "layers", "project"] | None = None
+    init: Literal["random", "layers", "project"] | None = None
     heads: int | None = None
     inner: int | None = None
     projection: Literal["embedding_and_hidden", "shared", "per_layer"] = "embedding_and_hidden"
@@ -56,13 +56,13 @@ class StudentSettings:
 
 
 @dataclass(frozen=True)
-class Newborn:
-    """A student before its first lesson.
+class InitialStudent:
+    """A student before training.
 
     Attributes:
         student: On the run's device.
-        directions: What the projections of the hidden-state objectives start with: P of the birth `project`, or what
-            fits a checkpoint's states to the teacher's; None for the other births.
+        directions: What the projections of the hidden-state objectives start with: P of `project`, or what fits a
+            checkpoint's states to the teacher's; None otherwise.
     """
 
     student: Student
@@ -71,7 +71,7 @@ class Newborn:
 
 @runtime_checkable
 class Purpose(Protocol):
-    """What a student is born for: a task (`Job`), or plain text."""
+    """What a student is made for: a task (`Job`), or plain text."""
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -82,34 +82,36 @@ class Purpose(Protocol):
         """The texts on which `project` looks at the teacher; labels play no part."""
 
 
-def born(job: Purpose, origin: PreTrainedModel | None, settings: StudentSettings, run: Run) -> Newborn:
+def initialise(job: Purpose, origin: PreTrainedModel | None, settings: StudentSettings, run: Run) -> InitialStudent:
     """The student of a run: made once, found again by a resumed run.
 
     Args:
-        job: What it is born for.
+        job: What it is made for.
         origin: The teacher, or the network a shape is cut out of; None where the student is a checkpoint of its own.
-        settings: What is to be born.
+        settings: Which student, and how it starts.
         run: Where it is kept.
 
     Raises:
         UserError: If the shape or the checkpoint does not fit the teacher.
     """
-    inputs = {f"student.{key}": getattr(settings, key) for key in ("birth", "heads", "inner")} | {"seed": run.seed}
+    inputs = {f"student.{key}": getattr(settings, key) for key in ("init", "heads", "inner")} | {"seed": run.seed}
     if is_shape(settings.path):
         assert origin is not None
         inputs |= {"student.path": settings.path, "train": job.train.digest}
-        if settings.birth != "random":
+        if settings.init != "random":
             inputs |= {"student.layer_map": settings.layer_map}
-        folder = run.once("birth", inputs, lambda target: _out_of(origin, job, settings, run).save(target))
+        folder = run.once("init", inputs, lambda target: _from_teacher(origin, job, settings, run).save(target))
     else:
         model = _network(settings.path, job.classes, run.seed_for("birth"))
         inputs |= {"student": digest_of(model), "student.layer_map": settings.layer_map, "train": job.train.digest}
-        folder = run.once("birth", inputs, lambda target: _adopted(model, origin, job, settings, run).save(target))
-    return _Born.load(folder, job).on(run)
+        folder = run.once(
+            "init", inputs, lambda target: _from_checkpoint(model, origin, job, settings, run).save(target)
+        )
+    return _Stored.load(folder, job).on(run)
 
 
 @dataclass(frozen=True)
-class _Born:
+class _Stored:
     """What the stage stores."""
 
     model: PreTrainedModel
@@ -122,11 +124,11 @@ class _Born:
             _save_directions(self.directions, folder)
 
     @staticmethod
-    def load(folder: Path, job: Purpose) -> "_Born":
-        return _Born(_network(folder / "model", job.classes), _directions_in(folder))
+    def load(folder: Path, job: Purpose) -> "_Stored":
+        return _Stored(_network(folder / "model", job.classes), _directions_in(folder))
 
-    def on(self, run: Run) -> Newborn:
-        return Newborn(Student(self.model.to(run.device)), self.directions)
+    def on(self, run: Run) -> InitialStudent:
+        return InitialStudent(Student(self.model.to(run.device)), self.directions)
 
 
 def _save_directions(directions: Tensor, folder: Path) -> None:
@@ -145,13 +147,13 @@ def _network(source: str | Path, classes: tuple[str, ...] | None, seed: int = 0)
     )
 
 
-def _adopted(
+def _from_checkpoint(
     student: PreTrainedModel, origin: PreTrainedModel | None, job: Purpose, settings: StudentSettings, run: Run
-) -> _Born:
+) -> _Stored:
     """A checkpoint as it is, of which `shapes` knows that it can learn from this teacher."""
     if origin is None:
-        return _Born(student)
-    return _Born(student, _fitted(student.to(run.device), origin, job, settings, run))
+        return _Stored(student)
+    return _Stored(student, _fitted(student.to(run.device), origin, job, settings, run))
 
 
 def _fitted(
@@ -162,36 +164,36 @@ def _fitted(
     return fitted_directions(student, origin, layers, _some_texts(job.train, run))
 
 
-def reacquainted(
-    newborn: Newborn, origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run
-) -> Newborn:
-    """A student that has learnt since its birth, its projections fitted anew to a teacher; the stage `projections`."""
-    student = newborn.student
+def refit_projections(
+    initial: InitialStudent, origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run
+) -> InitialStudent:
+    """A student that has learnt meanwhile, its projections fitted again to a teacher; the stage `projections`."""
+    student = initial.student
     inputs = {"student": student.digest(), "student.layer_map": settings.layer_map, "train": job.train.digest}
 
     def make(target: Path) -> None:
         _save_directions(_fitted(student.model, origin, job, settings, run), target)
 
-    return replace(newborn, directions=_directions_in(run.once("projections", inputs, make)))
+    return replace(initial, directions=_directions_in(run.once("projections", inputs, make)))
 
 
-def _out_of(origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run) -> _Born:
+def _from_teacher(origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run) -> _Stored:
     """A shape cut out of the teacher."""
     teacher = shape_of(origin.config)
     shape = parse_shape(settings.path, settings.heads, settings.inner, teacher)
-    how = settings.birth or ("project" if shape.width < teacher.width else "layers")
-    run.log.say(f"student: {shape.layers} layers x width {shape.width}, born by {how}")
-    plan = birth.Plan(shape, job.classes, run.seed_for("birth"))
+    how = settings.init or ("project" if shape.width < teacher.width else "layers")
+    run.log.say(f"student: {shape.layers} layers x width {shape.width}, initialised by {how}")
+    plan = start.Plan(shape, job.classes, run.seed_for("birth"))
     if how == "random":
-        return _Born(birth.random(plan, origin))
+        return _Stored(start.random(plan, origin))
     plan = replace(plan, layer_map=_origins(settings, shape, teacher))
     if how == "layers":
-        return _Born(birth.layers(plan, origin))
-    projected = birth.project(plan, origin, _some_texts(job.train, run))
+        return _Stored(start.layers(plan, origin))
+    projected = start.project(plan, origin, _some_texts(job.train, run))
     kept = ", ".join(f"{share:.2f}" for share in projected.energy.values())
     r2 = ", ".join(f"{share:.2f}" for share in projected.r2.values())
     run.log.say(f"student: its directions keep {kept} of the teacher's states; its layers reproduce r2 {r2} of that")
-    return _Born(projected.model, projected.directions)
+    return _Stored(projected.model, projected.directions)
 
 
 def _origins(settings: StudentSettings, shape: Shape, teacher: Shape) -> LayerMap:
@@ -203,6 +205,6 @@ def _origins(settings: StudentSettings, shape: Shape, teacher: Shape) -> LayerMa
 
 def _some_texts(texts: Rows, run: Run) -> Iterator[Batch]:
     """Texts on which the teacher is looked at."""
-    order = texts.order(LOOKED_AT_ONCE, run.rng("birth", "texts"))
-    for number in range(min(LOOKED_AT // LOOKED_AT_ONCE, len(order))):
+    order = texts.order(TEXTS_AT_ONCE, run.rng("birth", "texts"))
+    for number in range(min(TEXTS // TEXTS_AT_ONCE, len(order))):
         yield texts.batch(order[number]).to(run.device)

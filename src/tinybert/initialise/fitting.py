@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from tinybert.initialise.matrices import moment
+from tinybert.initialise.recording import enough, hidden_states
 from tinybert.layer_maps import LayerMap
-from tinybert.models.projecting import moment
-from tinybert.models.recording import enough, hidden_states
 from tinybert.types import Batch
 
 _PIECES = 10_000  # enough for some hundred inputs

@@ -1,4 +1,4 @@
-"""The networks' side of the birth `project`: a student's embeddings and layers, built in order out of its teacher's."""
+"""`project` on networks: a student's embeddings and layers, built in order out of its teacher's."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from tinybert.models.hf import activation_of, architecture_of, embedding_output_of, layers_of
-from tinybert.models.projecting import (
+from tinybert.initialise.matrices import (
     Sublayer,
     apply,
     fit_norm,
@@ -23,7 +22,8 @@ from tinybert.models.projecting import (
     strongest,
     with_one,
 )
-from tinybert.models.recording import TeacherStates, record
+from tinybert.initialise.recording import TeacherStates, record
+from tinybert.models.hf import activation_of, architecture_of, embedding_output_of, layers_of
 from tinybert.types import Batch
 
 _ROWS = 4096  # pieces whose inner activations, all of the teacher's, exist at once

@@ -1,6 +1,6 @@
-"""How well a student that was born by `project` reproduces its teacher, on texts it was not made with.
+"""How well a student that was initialised by `project` reproduces its teacher, on texts it was not made with.
 
-python benchmarks/births.py TEACHER TRAIN HELD_OUT [--student 4x192] [--text COLUMN]
+python benchmarks/initialisation.py TEACHER TRAIN HELD_OUT [--student 4x192] [--text COLUMN]
 
 Prints, by layer (0 = embeddings), the share of the teacher's states that the directions P keep on the texts the student
 was made with, and r2: the share of the variance of the teacher's states times P that the student reproduces on others.
@@ -20,11 +20,11 @@ from tinybert.data.columns import Labels
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
 from tinybert.data.task import Task, load_one
-from tinybert.models.birth import Plan, project
+from tinybert.initialise.matrices import r2
+from tinybert.initialise.recording import teacher_states
+from tinybert.initialise.start import Plan, project
 from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
-from tinybert.models.projecting import r2
-from tinybert.models.recording import teacher_states
 from tinybert.models.student import parse_shape
 from tinybert.types import Batch
 
@@ -56,17 +56,17 @@ def main() -> None:
     batches = list(texts(asked.train, asked.text, asked.teacher, 1500))
     made_with = [batches[number] for number in np.random.default_rng(0).permutation(len(batches))]
     started = time.process_time()
-    born = project(Plan(shape, CLASSES, seed=0), teacher, made_with)
+    started = project(Plan(shape, CLASSES, seed=0), teacher, made_with)
     seconds = time.process_time() - started
     others = list(texts(asked.held_out, asked.text, asked.teacher, 1000))
     numbers = range(1, shape.layers + 1)
     copied = [-(-m * shape_of(teacher.config).layers // shape.layers) for m in numbers]  # the uniform map
     theirs = teacher_states(teacher, others, copied).hidden
-    ours = teacher_states(born.model, others, list(numbers)).hidden
+    ours = teacher_states(started.model, others, list(numbers)).hidden
     pairs = [(0, 0), *zip(numbers, copied, strict=True)]
-    found = [r2(ours[m], theirs[g] @ born.directions) for m, g in pairs]
+    found = [r2(ours[m], theirs[g] @ started.directions) for m, g in pairs]
     print(f"{asked.student}: {seconds:.0f} s of processor time with {torch.get_num_threads()} threads")
-    print("energy kept, by teacher layer:", ", ".join(f"{layer} {kept:.2f}" for layer, kept in born.energy.items()))
+    print("energy kept, by teacher layer:", ", ".join(f"{layer} {kept:.2f}" for layer, kept in started.energy.items()))
     shown = ", ".join(f"{m} {share:.2f}" for (m, _), share in zip(pairs, found, strict=True))
     print("r2 on other texts, by student layer:", shown)
 

@@ -9,13 +9,13 @@ from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, PreTrainedModel
 
 from tinybert.errors import UserError
+from tinybert.initialise.matrices import kept_energy, moment, principal_directions, r2
+from tinybert.initialise.narrowing import Narrowing
+from tinybert.initialise.recording import TeacherStates, enough, teacher_states
 from tinybert.layer_maps import LayerMap, layer_map
 from tinybert.models.heads import name_outputs
 from tinybert.models.hf import Shape, architecture_of, layers_of, resized, shape_of
 from tinybert.models.inference import evaluation_mode
-from tinybert.models.narrowing import Narrowing
-from tinybert.models.projecting import kept_energy, moment, principal_directions, r2
-from tinybert.models.recording import TeacherStates, enough, teacher_states
 from tinybert.models.student import refuse_deeper
 from tinybert.types import Batch
 
@@ -24,7 +24,7 @@ _PIECES = 40_000  # enough to fit 1,200 inner neurons (see `project`); also boun
 
 @dataclass(frozen=True)
 class Plan:
-    """What shall be born.
+    """What student to make.
 
     Attributes:
         shape: Sizes of the student.
@@ -84,7 +84,7 @@ def layers(plan: Plan, teacher: PreTrainedModel) -> PreTrainedModel:
     pairs = _pairs(plan, sizes)
     for name in ("width", "heads", "inner"):
         if (wanted := getattr(plan.shape, name)) != (has := getattr(sizes, name)):
-            raise UserError(f"student.birth=layers copies layers, so {name} must be the teacher's {has}, not {wanted}")
+            raise UserError(f"student.init=layers copies layers, so {name} must be the teacher's {has}, not {wanted}")
     student = random(plan, teacher)
     names = architecture_of(teacher)
     for path in (*names.embedding_tables, names.embedding_norm, *names.embedding_output, names.position_bias):
@@ -130,7 +130,7 @@ def project(plan: Plan, teacher: PreTrainedModel, batches: Iterable[Batch]) -> P
     _refuse_unprojectable(plan.shape, sizes)
     text = enough(batches, _PIECES)
     if not text:
-        raise UserError("student.birth=project needs text to make the student from; take student.birth=random")
+        raise UserError("student.init=project needs text to make the student from; take student.init=random")
     states = teacher_states(teacher, text, [copied for _, copied in pairs])
     directions, energy = _directions(states, plan.shape.width)
     student = random(plan, teacher)
@@ -150,20 +150,22 @@ def _pairs(plan: Plan, teacher: Shape) -> tuple[tuple[int, int], ...]:
     refuse_deeper(plan.shape, teacher)
     pairs = (plan.layer_map or layer_map("uniform", plan.shape.layers, teacher.layers)).pairs
     if [number for number, _ in pairs] != list(range(1, plan.shape.layers + 1)):
-        raise ValueError(f"a birth needs a teacher layer for each of {plan.shape.layers} layers, the map has {pairs}")
+        raise ValueError(
+            f"an initialisation needs a teacher layer for each of {plan.shape.layers} layers, the map has {pairs}"
+        )
     return pairs
 
 
 def _refuse_unprojectable(student: Shape, teacher: Shape) -> None:
     if student.heads != teacher.heads:
         raise UserError(
-            f"student.birth=project keeps the teacher's {teacher.heads} heads, so student.heads must be that, not "
-            f"{student.heads}; or take student.birth=random"
+            f"student.init=project keeps the teacher's {teacher.heads} heads, so student.heads must be that, not "
+            f"{student.heads}; or take student.init=random"
         )
     if student.width > teacher.width:
         raise UserError(
-            f"student.birth=project makes a student at most as wide as its teacher ({teacher.width}), not "
-            f"{student.width}; take student.birth=random"
+            f"student.init=project makes a student at most as wide as its teacher ({teacher.width}), not "
+            f"{student.width}; take student.init=random"
         )
 
 
