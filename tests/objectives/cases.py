@@ -8,18 +8,23 @@ from torch import Tensor
 
 from objectives.worlds import CLASSES, HEADS, STUDENT_WIDTH, TEACHER_WIDTH, World
 from references.attention import attention_score_mse
+from references.cosine import cosine_distance
 from references.hidden import projected_hidden_mse
-from references.prediction import cross_entropy, soft_cross_entropy, squared_error
+from references.patience import patience_distance
+from references.prediction import cross_entropy, logits_squared_error, soft_cross_entropy, squared_error
 from references.relation import attention_relation, value_relation
-from tinybert.layer_maps import layer_map
+from tinybert.layer_maps import layer_map, patience_map
 from tinybert.objectives.attention import AttentionScoreMSE
+from tinybert.objectives.cosine import CosineDistance
 from tinybert.objectives.hidden import HiddenMSE
-from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
+from tinybert.objectives.patience import PatienceMSE
+from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.types import LOGITS, Objective, Signal
 
 MAP = layer_map("uniform", 2, 5)  # 1 -> 3, 2 -> 5
+PATIENT = patience_map("skip", 3, 5)  # 1 -> 2, 2 -> 4
 GOLD_CLASSES = torch.tensor([1, 0, 1])
 GOLD_SCORES = torch.tensor([0.5, -2.0, 3.25], dtype=torch.float64)
 
@@ -31,6 +36,14 @@ def shown(world: World, kind: str, m: int, g: int) -> tuple[Tensor, Tensor]:
 
 def twin_soft(objective: Objective, world: World) -> Sequence[float]:
     return soft_cross_entropy(world.student[LOGITS], world.teacher[LOGITS], objective.temperature)
+
+
+def twin_soft_scaled(objective: Objective, world: World) -> Sequence[float]:
+    return [objective.temperature**2 * loss for loss in twin_soft(objective, world)]
+
+
+def twin_logits(objective: Objective, world: World) -> Sequence[float]:
+    return logits_squared_error(world.student[LOGITS], world.teacher[LOGITS])
 
 
 def twin_gold(objective: Objective, world: World) -> Sequence[float]:
@@ -71,6 +84,18 @@ def twin_last_hidden(objective: Objective, world: World) -> Sequence[float]:
     return projected_hidden_mse(*shown(world, "hidden_states", 2, 5), world.batch.real, weight.T.tolist())
 
 
+def twin_cosine(objective: Objective, world: World) -> Sequence[float]:
+    return cosine_distance(*shown(world, "hidden_states", 2, 5), world.batch.real)
+
+
+def twin_patience(*, normalised: bool, divisor: int = 1) -> Callable[[Objective, World], Sequence[float]]:
+    def twin(objective: Objective, world: World) -> Sequence[float]:
+        layers = [patience_distance(*shown(world, "first_state", m, g), normalised) for m, g in ((1, 2), (2, 4))]
+        return [sum(values) / divisor for values in zip(*layers, strict=True)]
+
+    return twin
+
+
 def twin_relation(objective: Objective, world: World) -> Sequence[float]:
     attention = attention_relation(*shown(world, "attention_scores", 2, 5), world.batch.real)
     values = value_relation(*shown(world, "values", 2, 5), world.batch.real, HEADS)
@@ -98,17 +123,24 @@ def weighted() -> WeightedSum:
 
 @dataclass(frozen=True)
 class Case:
-    """An objective, its slow twin, how many outputs the head has, and the gold labels where it learns from those."""
+    """An objective, its slow twin, how many outputs the head has, and the gold labels where it learns from those.
+
+    `student_width` and `teacher_heads` are for objectives that want widths equal, or take other heads.
+    """
 
     make: Callable[[], Objective]
     twin: Callable[[Objective, World], Sequence[float]]
     outputs: int = CLASSES
     labels: Tensor | None = None
+    student_width: int = STUDENT_WIDTH
+    teacher_heads: int = HEADS
 
 
 CASES = {
     "soft": Case(SoftCrossEntropy, twin_soft),
     "soft, warm": Case(lambda: SoftCrossEntropy(2.5), twin_soft, outputs=17),
+    "soft, scaled": Case(lambda: SoftCrossEntropy(2.5, scaled=True), twin_soft_scaled),
+    "logits": Case(LogitsMSE, twin_logits),
     "score": Case(ScoreMSE, twin_score, outputs=1),
     "gold": Case(GoldCrossEntropy, twin_gold, labels=GOLD_CLASSES),
     "gold score": Case(GoldMSE, twin_gold_score, outputs=1, labels=GOLD_SCORES),
@@ -117,6 +149,13 @@ CASES = {
     "hidden, per layer": Case(lambda: hidden("per_layer"), twin_hidden("embedding", "layer_1", "layer_2")),
     "hidden, last": Case(last_hidden, twin_last_hidden),
     "attention": Case(lambda: AttentionScoreMSE(MAP), twin_attention),
+    "cosine": Case(lambda: CosineDistance(2, 5), twin_cosine, student_width=TEACHER_WIDTH),
+    "patience": Case(lambda: PatienceMSE(PATIENT), twin_patience(normalised=True), student_width=TEACHER_WIDTH),
+    "patience, averaged": Case(
+        lambda: PatienceMSE(PATIENT, normalised=False, averaged=True),
+        twin_patience(normalised=False, divisor=2 * TEACHER_WIDTH),
+        student_width=TEACHER_WIDTH,
+    ),
     "relation": Case(lambda: RelationKL(2, 5, HEADS), twin_relation),
     "sum": Case(weighted, twin_sum, labels=GOLD_CLASSES),
 }

@@ -18,7 +18,6 @@ from objectives.worlds import (
     BATCH,
     CLASSES,
     HEADS,
-    STUDENT_WIDTH,
     TEACHER_WIDTH,
     World,
     make_batch,
@@ -31,7 +30,8 @@ from references.prediction import entropy
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import GeneratorLikelihood, MaskedCrossEntropy, MaskedSoftCrossEntropy
-from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, ScoreMSE, SoftCrossEntropy
+from tinybert.objectives.patience import PatienceMSE
+from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL
 from tinybert.types import LOGITS, NO_TRACE, Objective, Trace
 
@@ -41,8 +41,8 @@ every_objective = pytest.mark.parametrize("case", [pytest.param(case, id=name) f
 def build(case: Case, dtype: torch.dtype = torch.float64) -> tuple[Objective, World]:
     """The objective, and traces that hold what it asks for and nothing else."""
     objective = case.make().double() if dtype is torch.float64 else case.make()
-    student = make_trace(objective.needs_student, STUDENT_WIDTH, case.outputs, 1, dtype)
-    teacher = make_trace(objective.needs_teacher, TEACHER_WIDTH, case.outputs, 2, dtype)
+    student = make_trace(objective.needs_student, case.student_width, case.outputs, 1, dtype)
+    teacher = make_trace(objective.needs_teacher, TEACHER_WIDTH, case.outputs, 2, dtype, case.teacher_heads)
     return objective, World(student, teacher, make_batch(case.labels))
 
 
@@ -172,6 +172,8 @@ AGREEING = {
     "score": (ScoreMSE, 1),
     "hidden": (lambda: HiddenMSE(MAP, TEACHER_WIDTH, TEACHER_WIDTH, initial=IDENTITY), CLASSES),
     "attention": (lambda: AttentionScoreMSE(MAP), CLASSES),
+    "logits": (LogitsMSE, CLASSES),
+    "patience": (lambda: PatienceMSE(MAP), CLASSES),
     "relation": (lambda: RelationKL(2, 5, HEADS), CLASSES),
 }
 

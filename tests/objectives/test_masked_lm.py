@@ -59,10 +59,11 @@ def test_masked_cross_entropy__refuses_logits_of_other_places():
         masked_cross_entropy(torch.zeros(1, VOCABULARY), torch.tensor([[1, 2]]))
 
 
-def test_masked_soft_cross_entropy__is_its_slow_twin():
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_masked_soft_cross_entropy__is_its_slow_twin(temperature):
     student, teacher = logits_of(1), logits_of(2)
-    expected = reference.soft_loss(student.tolist(), teacher.tolist(), TARGETS.tolist())
-    found = masked_soft_cross_entropy(student, teacher, TARGETS)
+    expected = reference.soft_loss(student.tolist(), teacher.tolist(), TARGETS.tolist(), temperature)
+    found = masked_soft_cross_entropy(student, teacher, TARGETS, temperature)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
     assert found[1] == 0
 
@@ -139,12 +140,13 @@ def test__a_gold_objective_is_one_named_term_of_the_places_to_fill(objective, te
         objective.terms(student, NO_TRACE, make_batch(None))
 
 
-def test_masked_soft_cross_entropy_objective__is_one_named_term_of_the_places_to_fill():
-    objective = MaskedSoftCrossEntropy()
+@pytest.mark.parametrize(("scaled", "factor"), [(False, 1.0), (True, 4.0)])
+def test_masked_soft_cross_entropy_objective__is_one_named_term_of_the_places_to_fill(scaled, factor):
+    objective = MaskedSoftCrossEntropy(2.0, scaled=scaled)
     student, teacher = (Trace({MASKED_LOGITS: logits_of(seed)}) for seed in (1, 2))
     terms = objective.terms(student, teacher, MASKED_BATCH)
     assert list(terms) == ["masked_prediction"]
-    expected = masked_soft_cross_entropy(logits_of(1), logits_of(2), TARGETS)
+    expected = factor * masked_soft_cross_entropy(logits_of(1), logits_of(2), TARGETS, 2.0)
     assert torch.equal(terms["masked_prediction"], expected)
     assert objective.needs_student == objective.needs_teacher == {MASKED_LOGITS}
     with pytest.raises(ValueError, match="recorded nothing, not masked_logits"):

@@ -8,9 +8,11 @@ from objectives.worlds import make_batch
 from tinybert.objectives.prediction import (
     GoldCrossEntropy,
     GoldMSE,
+    LogitsMSE,
     ScoreMSE,
     SoftCrossEntropy,
     cross_entropy,
+    logits_squared_error,
     soft_cross_entropy,
     squared_error,
 )
@@ -43,6 +45,34 @@ def test__far_apart_logits_stay_finite() -> None:
     assert torch.equal(soft_cross_entropy(logits, -logits), torch.tensor([2e4]))
 
 
+def test__scaled_it_is_the_divergence_times_the_temperature_squared_but_for_a_constant() -> None:
+    student, other, teacher = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def divergence(logits: torch.Tensor) -> torch.Tensor:
+        gaps = F.kl_div((logits / 3).log_softmax(1), (teacher / 3).softmax(1), reduction="none")
+        return 9 * gaps.sum(dim=1)
+
+    objective, batch = SoftCrossEntropy(3.0, scaled=True), make_batch(None)
+    ours, theirs = (objective(Trace({LOGITS: one}), Trace({LOGITS: teacher}), batch) for one in (student, other))
+    torch.testing.assert_close(ours - theirs, divergence(student) - divergence(other))
+
+
+def test__scaled_its_gradient_keeps_its_size_as_the_temperature_grows() -> None:
+    teacher, sizes = Trace({LOGITS: torch.tensor([[2.0, 0.0, -1.0]])}), []
+    for temperature in (10.0, 100.0):
+        logits = torch.zeros(1, 3, requires_grad=True)
+        SoftCrossEntropy(temperature, scaled=True)(Trace({LOGITS: logits}), teacher, make_batch(None)).backward()
+        sizes.append(logits.grad.norm())
+    torch.testing.assert_close(*sizes, rtol=0.05, atol=0)
+
+
+def test__distances_of_logits_are_sums_where_the_code_of_tang_takes_means() -> None:
+    student, teacher = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    torch.testing.assert_close(logits_squared_error(student, teacher).mean() / 5, F.mse_loss(student, teacher))
+    one = Trace({LOGITS: student[:, :1]}), Trace({LOGITS: teacher[:, :1]}), make_batch(None)
+    torch.testing.assert_close(LogitsMSE()(*one), ScoreMSE()(*one))
+
+
 @pytest.mark.parametrize("temperature", BAD_TEMPERATURES)
 def test__a_temperature_that_cannot_train_is_refused(temperature: float) -> None:
     with pytest.raises(ValueError, match=f"positive and finite, got {temperature}"):
@@ -56,6 +86,8 @@ def test__other_classes_than_the_teachers_are_refused_and_never_broadcast(teache
     student, teacher = Trace({LOGITS: torch.zeros(3, 2)}), Trace({LOGITS: torch.zeros(3, teacher_classes)})
     with pytest.raises(ValueError, match=rf"student \(3, 2\), teacher \(3, {teacher_classes}\)"):
         SoftCrossEntropy()(student, teacher, make_batch(None))
+    with pytest.raises(ValueError, match=rf"student \(3, 2\), teacher \(3, {teacher_classes}\)"):
+        LogitsMSE()(student, teacher, make_batch(None))
 
 
 def test__one_class_trains_nothing_and_is_refused() -> None:

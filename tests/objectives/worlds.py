@@ -27,14 +27,17 @@ def make_batch(labels: Tensor | None) -> Batch:
     return Batch(pieces, torch.zeros_like(pieces), real, labels, torch.arange(BATCH))
 
 
-def make_trace(needs: Iterable[Signal], width: int, outputs: int, seed: int, dtype: torch.dtype) -> Trace:
+def make_trace(
+    needs: Iterable[Signal], width: int, outputs: int, seed: int, dtype: torch.dtype, heads: int = HEADS
+) -> Trace:
     """Random values for exactly the signals asked for."""
     generator = torch.Generator().manual_seed(seed)
     shapes = {
         "logits": (BATCH, outputs),
         "hidden_states": (BATCH, SEQ, width),
-        "attention_scores": (BATCH, HEADS, SEQ, SEQ),
-        "values": (BATCH, SEQ, HEADS * width),
+        "first_state": (BATCH, width),
+        "attention_scores": (BATCH, heads, SEQ, SEQ),
+        **dict.fromkeys(("queries", "keys", "values"), (BATCH, SEQ, HEADS * width)),
     }
     return Trace(
         {
@@ -64,9 +67,9 @@ def padded(world: World, extra: int, fill: float) -> World:
     pieces, types = (torch.nn.functional.pad(t, (0, extra)) for t in (batch.input_ids, batch.token_type_ids))
 
     def grow(signal: Signal, tensor: Tensor) -> Tensor:
-        if signal.kind == "logits":
+        if "piece" not in signal.axes:
             return tensor
-        if signal.kind in ("hidden_states", "values"):
+        if "width" in signal.axes:
             grown = torch.nn.functional.pad(tensor, (0, 0, 0, extra))
             return grown.masked_fill(~real[:, :, None], fill)
         grown = torch.nn.functional.pad(tensor, (0, extra, 0, extra))

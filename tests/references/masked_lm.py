@@ -22,9 +22,11 @@ def loss(logits: list[list[float]], targets: list[list[int]]) -> list[float]:
     return losses
 
 
-def soft_loss(student: list[list[float]], teacher: list[list[float]], targets: list[list[int]]) -> list[float]:
+def soft_loss(
+    student: list[list[float]], teacher: list[list[float]], targets: list[list[int]], temperature: float
+) -> list[float]:
     """Mean cross-entropy under the teacher's distributions; both have an entry for each target that is not -1."""
-    remaining = iter(soft_cross_entropy(student, teacher, 1.0))
+    remaining = iter(soft_cross_entropy(student, teacher, temperature))
     terms = [[next(remaining) for target in example if target >= 0] for example in targets]
     return [sum(found) / len(found) if found else 0.0 for found in terms]
 

@@ -20,6 +20,10 @@ def soft_cross_entropy(student_logits, teacher_logits, temperature):
     return values
 
 
+def logits_squared_error(student_logits, teacher_logits):
+    return [sum(squared_error(*pair)) for pair in zip(student_logits, teacher_logits, strict=True)]
+
+
 def entropy(logits, temperature):
     return [-sum(p * log(p) for p in softmax(scores, temperature)) for scores in logits]
 

@@ -1,8 +1,8 @@
 """Predicting masked pieces: the masked language model of BERT (Devlin et al. 2019, arXiv:1810.04805, section 3.1).
 
 Where a teacher has a masked-LM head too, the student's learns its distribution, as in DistilBERT (Sanh et al. 2019,
-arXiv:1910.01108); there at all pieces and at temperature 2, here at the places to fill only and at temperature 1. The
-stage's masker sets these places, not an objective: so all parts of a sum see the same masked pieces.
+arXiv:1910.01108); there at all pieces, here at the places to fill only. The stage's masker sets these places, not an
+objective: so all parts of a sum see the same masked pieces.
 """
 
 from typing import final
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tinybert.objectives.numerics import at_least_float32
-from tinybert.objectives.prediction import soft_cross_entropy
+from tinybert.objectives.prediction import require_usable_temperature, soft_cross_entropy
 from tinybert.types import MASKED_LOGITS, Batch, Objective, Trace
 
 
@@ -51,6 +51,7 @@ def masked_soft_cross_entropy(
     student_logits: Float[Tensor, "place vocabulary"],
     teacher_logits: Float[Tensor, "place teacher_vocabulary"],
     targets: Int[Tensor, "batch seq"],
+    temperature: float = 1.0,
 ) -> Float[Tensor, " batch"]:
     """Mean cross-entropy of the student's distributions under the teacher's at the places to fill of each example.
 
@@ -58,6 +59,7 @@ def masked_soft_cross_entropy(
         student_logits: Scores at the places to fill, in the order of the examples and their places.
         teacher_logits: The teacher's scores of the same pieces at the same places.
         targets: The original piece at each place to fill, which is not looked at; -1 elsewhere.
+        temperature: Of both distributions.
 
     Returns:
         One value per example in nats, never below the teacher's mean entropy; 0 for an example without such a place.
@@ -72,7 +74,7 @@ def masked_soft_cross_entropy(
     """
     _require_same_vocabulary(student_logits, teacher_logits)
     places = _places(student_logits, targets)
-    losses = soft_cross_entropy(student_logits, teacher_logits)
+    losses = soft_cross_entropy(student_logits, teacher_logits, temperature)
     return _sum_by_example(losses, places) / places.sum(dim=1).clamp(min=1)
 
 
@@ -93,14 +95,18 @@ class MaskedCrossEntropy(Objective):
 class MaskedSoftCrossEntropy(Objective):
     """Term `masked_prediction`: the student's masked-LM head learns the teacher's distribution at masked places."""
 
-    def __init__(self) -> None:
+    def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
+        """Keep the temperature; arguments and errors as of `SoftCrossEntropy`."""
         super().__init__()
+        require_usable_temperature(temperature)
+        self.temperature, self._factor = temperature, temperature**2 if scaled else 1.0
         self.needs_student = self.needs_teacher = frozenset({MASKED_LOGITS})
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """The mean soft cross-entropy at each example's places to fill."""
         ours, theirs = student[MASKED_LOGITS], teacher[MASKED_LOGITS]
-        return {"masked_prediction": masked_soft_cross_entropy(ours, theirs, batch.needed_targets())}
+        losses = masked_soft_cross_entropy(ours, theirs, batch.needed_targets(), self.temperature)
+        return {"masked_prediction": self._factor * losses}
 
 
 @final

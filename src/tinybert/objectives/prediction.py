@@ -40,12 +40,38 @@ def soft_cross_entropy(
         >>> soft_cross_entropy(torch.zeros(1, 4), torch.tensor([[0.0, 5.0, 0.0, 0.0]])).exp()
         tensor([4.0000])
     """
-    _require_usable(temperature)
+    require_usable_temperature(temperature)
     require_same_shape("the logits", student_logits, teacher_logits)
     _require_classes(student_logits)
     soft_targets = F.softmax(at_least_float32(teacher_logits) / temperature, dim=1)
     # Official code averages over classes too (a factor 1/C); we sum, as Eq. 10 is written. See tests/references/.
     return F.cross_entropy(at_least_float32(student_logits) / temperature, soft_targets, reduction="none")
+
+
+def logits_squared_error(
+    student_logits: Float[Tensor, "batch label"], teacher_logits: Float[Tensor, "batch teacher_label"]
+) -> Float[Tensor, " batch"]:
+    """Squared Euclidean distance of the logits, ||z_T - z_S||² of Tang et al. 2019 (arXiv:1903.12136, Eq. 5).
+
+    A sum over the classes, as the formula is written; the authors' code takes their mean, so its value is this one
+    divided by the number of classes.
+
+    Args:
+        student_logits: Scores of the student's classes, before softmax, or its only score.
+        teacher_logits: Scores of the same classes by the teacher.
+
+    Returns:
+        One non-negative value per example, in squared units of the logits.
+
+    Raises:
+        ValueError: If the classes differ.
+
+    Example:
+        >>> logits_squared_error(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
+        tensor([25.])
+    """
+    require_same_shape("the logits", student_logits, teacher_logits)
+    return (at_least_float32(student_logits) - at_least_float32(teacher_logits)).square().sum(dim=1)
 
 
 def cross_entropy(logits: Float[Tensor, "batch label"], labels: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
@@ -97,20 +123,39 @@ def squared_error(scores: Float[Tensor, " batch"], targets: Shaped[Tensor, " oth
 class SoftCrossEntropy(Objective):
     """Term `prediction`: the student's classes learn the teacher's distribution; see `soft_cross_entropy`."""
 
-    def __init__(self, temperature: float = 1.0) -> None:
+    def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
         """Keep the temperature.
+
+        Args:
+            temperature: Of both distributions.
+            scaled: Multiply by the temperature squared, so that the gradient keeps its size (Hinton et al. 2015). The
+                T² KL(teacher || student) of DistilBERT and PKD is this less T² times the teacher's entropy, a constant.
 
         Raises:
             ValueError: If the temperature is not positive and finite.
         """
         super().__init__()
-        _require_usable(temperature)
-        self.temperature = temperature
+        require_usable_temperature(temperature)
+        self.temperature, self._factor = temperature, temperature**2 if scaled else 1.0
         self.needs_student = self.needs_teacher = frozenset({LOGITS})
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The soft cross-entropy of each example."""
-        return {"prediction": soft_cross_entropy(student[LOGITS], teacher[LOGITS], self.temperature)}
+        losses = soft_cross_entropy(student[LOGITS], teacher[LOGITS], self.temperature)
+        return {"prediction": self._factor * losses}
+
+
+@final
+class LogitsMSE(Objective):
+    """Term `prediction`: the student's logits learn the teacher's; see `logits_squared_error`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs_student = self.needs_teacher = frozenset({LOGITS})
+
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
+        """The squared distance of each example's logits."""
+        return {"prediction": logits_squared_error(student[LOGITS], teacher[LOGITS])}
 
 
 @final
@@ -152,7 +197,12 @@ class GoldMSE(Objective):
         return {"gold": squared_error(_score(student), _gold(batch))}
 
 
-def _require_usable(temperature: float) -> None:
+def require_usable_temperature(temperature: float) -> None:
+    """Refuse what would train nothing, or the wrong way.
+
+    Raises:
+        ValueError: If the temperature is not positive and finite.
+    """
     if not 0 < temperature < math.inf:
         raise ValueError(
             f"temperature must be positive and finite, got {temperature}; a negative one inverts the soft targets"
