@@ -1,7 +1,7 @@
 import pytest
 
 from tinybert.data.conll import Sentence, copied_lines, documents, marked_lines, sentences
-from tinybert.data.problems import Bad
+from tinybert.data.problems import BadRow
 
 NEWS = """-DOCSTART- -X- O O
 
@@ -14,7 +14,7 @@ Peter NNP I-NP I-PER
 """
 
 
-def read(text: str) -> list[tuple[int, Sentence | Bad]]:
+def read(text: str) -> list[tuple[int, Sentence | BadRow]]:
     return list(sentences(text.splitlines(keepends=True)))
 
 
@@ -62,7 +62,7 @@ def test_sentences__keep_words_that_look_like_comments() -> None:
     ],
 )
 def test_sentences__name_the_line_that_is_wrong(text: str, line: int, reason: str) -> None:
-    bad = [(number, found) for number, found in read(text) if isinstance(found, Bad)]
+    bad = [(number, found) for number, found in read(text) if isinstance(found, BadRow)]
     assert len(bad) == 1
     assert bad[0][0] == line
     assert reason in bad[0][1].reason

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tinybert.data.delimited import lines_of, open_delimited
-from tinybert.data.problems import Bad
+from tinybert.data.delimited import open_delimited
+from tinybert.data.dialect import lines_of
+from tinybert.data.problems import BadRow
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
@@ -26,10 +27,10 @@ def test_open_delimited__tolerates_a_mark_and_other_line_ends(write: Callable[..
 
 def test_open_delimited__counts_columns_where_there_is_no_header(write: Callable[..., str]) -> None:
     path = write("a.tsv", "good\t1\nbad\t0\n")
-    opened = open_delimited(Path(path), "\t", DataSettings(header=False, text="0", label="1"))
-    assert opened.known.names == ("0", "1")
-    assert opened.known.numbered
-    assert list(opened.records(["0", "1"])) == [(1, ("good", "1")), (2, ("bad", "0"))]
+    reader = open_delimited(Path(path), "\t", DataSettings(header=False, text="0", label="1"))
+    assert reader.header.names == ("0", "1")
+    assert reader.header.numbered
+    assert list(reader.records(["0", "1"])) == [(1, ("good", "1")), (2, ("bad", "0"))]
 
 
 def test_open_delimited__chooses_the_quoting_and_says_so(write: Callable[..., str]) -> None:
@@ -56,7 +57,7 @@ def test_open_delimited__always_reads_csv_as_csv(write: Callable[..., str]) -> N
 def test_open_delimited__counts_the_columns_of_every_row(write: Callable[..., str], line: str, count: int) -> None:
     ((number, bad),) = rows(write("a.tsv", f"text\tlabel\n{line}\n"), ["text"])
     assert number == 2
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.reason == f"{count} columns instead of 2 (read with data.quoting=none); correct or remove the row"
 
 
@@ -80,14 +81,14 @@ def test_open_delimited__refuses_a_header_it_cannot_trust(
 
 @pytest.mark.parametrize("content", ["text;label\ngood, very;1\n", "sep=;\r\ntext;label\r\ngood, very;1\r\n"])
 def test_open_delimited__reads_other_delimiters_and_says_so(write: Callable[..., str], content: str) -> None:
-    opened = open_delimited(Path(write("a.csv", content)), ",", DataSettings())
-    assert opened.notes[0].endswith("a.csv: the cells are separated by semicolons")
-    assert [cells for _, cells in opened.records(["text", "label"])] == [("good, very", "1")]
+    reader = open_delimited(Path(write("a.csv", content)), ",", DataSettings())
+    assert reader.notes[0].endswith("a.csv: the cells are separated by semicolons")
+    assert [cells for _, cells in reader.records(["text", "label"])] == [("good, very", "1")]
 
 
 def test_open_delimited__leaves_columns_without_a_name_aside(write: Callable[..., str]) -> None:
     path = write("a.csv", ",text,label,,\n7,good,1,,\n8,bad,0,x,\n")
-    assert open_delimited(Path(path), ",", DataSettings()).known.names == ("text", "label")
+    assert open_delimited(Path(path), ",", DataSettings()).header.names == ("text", "label")
     assert rows(path, ["label", "text"], ",") == [(2, ("1", "good")), (3, ("0", "bad"))]
 
 
@@ -96,7 +97,7 @@ def test_open_delimited__refuses_the_header_once_more(write: Callable[..., str],
     content = f"text\tlabel\ngood\t1\n{mark}text\tlabel\nbad\t0\n"
     _, (line, bad), _ = rows(write("a.tsv", content), ["text", "label"])
     assert line == 3
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.reason == "the header once more; remove the line"
 
 
@@ -107,7 +108,7 @@ def test_open_delimited__says_where_rows_of_a_csv_file_are_swallowed(write: Call
     first, (line, bad), last = rows(write("a.csv", SWALLOWING), ["text", "label"], ",")
     assert (first, last) == ((2, ("x", "0")), (6, ("d", "0")))
     assert line == 3
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.rows == 3
     assert bad.reason.startswith("a quotation mark swallows the rows up to line 5; remove it")
 
@@ -118,10 +119,10 @@ def test_open_delimited__takes_lines_for_one_text_where_the_user_says_so(write: 
 
 def test_open_delimited__tells_of_lines_that_could_be_rows(write: Callable[..., str]) -> None:
     path = write("a.csv", 'text,label\n"Hi Ann,\nsee you",1\n"one\nmore",0\n')
-    opened = open_delimited(Path(path), ",", DataSettings())
-    assert [cells[0] for _, cells in opened.records(["text"])] == ["Hi Ann,\nsee you", "one\nmore"]
+    reader = open_delimited(Path(path), ",", DataSettings())
+    assert [cells[0] for _, cells in reader.records(["text"])] == ["Hi Ann,\nsee you", "one\nmore"]
     count = "1 row over several lines, each of which could be a row; the first begins in line 2"
-    assert opened.notes == (f"{path}: {count}",)
+    assert reader.notes == (f"{path}: {count}",)
 
 
 @pytest.mark.parametrize("header", ["text\tlabel", '"text"\t"label"'])
@@ -141,18 +142,18 @@ def by_number(path: str) -> list[tuple[int, Any]]:
 
 def test_open_delimited__takes_further_cells_that_some_rows_without_a_header_have(write: Callable[..., str]) -> None:
     path = write("a.tsv", "a\t1\tx\ty\n" * 3 + "b\t0\n" * 5)
-    opened = open_delimited(Path(path), "\t", DataSettings(header=False, text="0", label="1"))
-    assert [cells for _, cells in opened.whole()] == 3 * [{"0": "a", "1": "1", "2": "x", "3": "y"}] + 5 * [
+    reader = open_delimited(Path(path), "\t", DataSettings(header=False, text="0", label="1"))
+    assert [cells for _, cells in reader.whole()] == 3 * [{"0": "a", "1": "1", "2": "x", "3": "y"}] + 5 * [
         {"0": "b", "1": "0", "2": "", "3": ""}
     ]
     counts = "2 (5 rows), 4 (3 rows); those that some lack are empty there"
-    assert opened.notes[-1] == f"{path}: not all rows have the same number of columns: {counts}"
+    assert reader.notes[-1] == f"{path}: not all rows have the same number of columns: {counts}"
 
 
 @pytest.mark.parametrize("odd", ["a\tb\t1\n", "a1\n"])
 def test_open_delimited__refuses_what_few_rows_without_a_header_have(write: Callable[..., str], odd: str) -> None:
     for content, line in ((odd + "b\t0\n" * 5, 1), ("b\t0\n" * 5 + odd, 6)):
-        (found,) = [(n, cells) for n, cells in by_number(write("a.tsv", content)) if isinstance(cells, Bad)]
+        (found,) = [(n, cells) for n, cells in by_number(write("a.tsv", content)) if isinstance(cells, BadRow)]
         assert found[0] == line
         assert "columns instead of 2" in found[1].reason
 

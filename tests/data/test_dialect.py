@@ -3,7 +3,7 @@ from collections.abc import Iterable
 import pytest
 
 from tinybert.data.dialect import Dialect, decoded, plain_lines, records
-from tinybert.data.problems import Bad
+from tinybert.data.problems import BadRow
 from tinybert.errors import UserError
 
 TAB = Dialect("\t", quoted=False)
@@ -16,7 +16,7 @@ def lines(text: str) -> Iterable[str]:
 
 
 def reasons(found: Iterable[tuple[int, object]]) -> dict[int, str]:
-    return {line: cells.reason for line, cells in found if isinstance(cells, Bad)}
+    return {line: cells.reason for line, cells in found if isinstance(cells, BadRow)}
 
 
 def test_decoded__drops_a_byte_order_mark_at_the_beginning_only() -> None:
@@ -73,7 +73,7 @@ def test_records__of_csv_report_a_broken_quote_and_go_on() -> None:
 def test_records__of_csv_count_the_lines_an_open_quote_swallows() -> None:
     (_, (line, bad)) = list(records(lines('a,b\n"x,1\ny,2\nz,3\n'), CSV))
     assert line == 2
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.rows == 3
     assert bad.content == '"x,1\ny,2\nz,3\n'
     assert bad.reason == "not valid CSV (a quotation mark that is never closed); check the quotation marks"

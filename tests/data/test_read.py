@@ -1,11 +1,132 @@
+import errno
+import io
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas
+import pyarrow as pa
 import pytest
 
-from tinybert.data.read import read
+from tinybert.data.columns import choose
+from tinybert.data.problems import one_line, readable
+from tinybert.data.read import open_file, open_rows, open_stream, read, table_of
+from tinybert.data.readers import RowReader
 from tinybert.data.settings import DataSettings
-from tinybert.errors import UserError
+from tinybert.errors import ResourceError, UserError
+
+SETTINGS = DataSettings()
+
+
+def texts(reader: RowReader) -> list[Any]:
+    return [cells[0] for _, cells in reader.records(choose(reader.header, SETTINGS, "none").wanted)]
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.TSV"])
+def test_open_file__reads_tables_by_their_ending(write: Callable[..., str], name: str) -> None:
+    assert texts(open_file(Path(write(name, "text\ngood\nbad\n")), SETTINGS)) == ["good", "bad"]
+
+
+def test_open_file__reads_json_lines_and_parquet(write: Callable[..., str], tmp_path: Path) -> None:
+    assert texts(open_file(Path(write("a.jsonl", '{"text": "good"}\n')), SETTINGS)) == ["good"]
+    pandas.DataFrame({"text": ["good"]}).to_parquet(tmp_path / "a.parquet")
+    assert texts(open_file(tmp_path / "a.parquet", SETTINGS)) == ["good"]
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.jsonl", "a.parquet"])
+def test_open_file__refuses_nothing_in_any_form(write: Callable[..., str], name: str) -> None:
+    with pytest.raises(UserError, match=rf"{name}: the file is empty$"):
+        open_file(Path(write(name, "")), SETTINGS)
+    with pytest.raises(UserError, match=rf"missing-{name}: no such file$"):
+        open_file(Path(f"missing-{name}"), SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.jsonl", "a.parquet", "a"])
+def test_open_file__refuses_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=rf"^{tmp_path / name}: "):
+        open_file(tmp_path / name, SETTINGS)
+
+
+def test_open_file__refuses_other_tasks_and_endings(write: Callable[..., str]) -> None:
+    with pytest.raises(UserError, match=r"token classification"):
+        open_file(Path(write("eng.train", "-DOCSTART- -X- O O\n")), SETTINGS)
+    with pytest.raises(UserError, match=r"token classification"):
+        open_file(Path(write("eng.tsv", "EU\tB-ORG\nrejects\tO\n")), SETTINGS)
+    with pytest.raises(UserError, match=r"question answering"):
+        open_file(Path(write("squad.json", '{"version": "1", "data": []}')), SETTINGS)
+    with pytest.raises(UserError, match=r"unknown ending '.txt'"):
+        open_file(Path(write("a.txt", "good\n")), SETTINGS)
+
+
+def test_readable__passes_on_what_the_system_says() -> None:
+    with pytest.raises(UserError, match=r"^f: cannot be read \(Input/output error\)$"), readable(Path("f")):
+        raise OSError(5, "Input/output error")
+
+
+def test_one_line__takes_the_first_of_a_page() -> None:
+    assert one_line(ValueError("first\nsecond")) == "first"
+    assert one_line(ValueError("")) == "ValueError"
+
+
+def test_open_stream__takes_plain_lines_whatever_the_column_is_called() -> None:
+    reader = open_stream(io.BytesIO(b'\xef\xbb\xbfgood film\r\n"bad" film\n'), DataSettings(text="sentence"))
+    assert reader.header.names == ("sentence",)
+    assert list(reader.records(["sentence"])) == [(1, ["good film"]), (2, ['"bad" film'])]
+
+
+def test_open_stream__takes_json_lines_by_their_first_character() -> None:
+    reader = open_stream(io.BytesIO(b'{"text": "good"}\n{"text": "bad"}\n'), SETTINGS)
+    assert texts(reader) == ["good", "bad"]
+
+
+def test_open_stream__takes_no_array_of_rows_for_texts() -> None:
+    with pytest.raises(UserError, match=r"^stdin:1: an array of rows, not one object a line"):
+        open_stream(io.BytesIO(b'[\n{"text": "good"}\n]\n'), SETTINGS)
+
+
+def test_open_stream__refuses_nothing() -> None:
+    with pytest.raises(UserError, match=r"^stdin: nothing to read$"):
+        open_stream(io.BytesIO(b""), SETTINGS)
+
+
+def test_open_source__reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"good\n")))
+    assert texts(open_rows("-", SETTINGS)) == ["good"]
+
+
+def test_open_source__takes_objects_in_memory() -> None:
+    import datasets
+
+    rows = [{"text": "good"}, {"text": "bad"}]
+    for source in (rows, tuple(rows), pandas.DataFrame(rows), datasets.Dataset.from_list(rows)):
+        reader = open_rows(source, SETTINGS, "train")
+        assert reader.header.name == "train"
+        assert texts(reader) == ["good", "bad"]
+
+
+@pytest.mark.parametrize("source", [5, b"bytes", {"text": ["good"]}, None])
+def test_open_source__refuses_other_objects(source: Any) -> None:
+    with pytest.raises(UserError, match=r"^train: a path, a list of dictionaries, .* is wanted, not "):
+        open_rows(source, SETTINGS, "train")
+
+
+@pytest.mark.parametrize(("name", "split"), [("train", "train"), ("dev", "validation"), ("test", "test")])
+def test_open_source__asks_the_hub_for_the_split_of_the_role(
+    monkeypatch: pytest.MonkeyPatch, name: str, split: str
+) -> None:
+    import datasets
+
+    asked: list[tuple[str, str]] = []
+
+    def load(source: str, default_split: str) -> Any:
+        asked.append((source, default_split))
+        return datasets.Dataset.from_list([{"text": "good"}])
+
+    monkeypatch.setattr("tinybert.data.read.load_hub", load)
+    assert open_rows("hf:imdb", SETTINGS, name).header.name == "hf:imdb"
+    assert asked == [("hf:imdb", split)]
 
 
 def test_read__numbers_rows_of_data_and_lines_of_the_file(write: Callable[..., str]) -> None:
@@ -85,3 +206,37 @@ def test_read__refuses_a_file_of_bad_rows(write: Callable[..., str]) -> None:
 def test_read__names_the_row_of_a_list(rows: list[Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         read(rows, DataSettings(), labels="needed", name="train")
+
+
+TWO = pa.schema([("text", pa.large_string()), ("row", pa.int64())])
+SMALL = 64
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinybert.data.read.BLOCK", SMALL)
+
+
+@pytest.mark.parametrize("spill_bytes", [1 << 30, 0, 3_000])
+@pytest.mark.parametrize("rows", [0, 1, SMALL, 3 * SMALL + 7])
+def test_table_of__gives_back_rows_from_memory_or_disk(rows: int, spill_bytes: int) -> None:
+    table = table_of(((f"text {number}", number) for number in range(rows)), TWO, spill_bytes)
+    assert table.schema == TWO
+    assert table.column("row").to_pylist() == list(range(rows))
+    assert table.column("text").to_pylist() == [f"text {number}" for number in range(rows)]
+
+
+def test_table_of__keeps_large_data_out_of_memory() -> None:
+    before = pa.total_allocated_bytes()
+    table = table_of((("x" * 13_000, number) for number in range(20 * SMALL)), TWO, spill_bytes=0)
+    assert table.nbytes > 16_000_000
+    assert pa.total_allocated_bytes() - before < 1_000_000
+
+
+def test_table_of__reports_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
+    with pytest.raises(ResourceError, match=r"no space left"):
+        table_of(iter([("text", 1)]), TWO, spill_bytes=0)

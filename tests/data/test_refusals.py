@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tinybert.data.columns import Known
+from tinybert.data.columns import Header
 from tinybert.data.refusals import looks_like_conll, refusal, refuse_columns, refuse_kind
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
@@ -70,12 +70,12 @@ def test_looks_like_conll__by_its_tags(write: Callable[..., str], content: str, 
 )
 def test_refuse_columns__knows_other_tasks_by_their_columns(names: tuple[str, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        refuse_columns(Known("f.jsonl", names), DataSettings())
+        refuse_columns(Header("f.jsonl", names), DataSettings())
 
 
 def test_refuse_columns__says_how_to_take_annotations_out_of_label_studio() -> None:
     with pytest.raises(UserError, match=r"^f.jsonl: seems to be Label Studio's own JSON .* export CSV there$"):
-        refuse_columns(Known("f.jsonl", ("id", "data", "annotations")), DataSettings())
+        refuse_columns(Header("f.jsonl", ("id", "data", "annotations")), DataSettings())
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_refuse_columns__says_how_to_take_annotations_out_of_label_studio() -> N
     ],
 )
 def test_refuse_columns__lets_a_text_pass(names: tuple[str, ...], settings: DataSettings) -> None:
-    refuse_columns(Known("f.jsonl", names), settings)
+    refuse_columns(Header("f.jsonl", names), settings)

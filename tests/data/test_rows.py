@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from tinybert.data.columns import Columns
-from tinybert.data.problems import Bad
+from tinybert.data.problems import BadRow
 from tinybert.data.rows import NO_LABEL, Row, checked
 
 SINGLE = Columns("text", None, "label")
@@ -44,14 +44,14 @@ def test_checked__spells_labels_of_every_type(value: Any, spelling: str) -> None
 def test_checked__knows_a_missing_label_in_every_form(value: Any) -> None:
     assert checked(["good", value], SINGLE, label_needed=False) == Row("good", None, None)
     bad = checked(["good", value], SINGLE, label_needed=True)
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.reason == NO_LABEL
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, b"pos", float("inf"), object(), "a\0b", "\ud800"])
 def test_checked__refuses_what_cannot_be_a_label(value: Any) -> None:
     bad = checked(["good", value], SINGLE, label_needed=True)
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert "is neither text nor a finite number" in bad.reason
     assert "\n" not in bad.reason
 
@@ -59,12 +59,12 @@ def test_checked__refuses_what_cannot_be_a_label(value: Any) -> None:
 @pytest.mark.parametrize("value", [["pos", "neg"], np.array([1, 2])])
 def test_checked__refuses_several_labels(value: Any) -> None:
     bad = checked(["good", value], SINGLE, label_needed=True)
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.reason.endswith("is several: this version learns one label a text; keep one, or remove the row")
 
 
 def test_checked__refuses_a_number_too_long_to_print() -> None:
-    assert isinstance(checked(["good", 10**5000], SINGLE, label_needed=True), Bad)
+    assert isinstance(checked(["good", 10**5000], SINGLE, label_needed=True), BadRow)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_checked__refuses_a_number_too_long_to_print() -> None:
 )
 def test_checked__says_what_is_wrong_with_a_text(text: Any, reason: str) -> None:
     bad = checked([text, "pos"], SINGLE, label_needed=True)
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.reason == f"{reason}; correct or remove the row"
 
 
@@ -95,7 +95,7 @@ def test_checked__takes_the_word_nan_as_a_text() -> None:
 def test_checked__looks_at_both_sides_of_a_pair() -> None:
     assert checked(["a", "b", "1"], PAIR, label_needed=True) == Row("a", "b", "1")
     bad = checked(["a", " ", "1"], PAIR, label_needed=True)
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRow)
     assert bad.reason.startswith("'hypothesis' is empty")
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tinybert.data.dialect import Dialect
-from tinybert.data.opened import BLOCK
+from tinybert.data.readers import BLOCK
 from tinybert.data.written import common_types, write_delimited, write_json_lines, write_parquet
 from tinybert.errors import UserError
 

@@ -7,13 +7,11 @@ from tinybert.data.examples import Examples
 from tinybert.data.hub import PREFIX
 from tinybert.data.labels import positive_class
 from tinybert.data.meaning import meaning_of
-from tinybert.data.opened import readable
-from tinybert.data.problems import write_rejected
-from tinybert.data.read import Rows, read
+from tinybert.data.problems import readable, write_rejected
+from tinybert.data.read import STDIN, DataInput, Rows, open_rows, read
 from tinybert.data.refusals import CONLL_ENDINGS, has_tags, looks_like_conll
 from tinybert.data.resolve import resolve, spellings
 from tinybert.data.settings import DataSettings
-from tinybert.data.sources import STDIN, Source, open_source
 from tinybert.data.squad import answered, read_squad
 from tinybert.data.tagged import read_conll, read_lists, resolve_tags
 from tinybert.data.task import Task
@@ -26,16 +24,16 @@ _LIST_ENDINGS = frozenset({".jsonl", ".parquet"})
 _TABLE_ENDINGS = frozenset({".tsv", ".csv"}) | _LIST_ENDINGS
 
 
-def form_of(source: Source, settings: DataSettings, kind: Kind | None) -> Form:
+def form_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> Form:
     """Decide how a source is read.
 
     Args:
-        source: See `sources.open_source`.
+        source: See `read.open_rows`.
         settings: Of the group `data`; a text column that is named there is meant even where there are tokens and tags.
         kind: What the user says; None = by the ending of the file, or by its columns.
 
     Raises:
-        UserError: If the source cannot be opened, or is of no form that the kind is read from.
+        UserError: If the source cannot be reader, or is of no form that the kind is read from.
     """
     if kind == "classification" or kind == "regression":
         return "table"
@@ -50,7 +48,7 @@ def form_of(source: Source, settings: DataSettings, kind: Kind | None) -> Form:
     if ending in CONLL_ENDINGS:
         return "conll"
     by_columns = source != STDIN if isinstance(source, str) else True
-    return "lists" if by_columns and has_tags(open_source(source, settings).known, settings) else "table"
+    return "lists" if by_columns and has_tags(open_rows(source, settings).header, settings) else "table"
 
 
 def _tagged(path: Path | None, ending: str) -> Form:
@@ -64,14 +62,14 @@ def _tagged(path: Path | None, ending: str) -> Form:
     return "conll"
 
 
-def path_of(source: Source) -> Path | None:
+def path_of(source: DataInput) -> Path | None:
     """The file that a source is; None where it is none."""
     named = isinstance(source, str | Path) and not str(source).startswith(PREFIX) and str(source) != STDIN
     return Path(source) if named else None
 
 
 def load_any(
-    source: Source,
+    source: DataInput,
     settings: DataSettings,
     *,
     kind: Kind | None,
@@ -82,7 +80,7 @@ def load_any(
     """Read labelled data of any kind.
 
     Args:
-        source: See `sources.open_source`; or a file of CoNLL columns, or SQuAD JSON.
+        source: See `read.open_rows`; or a file of CoNLL columns, or SQuAD JSON.
         settings: Of the group `data`.
         kind: None = by the ending of the file, by its columns, or by its labels.
         head_classes: Names of the classes of a teacher's head, for classification; None = there is none.
@@ -105,7 +103,7 @@ def load_any(
     return task, examples
 
 
-def _read(source: Source, settings: DataSettings, form: Form, name: str) -> Rows:
+def _read(source: DataInput, settings: DataSettings, form: Form, name: str) -> Rows:
     path = path_of(source)
     if form == "conll" and path is not None:
         return read_conll(path, settings)

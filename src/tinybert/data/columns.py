@@ -31,7 +31,7 @@ class Columns(NamedTuple):
         return tuple(name for name in self if name is not None)
 
 
-class Known(NamedTuple):
+class Header(NamedTuple):
     """What a source says about its columns.
 
     Attributes:
@@ -54,7 +54,7 @@ class Known(NamedTuple):
         return self.name if self.line is None else f"{self.name}:{self.line}"
 
 
-def choose(known: Known, settings: DataSettings, labels: Labels) -> Columns:
+def choose(header: Header, settings: DataSettings, labels: Labels) -> Columns:
     """Pick the columns of a source.
 
     Raises:
@@ -62,55 +62,57 @@ def choose(known: Known, settings: DataSettings, labels: Labels) -> Columns:
     """
     pair = settings.text_a is not None or settings.text_b is not None
     if not pair and settings.text is None:
-        pair = _has_pair(known)
+        pair = _has_pair(header)
     sides = ("text_a", "text_b") if pair else ("text",)
     texts = [getattr(settings, side) or side for side in sides]
     for side, name in zip(sides, texts, strict=True):
-        require(known, side, name)
-    return Columns(texts[0], texts[1] if pair else None, _label(known, settings, labels))
+        require(header, side, name)
+    return Columns(texts[0], texts[1] if pair else None, _label(header, settings, labels))
 
 
-def _has_pair(known: Known) -> bool:
-    pair = {"text_a", "text_b"} <= set(known.names)
-    if pair and "text" in known.names:
+def _has_pair(header: Header) -> bool:
+    pair = {"text_a", "text_b"} <= set(header.names)
+    if pair and "text" in header.names:
         raise UserError(
-            f"{known.where}: has columns text, text_a and text_b; choose with data.text=text, or with "
+            f"{header.where}: has columns text, text_a and text_b; choose with data.text=text, or with "
             "data.text_a=text_a data.text_b=text_b"
         )
     return pair
 
 
-def _label(known: Known, settings: DataSettings, labels: Labels) -> str | None:
+def _label(header: Header, settings: DataSettings, labels: Labels) -> str | None:
     if labels == "none":
         return None
-    if known.numbered and settings.label is None:
+    if header.numbered and settings.label is None:
         if labels == "needed":
-            raise UserError(f"{known.where}: no column is given for the label; say which by number, as in data.label=1")
+            raise UserError(
+                f"{header.where}: no column is given for the label; say which by number, as in data.label=1"
+            )
         return None
     name = settings.label or "label"
     if labels == "needed":
-        require(known, "label", name)
-    return name if name in known.names or known.open_ended else None
+        require(header, "label", name)
+    return name if name in header.names or header.open_ended else None
 
 
-def require(known: Known, key: str, name: str) -> None:
+def require(header: Header, key: str, name: str) -> None:
     """Refuse a source without a certain column.
 
     Args:
-        known: The columns there are.
+        header: The columns there are.
         key: The setting of the group `data` that names the column.
         name: The column.
 
     Raises:
         UserError: If it is not there.
     """
-    if name in known.names:
+    if name in header.names:
         return
-    if known.numbered:
-        raise UserError(f"{known.where}: no column {name}; there are {len(known.names)}, counted from 0 (data.{key})")
+    if header.numbered:
+        raise UserError(f"{header.where}: no column {name}; there are {len(header.names)}, counted from 0 (data.{key})")
     raise UserError(
-        f"{known.where}: no column '{listed([name])}'; there are: {listed(known.names)}; "
-        f"{_advice(known.names, key, name)}"
+        f"{header.where}: no column '{listed([name])}'; there are: {listed(header.names)}; "
+        f"{_advice(header.names, key, name)}"
     )
 
 

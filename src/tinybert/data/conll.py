@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from tinybert.data.problems import Bad
+from tinybert.data.problems import BadRow
 
 _DOCUMENT = "-DOCSTART-"
 _MARK = re.compile(r"# origin=\d+ copy=\d+")
@@ -42,7 +42,7 @@ class Sentence(NamedTuple):
         return [cells[-1] for cells in self.columns]
 
 
-def sentences(lines: Iterable[str]) -> Iterator[tuple[int, Sentence | Bad]]:
+def sentences(lines: Iterable[str]) -> Iterator[tuple[int, Sentence | BadRow]]:
     """The sentences of a file, each with the line it begins on, or with the line that is wrong and why.
 
     Example:
@@ -62,7 +62,7 @@ def sentences(lines: Iterable[str]) -> Iterator[tuple[int, Sentence | Bad]]:
         reasons = ((number, reason) for number, line, cells in found if (reason := _problem(line, cells, width)))
         problem = next(reasons, None)
         if problem is not None:
-            yield problem[0], Bad(problem[1], [line for _, line, _ in found])
+            yield problem[0], BadRow(problem[1], [line for _, line, _ in found])
             before = documents(before)
             continue
         marked = any(_MARK.fullmatch(line) for line in before)

@@ -7,12 +7,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from tinybert.data.columns import Known
+from tinybert.data.columns import Header
 from tinybert.data.delimiter import NAMES, separated
-from tinybert.data.dialect import CellRecord, Cells, Dialect, decoded, records
-from tinybert.data.opened import Opened, Record, readable, refuse_twins
-from tinybert.data.problems import Bad, listed, shown
+from tinybert.data.dialect import CellRecord, Cells, Dialect, line_end, lines_of, records
+from tinybert.data.problems import BadRow, listed, shown
 from tinybert.data.quotation import quoted_column, run_ons, swallowing, why_not_csv
+from tinybert.data.readers import Record, RowReader, refuse_twins
 from tinybert.data.refusals import looks_like_conll, refusal
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
@@ -20,17 +20,7 @@ from tinybert.errors import UserError
 _OFTEN = 0.01, 3  # share and number of the rows of a file without a header that make a number of columns usual
 
 
-def lines_of(path: Path) -> Iterator[str]:
-    """The decoded lines of a file.
-
-    Raises:
-        UserError: If it cannot be read or is not UTF-8.
-    """
-    with readable(path), path.open("rb") as stream:
-        yield from decoded(stream, str(path))
-
-
-def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> Opened:
+def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> RowReader:
     """Open a TSV or CSV file.
 
     Args:
@@ -42,13 +32,13 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> Opened
         UserError: If it has no header that can be read, or the header names a column twice.
     """
     dialect, notes = _dialect(path, delimiter, settings)
-    first, cells = next(records(lines_of(path), dialect), (1, Bad("nothing but blank lines", "")))
-    if isinstance(cells, Bad):
+    first, cells = next(records(lines_of(path), dialect), (1, BadRow("nothing but blank lines", "")))
+    if isinstance(cells, BadRow):
         raise UserError(f"{path}:{first}: {cells.reason}")
     widths = {len(cells): 0} if settings.header else _usual_widths(records(lines_of(path), dialect))
     names = [cell.strip() for cell in cells] if settings.header else [str(number) for number in range(max(widths))]
-    known = _known(str(path), first, names, settings.header)
-    if "text" not in known.names and looks_like_conll(path):
+    header = _header(str(path), first, names, settings.header)
+    if "text" not in header.names and looks_like_conll(path):
         raise refusal(path)
     swallowed, found = _swallowed(path, dialect, settings)
 
@@ -60,17 +50,7 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> Opened
         return _of_width(parts, widths, [names.index(name) for name in wanted], dialect)
 
     notes = (*notes, *found, *_told_widths(path, widths))
-    return Opened(known, rows, notes, dialect=dialect._replace(line_end=line_end(path), skipped=0))
-
-
-def line_end(path: Path) -> str:
-    """How the first line of a file ends, so that what is made of the file ends its lines alike.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    with readable(path), path.open("rb") as stream:
-        return "\r\n" if stream.readline().endswith(b"\r\n") else "\n"
+    return RowReader(header, rows, notes, dialect=dialect._replace(line_end=line_end(path), skipped=0))
 
 
 def _dialect(path: Path, delimiter: str, settings: DataSettings) -> tuple[Dialect, tuple[str, ...]]:
@@ -93,11 +73,11 @@ def _dialect(path: Path, delimiter: str, settings: DataSettings) -> tuple[Dialec
     return dialect, (*notes, f"{path}: data.quoting=auto chose none (line {objection.line}: {objection.reason})")
 
 
-def _known(name: str, line: int, names: Sequence[str], header: bool) -> Known:
+def _header(name: str, line: int, names: Sequence[str], header: bool) -> Header:
     """The columns; those without a name are left aside."""
     named = tuple(column for column in names if column)
     refuse_twins(f"{name}:{line}", named)
-    return Known(name, named, line, numbered=not header)
+    return Header(name, named, line, numbered=not header)
 
 
 def _usual_widths(parts: Iterable[CellRecord]) -> Mapping[int, int]:
@@ -106,7 +86,7 @@ def _usual_widths(parts: Iterable[CellRecord]) -> Mapping[int, int]:
     Some files give only part of their rows further cells, such as where a sentence is from. What few rows have comes
     of a delimiter too many or too few, after which other cells stand in the columns that are read.
     """
-    found = Counter(len(cells) for _, cells in parts if not isinstance(cells, Bad))
+    found = Counter(len(cells) for _, cells in parts if not isinstance(cells, BadRow))
     (most, _), share, number = found.most_common(1)[0], *_OFTEN
     often = max(share * found.total(), number)
     return {width: count for width, count in sorted(found.items()) if width == most or count >= often}
@@ -140,15 +120,17 @@ def _apart(parts: Iterable[CellRecord], swallowed: Mapping[int, int]) -> Iterato
                 f"a quotation mark swallows the rows up to line {line + swallowed[line] - 1}; remove it, or say "
                 "data.quoting=csv if they are one text"
             )
-            yield line, Bad(reason, cells, swallowed[line])
+            yield line, BadRow(reason, cells, swallowed[line])
         else:
             yield line, cells
 
 
 def _without_header(parts: Iterable[CellRecord], header: Cells) -> Iterator[CellRecord]:
     for line, cells in parts:
-        again = not isinstance(cells, Bad) and cells[1:] == header[1:] and cells[0].removeprefix("\ufeff") == header[0]
-        yield line, Bad("the header once more; remove the line", cells) if again else cells
+        again = (
+            not isinstance(cells, BadRow) and cells[1:] == header[1:] and cells[0].removeprefix("\ufeff") == header[0]
+        )
+        yield line, BadRow("the header once more; remove the line", cells) if again else cells
 
 
 def _of_width(
@@ -157,14 +139,14 @@ def _of_width(
     pick: Callable[[list[str]], Any] = itemgetter(*positions) if len(positions) > 1 else lambda c: (c[positions[0]],)
     width = max(widths)
     for line, cells in parts:
-        if isinstance(cells, Bad):
+        if isinstance(cells, BadRow):
             yield line, cells
         elif len(cells) == width:
             yield line, pick(cells)
         elif len(cells) in widths:
             yield line, pick(cells + [""] * (width - len(cells)))
         else:
-            yield line, Bad(_misfit(cells, widths, dialect), cells)
+            yield line, BadRow(_misfit(cells, widths, dialect), cells)
 
 
 def _misfit(cells: Cells, widths: Collection[int], dialect: Dialect) -> str:

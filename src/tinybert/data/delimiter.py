@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from tinybert.data.dialect import Dialect, records
-from tinybert.data.problems import Bad
+from tinybert.data.problems import BadRow
 from tinybert.data.quotation import Lines
 from tinybert.data.settings import DataSettings
 
@@ -38,7 +38,7 @@ def _dialect(delimiter: str) -> Dialect:
 def _fits(lines: Iterable[str], dialect: Dialect, settings: DataSettings) -> bool:
     """Whether the header has several columns; without one, whether the first rows have all that are asked for."""
     parts = records(islice(lines, _LOOKED_AT), dialect)
-    widths = (len(cells) for _, cells in parts if not isinstance(cells, Bad))
+    widths = (len(cells) for _, cells in parts if not isinstance(cells, BadRow))
     if settings.header:
         return next(widths, 0) > 1
     asked = (settings.text, settings.text_a, settings.text_b, settings.label)

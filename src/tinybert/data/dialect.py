@@ -7,9 +7,10 @@ Blank lines at the end are ignored; anywhere else they are bad rows.
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
-from tinybert.data.problems import Bad, printable
+from tinybert.data.problems import BadRow, printable, readable
 from tinybert.errors import UserError
 
 _BOM = b"\xef\xbb\xbf"
@@ -28,7 +29,7 @@ csv.field_size_limit(2**31 - 1)  # a text may be longer than the 131,072 charact
 NUL = "contains a NUL byte; remove it (a file full of them is UTF-16: save it as UTF-8)"
 
 Cells = list[str]
-CellRecord = tuple[int, Cells | Bad]
+CellRecord = tuple[int, Cells | BadRow]
 
 
 class Dialect(NamedTuple):
@@ -38,6 +39,26 @@ class Dialect(NamedTuple):
     quoted: bool
     line_end: str = "\n"  # written only; read is either
     skipped: int = 0  # lines before the first row that are no rows
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The decoded lines of a file.
+
+    Raises:
+        UserError: If it cannot be read or is not UTF-8.
+    """
+    with readable(path), path.open("rb") as stream:
+        yield from decoded(stream, str(path))
+
+
+def line_end(path: Path) -> str:
+    """How the first line of a file ends, so that what is made of the file ends its lines alike.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    with readable(path), path.open("rb") as stream:
+        return "\r\n" if stream.readline().endswith(b"\r\n") else "\n"
 
 
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
@@ -102,7 +123,7 @@ def plain_lines(lines: Iterable[str]) -> Iterator[CellRecord]:
 def _split(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
     for number, line in enumerate(lines, start=1):
         content = line.removesuffix("\n").removesuffix("\r")
-        yield number, Bad(NUL, content) if "\0" in content else content.split(delimiter)
+        yield number, BadRow(NUL, content) if "\0" in content else content.split(delimiter)
 
 
 def _quoted(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
@@ -110,15 +131,15 @@ def _quoted(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
     reader = csv.reader(_kept(lines, pending.append), delimiter=delimiter, strict=True)
     while True:
         first = reader.line_num + 1
-        cells: Cells | Bad
+        cells: Cells | BadRow
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            cells = Bad(f"not valid CSV ({_why(error)}); check the quotation marks", "".join(pending), len(pending))
+            cells = BadRow(f"not valid CSV ({_why(error)}); check the quotation marks", "".join(pending), len(pending))
         if any("\0" in line for line in pending):
-            cells = Bad(NUL, "".join(pending), len(pending))
+            cells = BadRow(NUL, "".join(pending), len(pending))
         pending.clear()
         yield first, cells
 
@@ -136,9 +157,9 @@ def _kept(lines: Iterable[str], keep: Callable[[str], None]) -> Iterator[str]:
 def _without_blank_end(parts: Iterable[CellRecord]) -> Iterator[CellRecord]:
     blank: list[int] = []
     for line, cells in parts:
-        if not isinstance(cells, Bad) and len(cells) <= 1 and not "".join(cells).strip():
+        if not isinstance(cells, BadRow) and len(cells) <= 1 and not "".join(cells).strip():
             blank.append(line)
             continue
-        yield from ((number, Bad("an empty line; remove it", "")) for number in blank)
+        yield from ((number, BadRow("an empty line; remove it", "")) for number in blank)
         blank.clear()
         yield line, cells

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int, Shaped
 
-from tinybert.data.opened import BLOCK
 from tinybert.data.problems import listed
+from tinybert.data.readers import BLOCK
 from tinybert.types import Answer, Example
 
 # What a view needs of a table; further columns may be there.

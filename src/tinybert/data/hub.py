@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tinybert.data.opened import one_line
+from tinybert.data.problems import one_line
 from tinybert.errors import UserError
 
 PREFIX = "hf:"

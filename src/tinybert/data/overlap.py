@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from tinybert.data.examples import Examples
-from tinybert.data.opened import BLOCK
+from tinybert.data.readers import BLOCK
 
 FEW = 5  # words a text needs before being contained means anything
 LONG = 12  # characters of an index entry; fewer find too much, more miss short texts

@@ -10,8 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tinybert.data.opened import one_line, readable
-from tinybert.data.problems import listed
+from tinybert.data.problems import listed, one_line, readable
 from tinybert.errors import UserError
 
 LARGEST = 20_000_000_000  # bytes when unpacked

@@ -1,7 +1,8 @@
 """Bad rows: the first one ends the run, unless `data.skip_bad` tolerates a share; then they are put aside."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ _SHOWN = 60  # characters of a user's text in a message
 _TOLERANCE = "data.skip_bad=0.01 tolerates one bad row in a hundred"
 
 
-class Bad(NamedTuple):
+class BadRow(NamedTuple):
     """Why a row cannot be used."""
 
     reason: str  # what, what to do
@@ -31,6 +32,24 @@ def listed(values: Iterable[str], limit: int = 20) -> str:
     names = [printable(name)[:_SHOWN] for name in values]
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + rest
+
+
+def one_line(error: object) -> str:
+    """The first line of a library's message, which can be a page, or hold bytes of a damaged file."""
+    return printable((str(error).strip().splitlines() or [type(error).__name__])[0][:200])
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the system says about a file into a `UserError`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: is a folder, not a file") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({one_line(error.strerror or error)})") from error
 
 
 def _written(value: object) -> str:
@@ -59,11 +78,11 @@ class Problems:
         self.rejected: list[dict[str, Any]] = []
         self._rows = 0
 
-    def add(self, line: int, bad: Bad, row: int | None = None) -> None:
+    def add(self, line: int, bad: BadRow, row: int | None = None) -> None:
         """Put a row aside.
 
         Args:
-            line: Where a person looks for it, see `Opened`.
+            line: Where a person looks for it, see `RowReader`.
             bad: What is wrong with it.
             row: Which row of the source it is, from 1, as `predict` and `augment` count; None = the same as `line`.
 

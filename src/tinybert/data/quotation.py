@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from tinybert.data.dialect import Cells, Dialect, records
-from tinybert.data.problems import Bad
+from tinybert.data.problems import BadRow
 
 _LOOKED_AT = 10_000  # lines
 _NEARLY_ALL = 0.9
@@ -44,7 +44,7 @@ def why_not_csv(lines: Iterable[str], dialect: Dialect) -> Objection | None:
     """Why lines are not strict CSV with the header's number of columns everywhere; None when they are."""
     width = None
     for line, cells in records(lines, dialect._replace(quoted=True)):
-        if isinstance(cells, Bad):
+        if isinstance(cells, BadRow):
             return Objection(line, cells.reason)
         width = width or len(cells)
         if len(cells) != width:
@@ -60,7 +60,7 @@ def quoted_column(lines: Iterable[str], dialect: Dialect, header: bool) -> int |
     quoted: Counter[int] = Counter()
     width = None
     for _, cells in records(islice(lines, _LOOKED_AT), dialect._replace(quoted=False)):
-        if isinstance(cells, Bad):
+        if isinstance(cells, BadRow):
             continue
         enclosed = [column for column, cell in enumerate(cells[:width]) if _enclosed(cell)]
         if width is None and header and enclosed:
@@ -98,7 +98,7 @@ def _of_width(part: Cells, place: int, after: int, delimiter: str) -> Cells:
 
 def run_ons(lines: Lines, dialect: Dialect) -> Mapping[int, RunOn]:
     """The records of a file that could be several rows, by the line where each begins."""
-    parts = ((line, cells) for line, cells in records(lines(), dialect) if not isinstance(cells, Bad))
+    parts = ((line, cells) for line, cells in records(lines(), dialect) if not isinstance(cells, BadRow))
     return {line: found for line, cells in parts if (found := run_on(cells, dialect.delimiter)) is not None}
 
 
@@ -140,7 +140,7 @@ def _known(asked: Mapping[int, set[str]], lines: Lines, dialect: Dialect) -> Map
     found: dict[int, set[str]] = {column: set() for column in asked}
     numbers = dict.fromkeys(asked, True)
     for row, (_, cells) in enumerate(records(lines(), dialect)):
-        if isinstance(cells, Bad):
+        if isinstance(cells, BadRow):
             continue
         for column, values in asked.items():
             if column < len(cells):

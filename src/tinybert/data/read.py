@@ -1,21 +1,46 @@
-"""Read a source row by row: every row is checked, and what is wrong with one names the source and the row."""
+"""Read whatever a user hands in, row by row: every row is checked; an error names the data and the row."""
 
+import mmap
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 
-from tinybert.data.columns import Labels, choose
-from tinybert.data.problems import Bad, Problems
-from tinybert.data.refusals import refuse_columns
+from tinybert.data.columns import Header, Labels, choose
+from tinybert.data.delimited import open_delimited
+from tinybert.data.dialect import decoded, lines_of, plain_lines
+from tinybert.data.hub import PREFIX, default_split, load_hub
+from tinybert.data.problems import BadRow, Problems, readable
+from tinybert.data.readers import (
+    BLOCK,
+    JSON_BEGUN,
+    RowReader,
+    is_dataset,
+    is_frame,
+    open_dataset,
+    open_frame,
+    open_json_lines,
+    open_list,
+    open_parquet,
+)
+from tinybert.data.refusals import refusal, refuse_columns
 from tinybert.data.rows import Row, checked
 from tinybert.data.settings import DataSettings
-from tinybert.data.sink import Sink
-from tinybert.data.sources import Source, open_source
 from tinybert.errors import UserError
+from tinybert.files import full_disk_as_resource_error
 
-# `row` counts the rows of the source from 1, as outputs do; `line` is what messages say (see `opened.Opened`).
+# A path, `hf:...`, `-`, a list of dictionaries, a pandas.DataFrame or a datasets.Dataset; the last two belong to
+# packages that need not be installed, so they cannot be named here.
+DataInput = Any
+STDIN = "-"
+SPILL_BYTES = 256 << 20  # what a data set may take of memory before it goes to disk
+
+# `row` counts the rows of the data from 1, as outputs do; `line` is what messages say (see `readers.RowReader`).
 SCHEMA = pa.schema(
     [
         ("text", pa.large_string()),
@@ -29,7 +54,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a source, with labels as they are spelled there.
+    """Rows that were read, with labels as they are spelled there.
 
     Attributes:
         table: Columns of `SCHEMA`, a missing label is null; or of the schema of another kind of task.
@@ -45,44 +70,113 @@ class Rows:
 
     @property
     def name(self) -> str:
-        """What messages call the source."""
+        """What messages call the data."""
         return self.problems.name
 
 
-def read(source: Source, settings: DataSettings, *, labels: Labels, name: str = "data") -> Rows:
-    """Read a source.
+def read(data: DataInput, settings: DataSettings, *, labels: Labels, name: str = "data") -> Rows:
+    """Read texts, or pairs of them, with or without labels.
 
     Args:
-        source: See `sources.open_source`.
+        data: See `open_rows`.
         settings: Columns, dialect and how many bad rows are tolerated.
         labels: `needed`: a column of labels without gaps; `optional`: whatever there is; `none`: not looked at.
         name: What messages call an object in memory.
 
     Raises:
-        UserError: If the source or one of its rows cannot be used; or there is no row.
+        UserError: If the data or one of their rows cannot be used; or there is no row.
     """
-    opened = open_source(source, settings, name)
-    refuse_columns(opened.known, settings)
-    columns = choose(opened.known, settings, labels)
-    problems = Problems(opened.known.name, settings.skip_bad)
+    reader = open_rows(data, settings, name)
+    refuse_columns(reader.header, settings)
+    columns = choose(reader.header, settings, labels)
+    problems = Problems(reader.header.name, settings.skip_bad)
 
-    def check(cells: Sequence[Any]) -> Row | Bad:
+    def check(cells: Sequence[Any]) -> Row | BadRow:
         return checked(cells, columns, labels == "needed")
 
-    table = gathered(opened.records(columns.wanted), check, SCHEMA, problems)
-    return Rows(table, columns.pair is not None, problems, opened.notes)
+    table = gathered(reader.records(columns.wanted), check, SCHEMA, problems)
+    return Rows(table, columns.pair is not None, problems, reader.notes)
+
+
+def open_rows(data: DataInput, settings: DataSettings, name: str = "data") -> RowReader:
+    """Open whatever a user may hand in.
+
+    Args:
+        data: A path, `hf:NAME[:CONFIG][:SPLIT]`, `-`, a list of dictionaries, a pandas frame or a `datasets` table.
+        settings: Header and quoting of text files.
+        name: What messages call an object in memory; `dev` and `test` also name the default split of a hub data set.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    if isinstance(data, str | Path):
+        return _open_named(str(data), settings, name)
+    if is_frame(data):
+        return open_frame(name, data)
+    if is_dataset(data):
+        return open_dataset(name, data)
+    if isinstance(data, Sequence) and not isinstance(data, bytes):
+        return open_list(name, data)
+    forms = "a path, a list of dictionaries, a pandas.DataFrame or a datasets.Dataset"
+    raise UserError(f"{name}: {forms} is wanted, not {type(data).__name__}")
+
+
+def _open_named(data: str, settings: DataSettings, name: str) -> RowReader:
+    if data == STDIN:
+        return open_stream(sys.stdin.buffer, settings)
+    if data.startswith(PREFIX):
+        return open_dataset(data, load_hub(data, default_split(name)))
+    return open_file(Path(data), settings)
+
+
+def open_file(path: Path, settings: DataSettings) -> RowReader:
+    """Open a file by the ending of its name.
+
+    Raises:
+        UserError: If it cannot be read, is empty, or is no table of texts.
+    """
+    with readable(path):
+        if not path.is_dir() and path.stat().st_size == 0:
+            raise UserError(f"{path}: the file is empty")
+        match path.suffix.lower():
+            case ".tsv":
+                return open_delimited(path, "\t", settings)
+            case ".csv":
+                return open_delimited(path, ",", settings)
+            case ".jsonl":
+                return open_json_lines(str(path), lines_of(path))
+            case ".parquet":
+                return open_parquet(path)
+            case _:
+                raise refusal(path)
+
+
+def open_stream(stream: Iterable[bytes], settings: DataSettings, name: str = "stdin") -> RowReader:
+    """Open a stream: JSON lines where it begins as JSON does, otherwise one text a line.
+
+    Raises:
+        UserError: If there is nothing.
+    """
+    lines = decoded(stream, name)
+    first = next(lines, None)
+    if first is None:
+        raise UserError(f"{name}: nothing to read")
+    everything = chain([first], lines)
+    if first.startswith("{") or JSON_BEGUN.match(first):
+        return open_json_lines(name, everything)
+    return RowReader(Header(name, (settings.text or "text",)), lambda _: plain_lines(everything))
 
 
 def gathered(
     records: Iterable[tuple[int, Any]],
-    check: Callable[[Any], Sequence[Any] | Bad],
+    check: Callable[[Any], Sequence[Any] | BadRow],
     schema: pa.Schema,
     problems: Problems,
 ) -> pa.Table:
     """Gather the records that pass a check.
 
     Args:
-        records: As `Opened.records` gives them.
+        records: As `RowReader.records` gives them.
         check: From a record's content to a row of the schema without its last two columns, `row` and `line`; or to why
             there is none.
         schema: Of the table.
@@ -91,23 +185,47 @@ def gathered(
     Raises:
         UserError: If none is left, or one does not pass that is not tolerated.
     """
-    sink, good = Sink(schema), 0
-    for row, line, content in numbered(records):
-        result = content if isinstance(content, Bad) else check(content)
-        if isinstance(result, Bad):
-            problems.add(line, result, row - result.rows + 1)
-        else:
-            sink.add((*result, row, line))
-            good += 1
-    if good == 0:
-        problems.settle(good)  # raises where every row is bad
+
+    def good() -> Iterator[Sequence[Any]]:
+        for row, line, content in numbered(records):
+            result = content if isinstance(content, BadRow) else check(content)
+            if isinstance(result, BadRow):
+                problems.add(line, result, row - result.rows + 1)
+            else:
+                yield (*result, row, line)
+
+    table = table_of(good(), schema)
+    if len(table) == 0:
+        problems.settle(0)  # raises where every row is bad
         raise UserError(f"{problems.name}: no rows after the header")
-    return sink.table()
+    return table
 
 
 def numbered(records: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, int, Any]]:
     """Records with the number of their row put first; a bad one can be several rows."""
     row = 0
     for line, content in records:
-        row += content.rows if isinstance(content, Bad) else 1
+        row += content.rows if isinstance(content, BadRow) else 1
         yield row, line, content
+
+
+def table_of(rows: Iterator[Sequence[Any]], schema: pa.Schema, spill_bytes: int = SPILL_BYTES) -> pa.Table:
+    """Gather rows, their values in the order of the schema; many of them lie in an unnamed file, memory-mapped.
+
+    Raises:
+        ResourceError: If the disk is full.
+    """
+    folder = Path(tempfile.gettempdir())
+    with full_disk_as_resource_error(folder), tempfile.SpooledTemporaryFile(spill_bytes) as file:
+        with pa.ipc.new_stream(cast(Any, file), schema) as writer:
+            while block := list(islice(rows, BLOCK)):
+                columns = zip(zip(*block, strict=True), schema, strict=True)
+                arrays = [pa.array(column, field.type) for column, field in columns]
+                writer.write_batch(pa.record_batch(arrays, schema=schema))
+        file.flush()
+        if file.tell() > spill_bytes:
+            content: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # outlives the file
+        else:
+            file.seek(0)
+            content = file.read()
+    return pa.ipc.open_stream(pa.py_buffer(content)).read_all()

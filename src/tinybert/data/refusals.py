@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tinybert.data.columns import Known
+from tinybert.data.columns import Header
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.types import Kind
@@ -41,28 +41,28 @@ def refusal(path: Path) -> UserError:
     return UserError(f"{path}: unknown ending '{path.suffix}'; data is read from .tsv, .csv, .jsonl and .parquet")
 
 
-def refuse_columns(known: Known, settings: DataSettings) -> None:
+def refuse_columns(header: Header, settings: DataSettings) -> None:
     """Refuse data of another task, and annotations as a tool keeps them, by their columns.
 
     Raises:
         UserError: If they have the columns of one, and no text that is meant instead.
     """
-    if has_tags(known, settings):
-        raise _other(known.name, "token classification (tokens, tags)")
-    names = set(known.names)
-    if "paragraphs" in names or ({"data"} <= names <= {"data", "version"} and not _has_text(known, settings)):
-        raise _other(known.name, "question answering (SQuAD JSON)")
-    if {"data", "annotations"} <= names and not _has_text(known, settings):
-        raise UserError(f"{known.name}: seems to be Label Studio's own JSON (data, annotations); export CSV there")
+    if has_tags(header, settings):
+        raise _other(header.name, "token classification (tokens, tags)")
+    names = set(header.names)
+    if "paragraphs" in names or ({"data"} <= names <= {"data", "version"} and not _has_text(header, settings)):
+        raise _other(header.name, "question answering (SQuAD JSON)")
+    if {"data", "annotations"} <= names and not _has_text(header, settings):
+        raise UserError(f"{header.name}: seems to be Label Studio's own JSON (data, annotations); export CSV there")
 
 
-def has_tags(known: Known, settings: DataSettings) -> bool:
+def has_tags(header: Header, settings: DataSettings) -> bool:
     """Whether columns are those of token classification."""
-    return {"tokens", "tags"} <= set(known.names) and not _has_text(known, settings)
+    return {"tokens", "tags"} <= set(header.names) and not _has_text(header, settings)
 
 
-def _has_text(known: Known, settings: DataSettings) -> bool:
-    return "text" in known.names or settings.text is not None or settings.text_a is not None
+def _has_text(header: Header, settings: DataSettings) -> bool:
+    return "text" in header.names or settings.text is not None or settings.text_a is not None
 
 
 def looks_like_conll(path: Path) -> bool:

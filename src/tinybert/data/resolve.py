@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int, Shaped
 
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
-from tinybert.data.problems import Bad, listed
+from tinybert.data.problems import BadRow, listed
 from tinybert.data.read import Rows
 
 _MISSING = "the label is missing, though other rows have one; give it one, or remove the row"
@@ -108,7 +108,7 @@ def noted(rows: Rows, found: Spellings, out: Bool[np.ndarray, " rows"], what: st
     return (f"{rows.name}: {out.sum():,} of {len(out):,} rows {what}, their labels stand for none: {labels}",)
 
 
-def _problem(rows: Rows, index: int, meaning: Meaning, advice: str) -> tuple[int, Bad, int]:
+def _problem(rows: Rows, index: int, meaning: Meaning, advice: str) -> tuple[int, BadRow, int]:
     row = rows.table.slice(index, 1).to_pylist()[0]
     reason = _MISSING if row["label"] is None else f"{meaning.why_not(row['label'])}{advice.format(row['label'])}"
-    return row["line"], Bad(reason, [row["text"], row["pair"], row["label"]]), row["row"]
+    return row["line"], BadRow(reason, [row["text"], row["pair"], row["label"]]), row["row"]

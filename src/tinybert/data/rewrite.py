@@ -14,12 +14,11 @@ from jaxtyping import Int
 
 from tinybert.data.any_kind import Form, form_of, load_any, path_of
 from tinybert.data.conll import Sentence, copied_lines, documents, marked_lines, sentences
-from tinybert.data.delimited import line_end, lines_of
-from tinybert.data.problems import Bad, listed
-from tinybert.data.read import numbered
+from tinybert.data.dialect import line_end, lines_of
+from tinybert.data.problems import BadRow, listed
+from tinybert.data.read import STDIN, DataInput, numbered, open_rows
 from tinybert.data.rewrite_table import COPY, ORIGIN, Chosen, Waiting, refuse_marks, write_table
 from tinybert.data.settings import DataSettings
-from tinybert.data.sources import STDIN, Source, open_source
 from tinybert.data.squad import articles, content, marked, paragraph_of, questions_of
 from tinybert.data.tagged import TagNames
 from tinybert.errors import UserError
@@ -35,7 +34,7 @@ _NO_CONLL = (".csv", ".jsonl", ".parquet", ".json")
 
 
 def rewrite(
-    source: Source,
+    source: DataInput,
     settings: DataSettings,
     kind: Kind | None,
     copies: Iterable[Example],
@@ -83,7 +82,7 @@ def rewrite(
             raise UserError(f"{target}: {half}; correct it or write .jsonl") from error
 
 
-def check_target(source: Source, settings: DataSettings, kind: Kind | None, target: Path) -> Form:
+def check_target(source: DataInput, settings: DataSettings, kind: Kind | None, target: Path) -> Form:
     """Refuse what could not be written, before anything is augmented.
 
     Returns:
@@ -115,7 +114,7 @@ def _among(rows: Int[np.ndarray, " rows"]) -> Chosen:
     return lambda row: row < len(known) and bool(known[row])
 
 
-def _check_marks(source: Source, settings: DataSettings, form: Form, path: Path | None) -> None:
+def _check_marks(source: DataInput, settings: DataSettings, form: Form, path: Path | None) -> None:
     augmented = False
     if form == "conll" and path is not None:
         first = next((found for _, found in sentences(lines_of(path)) if isinstance(found, Sentence)), None)
@@ -124,7 +123,7 @@ def _check_marks(source: Source, settings: DataSettings, form: Form, path: Path 
         asked = (question for article in articles(path) for part in article["paragraphs"] for question in part["qas"])
         augmented = any(isinstance(entry, dict) and (ORIGIN in entry or COPY in entry) for entry in asked)
     else:
-        refuse_marks(open_source(source, settings, "train").known)
+        refuse_marks(open_rows(source, settings, "train").header)
     if augmented:
         raise UserError(f"{path}: has '{ORIGIN}' and '{COPY}' already, which augment writes; take the original file")
 
@@ -148,7 +147,7 @@ def _sentences(path: Path, chosen: Chosen) -> Iterator[tuple[int, Sentence]]:
     """The sentences to be written; where one is left out, what opens a document moves to the next."""
     held: list[str] = []
     for row, _, sentence in numbered(sentences(lines_of(path))):
-        if isinstance(sentence, Bad):
+        if isinstance(sentence, BadRow):
             continue
         if chosen(row):
             yield row, sentence._replace(before=[*held, *sentence.before])
@@ -170,7 +169,7 @@ def _write_squad(path: Path, chosen: Chosen, copies: Waiting, target: Path) -> i
                 added: list[Mapping[str, Any]] = []
                 for question in questions_of(part):
                     row += 1
-                    if chosen(row) and not isinstance(question, Bad):
+                    if chosen(row) and not isinstance(question, BadRow):
                         kept.append(marked(question.entry, row))
                         added += [paragraph_of(question, copy) for copy in copies.of(row)]
                 parts += [{**part, "qas": kept}, *added]

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tinybert.data.columns import Columns, Known, choose
+from tinybert.data.columns import Columns, Header, choose
 from tinybert.data.dialect import Dialect
-from tinybert.data.opened import Opened
-from tinybert.data.problems import Bad
-from tinybert.data.read import numbered
+from tinybert.data.problems import BadRow
+from tinybert.data.read import DataInput, numbered, open_rows
+from tinybert.data.readers import RowReader
 from tinybert.data.settings import DataSettings
-from tinybert.data.sources import Source, open_source
 from tinybert.data.tagged import TagNames, list_columns
 from tinybert.data.written import Row, common_types, write_delimited, write_json_lines, write_parquet
 from tinybert.errors import UserError
@@ -51,7 +50,7 @@ class Waiting:
 
 
 def write_table(
-    source: Source,
+    source: DataInput,
     settings: DataSettings,
     chosen: Chosen,
     copies: Waiting,
@@ -62,7 +61,7 @@ def write_table(
     """Write originals and copies.
 
     Args:
-        source: See `sources.open_source`.
+        source: See `read.open_rows`.
         settings: Of the group `data`.
         chosen: Says which rows of the source to write.
         copies: Of these.
@@ -73,36 +72,36 @@ def write_table(
     Returns:
         How many rows were written.
     """
-    opened = open_source(source, settings, "train")
+    reader = open_rows(source, settings, "train")
     if tags is None:
-        patch = patched_texts(choose(opened.known, settings, "none"))
+        patch = patched_texts(choose(reader.header, settings, "none"))
     else:
-        patch = patched_words(list_columns(opened.known, settings), tags)
+        patch = patched_words(list_columns(reader.header, settings), tags)
 
     def originals() -> Iterator[tuple[int, Row]]:
-        return _originals(open_source(source, settings, "train"), chosen)
+        return _originals(open_rows(source, settings, "train"), chosen)
 
     if ending == ".jsonl":
         return write_json_lines(target, _together(originals(), copies, patch))
     if ending == ".parquet":
-        gaps = opened.types is None
-        return write_parquet(target, _together(originals(), copies, patch), _types(opened, originals), gaps)
-    names = _names(opened.known, originals)
-    dialect = _dialect(opened, ending)
+        gaps = reader.types is None
+        return write_parquet(target, _together(originals(), copies, patch), _types(reader, originals), gaps)
+    names = _names(reader.header, originals)
+    dialect = _dialect(reader, ending)
     if not dialect.quoted:
         patch = _without_breaks(patch)
-    return write_delimited(target, _together(originals(), copies, patch), names, dialect, not opened.known.numbered)
+    return write_delimited(target, _together(originals(), copies, patch), names, dialect, not reader.header.numbered)
 
 
-def refuse_marks(known: Known) -> None:
+def refuse_marks(header: Header) -> None:
     """Refuse a source that has a column of the name of one that is added.
 
     Raises:
         UserError: If it has.
     """
     for name in (ORIGIN, COPY):
-        if name in known.names:
-            raise UserError(f"{known.where}: has a column '{name}' already, which augment writes; rename or remove it")
+        if name in header.names:
+            raise UserError(f"{header.where}: has a column '{name}' already, which augment writes; rename or remove it")
 
 
 def patched_texts(columns: Columns) -> Patch:
@@ -130,11 +129,11 @@ def patched_words(columns: Columns, names: TagNames) -> Patch:
     return patch
 
 
-def _originals(opened: Opened, chosen: Chosen) -> Iterator[tuple[int, Row]]:
-    for row, line, values in numbered(opened.whole()):
-        if chosen(row) and not isinstance(values, Bad):
+def _originals(reader: RowReader, chosen: Chosen) -> Iterator[tuple[int, Row]]:
+    for row, line, values in numbered(reader.whole()):
+        if chosen(row) and not isinstance(values, BadRow):
             if ORIGIN in values or COPY in values:
-                refuse_marks(Known(opened.known.name, tuple(values), line))
+                refuse_marks(Header(reader.header.name, tuple(values), line))
             yield row, values
 
 
@@ -146,18 +145,18 @@ def _together(originals: Iterable[tuple[int, Row]], copies: Waiting, patch: Patc
     copies.finish()
 
 
-def _names(known: Known, originals: Callable[[], Iterable[tuple[int, Row]]]) -> Sequence[str]:
-    names: Iterable[str] = known.names
-    if known.open_ended:
+def _names(header: Header, originals: Callable[[], Iterable[tuple[int, Row]]]) -> Sequence[str]:
+    names: Iterable[str] = header.names
+    if header.open_ended:
         names = dict.fromkeys(name for _, original in originals() for name in original)
     return (*names, ORIGIN, COPY)
 
 
-def _types(opened: Opened, originals: Callable[[], Iterable[tuple[int, Row]]]) -> pa.Schema:
-    if opened.types is not None:
-        types = pa.schema([field.with_type(_plain(field.type)) for field in opened.types])
-    elif opened.dialect is not None:
-        types = pa.schema([(name, pa.string()) for name in opened.known.names])
+def _types(reader: RowReader, originals: Callable[[], Iterable[tuple[int, Row]]]) -> pa.Schema:
+    if reader.types is not None:
+        types = pa.schema([field.with_type(_plain(field.type)) for field in reader.types])
+    elif reader.dialect is not None:
+        types = pa.schema([(name, pa.string()) for name in reader.header.names])
     else:
         types = common_types(original for _, original in originals())
     return types.append(pa.field(ORIGIN, pa.int64())).append(pa.field(COPY, pa.int64()))
@@ -168,11 +167,11 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _dialect(opened: Opened, ending: str) -> Dialect:
-    delimiter, read = _DELIMITERS[ending], opened.dialect
+def _dialect(reader: RowReader, ending: str) -> Dialect:
+    delimiter, read = _DELIMITERS[ending], reader.dialect
     if read is None:
         return Dialect(delimiter, quoted=True)
-    if opened.known.name.lower().endswith(ending):
+    if reader.header.name.lower().endswith(ending):
         return read
     return read._replace(delimiter=delimiter, quoted=read.quoted or ending == ".csv")
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from tinybert.data.columns import Columns
-from tinybert.data.problems import Bad, shown
+from tinybert.data.problems import BadRow, shown
 from tinybert.data.spelling import clean
 
 NO_LABEL = "the label is missing; give it one or remove the row"
@@ -22,7 +22,7 @@ class Row(NamedTuple):
     label: str | None
 
 
-def checked(cells: Sequence[Any], columns: Columns, label_needed: bool) -> Row | Bad:
+def checked(cells: Sequence[Any], columns: Columns, label_needed: bool) -> Row | BadRow:
     """Check the wanted cells of a row.
 
     Args:
@@ -36,14 +36,14 @@ def checked(cells: Sequence[Any], columns: Columns, label_needed: bool) -> Row |
     text, pair = cells[0], None if columns.pair is None else cells[1]
     reason = text_problem(text, columns.text) or (columns.pair and text_problem(pair, columns.pair))
     if reason:
-        return Bad(reason + _ADVICE, list(cells))
+        return BadRow(reason + _ADVICE, list(cells))
     if columns.label is None:
         return Row(text, pair, None)
     label = spelled(cells[-1])
     if isinstance(label, Unfit):
-        return Bad(f"the label {shown(cells[-1])} {label.reason}", list(cells))
+        return BadRow(f"the label {shown(cells[-1])} {label.reason}", list(cells))
     if label is None and label_needed:
-        return Bad(NO_LABEL, list(cells))
+        return BadRow(NO_LABEL, list(cells))
     return Row(text, pair, label)
 
 

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from tinybert.data.delimited import lines_of
+from tinybert.data.dialect import lines_of
 from tinybert.data.examples import ANSWERED, Examples
-from tinybert.data.opened import one_line
-from tinybert.data.problems import Bad, Problems, shown
+from tinybert.data.problems import BadRow, Problems, one_line, shown
 from tinybert.data.read import SCHEMA, Rows, gathered
 from tinybert.data.rows import text_problem
 from tinybert.data.settings import DataSettings
@@ -90,13 +89,15 @@ def _lists(value: Any, key: str) -> bool:
     return isinstance(value, dict) and isinstance(value.get(key), list)
 
 
-def questions_of(part: Mapping[str, Any]) -> Iterator[Question | Bad]:
+def questions_of(part: Mapping[str, Any]) -> Iterator[Question | BadRow]:
     """The questions of a paragraph."""
     for entry in part["qas"]:
-        yield Question(part.get("context"), entry) if isinstance(entry, dict) else Bad(f"no question{_ADVICE}", entry)
+        yield (
+            Question(part.get("context"), entry) if isinstance(entry, dict) else BadRow(f"no question{_ADVICE}", entry)
+        )
 
 
-def checked_question(question: Question) -> tuple[str, str, int | None, int | None] | Bad:
+def checked_question(question: Question) -> tuple[str, str, int | None, int | None] | BadRow:
     """Check a question.
 
     Returns:
@@ -105,16 +106,16 @@ def checked_question(question: Question) -> tuple[str, str, int | None, int | No
     context, entry = question
     for name, value in (("question", entry.get("question")), ("context", context)):
         if (reason := text_problem(value, name)) is not None:
-            return Bad(reason + _ADVICE, dict(entry))
+            return BadRow(reason + _ADVICE, dict(entry))
     answers = entry.get("answers")
     if entry.get("is_impossible") is True:
         return (entry["question"], context, None, None)
     if not isinstance(answers, list) or not answers:
-        return Bad(f"no answer, though the question is not marked is_impossible{_ADVICE}", dict(entry))
+        return BadRow(f"no answer, though the question is not marked is_impossible{_ADVICE}", dict(entry))
     places = [_place(answer, context) for answer in answers]
     for answer, place in zip(answers, places, strict=True):
         if place is None:
-            return Bad(f"the answer {shown(answer)} does not stand there in the context{_ADVICE}", dict(entry))
+            return BadRow(f"the answer {shown(answer)} does not stand there in the context{_ADVICE}", dict(entry))
     first = places[0] or Answer(0, 0)
     return (entry["question"], context, first.start, first.end)
 

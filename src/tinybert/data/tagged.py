@@ -9,16 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tinybert.data.aligned import aligned
-from tinybert.data.columns import Columns, Known, require
+from tinybert.data.columns import Columns, Header, require
 from tinybert.data.conll import Sentence, sentences
-from tinybert.data.delimited import lines_of
+from tinybert.data.dialect import lines_of
 from tinybert.data.examples import TAGGED, Examples
 from tinybert.data.labels import LabelMap, classes_of
-from tinybert.data.problems import Bad, Problems, shown
-from tinybert.data.read import SCHEMA, Rows, gathered
+from tinybert.data.problems import BadRow, Problems, shown
+from tinybert.data.read import SCHEMA, DataInput, Rows, gathered, open_rows
 from tinybert.data.rows import spelled, text_problem
 from tinybert.data.settings import DataSettings
-from tinybert.data.sources import Source, open_source
 from tinybert.data.spelling import meant, renamed
 from tinybert.errors import UserError
 from tinybert.types import Example
@@ -44,31 +43,31 @@ def read_conll(path: Path, settings: DataSettings) -> Rows:
     """
     problems = Problems(str(path), settings.skip_bad)
 
-    def check(sentence: Sentence) -> _Row | Bad:
+    def check(sentence: Sentence) -> _Row | BadRow:
         return checked_words(sentence.words, sentence.tags, ("token", "tag"))
 
     table = gathered(sentences(lines_of(path)), check, _SPELLED, problems)
     return Rows(table, False, problems, ())
 
 
-def read_lists(source: Source, settings: DataSettings, name: str) -> Rows:
+def read_lists(source: DataInput, settings: DataSettings, name: str) -> Rows:
     """Read a source with a column of words and one of tags: `tokens` and `tags`, or `data.text` and `data.label`.
 
     Raises:
         UserError: If a column is missing, or a row cannot be used.
     """
-    opened = open_source(source, settings, name)
-    columns = list_columns(opened.known, settings)
-    problems = Problems(opened.known.name, settings.skip_bad)
+    reader = open_rows(source, settings, name)
+    columns = list_columns(reader.header, settings)
+    problems = Problems(reader.header.name, settings.skip_bad)
 
-    def check(cells: Sequence[Any]) -> _Row | Bad:
+    def check(cells: Sequence[Any]) -> _Row | BadRow:
         return checked_words(cells[0], cells[1], columns.wanted)
 
-    table = gathered(opened.records(columns.wanted), check, _SPELLED, problems)
-    return Rows(table, False, problems, opened.notes)
+    table = gathered(reader.records(columns.wanted), check, _SPELLED, problems)
+    return Rows(table, False, problems, reader.notes)
 
 
-def list_columns(known: Known, settings: DataSettings) -> Columns:
+def list_columns(header: Header, settings: DataSettings) -> Columns:
     """The columns of words and tags.
 
     Raises:
@@ -76,11 +75,11 @@ def list_columns(known: Known, settings: DataSettings) -> Columns:
     """
     columns = Columns(settings.text or "tokens", None, settings.label or "tags")
     for key, name in zip(("text", "label"), columns.wanted, strict=True):
-        require(known, key, name)
+        require(header, key, name)
     return columns
 
 
-def checked_words(words: Any, tags: Any, names: Sequence[str]) -> _Row | Bad:
+def checked_words(words: Any, tags: Any, names: Sequence[str]) -> _Row | BadRow:
     """Check the words and tags of a row.
 
     Args:
@@ -94,19 +93,19 @@ def checked_words(words: Any, tags: Any, names: Sequence[str]) -> _Row | Bad:
     lists = [value.tolist() if hasattr(value, "tolist") else value for value in (words, tags)]
     for name, value in zip(names, lists, strict=True):
         if not isinstance(value, list | tuple):
-            return Bad(f"'{name}' is not a list but {shown(value)}{_ADVICE}", [words, tags])
+            return BadRow(f"'{name}' is not a list but {shown(value)}{_ADVICE}", [words, tags])
     if len(lists[0]) != len(lists[1]) or not lists[0]:
         counts = f"'{names[0]}' has {len(lists[0])} entries and '{names[1]}' {len(lists[1])}"
-        return Bad(counts + _ADVICE, lists)
+        return BadRow(counts + _ADVICE, lists)
     for number, word in enumerate(lists[0], start=1):
         if (reason := text_problem(word, f"{names[0]} {number}")) is not None:
-            return Bad(reason + _ADVICE, lists)
+            return BadRow(reason + _ADVICE, lists)
     known = {tag: spelled(tag) for tag in {tag for tag in lists[1] if isinstance(tag, str)}}
     found = [known[tag] if isinstance(tag, str) else spelled(tag) for tag in lists[1]]
     kept = [tag for tag in found if isinstance(tag, str)]
     if len(kept) < len(found):
         number = next(n for n, tag in enumerate(found) if not isinstance(tag, str))
-        return Bad(f"'{names[1]}' has {shown(lists[1][number])} for the word {number + 1}{_ADVICE}", lists)
+        return BadRow(f"'{names[1]}' has {shown(lists[1][number])} for the word {number + 1}{_ADVICE}", lists)
     return " ".join(lists[0]), None, list(lists[0]), kept
 
 

@@ -16,12 +16,11 @@ from tinybert.data.labels import Meaning, positive_class, without_gold
 from tinybert.data.leakage import contradictions, without_overlap
 from tinybert.data.meaning import meaning_of
 from tinybert.data.problems import listed, write_rejected
-from tinybert.data.read import Rows, read
+from tinybert.data.read import DataInput, Rows, read
 from tinybert.data.refusals import refuse_kind
 from tinybert.data.resolve import resolve, spellings, unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
-from tinybert.data.sources import Source
 from tinybert.errors import UserError
 from tinybert.types import Kind
 
@@ -86,21 +85,21 @@ class Splits:
 
 
 def load(
-    train: Source,
-    dev: Source | None,
-    test: Source | None,
+    train: DataInput,
+    dev: DataInput | None,
+    test: DataInput | None,
     settings: DataSettings,
     *,
     kind: Kind | None,
     head_classes: tuple[str, ...] | None,
     rng: Rng,
     rejected_to: Path | None,
-    source: Source | None = None,
+    source: DataInput | None = None,
 ) -> Splits:
     """Read the data of a run.
 
     Args:
-        train: See `sources.open_source`; so are `dev`, `test` and `source`.
+        train: See `read.open_rows`; so are `dev`, `test` and `source`.
         dev: None = a tenth of train.
         test: None = there is none.
         settings: Of the group `data`.
@@ -143,7 +142,7 @@ def load(
 
 
 def load_one(
-    source: Source,
+    source: DataInput,
     settings: DataSettings,
     *,
     task: Task,
@@ -157,7 +156,7 @@ def load_one(
     Whether the rows are pairs is for the data to say; labels are matched to the classes whatever their capitals.
 
     Args:
-        source: See `sources.open_source`; `-` is standard input, one text a line or JSON lines.
+        source: See `read.open_rows`; `-` is standard input, one text a line or JSON lines.
         settings: Of the group `data`.
         task: The model's.
         labels: `needed` to evaluate, `none` to predict; `optional` takes them where they are.

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tinybert.data.dialect import Dialect
-from tinybert.data.opened import BLOCK, one_line
-from tinybert.data.problems import shown
+from tinybert.data.problems import one_line, shown
+from tinybert.data.readers import BLOCK
 from tinybert.data.rows import is_encodable, is_missing
 from tinybert.errors import UserError
 

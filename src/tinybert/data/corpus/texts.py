@@ -14,13 +14,20 @@ from typing import Any
 
 from tinybert.data.dialect import NUL, decoded, not_utf8, without_mark
 from tinybert.data.hub import PREFIX, default_split, in_one_line, load_hub
-from tinybert.data.mappings import open_json_lines, open_list
-from tinybert.data.opened import Opened, readable
 from tinybert.data.packed import opened_text
-from tinybert.data.problems import Bad, listed
+from tinybert.data.problems import BadRow, listed, readable
+from tinybert.data.read import DataInput
+from tinybert.data.readers import (
+    RowReader,
+    is_dataset,
+    is_frame,
+    open_frame,
+    open_json_lines,
+    open_list,
+    open_parquet,
+    refuse_splits,
+)
 from tinybert.data.rows import is_missing, text_problem
-from tinybert.data.sources import Source
-from tinybert.data.tables import is_dataset, is_frame, open_frame, open_parquet, refuse_splits
 from tinybert.errors import UserError
 from tinybert.files import sha256_file
 
@@ -33,7 +40,7 @@ _AT_ONCE = 32  # rows of Parquet read at once: each may be a book
 _UNPACKED = 3  # bytes of text in a packed byte, roughly
 
 
-def texts_of(source: Source, column: str | None = None, name: str = "train") -> Iterator[str]:
+def texts_of(source: DataInput, column: str | None = None, name: str = "train") -> Iterator[str]:
     """Read plain text.
 
     Args:
@@ -53,7 +60,7 @@ def texts_of(source: Source, column: str | None = None, name: str = "train") -> 
     """
     column = column or "text"
     if not isinstance(source, str | Path):
-        yield from _of_rows(_opened_object(source, column, name), column)
+        yield from _of_rows(_object_reader(source, column, name), column)
     elif str(source).startswith(PREFIX):
         with in_one_line(str(source)):
             dataset = load_hub(str(source), default_split(name), streaming=True)
@@ -63,12 +70,12 @@ def texts_of(source: Source, column: str | None = None, name: str = "train") -> 
             yield from _of_file(path, column)
 
 
-def is_stream(source: Source) -> bool:
+def is_stream(source: DataInput) -> bool:
     """Whether an object in memory is a `datasets` table that comes from elsewhere while it is read."""
     return is_dataset(source) and not hasattr(source, "__len__")
 
 
-def digest_of(source: Source, column: str | None = None, name: str = "train", limit_bytes: int | None = None) -> str:
+def digest_of(source: DataInput, column: str | None = None, name: str = "train", limit_bytes: int | None = None) -> str:
     """Hash of the contents of a source, file by file or text by text; of the hub's data sets: of their names.
 
     Args:
@@ -93,7 +100,7 @@ def digest_of(source: Source, column: str | None = None, name: str = "train", li
     return digest.hexdigest()
 
 
-def size_of(source: Source) -> int | None:
+def size_of(source: DataInput) -> int | None:
     """About how many bytes of text there are, for a bar that moves; None where only reading would tell."""
     if not isinstance(source, str | Path) or str(source).startswith(PREFIX):
         return None
@@ -190,24 +197,25 @@ def _stripped(texts: Iterable[str]) -> Iterator[str]:
     return filter(None, map(str.rstrip, texts))
 
 
-def _of_rows(opened: Opened, column: str) -> Iterator[str]:
-    if column not in opened.known.names:
+def _of_rows(reader: RowReader, column: str) -> Iterator[str]:
+    header = reader.header
+    if column not in header.names:
         raise UserError(
-            f"{opened.known.where}: no column '{column}'; there are: {listed(opened.known.names)}; name the column of "
-            "the text so, or say data.text=NAME to the recipe general"
+            f"{header.where}: no column '{column}'; there are: {listed(header.names)}; name the column of the text "
+            "so, or say data.text=NAME to the recipe general"
         )
-    for line, cells in opened.records([column]):
-        if isinstance(cells, Bad):
-            raise UserError(f"{opened.known.name}:{line}: {cells.reason}")
+    for line, cells in reader.records([column]):
+        if isinstance(cells, BadRow):
+            raise UserError(f"{header.name}:{line}: {cells.reason}")
         text = cells[0]
         if is_missing(text) or (isinstance(text, str) and not text.strip()):
             continue
         if problem := text_problem(text, column):
-            raise UserError(f"{opened.known.name}:{line}: {problem}; correct or remove the row")
+            raise UserError(f"{header.name}:{line}: {problem}; correct or remove the row")
         yield from _stripped(cut(text))
 
 
-def _opened_object(source: Any, column: str, name: str) -> Opened:
+def _object_reader(source: Any, column: str, name: str) -> RowReader:
     if is_dataset(source):
         refuse_splits(name, source)
         return open_list(name, _rows_of(source, column))

@@ -1,0 +1,253 @@
+"""Readers of rows: what all of them are, and those of JSON lines, lists, Parquet, frames and datasets."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tinybert.data.columns import Header
+from tinybert.data.dialect import Cells, Dialect, plain_lines
+from tinybert.data.problems import BadRow, listed, one_line
+from tinybert.errors import UserError
+
+BLOCK = 8192  # rows read at once
+JSON_BEGUN = re.compile(r"\s*(?:(\[)\s*(?:\{|$)|\{\s*$)")  # a first line of JSON that is not one object a line
+
+Record = tuple[int, Sequence[Any] | BadRow]
+NamedRecord = tuple[int, Mapping[str, Any] | BadRow]
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """Data whose columns are known and whose rows are still to be read.
+
+    Attributes:
+        header: Its columns.
+        records: From names of columns to the records, to be called once. A record is the number a person would look
+            for (the physical line of a text file, counted from 1 with the header; the row, from 1, of anything else)
+            and the cells in the order of the names, or why they could not be read.
+        notes: What the log should say about how it is read.
+        mappings: The records with all they hold, to be called once and instead of `records`; None = by the columns.
+        dialect: Of a TSV or CSV file.
+        types: Of the columns of a Parquet file.
+    """
+
+    header: Header
+    records: Callable[[Sequence[str]], Iterator[Record]]
+    notes: tuple[str, ...] = ()
+    mappings: Callable[[], Iterator[NamedRecord]] | None = None
+    dialect: Dialect | None = None
+    types: pa.Schema | None = None
+
+    def whole(self) -> Iterator[NamedRecord]:
+        """The records with all their columns, by name; to be called once and instead of `records`."""
+        if self.mappings is not None:
+            yield from self.mappings()
+            return
+        names = self.header.names
+        for line, cells in self.records(names):
+            yield line, cells if isinstance(cells, BadRow) else dict(zip(names, cells, strict=True))
+
+
+def open_json_lines(name: str, lines: Iterable[str]) -> RowReader:
+    """Read JSON lines.
+
+    Raises:
+        UserError: If there is none, or no line is an object.
+    """
+    rest = iter(lines)
+    first = next(rest, "")
+    if begun := JSON_BEGUN.match(first):
+        what, program = ("an array of rows", "'.[]'") if begun[1] else ("an object over several lines", ".")
+        raise UserError(f"{name}:1: {what}, not one object a line; convert it: jq -c {program} OLD > NEW.jsonl")
+    return _open_mappings(name, (_parsed(line, cells) for line, cells in plain_lines(chain([first], rest))))
+
+
+def open_list(name: str, rows: Iterable[Any]) -> RowReader:
+    """Read a list of dictionaries, or a stream of them.
+
+    Raises:
+        UserError: If it is empty, or no entry is a dictionary.
+    """
+    wrong = "not a dictionary; a list of dictionaries is wanted"
+    checked = (row if isinstance(row, Mapping) else BadRow(wrong, row) for row in rows)
+    return _open_mappings(name, enumerate(checked, start=1))
+
+
+def _open_mappings(name: str, records: Iterator[NamedRecord]) -> RowReader:
+    """The first row that can be read says which columns there are; later ones may have more."""
+    before: list[tuple[int, BadRow]] = []
+    for line, row in records:
+        if not isinstance(row, BadRow):
+            header = Header(name, tuple(map(str, row)), line, open_ended=True)
+            every: Iterator[NamedRecord] = chain(before, [(line, row)], records)
+            return RowReader(header, partial(_picked, every), mappings=partial(_with_names_of_text, every))
+        before.append((line, row))
+    raise UserError(f"{name}:{before[0][0]}: {before[0][1].reason}" if before else f"{name}: no rows")
+
+
+def _picked(records: Iterable[NamedRecord], wanted: Sequence[str]) -> Iterator[Record]:
+    for line, row in records:
+        yield line, row if isinstance(row, BadRow) else [row.get(name) for name in wanted]
+
+
+def _with_names_of_text(records: Iterable[NamedRecord]) -> Iterator[NamedRecord]:
+    for line, row in records:
+        yield line, row if isinstance(row, BadRow) else {str(key): value for key, value in row.items()}
+
+
+def _parsed(line: int, cells: Cells | BadRow) -> NamedRecord:
+    if isinstance(cells, BadRow):
+        return line, cells
+    try:
+        value = json.loads(cells[0], object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        return line, BadRow(f"not valid JSON ({one_line(error)}); correct or remove the row", cells[0])
+    if not isinstance(value, dict):
+        return line, BadRow('not a JSON object; write one a line, as in {"text": "...", "label": "..."}', cells[0])
+    return line, value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError(f"the key '{listed(repeated([name for name, _ in pairs]))}' occurs twice")
+    return row
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """The names that occur more than once, sorted."""
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def refuse_twins(where: str, names: Sequence[str]) -> None:
+    """Refuse columns of the same name.
+
+    Raises:
+        UserError: If there are any.
+    """
+    if twins := repeated(names):
+        raise UserError(f"{where}: the column '{listed(twins)}' occurs more than once; rename all but one")
+
+
+def open_parquet(path: Path, at_once: int = BLOCK) -> RowReader:
+    """Read a Parquet file.
+
+    Args:
+        path: The file.
+        at_once: Rows read at once.
+
+    Raises:
+        UserError: If it is none, or damaged; the latter possibly only while its rows are read.
+    """
+    name = str(path)
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        types = file.schema_arrow
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _damaged(name, error) from error
+    refuse_twins(name, types.names)
+    header = Header(name, tuple(types.names))
+    return RowReader(header, lambda wanted: _by_row(_parquet_blocks(file, name, wanted, at_once)), types=types)
+
+
+def _parquet_blocks(file: Any, name: str, wanted: Sequence[str], at_once: int) -> Iterator[list[Sequence[Any]]]:
+    read = 0
+    blocks = file.iter_batches(batch_size=at_once, columns=list(wanted))
+    while True:
+        try:
+            if (block := next(blocks, None)) is None:
+                break
+            columns = [block.column(column).to_pylist() for column in wanted]
+        except (pa.ArrowException, OSError, ValueError) as error:  # UnicodeDecodeError is a ValueError
+            raise _damaged(f"{name}:{read + 1}", error) from error
+        yield columns
+        read += block.num_rows
+    if read != file.metadata.num_rows:
+        raise _damaged(name, f"{read} rows instead of {file.metadata.num_rows}")
+
+
+def _damaged(where: str, error: object) -> UserError:
+    return UserError(f"{where}: cannot be read as Parquet ({one_line(error)}); write or download the file again")
+
+
+def _by_row(blocks: Iterable[list[Sequence[Any]]]) -> Iterator[Record]:
+    """Blocks of columns as rows, counted from 1."""
+    return enumerate(chain.from_iterable(zip(*columns, strict=True) for columns in blocks), start=1)
+
+
+def is_frame(data: Any) -> bool:
+    """Whether an object is a pandas frame, or one like it."""
+    return hasattr(data, "iloc") and hasattr(data, "columns")
+
+
+def is_dataset(data: Any) -> bool:
+    """Whether an object is a table of the `datasets` library."""
+    return hasattr(data, "column_names") and hasattr(data, "select_columns")
+
+
+def open_frame(name: str, frame: Any) -> RowReader:
+    """Read a pandas frame.
+
+    Raises:
+        UserError: If a column occurs twice.
+    """
+    names = tuple(str(column) for column in frame.columns)
+    refuse_twins(name, names)
+
+    def blocks(wanted: Sequence[str]) -> Iterator[list[Sequence[Any]]]:
+        columns = [frame.iloc[:, names.index(column)] for column in wanted]
+        for start in range(0, len(frame), BLOCK):
+            yield [column.iloc[start : start + BLOCK].tolist() for column in columns]
+
+    return RowReader(Header(name, names), lambda wanted: _by_row(blocks(wanted)))
+
+
+def open_dataset(name: str, dataset: Any) -> RowReader:
+    """Read a table of the `datasets` library; class numbers are given back their names, -1 is a missing label.
+
+    Raises:
+        UserError: If it is a dictionary of splits.
+    """
+    refuse_splits(name, dataset)
+
+    def blocks(wanted: Sequence[str]) -> Iterator[list[Sequence[Any]]]:
+        picked = dataset.select_columns(list(wanted)).with_format(None)
+        class_names = {column: _class_names(picked.features[column]) for column in wanted}
+        for block in picked.iter(batch_size=BLOCK):
+            yield [_named(block[column], class_names[column]) for column in wanted]
+
+    return RowReader(Header(name, tuple(dataset.column_names)), lambda wanted: _by_row(blocks(wanted)))
+
+
+def refuse_splits(name: str, dataset: Any) -> None:
+    """Refuse a dictionary of splits.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if isinstance(dataset.column_names, dict):
+        raise UserError(f"{name}: has the splits {listed(dataset.column_names)}; hand in one of them")
+
+
+def _class_names(feature: Any) -> Sequence[str] | None:
+    """The names of a column of classes, or of lists of classes; None where it is another column."""
+    return getattr(getattr(feature, "feature", feature), "names", None)
+
+
+def _named(values: Sequence[Any], class_names: Sequence[str] | None) -> Sequence[Any]:
+    if class_names is None:
+        return values
+    return [
+        _named(value, class_names)
+        if isinstance(value, list)
+        else (None if value is None or value < 0 else class_names[value])
+        for value in values
+    ]
