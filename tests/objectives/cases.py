@@ -7,19 +7,19 @@ import torch
 from torch import Tensor
 
 from objectives.worlds import CLASSES, HEADS, STUDENT_WIDTH, TEACHER_WIDTH, World
-from references.attention import attention_score_mse
+from references.attention import attention_score_mse, mean_score_mse
 from references.cosine import cosine_distance
 from references.hidden import projected_hidden_mse
 from references.patience import patience_distance
 from references.prediction import cross_entropy, logits_squared_error, soft_cross_entropy, squared_error
-from references.relation import attention_relation, value_relation
+from references.relation import attention_relation, self_relation
 from tinybert.layer_maps import layer_map, patience_map
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.cosine import CosineDistance
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.patience import PatienceMSE
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
-from tinybert.objectives.relation import RelationKL
+from tinybert.objectives.relation import RelationKL, SelfRelationKL
 from tinybert.objectives.weighted_sum import WeightedSum
 from tinybert.types import LOGITS, Objective, Signal
 
@@ -58,11 +58,13 @@ def twin_score(objective: Objective, world: World) -> Sequence[float]:
     return squared_error(world.student[LOGITS][:, 0], world.teacher[LOGITS][:, 0])
 
 
-def twin_attention(objective: Objective, world: World) -> Sequence[float]:
-    layers = [
-        attention_score_mse(*shown(world, "attention_scores", m, g), world.batch.real) for m, g in ((1, 3), (2, 5))
-    ]
+def twin_attention(objective: Objective, world: World, function: Callable = attention_score_mse) -> Sequence[float]:
+    layers = [function(*shown(world, "attention_scores", m, g), world.batch.real) for m, g in ((1, 3), (2, 5))]
     return [sum(values) for values in zip(*layers, strict=True)]
+
+
+def twin_means(objective: Objective, world: World) -> Sequence[float]:
+    return twin_attention(objective, world, mean_score_mse)
 
 
 def twin_hidden(*names: str) -> Callable[[Objective, World], Sequence[float]]:
@@ -98,8 +100,14 @@ def twin_patience(*, normalised: bool, divisor: int = 1) -> Callable[[Objective,
 
 def twin_relation(objective: Objective, world: World) -> Sequence[float]:
     attention = attention_relation(*shown(world, "attention_scores", 2, 5), world.batch.real)
-    values = value_relation(*shown(world, "values", 2, 5), world.batch.real, HEADS)
+    values = self_relation(*shown(world, "values", 2, 5), world.batch.real, HEADS)
     return [sum(terms) for terms in zip(attention, values, strict=True)]
+
+
+def twin_self_relation(objective: Objective, world: World) -> Sequence[float]:
+    kinds = ("queries", "keys", "values")
+    terms = [self_relation(*shown(world, kind, 2, 5), world.batch.real, objective.relation_heads) for kind in kinds]
+    return [sum(values) for values in zip(*terms, strict=True)]
 
 
 def twin_sum(objective: Objective, world: World) -> Sequence[float]:
@@ -156,6 +164,8 @@ CASES = {
         twin_patience(normalised=False, divisor=2 * TEACHER_WIDTH),
         student_width=TEACHER_WIDTH,
     ),
+    "attention, means": Case(lambda: AttentionScoreMSE(MAP, heads="means"), twin_means, teacher_heads=3),
     "relation": Case(lambda: RelationKL(2, 5, HEADS), twin_relation),
+    "self-relation": Case(lambda: SelfRelationKL(2, 5, HEADS), twin_self_relation),
     "sum": Case(weighted, twin_sum, labels=GOLD_CLASSES),
 }

@@ -40,6 +40,18 @@ def test__numbers_of_heads_that_differ_are_refused_with_both_named(teacher_heads
         attention_score_mse(scores(1), scores(2, teacher_heads), EVERYTHING_REAL)
 
 
+def test__numbers_of_heads_that_differ_are_refused_unless_means_are_asked_for() -> None:
+    student = Trace({Signal("attention_scores", 4): scores(1, 3)})
+    teacher = Trace({Signal("attention_scores", 12): scores(2, 4)})
+    batch, last = make_batch(None), layer_map("last", 4, 12)
+    with pytest.raises(ValueError, match=r"student has 3 heads, the teacher 4; .*means over heads.*relation heads"):
+        AttentionScoreMSE(last)(student, teacher, batch)
+    torch.testing.assert_close(
+        AttentionScoreMSE(last, heads="means")(student, teacher, batch),
+        attention_score_mse(scores(1, 3).mean(1, keepdim=True), scores(2, 4).mean(1, keepdim=True), batch.real),
+    )
+
+
 def test__needs_the_layers_of_the_map_and_no_other() -> None:
     objective = AttentionScoreMSE(layer_map("last", 4, 12))
     assert objective.needs_student == {Signal("attention_scores", 4)}

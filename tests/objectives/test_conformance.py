@@ -32,7 +32,7 @@ from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import GeneratorLikelihood, MaskedCrossEntropy, MaskedSoftCrossEntropy
 from tinybert.objectives.patience import PatienceMSE
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
-from tinybert.objectives.relation import RelationKL
+from tinybert.objectives.relation import RelationKL, SelfRelationKL
 from tinybert.types import LOGITS, NO_TRACE, Objective, Trace
 
 every_objective = pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
@@ -175,6 +175,7 @@ AGREEING = {
     "logits": (LogitsMSE, CLASSES),
     "patience": (lambda: PatienceMSE(MAP), CLASSES),
     "relation": (lambda: RelationKL(2, 5, HEADS), CLASSES),
+    "self-relation": (lambda: SelfRelationKL(2, 5, HEADS), CLASSES),
 }
 
 

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from objectives.worlds import BATCH, HEADS, SEQ, STUDENT_WIDTH, TEACHER_WIDTH, make_batch
 from references import relation as reference
-from tinybert.objectives.relation import RelationKL, attention_relation, value_relation
+from tinybert.objectives.relation import RelationKL, SelfRelationKL, attention_relation, self_relation
 from tinybert.types import Signal, Trace
 
 EVERYTHING_REAL = torch.ones(BATCH, SEQ, dtype=torch.bool)
@@ -49,12 +49,12 @@ def test_attention_relation__student_and_teacher_are_not_exchangeable() -> None:
     assert ((forth - attention_relation(scores(2), scores(1), EVERYTHING_REAL)).abs() > 1e-3).all()
 
 
-def test_value_relation__turning_the_space_of_a_head_changes_nothing() -> None:
+def test_self_relation__turning_the_space_of_a_head_changes_nothing() -> None:
     student, teacher = values(1, STUDENT_WIDTH), values(2, TEACHER_WIDTH)
     turns = [torch.linalg.qr(normal(STUDENT_WIDTH, STUDENT_WIDTH, seed=head))[0] for head in range(HEADS)]
     turned = student @ torch.block_diag(*turns)
-    found = value_relation(turned, teacher, EVERYTHING_REAL, HEADS)
-    torch.testing.assert_close(found, value_relation(student, teacher, EVERYTHING_REAL, HEADS))
+    found = self_relation(turned, teacher, EVERYTHING_REAL, HEADS)
+    torch.testing.assert_close(found, self_relation(student, teacher, EVERYTHING_REAL, HEADS))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test__in_any_size_the_twins_agree_and_nothing_is_negative(
     projected = normal(batch, seq, heads * ours, seed=3), normal(batch, seq, heads * theirs, seed=4), real, heads
     for found, expected in (
         (attention_relation(*attention), reference.attention_relation(*attention)),
-        (value_relation(*projected), reference.value_relation(*projected)),
+        (self_relation(*projected), reference.self_relation(*projected)),
     ):
         torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-10, atol=1e-12)
         assert (found >= -1e-12).all()
@@ -82,8 +82,8 @@ def test__numbers_of_heads_that_differ_are_refused_with_both_named(teacher_heads
 
 
 def test__heads_that_do_not_divide_the_values_are_refused() -> None:
-    with pytest.raises(ValueError, match="4 heads do not divide values of width 55"):
-        value_relation(values(1, STUDENT_WIDTH), values(2, TEACHER_WIDTH), EVERYTHING_REAL, 4)
+    with pytest.raises(ValueError, match="4 heads do not divide widths 55 and 65; these do: 1, 5"):
+        self_relation(values(1, STUDENT_WIDTH), values(2, TEACHER_WIDTH), EVERYTHING_REAL, 4)
 
 
 def test__an_objective_made_for_other_heads_is_refused() -> None:
@@ -93,10 +93,30 @@ def test__an_objective_made_for_other_heads_is_refused() -> None:
         RelationKL(2, 5, heads=1).terms(student, teacher, make_batch(None))
 
 
+@pytest.mark.parametrize("kind", [RelationKL, SelfRelationKL])
 @pytest.mark.parametrize("made", [(0, 5, 3), (2, 0, 3), (2, 5, 0)])
-def test__layers_and_heads_are_counted_from_one(made: tuple[int, int, int]) -> None:
+def test__layers_and_heads_are_counted_from_one(kind: type, made: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="must be at least 1, got 0"):
-        RelationKL(*made)
+        kind(*made)
+
+
+def test__relation_heads_need_be_the_heads_of_neither_network() -> None:
+    """12 heads of 4 learn from 16 heads of 4, as 8 relation heads of 6 and of 8."""
+    objective = SelfRelationKL(2, 5, relation_heads=8)
+    kinds = ("queries", "keys", "values")
+    student = Trace({Signal(kind, 2): normal(BATCH, SEQ, 48, seed=seed) for seed, kind in enumerate(kinds)})
+    teacher = Trace({Signal(kind, 5): normal(BATCH, SEQ, 64, seed=9 + seed) for seed, kind in enumerate(kinds)})
+    terms = objective.terms(student, teacher, make_batch(None))
+    assert list(terms) == ["query_relation", "key_relation", "value_relation"]
+    for term, kind in zip(terms, kinds, strict=True):
+        arguments = student[Signal(kind, 2)], teacher[Signal(kind, 5)], make_batch(None).real, 8
+        expected = torch.tensor(reference.self_relation(*arguments), dtype=torch.float64)
+        torch.testing.assert_close(terms[term], expected)
+
+
+def test__more_relation_heads_are_other_relations() -> None:
+    few, many = (self_relation(values(1, 4), values(2, 4), EVERYTHING_REAL, heads) for heads in (5, 10))
+    assert ((few - many).abs() > 1e-3).all()
 
 
 def test__needs_two_signals_of_one_layer() -> None:

@@ -14,6 +14,17 @@ def attention_score_mse(student, teacher, real):
     return values
 
 
+def mean_score_mse(student, teacher, real):
+    return attention_score_mse(_means(student), _means(teacher), real)
+
+
+def _means(scores):
+    return [
+        [[[sum(column) / len(column) for column in zip(*rows, strict=True)] for rows in zip(*heads, strict=True)]]
+        for heads in scores.tolist()
+    ]
+
+
 def _head(student, teacher, positions):
     gaps = [float(student[row][column]) - float(teacher[row][column]) for row in positions for column in positions]
     return sum(gap**2 for gap in gaps) / len(gaps)

@@ -1,4 +1,4 @@
-"""Twins of MiniLM's relations (arXiv:2002.10957), Eq. 4 to 8, one piece after the other.
+"""Twins of MiniLM's relations (arXiv:2002.10957, Eq. 4 to 8, and 2012.15828), one piece after the other.
 
 KL divergences of the student's distributions from the teacher's over the real pieces of an example, averaged over heads
 and pieces.
@@ -18,7 +18,7 @@ def attention_relation(student, teacher, real):
     return values
 
 
-def value_relation(student, teacher, real, heads):
+def self_relation(student, teacher, real, heads):
     return attention_relation(_alikeness(student, heads), _alikeness(teacher, heads), real)
 
 

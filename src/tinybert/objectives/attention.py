@@ -1,10 +1,11 @@
 """Learning the attention scores: L_attn of TinyBERT (arXiv:1909.10351, Eq. 7).
 
 The official code sets scores of padding to zero on both sides and keeps those zeros in the mean, so that the same text
-weighs less in a longer batch; its padded rows count in full. Here neither counts.
+weighs less in a longer batch; its padded rows count in full. Here neither counts. Networks with other numbers of heads
+can be compared by the means over their heads, which is ours and no paper's.
 """
 
-from typing import final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Bool, Float
@@ -54,23 +55,27 @@ def attention_score_mse(
 class AttentionScoreMSE(Objective):
     """Term `attention`: attention scores of each student layer learn those of its teacher layer, summed over layers."""
 
-    def __init__(self, layer_map: LayerMap) -> None:
+    def __init__(self, layer_map: LayerMap, heads: Literal["paired", "means"] = "paired") -> None:
         """Keep the map.
 
         Args:
             layer_map: Which teacher layer teaches which student layer.
+            heads: `paired`: head i learns from head i, and other numbers of heads are an error; `means`: the mean over
+                the student's heads learns that over the teacher's, however many there are.
         """
         super().__init__()
-        self.layer_map = layer_map
+        self.layer_map, self._heads = layer_map, heads
         self.needs_student = frozenset(Signal("attention_scores", m) for m, _ in layer_map.pairs)
         self.needs_teacher = frozenset(Signal("attention_scores", g) for _, g in layer_map.pairs)
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """Distance of the scores, summed over the layer map."""
+
+        def shown(trace: Trace, layer: int) -> Float[Tensor, "batch head seq seq"]:
+            scores = trace[Signal("attention_scores", layer)]
+            return scores if self._heads == "paired" else at_least_float32(scores).mean(dim=1, keepdim=True)
+
         layers = [
-            attention_score_mse(
-                student[Signal("attention_scores", m)], teacher[Signal("attention_scores", g)], batch.real
-            )
-            for m, g in self.layer_map.pairs
+            attention_score_mse(shown(student, m), shown(teacher, g), batch.real) for m, g in self.layer_map.pairs
         ]
         return {"attention": torch.stack(layers).sum(dim=0)}

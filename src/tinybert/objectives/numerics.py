@@ -18,7 +18,10 @@ def require_same_heads(student: Float[Tensor, "batch head ..."], teacher: Float[
     """
     if student.shape[1] != teacher.shape[1]:
         ours, theirs = student.shape[1], teacher.shape[1]
-        raise ValueError(f"the student has {ours} heads, the teacher {theirs}; head i learns from head i")
+        raise ValueError(
+            f"the student has {ours} heads, the teacher {theirs}; head i learns from head i: compare means over heads "
+            "instead (AttentionScoreMSE), or relation heads (SelfRelationKL)"
+        )
 
 
 def require_same_shape(what: str, student: Tensor, teacher: Tensor) -> None:
