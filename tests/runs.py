@@ -37,7 +37,9 @@ GENERAL = (
     *(f"general.{setting}" for setting in ("epochs=2", "batch_size=8", "lr=0.0003", "block_length=16")),
 )
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tinybert.api", "transformers.models.bert.modeling_bert", "tinybert.stages.finish"])
+_FORKS.set_forkserver_preload(
+    ["tinybert.launch", "tinybert.predictor", "transformers.models.bert.modeling_bert", "tinybert.stages.finish"]
+)
 
 DIED, NO_ROOM = 9, 8
 Hook = tuple[str, Any]  # name of a function of this module, and its argument

@@ -73,7 +73,7 @@ def test__report_compares_runs(workshop):
 
 
 def test__export_tells_sizes_and_parity(workshop, monkeypatch):
-    from tinybert import api
+    from tinybert.export import onnx
     from tinybert.export.onnx import ExportReport
 
     asked = []
@@ -82,7 +82,7 @@ def test__export_tells_sizes_and_parity(workshop, monkeypatch):
         asked.append((model, output, int8))
         return ExportReport(output / "model.onnx", None, 10, None, 1e-7)
 
-    monkeypatch.setattr(api, "export_model", noting)
+    monkeypatch.setattr(onnx, "export", noting)
     told = tinybert.export(workshop.path("run"), output=str(workshop.path("out")))
     assert asked == [(workshop.path("run") / "student", workshop.path("out"), False)]
     assert (told["bytes"], told["parity_difference"]) == (10, 1e-7)

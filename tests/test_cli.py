@@ -4,36 +4,37 @@ import inspect
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
 
 import tinybert
-from tinybert import cli
-from tinybert.cli import main
-
-COMMANDS = ("demo", "distill", "augment", "evaluate", "predict", "export", "report", "recipes")
+from tinybert import api, cli
+from tinybert.cli import COMMANDS, main
+from tinybert.recipes import RECIPES
+from tinybert.stages.common_settings import CommonSettings
 
 
 @pytest.fixture
 def face(monkeypatch):
     """A Python face that notes its calls and returns what the test puts into `returns`."""
     calls: list[tuple[str, dict]] = []
-    api = SimpleNamespace(calls=calls, returns={"accuracy": 0.5})
+    face = SimpleNamespace(calls=calls, returns={"accuracy": 0.5})
 
     def command(name):
         def call(**arguments):
             calls.append((name, arguments))
-            if isinstance(api.returns, BaseException):
-                raise api.returns
-            return api.returns
+            if isinstance(face.returns, BaseException):
+                raise face.returns
+            return face.returns
 
         return call
 
     for name in COMMANDS:
-        setattr(api, name, command(name))
-    monkeypatch.setattr(tinybert, "api", api, raising=False)
-    return api
+        setattr(face, name, command(name))
+    monkeypatch.setattr(tinybert, "api", face, raising=False)
+    return face
 
 
 def test__flags_reach_the_python_face_under_their_names(face):
@@ -71,7 +72,7 @@ def test__flags_reach_the_python_face_under_their_names(face):
         ("evaluate m --data f", ("evaluate", {"model": "m", "data": "f", "kind": None, "set": ()})),
         ("predict m --data f --kind k", ("predict", {"model": "m", "data": "f", "kind": "k", "set": ()})),
         ("export m --output d --int8", ("export", {"model": "m", "output": "d", "int8": True})),
-        ("report a b --output r.html", ("report", {"runs": ["a", "b"], "output": "r.html"})),
+        ("report a b --output r.html", ("report", {"runs": ("a", "b"), "output": "r.html"})),
         ("recipes", ("recipes", {})),
     ],
 )
@@ -80,20 +81,23 @@ def test__every_command_is_one_call(face, line, expected):
     assert face.calls == [expected]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test__flags_and_the_python_face_have_the_same_names_and_defaults(command):
-    from tinybert import api
-
-    flags = dict(inspect.signature(getattr(cli, command)).parameters)
+@pytest.mark.parametrize("name", COMMANDS)
+def test__every_argument_of_the_python_face_is_a_flag_with_help(name):
+    flags = dict(inspect.signature(cli.command(name)).parameters)
     flags.pop("json")
-    face = inspect.signature(getattr(api, command)).parameters
-    named = {name: one for name, one in face.items() if one.kind is not one.VAR_KEYWORD}
+    face = inspect.signature(getattr(api, name)).parameters
 
-    assert set(flags) == set(named)
-    optional = [name for name, one in named.items() if one.default is not one.empty]
-    assert {name: flags[name].default or None for name in optional} == {
-        name: named[name].default or None for name in optional
-    }
+    assert list(flags) == [name for name, one in face.items() if one.kind is not one.VAR_KEYWORD]
+    assert [name for name, flag in flags.items() if not flag.annotation.__metadata__[0].help] == []
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test__the_arguments_of_distill_are_the_settings_that_every_recipe_has(name):
+    of_calls = {"recipe", "config", "set", "dry_run", "restart", "restart_from", "settings"}
+    common = {field.name for field in fields(CommonSettings)}
+
+    assert set(inspect.signature(api.distill).parameters) - of_calls == common | {"teacher", "student"}
+    assert common | {"teacher", "student"} <= {field.name for field in fields(RECIPES[name].config)}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

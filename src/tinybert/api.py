@@ -1,18 +1,16 @@
-"""The Python face of each command: the same names and arguments; files may also be data in memory."""
+"""The Python face of each command, and the only list of its arguments: `cli` makes its flags of these signatures.
+
+Wherever a command takes a file of rows, Python also takes a list of dicts, a pandas frame or a `datasets.Dataset`.
+Nothing heavy is imported before a command is called: `--help` reads this module.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinybert import augmentation, launch, plan, predictor
-from tinybert.config import preset_names
-from tinybert.errors import UserError
-from tinybert.export.onnx import export as export_model
-from tinybert.recipes import RECIPES
-from tinybert.report.render import render
-from tinybert.types import Kind
+if TYPE_CHECKING:
+    from tinybert.types import Kind
 
 StrPath = str | PathLike[str]
 
@@ -20,17 +18,17 @@ StrPath = str | PathLike[str]
 def distill(
     recipe: str,
     *,
-    train: Any,
-    output: StrPath,
-    teacher: StrPath | None = None,
+    train: Any = None,
     dev: Any = None,
     test: Any = None,
     source: Any = None,
     unlabeled: Any = None,
+    kind: "Kind | None" = None,
+    teacher: StrPath | None = None,
     student: StrPath | None = None,
     mlm: StrPath | None = None,
     vectors: StrPath | None = None,
-    kind: Kind | None = None,
+    output: StrPath | None = None,
     config: StrPath | None = None,
     set: Sequence[str] = (),
     seed: int | None = None,
@@ -41,30 +39,29 @@ def distill(
     restart_from: str | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Make a small model out of a big one.
+    """From a teacher and labelled text to a small student; the same command again continues.
 
     Args:
-        recipe: See `recipes()`.
-        train: Labelled texts, for `general` plain text: a file, a list of dicts, a pandas frame or a
-            `datasets.Dataset`.
-        output: The run folder; the same call again continues an unfinished run.
-        teacher: A folder or a hub name.
-        dev: Texts that decide which weights are kept; a tenth of `train` without it.
-        test: Texts for the final figures.
-        source: Labelled texts of another domain.
-        unlabeled: Texts without labels.
-        student: A checkpoint, or layers x width such as `4x312`.
-        mlm: A masked LM, for augmenters.
-        vectors: Word vectors, for augmenters.
-        kind: Of the task; by its labels without it.
-        config: A preset's name or a YAML file.
-        set: `key=value` strings, as behind `--set`.
-        seed: Root of all random streams.
-        seeds: How many runs, with seeds 1 to K.
-        device: Where networks run; the best there is without it.
-        dry_run: Check everything, train nothing, return the plan.
-        restart: Forget what the folder has.
-        restart_from: Redo this stage and what follows.
+        recipe: Which paper's procedure; `tinybert recipes` lists them.
+        train: Labelled text: .tsv .csv .jsonl .parquet or hf:NAME; for general, plain text or a folder of it.
+        dev: Chooses the best model; a tenth of --train without it.
+        test: For the final figures, or for predictions.
+        source: Labelled text of another domain.
+        unlabeled: Text without labels.
+        kind: classification, regression, token-classification or question-answering; found out without it.
+        teacher: Folder or hub name; fine-tuned first if it has no head.
+        student: A checkpoint, or layers x width such as 4x312.
+        mlm: Masked language model for augmentation.
+        vectors: Word vectors as text, .gz or .zip.
+        output: Where the run lives.
+        config: A preset (small, paper) or a YAML file over one.
+        set: One setting, e.g. prediction.lr=3e-5; repeatable.
+        seed: Where all randomness starts; 0 without it.
+        seeds: Run so many times and give mean and interval.
+        device: cpu, cuda, mps ...; the best there is without it.
+        dry_run: Check everything and print the plan.
+        restart: Begin anew instead of continuing.
+        restart_from: Redo this stage and those after it.
         settings: Groups of settings, such as `prediction={"epochs": 5}` or `**{"prediction.epochs": 5}`.
 
     Returns:
@@ -74,11 +71,10 @@ def distill(
         UserError: If something about the input is wrong; one line per problem.
         ResourceError: If disk or memory run out.
     """
-    flags = {
-        "train": train, "dev": dev, "test": test, "source": source, "unlabeled": unlabeled, "output": output,
-        "teacher": teacher, "student": student, "mlm": mlm, "vectors": vectors, "kind": kind,
-        "seed": seed, "seeds": seeds, "device": device,
-    }  # fmt: skip
+    flags = _flags(locals(), "recipe", "dry_run", "restart_from")
+    from tinybert import launch, plan
+    from tinybert.errors import UserError
+
     request = launch.request_for(recipe, flags=flags, config=config, settings=settings, overrides=set)
     if restart and restart_from is not None:
         raise UserError("--restart begins all anew, --restart-from one stage and what follows; give one of them")
@@ -90,13 +86,13 @@ def distill(
 def augment(
     method: str,
     *,
-    train: Any,
-    output: StrPath,
+    train: Any = None,
+    output: StrPath | None = None,
     mlm: StrPath | None = None,
     vectors: StrPath | None = None,
     teacher: StrPath | None = None,
     unlabeled: Any = None,
-    kind: Kind | None = None,
+    kind: "Kind | None" = None,
     copies: int | None = None,
     seed: int | None = None,
     config: StrPath | None = None,
@@ -104,21 +100,21 @@ def augment(
     restart: bool = False,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Rewrite labelled data: originals and copies of them into one file.
+    """Rewrite labelled text: originals and copies into one file; the same command again continues.
 
     Args:
-        method: `bert_glove`, `eda`, `cbert`, `tang` or `stationary`.
-        train: Labelled data of any kind of task: a file, a list of dicts, a pandas frame or a `datasets.Dataset`.
-        output: The file; the same call again continues, or finds it finished.
-        mlm: A masked LM: a folder, a hub name, or `minilm-mlm`.
+        method: bert_glove, eda, cbert, tang or stationary.
+        train: Labelled text of any kind of task: .tsv .csv .jsonl .parquet or hf:NAME.
+        output: Originals and copies go here.
+        mlm: Masked language model: a folder, a hub name, or minilm-mlm.
         vectors: Word vectors as text, .gz or .zip.
-        teacher: A classifier that says which copies it takes for another class.
-        unlabeled: Texts without labels, for `augment.adapt`.
-        kind: Of the task; by the file and its labels without it.
-        copies: Of each row; as many as the method's paper makes without it.
-        seed: Root of all random streams.
-        config: A preset's name or a YAML file.
-        set: `key=value` strings, as behind `--set`.
+        teacher: A classifier; says which copies change their class.
+        unlabeled: Text without labels, for augment.adapt.
+        kind: classification, regression, token-classification or question-answering; found out without it.
+        copies: Of each row; as many as the method's paper without it.
+        seed: Where all randomness starts; 0 without it.
+        config: A preset (small, paper) or a YAML file over one.
+        set: One setting, e.g. augment.probability=.2; repeatable.
         restart: Begin anew, and replace what was finished.
         settings: Groups of settings, such as `augment={"probability": 0.2}`.
 
@@ -130,22 +126,21 @@ def augment(
         UserError: If something about the input is wrong; one line per problem.
         ResourceError: If disk or memory run out.
     """
-    flags = {
-        "train": train, "output": output, "mlm": mlm, "vectors": vectors, "teacher": teacher, "unlabeled": unlabeled,
-        "kind": kind, "copies": copies, "seed": seed,
-    }  # fmt: skip
+    flags = _flags(locals(), "method")
+    from tinybert import augmentation
+
     request = augmentation.order(method, flags=flags, config=config, settings=settings, overrides=set)
     return augmentation.augment(request, restart=restart)
 
 
-def evaluate(model: StrPath, *, data: Any, kind: Kind | None = None, set: Sequence[str] = ()) -> dict[str, Any]:
-    """Measure a model on labelled data.
+def evaluate(model: StrPath, *, data: Any, kind: "Kind | None" = None, set: Sequence[str] = ()) -> dict[str, Any]:
+    """Measure a model on labelled text.
 
     Args:
-        model: A run folder, its `student` or `export`, or any classifier's folder or hub name.
-        data: Labelled texts.
-        kind: Of the task; the model's own without it.
-        set: `key=value` strings for the groups `data` and `run`.
+        model: A run's folder, its student/ or export/, or any model.
+        data: The rows.
+        kind: classification, regression, token-classification or question-answering; the model's own without it.
+        set: One setting of the groups data and run; repeatable.
 
     Returns:
         The metrics by name, and `rows`.
@@ -153,19 +148,21 @@ def evaluate(model: StrPath, *, data: Any, kind: Kind | None = None, set: Sequen
     Raises:
         UserError: If model and data do not fit.
     """
-    return predictor.Predictor.load(model, kind, set).evaluate(data)
+    from tinybert.predictor import Predictor
+
+    return Predictor.load(model, kind, set).evaluate(data)
 
 
 def predict(
-    model: StrPath, *, data: Any, kind: Kind | None = None, set: Sequence[str] = ()
+    model: StrPath, *, data: Any, kind: "Kind | None" = None, set: Sequence[str] = ()
 ) -> Iterator[dict[str, Any]]:
-    """What a model says about texts, row by row.
+    """Label text: one JSON object a row.
 
     Args:
-        model: As for `evaluate`.
-        data: Texts; `-` is standard input.
-        kind: Of the task; the model's own without it.
-        set: `key=value` strings for the groups `data` and `run`.
+        model: A run's folder, its student/ or export/, or any model.
+        data: The rows; - reads standard input: JSON lines, or one text a line.
+        kind: classification, regression, token-classification or question-answering; the model's own without it.
+        set: One setting of the groups data and run; repeatable.
 
     Yields:
         `{"row": 1, "label": ..., "scores": {...}}`; for a regression `{"row": 1, "score": ...}`.
@@ -173,16 +170,18 @@ def predict(
     Raises:
         UserError: If model and data do not fit.
     """
-    return predictor.Predictor.load(model, kind, set).predict(data)
+    from tinybert.predictor import Predictor
+
+    return Predictor.load(model, kind, set).predict(data)
 
 
 def export(model: StrPath, *, output: StrPath, int8: bool = False) -> dict[str, Any]:
-    """Write a model as ONNX, with tokenizer and configuration.
+    """Write a model as ONNX with its tokenizer and config.
 
     Args:
-        model: A run folder, its `student`, or any classifier's folder or hub name.
-        output: Folder for the files.
-        int8: Write the int8 form too.
+        model: A run's folder, its student/, or any model.
+        output: Where the files go.
+        int8: Eight-bit weights too: a quarter of the size.
 
     Returns:
         Sizes, and how far ONNX differs from the original.
@@ -190,25 +189,35 @@ def export(model: StrPath, *, output: StrPath, int8: bool = False) -> dict[str, 
     Raises:
         UserError: If the model cannot be exported.
     """
-    return asdict(export_model(predictor.folder_of_student(model), Path(output), int8=int8))
+    from dataclasses import asdict
+
+    from tinybert.export.onnx import export as write
+    from tinybert.predictor import folder_of_student
+
+    return asdict(write(folder_of_student(model), Path(output), int8=int8))
 
 
 def report(runs: Sequence[StrPath], *, output: StrPath) -> Path:
-    """Compare finished runs in one HTML file.
+    """Compare runs in one HTML file.
 
     Args:
-        runs: Run folders.
-        output: The file.
+        runs: Folders of finished runs.
+        output: One HTML file.
 
     Raises:
         UserError: If a folder holds no run.
     """
+    from tinybert.report.render import render
+
     render([Path(run) for run in runs], Path(output))
     return Path(output)
 
 
 def recipes() -> list[dict[str, Any]]:
-    """What there is: name, summary, citation and presets of every recipe."""
+    """What there is, with citation and presets."""
+    from tinybert.config import preset_names
+    from tinybert.recipes import RECIPES
+
     return [
         {"name": name, "summary": recipe.summary, "citation": recipe.citation, "presets": list(preset_names(name))}
         for name, recipe in RECIPES.items()
@@ -216,10 +225,10 @@ def recipes() -> list[dict[str, Any]]:
 
 
 def demo(*, output: StrPath = "tinybert-demo") -> dict[str, Any]:
-    """The whole job on data that come with the package, offline.
+    """The whole job on shipped data, offline, in minutes.
 
     Args:
-        output: The run folder.
+        output: Where the run lives.
 
     Raises:
         UserError: If the extra `demo` is not installed.
@@ -227,3 +236,10 @@ def demo(*, output: StrPath = "tinybert-demo") -> dict[str, Any]:
     from tinybert.demo import demonstrate
 
     return demonstrate(Path(output))
+
+
+def _flags(given: dict[str, Any], *others: str) -> dict[str, Any]:
+    """The arguments of a call that are settings under the same name."""
+    return {
+        name: value for name, value in given.items() if name not in {*others, "config", "set", "settings", "restart"}
+    }

@@ -34,7 +34,7 @@ from tinybert.stages.augmenting.methods import METHODS, copies_of
 from tinybert.stages.augmenting.quality import quality
 from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import AugmentGroups
-from tinybert.stages.flags import split_data
+from tinybert.stages.common_settings import split_data
 from tinybert.stages.reading import read_unlabeled
 from tinybert.types import Kind, flatten
 

@@ -32,9 +32,9 @@ from tinybert.run import DataFolder, Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
 from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsuitable
 from tinybert.stages.augmenting.settings import groups_of
+from tinybert.stages.common_settings import split_data
 from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import KEPT, keep_only_the_student, kept_result
-from tinybert.stages.flags import split_data
 from tinybert.stages.general.finish import finish_general
 from tinybert.stages.general.reading import read_plain_text
 from tinybert.stages.general.settings import general_within, refused_within

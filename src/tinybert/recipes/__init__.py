@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from tinybert.recipes import augmented_kd, fine_tune, general, l2a, tinybert
 from tinybert.run import Run
-from tinybert.stages.flags import Flags
+from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.job import Outcome
 
 
@@ -27,7 +27,7 @@ class Recipe:
 
     summary: str
     citation: str
-    config: type[Flags]
+    config: type[CommonSettings]
     distill: Callable[[Any, Any, Run], Outcome]
     needs_teacher: bool = True
     uses: frozenset[str] = frozenset()

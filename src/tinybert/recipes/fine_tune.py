@@ -13,8 +13,8 @@ from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
 from tinybert.run import Run, RunSettings
+from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.fine_tune import fine_tune_on, labelled_source
-from tinybert.stages.flags import Flags
 from tinybert.stages.initialisation import StudentSettings, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.teacher import TeacherSettings
@@ -24,7 +24,7 @@ CITATION = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transfo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Flags):
+class Config(CommonSettings):
     """Settings of the recipe."""
 
     data: DataSettings = field(default_factory=DataSettings)

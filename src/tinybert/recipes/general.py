@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tinybert.run import Run, RunSettings
-from tinybert.stages.flags import Flags
+from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.reading import CorpusSettings
 from tinybert.stages.general.settings import GeneralSettings
@@ -21,7 +21,7 @@ CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Und
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Flags):
+class Config(CommonSettings):
     """Settings of the recipe."""
 
     data: CorpusSettings = field(default_factory=CorpusSettings)
@@ -31,7 +31,7 @@ class Config(Flags):
     run: RunSettings = field(default_factory=RunSettings)
 
     def unused(self, recipe: str, used: frozenset[str]) -> Iterator[str]:
-        """Besides what `Flags` names: there is no task, so nothing of a task is looked at."""
+        """Besides what `CommonSettings` names: there is no task, so nothing of a task is looked at."""
         yield from super().unused(recipe, used)
         for name in ("test", "kind"):
             if getattr(self, name) is not None:

@@ -19,7 +19,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.stages.classroom import Classroom
-from tinybert.stages.flags import Flags
+from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.initialisation import StudentSettings, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.chooser import chooser
@@ -37,7 +37,7 @@ CITATION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Flags):
+class Config(CommonSettings):
     """Settings of the recipe; the defaults are the preset `paper`, where the paper gives a value."""
 
     data: DataSettings = field(default_factory=DataSettings)

@@ -9,7 +9,7 @@ from tinybert.augmenters.eda import EdaSettings
 from tinybert.augmenters.stationary import StationarySettings
 from tinybert.augmenters.tang import TangSettings
 from tinybert.data.masking import Masking
-from tinybert.stages.flags import Flags
+from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.masked_lm import MaskedLMSettings
 from tinybert.types import subset
 
@@ -83,7 +83,7 @@ class AugmentGroups:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentingFlags(AugmentGroups, Flags):
+class AugmentingFlags(AugmentGroups, CommonSettings):
     """What recipes that augment are told."""
 
     def augmenting(self) -> AugmentGroups:

@@ -16,7 +16,7 @@ IN_MEMORY = "(in memory)"  # stands in the settings for data that Python handed 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flags:
+class CommonSettings:
     """Where the data are, where the run goes, and how often.
 
     Attributes:
