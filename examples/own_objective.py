@@ -26,7 +26,7 @@ from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.prediction import SoftCrossEntropy
-from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.objectives.sum import Sum
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
 from tinybert.types import Batch, Objective, Signal, Stage, Trace
@@ -83,9 +83,7 @@ student = Student(layers(Plan(half, splits.task.classes, seed=run.seed_for("birt
 teacher = Teacher(network, "fp32", run.device)
 
 # One stage of training. A folder of its own makes it resumable: the same command again finds it finished.
-objective = WeightedSum(
-    {"prediction": (SoftCrossEntropy(), 1.0), "states": (LastStateCosine(half.layers, sizes.layers), 0.5)}
-)
+objective = Sum(SoftCrossEntropy(), (0.5, LastStateCosine(half.layers, sizes.layers)))
 stage = Stage(epochs=3, lr=1e-3)
 place = run.stage("prediction", {"train": train.digest, "teacher": teacher.digest, "lr": stage.lr})
 judge = judge_on(student, dev, splits.task, run)

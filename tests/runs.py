@@ -686,7 +686,7 @@ def _take_part(lesson: Lesson, rank: int) -> None:
     from tinybert.models.teacher import Teacher
     from tinybert.objectives.hidden import HiddenMSE
     from tinybert.objectives.prediction import SoftCrossEntropy
-    from tinybert.objectives.weighted_sum import WeightedSum
+    from tinybert.objectives.sum import Sum
     from tinybert.run import Run, RunSettings
     from tinybert.types import Stage
 
@@ -701,7 +701,7 @@ def _take_part(lesson: Lesson, rank: int) -> None:
     student = Student(load_classifier(lesson.folder / "student").model)
     teacher = Teacher(load_classifier(lesson.folder / "teacher").model, "fp32", run.device)
     hidden = HiddenMSE(layer_map("uniform", 2, 2), 12, 24, seed=1)
-    objective = WeightedSum({"hidden": (hidden, 1.0), "soft": (SoftCrossEntropy(), 1.0)})
+    objective = Sum(hidden, SoftCrossEntropy())
     rows = EncodedRows.open(lesson.folder / "rows.arrow")
     stage = Stage(epochs=3, batch_size=4, lr=3e-3, accumulate=lesson.accumulate)
     fit(student, teacher, objective, rows, stage, place, selector=_keeping(lesson.keep))

@@ -32,11 +32,11 @@ class World:
         from tinybert.layer_maps import layer_map
         from tinybert.objectives.attention import AttentionScoreMSE
         from tinybert.objectives.hidden import HiddenMSE
-        from tinybert.objectives.weighted_sum import WeightedSum
+        from tinybert.objectives.sum import Sum
 
         g = layer_map("uniform", 2, 4)
         hidden = HiddenMSE(g, 12, 24, seed=1)
-        return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(g), 1.0)})
+        return Sum(hidden, AttentionScoreMSE(g))
 
 
 WORDS = ("the", "film", "was", "good", "plot", "is", "dull", "and", "it", "not", "very", "great", "a", "bad")

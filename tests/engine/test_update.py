@@ -13,7 +13,7 @@ from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy, MaskedSoftCrossEntropy
-from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.objectives.sum import Sum
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.types import Stage
@@ -42,12 +42,8 @@ def test__gold_and_distilled_masked_lm_and_hidden_states_are_learnt_from_the_sam
             return observe(self, batch, needs)
 
         monkeypatch.setattr(kind, "observe", spied)
-    parts = {
-        "gold": MaskedCrossEntropy(),
-        "distilled": MaskedSoftCrossEntropy(),
-        "hidden": HiddenMSE(layer_map("uniform", 2, 4), 12, 24, seed=1),
-    }
-    objective = WeightedSum({name: (part, 1.0) for name, part in parts.items()})
+    hidden = HiddenMSE(layer_map("uniform", 2, 4), 12, 24, seed=1)
+    objective = Sum(MaskedCrossEntropy(), MaskedSoftCrossEntropy(), hidden)
     masker, place = piece_masker(tiny_tokenizer, Masking(share=0.5)), world.run().stage("lesson", {})
     before, start = deepcopy(student), deepcopy(objective)
     fit(student, teacher, objective, world.rows, STAGE, place, selector=KeepAll(), masker=masker)

@@ -20,7 +20,7 @@ from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.patience import PatienceMSE
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL, SelfRelationKL
-from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.objectives.sum import Sum
 from tinybert.types import LOGITS, Objective, Signal
 
 MAP = layer_map("uniform", 2, 5)  # 1 -> 3, 2 -> 5
@@ -124,9 +124,8 @@ def last_hidden() -> HiddenMSE:
     return HiddenMSE(layer_map("last", 2, 5), STUDENT_WIDTH, TEACHER_WIDTH, embedding=False, seed=5)
 
 
-def weighted() -> WeightedSum:
-    parts = {"soft": (SoftCrossEntropy(2.0), 0.25), "gold": (GoldCrossEntropy(), 3.0)}
-    return WeightedSum({**parts, "attention": (AttentionScoreMSE(MAP), 7.0)})
+def weighted() -> Sum:
+    return Sum((0.25, SoftCrossEntropy(2.0)), (3.0, GoldCrossEntropy()), (7.0, AttentionScoreMSE(MAP)))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
-from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.objectives.sum import Sum
 from tinybert.run import Run, RunSettings
 from tinybert.stages.classroom import Classroom
 from tinybert.stages.masked_lm import piece_masker
@@ -38,7 +38,7 @@ def test__the_teachers_outputs_are_stored_unless_it_reads_masked_pieces(
         run,
     )
     hidden, masker = HiddenMSE(layer_map("uniform", 2, 2), 12, 24), piece_masker(tiny_tokenizer, Masking())
-    both = WeightedSum({"hidden": (hidden, 1.0), "masked_lm": (MaskedCrossEntropy(), 1.0)})
+    both = Sum(hidden, MaskedCrossEntropy())
     objective = both if masked else hidden
     report = lessons.teach("distill", objective, Stage(epochs=2), masker=masker if masked else None)
     assert report.steps == 2

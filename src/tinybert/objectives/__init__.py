@@ -1,1 +1,30 @@
 """What a student is trained on: pure functions, with a thin module below each; one value per example."""
+
+from tinybert.layer_maps import LayerMap, layer_map
+from tinybert.objectives.attention import AttentionScoreMSE
+from tinybert.objectives.cosine import CosineDistance
+from tinybert.objectives.hidden import HiddenMSE
+from tinybert.objectives.masked_lm import MaskedCrossEntropy, MaskedSoftCrossEntropy
+from tinybert.objectives.patience import PatienceMSE
+from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
+from tinybert.objectives.relation import RelationKL, SelfRelationKL
+from tinybert.objectives.sum import Sum
+
+__all__ = [
+    "AttentionScoreMSE",
+    "CosineDistance",
+    "GoldCrossEntropy",
+    "GoldMSE",
+    "HiddenMSE",
+    "LayerMap",
+    "LogitsMSE",
+    "MaskedCrossEntropy",
+    "MaskedSoftCrossEntropy",
+    "PatienceMSE",
+    "RelationKL",
+    "ScoreMSE",
+    "SelfRelationKL",
+    "SoftCrossEntropy",
+    "Sum",
+    "layer_map",
+]

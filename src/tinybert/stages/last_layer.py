@@ -8,7 +8,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.prediction import ScoreMSE, SoftCrossEntropy
-from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.objectives.sum import Sum
 from tinybert.run import Run
 from tinybert.stages.initialisation import InitialStudent
 from tinybert.types import Objective, Stage
@@ -53,4 +53,4 @@ def last_layer_objective(
     seed, start = run.seed_for("projection"), initial.directions
     hidden = HiddenMSE(last, sizes.width, known.width, initial=start, embedding=False, seed=seed)
     terms: dict[str, Objective] = {"attention": AttentionScoreMSE(last), "hidden": hidden, "prediction": soft}
-    return WeightedSum({name: (term, 1.0) for name, term in terms.items() if getattr(settings, name)})
+    return Sum(*(term for name, term in terms.items() if getattr(settings, name)))

@@ -6,7 +6,7 @@ from tinybert.layer_maps import layer_map
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.hidden import HiddenMSE
-from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.objectives.sum import Sum
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
 from tinybert.types import Objective
 
@@ -23,7 +23,7 @@ def transformer_objective(initial: InitialStudent, teacher: Teacher, settings: S
     sizes = initial.student.shape
     g = layer_map(settings.layer_map, sizes.layers, teacher.shape.layers)
     hidden = HiddenMSE(g, sizes.width, teacher.shape.width, settings.projection, initial.directions, seed=seed)
-    return WeightedSum({"hidden": (hidden, 1.0), "attention": (AttentionScoreMSE(g), settings.attention_weight)})
+    return Sum(hidden, (settings.attention_weight, AttentionScoreMSE(g)))
 
 
 def mapping_of(settings: StudentSettings) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tinybert.models.loading import load_masked_lm
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.masked_lm import MaskedSoftCrossEntropy
 from tinybert.objectives.relation import RelationKL
-from tinybert.objectives.weighted_sum import WeightedSum
+from tinybert.objectives.sum import Sum
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.general.settings import GeneralSettings
@@ -90,7 +90,7 @@ def general_objective(initial: InitialStudent, teacher: Teacher, groups: General
         layers = RelationKL(initial.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
     if not groups.general.masked_lm:
         return layers
-    return WeightedSum({"layers": (layers, 1.0), "masked_lm": (MaskedSoftCrossEntropy(), 1.0)})
+    return Sum(layers, MaskedSoftCrossEntropy())
 
 
 def figures_of(report: StageReport, text: PlainText) -> dict[str, Any]:
