@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from tinybert.augmenters.bert_glove import BertGlove, BertGloveSettings
-from tinybert.augmenters.candidates import Candidates, Context
+from tinybert.augment.bert_glove import BertGlove, BertGloveSettings
+from tinybert.augment.candidates import Candidates, Context
 from tinybert.data.lexicon import STOP_WORDS
 from tinybert.data.pieces import read
 from tinybert.data.settings import DataSettings

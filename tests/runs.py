@@ -310,14 +310,14 @@ def slowly(seconds: float) -> None:
 
 def small_shards(copies: int) -> None:
     """So few copies in a shard of augmentation that there are many of them."""
-    from tinybert.stages.augmenting import merged
+    from tinybert.augment import augmented_set
 
-    merged.COPIES_PER_SHARD = copies
+    augmented_set.COPIES_PER_SHARD = copies
 
 
 def slow_shards(seconds: float) -> None:
     """Every shard of augmentation takes a little longer, so that a signal finds one."""
-    from tinybert.stages.augmenting.shards import Shards
+    from tinybert.augment.shards import Shards
 
     add = Shards.add
 

@@ -14,10 +14,11 @@ from urllib.parse import urlparse
 import pytest
 
 import tinybert
-from tinybert import api, augmentation, cli
+from tinybert import api, cli
+from tinybert.augment.methods import METHODS
 from tinybert.config import parse_layers, preset_names, read_preset, read_yaml, resolve
 from tinybert.recipes import RECIPES
-from tinybert.stages.augmenting.methods import METHODS
+from tinybert.stages import augment_file
 from tinybert.terminal import Call
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +84,7 @@ def test__every_command_line_of_ours_parses(block):
         assert set(call.arguments) <= set(inspect.signature(getattr(api, call.command)).parameters)
         if "method" in call.arguments:
             assert call.arguments["method"] in METHODS
-            resolve(augmentation.Config, "augment", overrides=call.arguments["set"])
+            resolve(augment_file.Config, "augment", overrides=call.arguments["set"])
         if "recipe" in call.arguments:
             assert call.arguments["recipe"] in RECIPES
             check_settings(call.arguments["recipe"], call.arguments["config"], call.arguments["set"])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from augment.worlds import french
 from recipes.workshop import contents, finished_in, on_one_processor, read, reviews, stage
-from stages.augmenting.worlds import french
 from tinybert import launch
 from tinybert.engine import fit
 from tinybert.errors import UserError

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from augment.worlds import french
 from recipes.workshop import Workshop, reviews
-from stages.augmenting.worlds import french
 from tinybert import cli, plan
 from tinybert.engine import fit
 from tinybert.errors import UserError

@@ -127,10 +127,10 @@ def augment(
         ResourceError: If disk or memory run out.
     """
     flags = _flags(locals(), "method")
-    from tinybert import augmentation
+    from tinybert.stages import augment_file
 
-    request = augmentation.order(method, flags=flags, config=config, settings=settings, overrides=set)
-    return augmentation.augment(request, restart=restart)
+    request = augment_file.request_for(method, flags=flags, config=config, settings=settings, overrides=set)
+    return augment_file.augment(request, restart=restart)
 
 
 def evaluate(model: StrPath, *, data: Any, kind: "Kind | None" = None, set: Sequence[str] = ()) -> dict[str, Any]:

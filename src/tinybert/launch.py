@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from tinybert import files
+from tinybert.augment.validation import check_possible, doubts, unsuitable
 from tinybert.config import dump_yaml, resolve
 from tinybert.errors import UserError
 from tinybert.folders import forget_stages, locked, refuse_foreign, refuse_unknown_stage
@@ -30,9 +31,7 @@ from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import DataFolder, Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
-from tinybert.stages.augmenting.refusals import doubts, refuse_impossible, unsuitable
-from tinybert.stages.augmenting.settings import groups_of
-from tinybert.stages.common_settings import split_data
+from tinybert.stages.common_settings import groups_of, split_data
 from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import KEPT, keep_only_the_student, kept_result
 from tinybert.stages.general.finish import finish_general
@@ -195,7 +194,7 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
             run.wait()  # until all have compared
             return found
         if (groups := groups_of(request.settings)) is not None:
-            refuse_impossible(groups, job.task, request.settings.mlm, request.settings.vectors)
+            check_possible(groups, job.task, request.settings.mlm, request.settings.vectors)
             for line in doubts(groups, job.splits.train):
                 run.log.say(line)
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there

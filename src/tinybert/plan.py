@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import psutil
 
+from tinybert.augment.methods import copies_of
+from tinybert.augment.settings import AugmentGroups
+from tinybert.augment.validation import check_possible, doubts
 from tinybert.data.corpus.texts import size_of, texts_of
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows, unknown_notes
@@ -25,9 +28,7 @@ from tinybert.machine import choose_device
 from tinybert.models.heads import has_task_head
 from tinybert.models.hf import Shape
 from tinybert.models.loading import load_config, load_tokenizer
-from tinybert.stages.augmenting.methods import copies_of
-from tinybert.stages.augmenting.refusals import doubts, refuse_impossible
-from tinybert.stages.augmenting.settings import AugmentGroups, groups_of
+from tinybert.stages.common_settings import groups_of
 from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
 from tinybert.stages.general.reading import corpus_column, refuse_unfit
@@ -96,7 +97,7 @@ def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> 
         if teacher is not None and student is not None:
             stages.append(clock.general(general, result["text"]["blocks"], teacher, student))
     if groups is not None:
-        refuse_impossible(groups, splits.task, settings.mlm, settings.vectors)
+        check_possible(groups, splits.task, settings.mlm, settings.vectors)
         result["notes"] += doubts(groups, splits.train)
     if groups is not None and groups.augment.method != "none":
         copies = copies_of(groups, len(lengths))

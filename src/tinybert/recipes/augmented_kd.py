@@ -11,8 +11,8 @@ from tinybert.engine.evaluate import judge_on
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
-from tinybert.stages.augmenting.settings import AugmentingFlags
 from tinybert.stages.classroom import Classroom
+from tinybert.stages.common_settings import AugmentingFlags
 from tinybert.stages.initialisation import StudentSettings, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Int
 
+from tinybert.augment.settings import AugmentGroups
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain, TeacherData, limited
 from tinybert.engine.evaluate import judge_on
 from tinybert.errors import UserError
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunSettings
-from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.stages.classroom import Classroom
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.initialisation import StudentSettings, initialise

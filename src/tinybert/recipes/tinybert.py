@@ -14,8 +14,8 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives.prediction import ScoreMSE, SoftCrossEntropy
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
-from tinybert.stages.augmenting.settings import AugmentingFlags
 from tinybert.stages.classroom import Classroom
+from tinybert.stages.common_settings import AugmentingFlags
 from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.initialisation import StudentSettings, initialise, refit_projections

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,21 @@ import pyarrow.parquet as pq
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert import files
+from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
+from tinybert.augment.making import digest_of_rows, make_copies
+from tinybert.augment.method import AugmentContext, AugmenterFactory
+from tinybert.augment.methods import METHODS, copies_of
+from tinybert.augment.quality import described, quality
+from tinybert.augment.teacher_votes import TeacherVotes, judged
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
 from tinybert.data.task import Task
-from tinybert.engine.evaluate import student_answer
+from tinybert.engine.evaluate import logits_of, student_answer
 from tinybert.models.student import Student
 from tinybert.run import Run, StageRun
-from tinybert.stages.augmenting.flips import Jury, judged
-from tinybert.stages.augmenting.kit import Kit
-from tinybert.stages.augmenting.making import digest_of_rows, made
-from tinybert.stages.augmenting.merged import Merged, blocks, written
-from tinybert.stages.augmenting.methods import METHODS, copies_of
-from tinybert.stages.augmenting.quality import described, quality
-from tinybert.stages.augmenting.settings import AugmentingFlags
+from tinybert.stages import masked_lm
+from tinybert.stages.common_settings import AugmentingFlags
 from tinybert.stages.job import Job
 from tinybert.types import Example
 
@@ -45,30 +48,58 @@ def augmented(job: Job, config: AugmentingFlags, run: Run, teacher: PreTrainedMo
     if config.augment.method == "none":
         return job.train
     mask, originals = job.tokenizer.mask_token or MASK, job.splits.train
-    kit = Kit(config, job.task, originals, job.unlabeled, config.mlm, config.vectors, mask, job.max_length)
+    context = AugmentContext(
+        config, job.task, originals, job.unlabeled, config.mlm, config.vectors, mask, job.max_length
+    )
     copies = copies_of(config, len(originals))
-    ready = METHODS[config.augment.method].prepare(kit, run)
-    place = run.stage("augment", {**inputs_of(kit, copies, run), "data.max_length": job.max_length})
+    factory = factory_of(context, run)
+    place = run.stage("augment", {**inputs_of(context, copies, run), "data.max_length": job.max_length})
     if run.is_main and not place.finished:
-        merged = made(originals, ready, copies, place)
+        augmented_set = make_copies(originals, factory, copies, place)
         reading = Reading(teacher, job.tokenizer, job.max_length, place)
-        place.finish(lambda folder: _write(merged, job, reading, config.augment.keep_flipped, folder))
+        place.finish(lambda folder: _write(augmented_set, job, reading, config.augment.keep_flipped, folder))
     if run.is_main:
         publish(place.result, run.folder / FOLDER)
     run.wait()
     return EncodedRows.open(place.result / _ROWS)
 
 
-def inputs_of(kit: Kit, copies: int, run: Run) -> dict[str, Any]:
+def factory_of(context: AugmentContext, run: Run) -> AugmenterFactory:
+    """What makes the augmenter; a masked LM that has to learn first is trained, each time in a stage of its own."""
+    mlm, method = context.needed_mlm, METHODS[context.groups.augment.method]
+    if context.groups.augment.adapt:
+        mlm = str(masked_lm.adapted(mlm, _domain_texts(context, run), context.groups.masked_lm, run))
+    if method.conditional is not None:
+        training = method.conditional(context)
+        mlm = str(masked_lm.conditional(mlm, context.originals, training.classes, training.settings, run))
+    return method.factory(context, mlm, run)
+
+
+def _domain_texts(context: AugmentContext, run: Run) -> Examples:
+    """The originals, and unlabelled texts where there are some: all singly, as pairs cannot be encoded with them."""
+    if context.unlabeled is None:
+        return context.originals
+    target = run.stored(f"domain-{run.rank}.arrow")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sides = (
+        Example(text)
+        for example in chain(context.originals, context.unlabeled)
+        for text in (example.text, example.pair)
+        if text is not None
+    )
+    return write_arrow(sides, target).examples
+
+
+def inputs_of(context: AugmentContext, copies: int, run: Run) -> dict[str, Any]:
     """All that copies depend on, by names that users know."""
-    settings = kit.groups.augment
+    settings = context.groups.augment
     return {
         "augment.method": settings.method,
         "augment.copies": copies,
         "augment.keep_flipped": settings.keep_flipped,
-        **METHODS[settings.method].inputs(kit),
-        "train": kit.originals.digest(),
-        "rows": digest_of_rows(kit.originals),
+        **METHODS[settings.method].inputs(context),
+        "train": context.originals.digest(),
+        "rows": digest_of_rows(context.originals),
         "seed": run.seed,
     }
 
@@ -89,39 +120,42 @@ class Reading:
     max_length: int
     place: StageRun
 
-    def judge(self, merged: Merged, rows: Path, *, keep: bool) -> tuple[Merged, dict[str, Any]]:
+    def judge(self, augmented_set: AugmentedSet, rows: Path, *, keep: bool) -> tuple[AugmentedSet, dict[str, Any]]:
         """Encode originals and copies, ask the teacher, and leave out flipped copies unless they are to be kept.
 
         Args:
-            merged: Classified texts.
+            augmented_set: Classified texts.
             rows: The file that the encoded rows are written to, those of flipped copies too.
             keep: Whether flipped copies are kept; then only some are asked about.
 
         Returns:
             What is left, and the share of flips.
         """
-        texts = written(merged, rows.with_suffix(".texts"))
+        texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
         encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
         run = self.place.run
-        jury = Jury(student_answer(Student(self.teacher), run.device), self.place.checkpoints / "classes", run.log)
-        left, flips = judged(merged, encoded, texts, jury, keep=keep)
+        answer = student_answer(Student(self.teacher), run.device)
+        votes = TeacherVotes(
+            lambda picked: logits_of(answer, picked).argmax(axis=1), self.place.checkpoints / "classes", run.log
+        )
+        left, flips = judged(augmented_set, encoded, texts, votes, keep=keep)
         rows.with_suffix(".texts").unlink()
         return left, flips
 
-    def encode(self, merged: Merged, rows: Path) -> EncodedRows:
+    def encode(self, augmented_set: AugmentedSet, rows: Path) -> EncodedRows:
         """Encode originals and copies."""
-        texts = written(merged, rows.with_suffix(".texts"))
+        texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
         encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
         rows.with_suffix(".texts").unlink()
         return encoded
 
 
-def _write(merged: Merged, job: Job, reading: Reading, keep_flipped: bool, folder: Path) -> None:
+def _write(augmented_set: AugmentedSet, job: Job, reading: Reading, keep_flipped: bool, folder: Path) -> None:
     """What the stage leaves: encoded rows to learn from, texts to look at, and how good they are."""
-    left, flips = merged, None
+    left, flips = augmented_set, None
     if job.task.kind == "classification":
-        left, flips = reading.judge(merged, folder / _ROWS, keep=keep_flipped)
-    if flips is None or left is not merged:
+        left, flips = reading.judge(augmented_set, folder / _ROWS, keep=keep_flipped)
+    if flips is None or left is not augmented_set:
         reading.encode(left, folder / _ROWS)
     write_table(left, job.task, folder / TEXTS)
     figures = quality(left, flips)
@@ -130,19 +164,19 @@ def _write(merged: Merged, job: Job, reading: Reading, keep_flipped: bool, folde
         reading.place.run.log.say(f"augment: {line}")
 
 
-def write_table(merged: Merged, task: Task, target: Path) -> None:
+def write_table(augmented_set: AugmentedSet, task: Task, target: Path) -> None:
     """Write originals and copies as a Parquet table for people and other programs: it reads as `--train` again.
 
     Its columns: texts, labels as they are spelled, `origin` (the row of the original) and `copy` (0 = the original).
 
     Args:
-        merged: Classified or scored texts.
+        augmented_set: Classified or scored texts.
         task: What the labels mean.
         target: The Parquet file.
     """
     schema = _schema(task)
     with pq.ParquetWriter(target, schema) as writer:
-        for block in blocks(merged):
+        for block in blocks(augmented_set):
             rows = [_row(example, task) for example in block]
             columns = [
                 pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
 
+from tinybert.augment.settings import AugmentGroups
 from tinybert.config import FILE, MODEL
 from tinybert.data.source_domain import SourceDomain, TeacherData
 from tinybert.types import Kind
@@ -78,6 +79,28 @@ class CommonSettings:
         for name in ("source", "unlabeled", "mlm", "vectors"):
             if getattr(self, name) is not None and name not in used:
                 yield f"--{name}: the recipe {recipe} does not use it; leave it out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentingFlags(AugmentGroups, CommonSettings):
+    """What recipes that augment are told."""
+
+    def augmenting(self) -> AugmentGroups:
+        """How texts are rewritten; see `groups_of`."""
+        return self
+
+
+@runtime_checkable
+class Augmenting(Protocol):
+    """Settings of a recipe that rewrites texts."""
+
+    def augmenting(self) -> AugmentGroups | None:
+        """How; None where these settings rewrite nothing."""
+
+
+def groups_of(settings: object) -> AugmentGroups | None:
+    """How the texts of a run are rewritten; None where they are not."""
+    return settings.augmenting() if isinstance(settings, Augmenting) else None
 
 
 def split_data(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:

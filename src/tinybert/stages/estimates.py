@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from tinybert.augment.methods import METHODS
+from tinybert.augment.settings import AugmentGroups
 from tinybert.engine.optimise import stretched
 from tinybert.models.embedded import EMBEDDED
 from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_config
-from tinybert.stages.augmenting.methods import METHODS
-from tinybert.stages.augmenting.settings import AugmentGroups
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.types import Stage
 

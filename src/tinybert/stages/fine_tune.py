@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinybert import files
+from tinybert.augment.augmented_set import write_arrow
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain, TeacherData
@@ -18,7 +19,6 @@ from tinybert.models.student import Student
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE
 from tinybert.run import Run, StageRun
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.augmenting.merged import written
 from tinybert.stages.job import Job
 from tinybert.stages.reading import encoded
 from tinybert.types import Stage, flatten
@@ -97,5 +97,5 @@ def labelled_source(source: SourceDomain | None, domains: TeacherData) -> Exampl
 def _together(source: Examples, job: Job, run: Run) -> EncodedRows:
     """The rows of both domains, encoded as one."""
     with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=run.folder) as folder:
-        texts = written(chain(job.splits.train, source), Path(folder) / "texts.arrow")
+        texts = write_arrow(chain(job.splits.train, source), Path(folder) / "texts.arrow")
         return encoded(texts.examples, job.tokenizer, job.max_length, run)

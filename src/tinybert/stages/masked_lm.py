@@ -1,6 +1,5 @@
 """Masked-LM training of any checkpoint: domain adaptation, CBERT's conditional form, and heads for encoders without."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from jaxtyping import Int
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert import files
+from tinybert.augment.settings import MaskedLMSettings
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking, PieceMasker
@@ -24,20 +24,7 @@ from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, StageRun
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.reading import encoded
-from tinybert.types import Stage, flatten
-
-
-@dataclass(frozen=True)
-class MaskedLMSettings(Stage):
-    """Settings of masked-LM training.
-
-    Attributes:
-        hiding: Which pieces are to be predicted.
-        max_length: Pieces per text or pair.
-    """
-
-    max_length: int = 128
-    hiding: Masking = field(default_factory=Masking)
+from tinybert.types import flatten
 
 
 def train_masked_lm(

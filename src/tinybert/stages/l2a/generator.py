@@ -17,7 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tinybert import files
-from tinybert.augmenters.stationary import Stationary
+from tinybert.augment.augmented_set import blocks, write_arrow
+from tinybert.augment.copies import Streams
+from tinybert.augment.stationary import Stationary
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.masking import FixedMasker
@@ -32,8 +34,6 @@ from tinybert.objectives.masked_lm import GeneratorLikelihood
 from tinybert.run import Run, StageRun
 from tinybert.selectors.fixed import Weighted
 from tinybert.selectors.reinforced import Reinforced
-from tinybert.stages.augmenting.copies import Streams
-from tinybert.stages.augmenting.merged import blocks, written
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.pool import ROWS, Pool, encode_members, members_of, same_pieces, write_members
 from tinybert.stages.l2a.settings import L2ASettings
@@ -120,7 +120,7 @@ class Generator:
         masker = FixedMasker(Vocabulary(tokenizer).mask, [sample.places for sample in samples])
         with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=self.place.folder) as folder:
             drawn = (Example("", sample=sample) for sample in samples)
-            texts = written(drawn, Path(folder) / "samples.arrow", pieces=True)
+            texts = write_arrow(drawn, Path(folder) / "samples.arrow", pieces=True)
             rows = encode(texts.examples, tokenizer, self.job.max_length, Path(folder) / ROWS)
             objective, stage, selector = GeneratorLikelihood(), self.settings.generator, Weighted(weights)
             fit(network, None, objective, rows, stage, lesson, selector=selector, masker=masker)

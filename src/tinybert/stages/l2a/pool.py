@@ -13,6 +13,12 @@ from jaxtyping import Int
 from safetensors.torch import load_file, save_file
 
 from tinybert import files
+from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
+from tinybert.augment.copies import SCHEMA, examples_of, table_of
+from tinybert.augment.making import digest_of_rows, make_all_copies
+from tinybert.augment.method import AugmentContext
+from tinybert.augment.methods import METHODS
+from tinybert.augment.quality import quality
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
@@ -20,13 +26,7 @@ from tinybert.models.loading import load_tokenizer
 from tinybert.run import Run, StageRun
 from tinybert.samplers.edit_distance import described
 from tinybert.selectors.features import Facts
-from tinybert.stages.augment import QUALITY, TEXTS
-from tinybert.stages.augmenting.copies import SCHEMA, examples_of, table_of
-from tinybert.stages.augmenting.kit import Kit
-from tinybert.stages.augmenting.making import all_made, digest_of_rows
-from tinybert.stages.augmenting.merged import Merged, blocks, written
-from tinybert.stages.augmenting.methods import METHODS
-from tinybert.stages.augmenting.quality import quality
+from tinybert.stages.augment import QUALITY, TEXTS, factory_of
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.reading import encoded
@@ -79,30 +79,32 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
         mlm: The masked LM; None = the embedded one.
         run: Keeps the stage `pool`.
     """
-    kits = _kits(job, settings, mlm)
+    contexts = _contexts(job, settings, mlm)
     drawn = ("learn_from", "target_samples", "source_samples", "source_text")
     inputs: dict[str, Any] = {f"l2a.{name}": getattr(settings, name) for name in drawn}
     inputs |= {"train": job.train.digest, "rows": digest_of_rows(job.splits.train)}
     if job.source is not None:
         inputs |= {"source": job.source.texts.digest(), "source rows": digest_of_rows(job.source.texts)}
-    for kit in kits.values():
-        inputs |= METHODS["stationary"].inputs(kit)
-    ready = {domain: METHODS["stationary"].prepare(kit, run) for domain, kit in kits.items()}
-    for domain, kit in kits.items():
-        run.log.say(f"l2a: {domain}: {_law(job, kit, run)}")
+    for context in contexts.values():
+        inputs |= METHODS["stationary"].inputs(context)
+    factories = {domain: factory_of(context, run) for domain, context in contexts.items()}
+    for domain, context in contexts.items():
+        run.log.say(f"l2a: {domain}: {_law(job, context, run)}")
     place = run.stage("pool", {**inputs, "seed": run.seed, "data.max_length": job.max_length})
     if run.is_main and not place.finished:
         made = {
-            domain: all_made(kit.originals, ready[domain], kit.groups.augment.copies or 1, place, domain)
-            for domain, kit in kits.items()
+            domain: make_all_copies(
+                context.originals, factories[domain], context.groups.augment.copies or 1, place, domain
+            )
+            for domain, context in contexts.items()
         }
-        as_drawn = all(same_pieces(job, kit.needed_mlm) for kit in kits.values())
+        as_drawn = all(same_pieces(job, context.needed_mlm) for context in contexts.values())
         place.finish(lambda folder: _write(_Members(job, settings, made), as_drawn, folder))
     run.wait()
     return _opened(place, settings, run)
 
 
-def _kits(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, Kit]:
+def _contexts(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, AugmentContext]:
     """What has to be drawn: by domain, from what."""
     origins: dict[str, Examples] = {}
     if settings.learn_from != "source":
@@ -110,7 +112,7 @@ def _kits(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, Kit]:
     if job.source is not None and settings.samples_source:
         origins["source"] = job.source.texts
     return {
-        domain: Kit(
+        domain: AugmentContext(
             groups=settings.augmenting(source=domain == "source"),
             task=job.task,
             originals=texts,
@@ -124,11 +126,11 @@ def _kits(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, Kit]:
     }
 
 
-def _law(job: Job, kit: Kit, run: Run) -> str:
+def _law(job: Job, context: AugmentContext, run: Run) -> str:
     """What the law of distances means for the texts at hand, by their lengths without special pieces."""
-    lengths = encoded(kit.originals, job.tokenizer, job.max_length, run).lengths
+    lengths = encoded(context.originals, job.tokenizer, job.max_length, run).lengths
     special = job.tokenizer.num_special_tokens_to_add(pair=job.task.paired)
-    distance = kit.groups.l2a.distance(len(load_tokenizer(kit.needed_mlm).get_vocab()))
+    distance = context.groups.l2a.distance(len(load_tokenizer(context.needed_mlm).get_vocab()))
     return described(distance, np.maximum(lengths - special, 0))
 
 
@@ -143,7 +145,7 @@ class _Members:
 
     job: Job
     settings: L2ASettings
-    made: dict[str, Merged]
+    made: dict[str, AugmentedSet]
 
     def __iter__(self) -> Iterator[tuple[str, Example]]:
         """Domain and example, without labels: nobody learns from them here."""
@@ -187,7 +189,7 @@ def encode_members(examples: Iterable[Example], job: Job, folder: Path, *, as_dr
         folder: Where they are written.
         as_drawn: Whether samples are taken as the pieces they were drawn as; else their texts are read.
     """
-    texts = written(examples, folder / "texts.arrow", pieces=as_drawn)
+    texts = write_arrow(examples, folder / "texts.arrow", pieces=as_drawn)
     encode(texts.examples, job.tokenizer, job.max_length, folder / ROWS)
     (folder / "texts.arrow").unlink()
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from tinybert.augmenters.stationary import StationarySettings
+from tinybert.augment.settings import AugmentGroups, AugmentSettings
+from tinybert.augment.stationary import StationarySettings
 from tinybert.data.source_domain import TeacherData
 from tinybert.selectors.policy import PolicySettings
-from tinybert.stages.augmenting.settings import AugmentGroups, AugmentSettings
 from tinybert.types import Stage, subset
 
 

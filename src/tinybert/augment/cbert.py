@@ -1,0 +1,121 @@
+"""CBERT: conditional BERT contextual augmentation (Wu et al. 2019, arXiv:1812.06705), its generation.
+
+A masked LM that has learnt to read a text's class in its token types fills some random pieces anew. Where this differs
+from the authors' code: special pieces, marks and the parts of contractions are never hidden; a piece that begins a word
+becomes another that does, one inside a word another inside, so that words stay where they were; of a pair one side is
+rewritten, while the model reads both.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from tinybert.augment.open_pieces import Pieces, Place, edit_of, pieces_of
+from tinybert.augment.sides import rewritten, side_of
+from tinybert.data.carried import Side
+from tinybert.models.masked_lm import MaskedInput, MaskedLM
+from tinybert.samplers.masked_lm import drawn
+from tinybert.types import Example, Stream
+
+WINDOW = 1024  # copies whose places are filled together
+
+
+@dataclass(frozen=True)
+class CbertGeneration:
+    """How a conditional masked LM rewrites; the defaults are those of the authors' code.
+
+    Attributes:
+        one_in: One piece in so many is hidden, special ones counted; at least one. Places are drawn with replacement.
+        temperature: Of the distribution that a hidden piece is drawn from.
+        max_length: Pieces per text or pair.
+    """
+
+    one_in: int = 7
+    temperature: float = 1.0
+    max_length: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.one_in < 1:
+            raise ValueError(f"one_in must be at least 1, got {self.one_in}")
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature must be positive and finite, got {self.temperature}")
+
+
+class _Draft(NamedTuple):
+    """A copy before its hidden places are filled."""
+
+    example: Example
+    copy: int
+    side: Side
+    was: list[int]
+    places: list[Place]
+    row: MaskedInput
+    uniform: Float[np.ndarray, " place"]
+
+
+@final
+class Cbert:
+    """Fills hidden pieces by a masked LM that knows the class."""
+
+    def __init__(self, masked_lm: MaskedLM, class_of: Callable[[Example], int], settings: CbertGeneration) -> None:
+        """Keep the model.
+
+        Args:
+            masked_lm: Trained to read a class as the token type of all pieces.
+            class_of: The class of an example, as the model was trained with it.
+            settings: How many pieces are hidden, and how they are drawn.
+        """
+        self._lm, self._class_of, self._settings = masked_lm, class_of, settings
+
+    def __call__(self, examples: Sequence[Example], copies: int, stream: Stream) -> Iterator[Example]:
+        """Yield copies 1 to `copies` of each example; see `types.Augmenter`."""
+        drafts = self._drafts(examples, copies, stream)
+        while window := list(islice(drafts, WINDOW)):
+            yield from self._filled(window)
+
+    def _drafts(self, examples: Sequence[Example], copies: int, stream: Stream) -> Iterator[_Draft]:
+        for example in examples:
+            original = pieces_of(example, self._lm.vocabulary, self._settings.max_length)
+            for copy in range(1, copies + 1):
+                yield self._draft(example, original, copy, stream(example.row, copy))
+
+    def _draft(self, example: Example, original: Pieces, copy: int, rng: np.random.Generator) -> _Draft:
+        """Hide some places of one side."""
+        side = side_of(example, copy)
+        usable = [place for place in original.places if place.side == side]
+        count = max(len(original.pieces) // self._settings.one_in, 1)
+        # With replacement, as in the code: a place drawn twice is hidden once.
+        chosen = sorted(set(rng.integers(len(usable), size=count).tolist())) if usable else []
+        places = [usable[number] for number in chosen]
+        pieces, was = list(original.pieces), [original.pieces[place.number] for place in places]
+        for place in places:
+            pieces[place.number] = self._lm.vocabulary.mask
+        types = [self._class_of(example)] * len(pieces)
+        row = MaskedInput(pieces, [place.number for place in places], types)
+        return _Draft(example, copy, side, was, places, row, rng.random(len(places)))
+
+    def _filled(self, drafts: Sequence[_Draft]) -> Iterator[Example]:
+        """The copies of some drafts, their places filled together."""
+        hidden = [draft for draft in drafts if draft.places]
+        found = iter(self._fill(hidden).tolist() if hidden else [])
+        for draft in drafts:
+            edits = [edit_of(draft.example, place, next(found), self._lm.vocabulary) for place in draft.places]
+            yield rewritten(draft.example, draft.side, edits, draft.copy)
+
+    def _fill(self, drafts: Sequence[_Draft]) -> Int[Tensor, " place"]:
+        """A piece for each hidden place, of the kind that was there."""
+        uniform = torch.from_numpy(np.concatenate([draft.uniform for draft in drafts]))
+        hidden = torch.tensor([piece for draft in drafts for piece in draft.was])
+
+        def draw(logits: Float[Tensor, "place vocabulary"], which: Int[Tensor, " place"]) -> tuple[Tensor, ...]:
+            was, numbers = (known.to(which.device)[which] for known in (hidden, uniform))
+            return drawn(logits, self._lm.alike(was), numbers, self._settings.temperature)
+
+        return self._lm.fill([draft.row for draft in drafts], draw)[0]

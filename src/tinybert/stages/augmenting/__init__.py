@@ -1,1 +1,0 @@
-"""From rows to many more rows: shards of copies, executors, duplicates, flips, quality."""
