@@ -114,7 +114,7 @@ SOURCES: Final = {
     "student.inner": f"{_JIAO}: 1200 at width 312; otherwise {_DEVLIN}",
     "student.projection": f"{_JIAO}, Eq. 8 and 9; `shared` is {_CODE}",
     "student.attention_weight": f"{_JIAO}, Eq. 11; see [tinybert](recipes/tinybert.md)",
-    "student.layer_map": f"{_JIAO}",
+    "student.layer_map": f"{_JIAO}; `spread` is Sanh et al. 2019",
     "fine_tune.epochs": f"{_BY_ROWS}; {_DEVLIN}",
     "fine_tune.usual_epochs": _DEVLIN,
     "fine_tune.most_epochs": "ours",

@@ -5,6 +5,7 @@ chained to its parent) and, once finished, its result. The same command again sk
 """
 
 import hashlib
+import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -270,7 +271,7 @@ class StageRun:
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def _mismatch(self, before: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
-        old = before["inputs"]
+        old, inputs = before["inputs"], json.loads(json.dumps(dict(inputs)))  # what is read back has no tuples
         changed = [key for key in {**old, **inputs} if old.get(key) != inputs.get(key)]
         known, now = before["config"], self.run.config
         if any(inputs.get(key) != now.get(key) for key in changed):  # a digest: what a person changed helps more

@@ -338,7 +338,7 @@ def subset(kind: type[_Settings], settings: Any) -> _Settings:
 
 
 def flatten(prefix: str, settings: Any) -> dict[str, Any]:
-    """A settings dataclass as plain values by dotted name, as users write them.
+    """A settings dataclass as plain values by dotted name, as users write them and JSON gives them back.
 
     Example:
         >>> flatten("prediction", Stage())["prediction.batch_size"]
@@ -347,5 +347,6 @@ def flatten(prefix: str, settings: Any) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for field in fields(settings):
         key, value = f"{prefix}.{field.name}".lstrip("."), getattr(settings, field.name)
-        flat |= flatten(key, value) if is_dataclass(value) else {key: value}
+        plain = list(value) if isinstance(value, tuple) else value
+        flat |= flatten(key, value) if is_dataclass(value) else {key: plain}
     return flat

@@ -43,6 +43,7 @@ class Settings:
     threads: int | Literal["auto"] = "auto"
     verbose: bool = False
     layers: tuple[int, ...] = ()
+    layer_map: Literal["uniform", "top"] | tuple[int, ...] = "uniform"
     data: Data = field(default_factory=Data)
     teacher: Teacher = field(default_factory=Teacher)
     prediction: Stage = field(default_factory=Stage)
@@ -83,6 +84,21 @@ def test__a_file_sets_numbers_words_lists_and_groups(tmp_path):
     assert (got.prediction.lr, got.prediction.max_steps) == (5e-5, None)
     assert (got.data.text, got.data.drop, got.data.label_map) == ("3", "none", {"no": "off", "1": "2"})
     assert (got.teacher.path, got.teacher.cache) == ("hub/name", "off")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("[1, 3]", (1, 3)), ("[1,3]", (1, 3)), ("top", "top"), ("'top'", "top"), ("[]", ())]
+)
+def test__a_word_or_a_list(tmp_path, written, meant):
+    assert from_file(tmp_path, f"layer_map: {written}\n").layer_map == meant
+    assert from_file(tmp_path, "layer_map: [7]\n", [f"layer_map={written}"]).layer_map == meant
+    assert parse(Settings, {"layer_map": list(meant) if isinstance(meant, tuple) else meant}).layer_map == meant
+
+
+@pytest.mark.parametrize("written", ["bottom", "3", "[a]", "[1.5]"])
+def test__neither_a_word_nor_a_list_is_one_problem(written):
+    (problem,) = problems(overrides=[f"layer_map={written}"])
+    assert problem.startswith(f"--set layer_map={written}: must be uniform or top or a ")
 
 
 def test__overrides_have_the_last_word_key_by_key(tmp_path):
@@ -138,7 +154,10 @@ def test__paths_in_a_file_are_relative_to_it_and_others_are_not(tmp_path):
         ("prediction.epoch=1", "unknown key (did you mean epochs?)"),
         ("predictions=1", "unknown key (did you mean prediction?)"),
         ("lr=1", "unknown key (did you mean prediction.lr?)"),
-        ("xyz=1", "unknown key (there are seed, train, threads, verbose, layers, data, teacher, prediction)"),
+        (
+            "xyz=1",
+            "unknown key (there are seed, train, threads, verbose, layers, layer_map, data, teacher, prediction)",
+        ),
         ("prediction=1", "is a group; set its keys, such as prediction.epochs"),
         ("seed.deep=1", "has no keys of its own, got seed.deep"),
         ("seed={a: 1}", "must be a whole number, got {'a': 1}"),
@@ -200,7 +219,7 @@ def test__what_is_needed_and_missing_says_how_to_give_it():
 def test__keys_are_listed_with_types_defaults_and_meanings():
     keys = {key.name: key for key in schema_keys(Settings)}
 
-    assert list(keys)[:6] == ["seed", "train", "threads", "verbose", "layers", "data.text"]
+    assert list(keys)[:7] == ["seed", "train", "threads", "verbose", "layers", "layer_map", "data.text"]
     assert keys["threads"].kind == "whole number | auto"
     assert (keys["layers"].kind, keys["data.label_map"].kind) == ("list", "mapping")
     assert keys["data.text"].help == "Column of the text, by name or by number."

@@ -62,7 +62,9 @@ def an_objective(tiny_bert, **settings):
 
 
 @on_one_processor
-@pytest.mark.parametrize(("name", "layers"), [("uniform", {2, 4}), ("top", {3, 4}), ("bottom", {1, 2}), ("last", {4})])
+@pytest.mark.parametrize(
+    ("name", "layers"), [("uniform", {2, 4}), ("top", {3, 4}), ("bottom", {1, 2}), ("last", {4}), ((1, 4), {1, 4})]
+)
 def test__the_layer_map_decides_which_teacher_layers_teach(tiny_bert, name, layers):
     needs = an_objective(tiny_bert, layer_map=name).needs_teacher
     assert {signal.layer for signal in needs if signal.kind == "attention_scores"} == layers

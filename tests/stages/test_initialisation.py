@@ -46,7 +46,8 @@ def initial(tmp_path: Path, tiny_tokenizer: Any, tiny_bert: Any) -> Callable[...
 
 
 @pytest.mark.parametrize(
-    ("name", "taken"), [("uniform", (2, 4)), ("top", (3, 4)), ("bottom", (1, 2)), ("last", (2, 4))]
+    ("name", "taken"),
+    [("uniform", (2, 4)), ("spread", (1, 4)), ("top", (3, 4)), ("bottom", (1, 2)), ("last", (2, 4)), ((1, 3), (1, 3))],
 )
 def test__layers_are_those_that_the_map_names(name, taken, initial):
     found, teacher = initial("2x24", init="layers", inner=41, layer_map=name)
@@ -55,7 +56,7 @@ def test__layers_are_those_that_the_map_names(name, taken, initial):
         assert all(torch.equal(value, copied[key]) for key, value in student_layer.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["uniform", "top", "bottom"])
+@pytest.mark.parametrize("name", ["uniform", "top", "bottom", (2, 3)])
 def test__project_narrows_the_layers_that_the_map_names(name, initial, monkeypatch):
     plans, project = [], start.project
     monkeypatch.setattr(start, "project", lambda plan, *others: plans.append(plan) or project(plan, *others))
@@ -68,6 +69,15 @@ def test__another_map_is_another_start(how, initial):
     initial("2x24", init=how, inner=41)
     with pytest.raises(UserError, match=r"student\.layer_map: changed since stage init"):
         initial("2x24", init=how, inner=41, layer_map="top")
+
+
+def test__a_list_of_layers_is_found_again_and_another_one_is_named(initial):
+    initial("2x24", init="layers", inner=41, layer_map=(1, 3))
+    initial("2x24", init="layers", inner=41, layer_map=(1, 3))
+    with pytest.raises(UserError, match=r"^student\.layer_map: changed since stage init"):
+        initial("2x24", init="layers", inner=41, layer_map=(2, 3))
+    with pytest.raises(UserError, match=r"^student\.inner: changed since stage init"):
+        initial("2x24", init="layers", inner=42, layer_map=(1, 3))
 
 
 def test__a_random_start_reads_no_map(initial):

@@ -16,10 +16,10 @@ def workshop(tmp_path, tiny_tokenizer):
     return Workshop(tmp_path, tiny_tokenizer)
 
 
-def settings(teacher, student, heads=None):
+def settings(teacher, student, heads=None, layer_map="uniform"):
     return SimpleNamespace(
         teacher=SimpleNamespace(path=None if teacher is None else str(teacher)),
-        student=SimpleNamespace(path=str(student), heads=heads, inner=None),
+        student=SimpleNamespace(path=str(student), heads=heads, inner=None, layer_map=layer_map),
         heads_learn=True,
     )
 
@@ -38,6 +38,17 @@ def test__only_a_student_that_learns_from_the_teacher_must_match_it(workshop):
     for student, heads in (("6x12", None), ("2x12", 2)):
         with pytest.raises(UserError, match="cannot learn"):
             shapes(settings(teacher, student, heads), needs_teacher=True)
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"), [((1, 3, 4), "a teacher layer for each of 2 student layers"), ((1, 5), "layer 5 of a teacher")]
+)
+@pytest.mark.parametrize("needs_teacher", [True, False])  # a shape to be fine-tuned is made from these layers too
+def test__listed_layers_must_be_there_and_as_many_as_the_students(workshop, layers, said, needs_teacher):
+    teacher = workshop.model()
+    assert shapes(settings(teacher, "2x12", layer_map=(1, 4)), needs_teacher=needs_teacher)[1].layers == 2
+    with pytest.raises(UserError, match=rf"^student\.layer_map: .*{said}[^\n]*$"):
+        shapes(settings(teacher, "2x12", layer_map=layers), needs_teacher=needs_teacher)
 
 
 def test__a_misfit_is_told_before_the_teacher_is_fine_tuned(workshop, monkeypatch):

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from tinybert.config import MODEL
 from tinybert.initialise import start
 from tinybert.initialise.fitting import fitted_directions
-from tinybert.layer_maps import LayerMap, layer_map
+from tinybert.layer_maps import LayerMap, layer_map, require_ascending
 from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import digest_of, load_classifier, load_masked_lm, quietly
 from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
@@ -37,7 +37,8 @@ class StudentSettings:
         inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
         projection: Maps from student to teacher states: one for the embedding and one for all layers, one for
             both together, or one for each layer.
-        layer_map: Which teacher layers teach, and which ones a shape is made from; see `layer_maps`.
+        layer_map: Which teacher layers teach, and which ones a shape is made from: a rule of `layer_maps`, or one
+            teacher layer for each student layer, such as [1, 3, 5, 8, 10, 12].
         attention_weight: Of the attention term beside the embedding and hidden terms, which have weight 1.
     """
 
@@ -46,13 +47,15 @@ class StudentSettings:
     heads: int | None = None
     inner: int | None = None
     projection: Literal["embedding_and_hidden", "shared", "per_layer"] = "embedding_and_hidden"
-    layer_map: Literal["uniform", "top", "bottom", "last"] = "uniform"
+    layer_map: Literal["uniform", "spread", "top", "bottom", "last"] | tuple[int, ...] = "uniform"
     attention_weight: float = 1.0  # Jiao et al. 2020, Eq. 11: a plain sum
 
     def __post_init__(self) -> None:
-        """Refuse a weight that would train nothing, or the wrong way."""
+        """Refuse a weight that would train nothing, or the wrong way, and a list that fits no student."""
         if not 0 < self.attention_weight < float("inf"):
             raise ValueError(f"attention_weight must be positive and finite, got {self.attention_weight}")
+        if not isinstance(self.layer_map, str):
+            require_ascending(self.layer_map)
 
 
 @dataclass(frozen=True)
@@ -199,8 +202,8 @@ def _from_teacher(origin: PreTrainedModel, job: Purpose, settings: StudentSettin
 def _origins(settings: StudentSettings, shape: Shape, teacher: Shape) -> LayerMap:
     """Which teacher layer each student layer is made from; `last` says so of one layer only, the rest is uniform."""
     refuse_deeper(shape, teacher)
-    name = "uniform" if settings.layer_map == "last" else settings.layer_map
-    return layer_map(name, shape.layers, teacher.layers)
+    wanted = "uniform" if settings.layer_map == "last" else settings.layer_map
+    return layer_map(wanted, shape.layers, teacher.layers)
 
 
 def _some_texts(texts: Rows, run: Run) -> Iterator[Batch]:

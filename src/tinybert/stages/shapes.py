@@ -4,6 +4,7 @@ from typing import Any
 
 from tinybert.data.task import Task
 from tinybert.errors import UserError
+from tinybert.layer_maps import layer_map
 from tinybert.models.heads import has_task_head, learnt_pairs, refuse_other_form, refuse_other_task
 from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
@@ -33,7 +34,19 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
             raise UserError(f"student.heads: {student.heads} heads cannot learn from the teacher's {teacher.heads}")
         if not is_shape(path):
             _refuse_other_vocabulary(path, origin)
+    if teacher is not None and (needs_teacher or is_shape(path)):
+        _require_listed_layers(settings.student.layer_map, student, teacher)
     return teacher, student
+
+
+def _require_listed_layers(wanted: str | tuple[int, ...], student: Shape, teacher: Shape) -> None:
+    """Refuse a list that is not one existing teacher layer for each student layer; rules always are."""
+    if isinstance(wanted, str):
+        return
+    try:
+        layer_map(wanted, student.layers, teacher.layers)
+    except ValueError as error:
+        raise UserError(f"student.layer_map: {str(error).removeprefix('layer_map ')}") from None
 
 
 def _stored(path: str) -> Shape:
