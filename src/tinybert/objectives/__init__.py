@@ -1,6 +1,6 @@
 """What a student is trained on: pure functions, with a thin module below each; one value per example."""
 
-from tinybert.layer_maps import LayerMap, layer_map
+from tinybert.layer_maps import LayerMap, layer_map, patience_map
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.cosine import CosineDistance
 from tinybert.objectives.hidden import HiddenMSE
@@ -27,4 +27,5 @@ __all__ = [
     "SoftCrossEntropy",
     "Sum",
     "layer_map",
+    "patience_map",
 ]
