@@ -1,13 +1,17 @@
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import pytest
 
 from tinybert.data.dialect import Dialect
-from tinybert.data.quotation import quoted_column, run_on, run_ons, swallowing, why_not_csv
+from tinybert.data.quotation import delimiter_of, quoted_column, run_on, run_ons, swallowing, why_not_csv
+from tinybert.data.settings import DataSettings
 
 TAB = Dialect("\t", quoted=False)
 CSV = Dialect(",", quoted=True)
+SEMICOLON = Dialect(";", quoted=True)
+BY_NUMBER: dict[str, Any] = {"header": False, "text": "0", "label": "1"}
 
 
 def lines(text: str) -> Iterable[str]:
@@ -37,8 +41,8 @@ def test_why_not_csv__has_no_objection(text: str) -> None:
 def test_why_not_csv__says_where(text: str, line: int, reason: str) -> None:
     objection = why_not_csv(lines(text), TAB)
     assert objection is not None
-    assert objection.line == line
-    assert objection.reason.startswith(reason)
+    assert objection[0] == line
+    assert objection[1].startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +100,31 @@ def swallowed(text: str) -> dict[int, int]:
 )
 def test_swallowing__tells_rows_from_prose(text: str, expected: dict[int, int]) -> None:
     assert swallowed(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "usual", "settings", "expected"),
+    [
+        ("text,label\na;b,1\n", ",", {}, CSV),
+        ("text\na;b\n", ",", {}, CSV),
+        ("text;label\na, b, c;1\n", ",", {}, SEMICOLON),
+        ('"text, too";label\n', ",", {}, SEMICOLON),
+        ("text\tlabel\na, b\t1\n", ",", {}, TAB),
+        ("text,label\na,1\n", "\t", {}, CSV),
+        ("text\na, b\n", "\t", {}, TAB),
+        ("a, b\t1\nc\t0\n", ",", BY_NUMBER, TAB),
+        ("a;b,1\nc;d,0\n", ",", BY_NUMBER, CSV),
+        ("a, b\nc, d\n", "\t", {"header": False, "text": "0"}, TAB),
+        ("a\nb\n", ",", BY_NUMBER, CSV),
+        ("", ",", {}, CSV),
+    ],
+)
+def test_delimiter_of__goes_by_the_first_lines(
+    text: str, usual: str, settings: dict[str, Any], expected: Dialect
+) -> None:
+    assert delimiter_of(list(lines(text)), usual, DataSettings(**settings)) == expected
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\r\n', "sep=;\r\n"])
+def test_delimiter_of__obeys_and_skips_what_is_said_to_excel(first: str) -> None:
+    assert delimiter_of([first, "text;label\n"], ",", DataSettings()) == SEMICOLON._replace(skipped=1)

@@ -362,7 +362,7 @@ def test_rewrite__brings_back_any_words(tmp_path: Path, found: list[list[tuple[s
 
 @pytest.mark.parametrize("ending", [".tsv", ".jsonl"])
 def test_rewrite__holds_neither_originals_nor_copies(tmp_path: Path, ending: str) -> None:
-    count, film = 400, "a fine film " * 200
+    count, film = 1000, "a fine film " * 200
     with (tmp_path / "a.tsv").open("w") as stream:
         stream.write("text\tlabel\n")
         stream.writelines(f"{film}{n}\t{n % 2}\n" for n in range(count))

@@ -1,22 +1,23 @@
 """TSV and CSV files."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from tinybert.data.columns import Header
-from tinybert.data.delimiter import NAMES, separated
 from tinybert.data.dialect import CellRecord, Cells, Dialect, line_end, lines_of, records
 from tinybert.data.problems import BadRow, listed, shown
-from tinybert.data.quotation import quoted_column, run_ons, swallowing, why_not_csv
-from tinybert.data.readers import Record, RowReader, refuse_twins
+from tinybert.data.quotation import NAMES, delimiter_of, quoted_column, run_ons, swallowing, why_not_csv
+from tinybert.data.readers import Record, RowReader, check_names
 from tinybert.data.refusals import looks_like_conll, refusal
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
+_HEAD = 100  # lines
 _OFTEN = 0.01, 3  # share and number of the rows of a file without a header that make a number of columns usual
 
 
@@ -25,59 +26,55 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> RowRea
 
     Args:
         path: The file.
-        delimiter: What its ending says; see `delimiter.separated`.
+        delimiter: What its ending says; see `quotation.delimiter_of`.
         settings: Header and quoting.
 
     Raises:
         UserError: If it has no header that can be read, or the header names a column twice.
     """
-    dialect, notes = _dialect(path, delimiter, settings)
-    first, cells = next(records(lines_of(path), dialect), (1, BadRow("nothing but blank lines", "")))
+    head = list(islice(lines_of(path), _HEAD))
+    dialect, notes = _dialect(path, head, delimiter, settings)
+    rows = records(lines_of(path), dialect)
+    first, cells = next(rows, (1, BadRow("nothing but blank lines", "")))
     if isinstance(cells, BadRow):
         raise UserError(f"{path}:{first}: {cells.reason}")
-    widths = {len(cells): 0} if settings.header else _usual_widths(records(lines_of(path), dialect))
-    names = [cell.strip() for cell in cells] if settings.header else [str(number) for number in range(max(widths))]
-    header = _header(str(path), first, names, settings.header)
+    names = [cell.strip() for cell in cells]
+    widths: Mapping[int, int] = {len(cells): 0}
+    if not settings.header:
+        rows = chain([(first, cells)], rows)
+        widths = _usual_widths(records(lines_of(path), dialect))
+        names = [str(number) for number in range(max(widths))]
+    header = Header(str(path), tuple(filter(None, names)), first, numbered=not settings.header)
+    check_names(header)
     if "text" not in header.names and looks_like_conll(path):
         raise refusal(path)
     swallowed, found = _swallowed(path, dialect, settings)
-
-    def rows(wanted: Sequence[str]) -> Iterator[Record]:
-        parts = _apart(records(lines_of(path), dialect), swallowed)
-        if settings.header:
-            next(parts)
-            parts = _without_header(parts, cells)
-        return _of_width(parts, widths, [names.index(name) for name in wanted], dialect)
-
+    checked = _checked(rows, cells if settings.header else [], widths, swallowed, dialect)
     notes = (*notes, *found, *_told_widths(path, widths))
-    return RowReader(header, rows, notes, dialect=dialect._replace(line_end=line_end(path), skipped=0))
+    dialect = dialect._replace(line_end=line_end(head[0]), skipped=0)
+    return RowReader(header, lambda wanted: _picked(checked, [names.index(n) for n in wanted]), notes, dialect=dialect)
 
 
-def _dialect(path: Path, delimiter: str, settings: DataSettings) -> tuple[Dialect, tuple[str, ...]]:
-    lines = partial(lines_of, path)
-    dialect = separated(lines, delimiter, settings)
+def _dialect(
+    path: Path, head: Sequence[str], delimiter: str, settings: DataSettings
+) -> tuple[Dialect, tuple[str, ...]]:
+    dialect = delimiter_of(head, delimiter, settings)
     name = NAMES.get(dialect.delimiter, shown(dialect.delimiter))
     notes = () if dialect.delimiter == delimiter else (f"{path}: the cells are separated by {name}",)
     if dialect.delimiter != "\t":
         return dialect, notes
     if settings.quoting != "auto":
         return dialect._replace(quoted=settings.quoting == "csv"), notes
-    objection = why_not_csv(lines(), dialect)
+    objection = why_not_csv(lines_of(path), dialect)
     if objection is None:
         return dialect._replace(quoted=True), (*notes, f"{path}: data.quoting=auto chose csv")
-    if (column := quoted_column(lines(), dialect, settings.header)) is not None:
+    line, reason = objection
+    if (column := quoted_column(lines_of(path), dialect, settings.header)) is not None:
         raise UserError(
-            f"{path}:{objection.line}: {objection.reason}; column {column + 1} is quoted, and a quotation mark in a "
-            "quoted cell is written twice; to read the file as it is, say data.quoting=csv or data.quoting=none"
+            f"{path}:{line}: {reason}; column {column + 1} is quoted, and a quotation mark in a quoted cell is written "
+            "twice; to read the file as it is, say data.quoting=csv or data.quoting=none"
         )
-    return dialect, (*notes, f"{path}: data.quoting=auto chose none (line {objection.line}: {objection.reason})")
-
-
-def _header(name: str, line: int, names: Sequence[str], header: bool) -> Header:
-    """The columns; those without a name are left aside."""
-    named = tuple(column for column in names if column)
-    refuse_twins(f"{name}:{line}", named)
-    return Header(name, named, line, numbered=not header)
+    return dialect, (*notes, f"{path}: data.quoting=auto chose none (line {line}: {reason})")
 
 
 def _usual_widths(parts: Iterable[CellRecord]) -> Mapping[int, int]:
@@ -105,51 +102,43 @@ def _swallowed(path: Path, dialect: Dialect, settings: DataSettings) -> tuple[Ma
         return {}, ()
     lines = partial(lines_of, path)
     found = run_ons(lines, dialect)
-    if not (doubtful := found.keys() - (swallowed := swallowing(found, lines, dialect) if found else {}).keys()):
+    swallowed = swallowing(found, lines, dialect)
+    if not (doubtful := found.keys() - swallowed.keys()):
         return swallowed, ()
     count = f"{len(doubtful):,} {'row' if len(doubtful) == 1 else 'rows'}"
     where = f"the first begins in line {min(doubtful)}"
     return swallowed, (f"{path}: {count} over several lines, each of which could be a row; {where}",)
 
 
-def _apart(parts: Iterable[CellRecord], swallowed: Mapping[int, int]) -> Iterator[CellRecord]:
-    """The records, but those that are several rows are bad."""
-    for line, cells in parts:
-        if line in swallowed:
+def _checked(
+    rows: Iterable[CellRecord], header: Cells, widths: Mapping[int, int], swallowed: Mapping[int, int], dialect: Dialect
+) -> Iterator[CellRecord]:
+    """The records, each as wide as the widest; bad are those that are several rows, the header again, or too narrow."""
+    width, last = max(widths), header[-1] if header else "\n"
+    for line, cells in rows:
+        if isinstance(cells, BadRow):
+            yield line, cells
+        elif line in swallowed:
             reason = (
                 f"a quotation mark swallows the rows up to line {line + swallowed[line] - 1}; remove it, or say "
                 "data.quoting=csv if they are one text"
             )
             yield line, BadRow(reason, cells, swallowed[line])
-        else:
-            yield line, cells
-
-
-def _without_header(parts: Iterable[CellRecord], header: Cells) -> Iterator[CellRecord]:
-    for line, cells in parts:
-        again = (
-            not isinstance(cells, BadRow) and cells[1:] == header[1:] and cells[0].removeprefix("\ufeff") == header[0]
-        )
-        yield line, BadRow("the header once more; remove the line", cells) if again else cells
-
-
-def _of_width(
-    parts: Iterable[CellRecord], widths: Collection[int], positions: Sequence[int], dialect: Dialect
-) -> Iterator[Record]:
-    pick: Callable[[list[str]], Any] = itemgetter(*positions) if len(positions) > 1 else lambda c: (c[positions[0]],)
-    width = max(widths)
-    for line, cells in parts:
-        if isinstance(cells, BadRow):
-            yield line, cells
-        elif len(cells) == width:
-            yield line, pick(cells)
-        elif len(cells) in widths:
-            yield line, pick(cells + [""] * (width - len(cells)))
-        else:
+        elif len(cells) not in widths:
             yield line, BadRow(_misfit(cells, widths, dialect), cells)
+        elif cells[-1].endswith(last) and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header:
+            yield line, BadRow("the header once more; remove the line", cells)
+        else:
+            yield line, cells if len(cells) == width else cells + [""] * (width - len(cells))
 
 
-def _misfit(cells: Cells, widths: Collection[int], dialect: Dialect) -> str:
+def _picked(rows: Iterable[CellRecord], indices: Sequence[int]) -> Iterator[Record]:
+    pick: Callable[[Cells], Any] = itemgetter(*indices) if len(indices) > 1 else lambda cells: (cells[indices[0]],)
+    for line, cells in rows:
+        yield line, cells if isinstance(cells, BadRow) else pick(cells)
+
+
+def _misfit(cells: Cells, widths: Iterable[int], dialect: Dialect) -> str:
     hint = "" if dialect.delimiter != "\t" else f" (read with data.quoting={'csv' if dialect.quoted else 'none'})"
     if more := sum(cell.count("\n") for cell in cells):
         hint += f"; its quotation marks enclose {more + 1} lines"

@@ -5,8 +5,8 @@ Blank lines at the end are ignored; anywhere else they are bad rows.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,14 +51,9 @@ def lines_of(path: Path) -> Iterator[str]:
         yield from decoded(stream, str(path))
 
 
-def line_end(path: Path) -> str:
-    """How the first line of a file ends, so that what is made of the file ends its lines alike.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    with readable(path), path.open("rb") as stream:
-        return "\r\n" if stream.readline().endswith(b"\r\n") else "\n"
+def line_end(first: str) -> str:
+    """How the first line of a file ends, so that what is made of the file ends its lines alike."""
+    return "\r\n" if first.endswith("\r\n") else "\n"
 
 
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
@@ -67,24 +62,16 @@ def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
     Raises:
         UserError: At the first line that is not UTF-8.
     """
-    for number, raw in enumerate(_ended(lines), start=1):
-        if number == 1:
-            raw = without_mark(raw, name)
-        try:
-            yield raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise not_utf8(name, number, error) from error
-
-
-def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines as they come; where they end with carriage returns only, as on old Macs, they came as a single one."""
     rest = iter(lines)
-    first = next(rest, b"")
-    if b"\r" in first and not first.endswith(b"\n"):
-        yield from (line + b"\n" for line in first.removesuffix(b"\r").split(b"\r"))
-    elif first:
-        yield first
-    yield from rest
+    first = [without_mark(next(rest, b""), name)]
+    if b"\r" in first[0] and not first[0].endswith(b"\n"):  # all lines end as on old Macs, so they came as a single one
+        first = [line + b"\n" for line in first[0].removesuffix(b"\r").split(b"\r")]
+    number = 0
+    try:
+        for number, raw in enumerate(chain(filter(None, first), rest), start=1):  # noqa: B007
+            yield raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise not_utf8(name, number, error) from error
 
 
 def without_mark(first: bytes, name: str) -> bytes:
@@ -108,29 +95,34 @@ def not_utf8(name: str, line: int, error: UnicodeDecodeError) -> UserError:
 
 def records(lines: Iterable[str], dialect: Dialect) -> Iterator[CellRecord]:
     """Cut lines into cells; the header, where there is one, is the first record."""
-    cut = _quoted if dialect.quoted else _split
-    if not dialect.skipped:
-        return _without_blank_end(cut(lines, dialect.delimiter))
-    parts = cut(islice(lines, dialect.skipped, None), dialect.delimiter)
-    return _without_blank_end((line + dialect.skipped, cells) for line, cells in parts)
+    blank: list[int] = []
+    for line, cells in (_quoted if dialect.quoted else _split)(lines, dialect):
+        if len(cells) < 2 and not "".join(cells).strip():  # a bad row has more parts
+            blank.append(line)
+            continue
+        if blank:
+            yield from ((number, BadRow("an empty line; remove it", "")) for number in blank)
+            blank.clear()
+        yield line, cells
 
 
 def plain_lines(lines: Iterable[str]) -> Iterator[CellRecord]:
     """One cell a line, whatever it holds."""
-    return _without_blank_end(_split(lines, "\n"))
+    return records(lines, Dialect("\n", quoted=False))
 
 
-def _split(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
-    for number, line in enumerate(lines, start=1):
+def _split(lines: Iterable[str], dialect: Dialect) -> Iterator[CellRecord]:
+    for number, line in enumerate(islice(lines, dialect.skipped, None), start=1 + dialect.skipped):
         content = line.removesuffix("\n").removesuffix("\r")
-        yield number, BadRow(NUL, content) if "\0" in content else content.split(delimiter)
+        yield number, BadRow(NUL, content) if "\0" in content else content.split(dialect.delimiter)
 
 
-def _quoted(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
+def _quoted(lines: Iterable[str], dialect: Dialect) -> Iterator[CellRecord]:
     pending: list[str] = []  # the lines of the current row, for the report of a bad one
-    reader = csv.reader(_kept(lines, pending.append), delimiter=delimiter, strict=True)
+    kept = (pending.append(line) or line for line in islice(lines, dialect.skipped, None))  # type: ignore[func-returns-value]
+    reader = csv.reader(kept, delimiter=dialect.delimiter, strict=True)
     while True:
-        first = reader.line_num + 1
+        first = reader.line_num + 1 + dialect.skipped
         cells: Cells | BadRow
         try:
             cells = next(reader)
@@ -138,28 +130,11 @@ def _quoted(lines: Iterable[str], delimiter: str) -> Iterator[CellRecord]:
             return
         except csv.Error as error:
             cells = BadRow(f"not valid CSV ({_why(error)}); check the quotation marks", "".join(pending), len(pending))
-        if any("\0" in line for line in pending):
-            cells = BadRow(NUL, "".join(pending), len(pending))
+        if "\0" in (content := "".join(pending)):
+            cells = BadRow(NUL, content, len(pending))
         pending.clear()
         yield first, cells
 
 
 def _why(error: csv.Error) -> str:
     return next((words for part, words in _CSV_ERRORS.items() if part in str(error)), printable(str(error)))
-
-
-def _kept(lines: Iterable[str], keep: Callable[[str], None]) -> Iterator[str]:
-    for line in lines:
-        keep(line)
-        yield line
-
-
-def _without_blank_end(parts: Iterable[CellRecord]) -> Iterator[CellRecord]:
-    blank: list[int] = []
-    for line, cells in parts:
-        if not isinstance(cells, BadRow) and len(cells) <= 1 and not "".join(cells).strip():
-            blank.append(line)
-            continue
-        yield from ((number, BadRow("an empty line; remove it", "")) for number in blank)
-        blank.clear()
-        yield line, cells

@@ -1,4 +1,4 @@
-"""What the quotation marks of a TSV or CSV file mean: do they enclose cells, and does one of them swallow rows.
+"""What the text of a TSV or CSV file says about its dialect: delimiter, quotation marks, and rows that a mark swallows.
 
 A quoted cell may run over several lines. Where each of these lines by itself could be a row, a stray quotation mark may
 have swallowed rows.
@@ -6,13 +6,16 @@ have swallowed rows.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from tinybert.data.dialect import Cells, Dialect, records
 from tinybert.data.problems import BadRow
+from tinybert.data.settings import DataSettings
 
+NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}
+_EXCEL = re.compile(r'"?sep=(.)"?[\r\n]*')  # a first line that tells Excel how to read the file
 _LOOKED_AT = 10_000  # lines
 _NEARLY_ALL = 0.9
 _NUMBER = re.compile(r"-?[\d.]+([eE][-+]?\d+)?")
@@ -21,36 +24,60 @@ _NO_GROUP = re.compile(r"-?(\d+\.\d+|\d{4,})([eE][-+]?\d+)?")  # a number that p
 Lines = Callable[[], Iterable[str]]  # of a file, from its beginning
 
 
-class Objection(NamedTuple):
-    """The first line of a file that is not as a reading of the file wants it."""
-
-    line: int
-    reason: str
-
-
 class RunOn(NamedTuple):
     """The lines of one record, each cut into as many cells as the record has, as though it were a row.
 
     Attributes:
-        place: The column of the cell that runs over the lines.
+        column: Of the cell that runs over the lines.
         rows: One a line; of the first and the last one, some cells are really those of the record.
     """
 
-    place: int
+    column: int
     rows: list[Cells]
 
+    def columns(self) -> list[list[str]]:
+        """By column, what the lines would have there; not what the record has there anyway."""
+        rows, last = self.rows, len(self.rows)
+        return [[row[n] for row in rows[n < self.column : last - (n > self.column)]] for n in range(len(rows[0]))]
 
-def why_not_csv(lines: Iterable[str], dialect: Dialect) -> Objection | None:
-    """Why lines are not strict CSV with the header's number of columns everywhere; None when they are."""
+
+def delimiter_of(head: Sequence[str], usual: str, settings: DataSettings) -> Dialect:
+    """How the cells of a file are told apart, as far as its first lines show.
+
+    Args:
+        head: The first lines.
+        usual: The delimiter of files with its ending.
+        settings: The header, and without one the numbers of the columns.
+
+    Returns:
+        The dialect; a file with tabs still has to show whether its cells are quoted.
+    """
+    if said := _EXCEL.fullmatch(next(iter(head), "")):
+        return Dialect(said[1], quoted=said[1] != "\t", skipped=1)
+    dialects = [Dialect(delimiter, quoted=delimiter != "\t") for delimiter in (usual, *NAMES)]
+    return next((dialect for dialect in dialects if _fits(head, dialect, settings)), dialects[0])
+
+
+def _fits(head: Iterable[str], dialect: Dialect, settings: DataSettings) -> bool:
+    """Whether the header has several columns; without one, whether the first rows have all that are asked for."""
+    widths = (len(cells) for _, cells in records(head, dialect) if not isinstance(cells, BadRow))
+    if settings.header:
+        return next(widths, 0) > 1
+    asked = (settings.text, settings.text_a, settings.text_b, settings.label)
+    return min(widths, default=0) > max(int(column) for column in asked if column is not None)
+
+
+def why_not_csv(lines: Iterable[str], dialect: Dialect) -> tuple[int, str] | None:
+    """Why lines are not strict CSV with the header's number of columns: the first such line; None when they are."""
     width = None
     for line, cells in records(lines, dialect._replace(quoted=True)):
         if isinstance(cells, BadRow):
-            return Objection(line, cells.reason)
+            return line, cells.reason
         width = width or len(cells)
         if len(cells) != width:
-            return Objection(line, f"{len(cells)} columns, the first line has {width}")
+            return line, f"{len(cells)} columns, the first line has {width}"
         if run_on(cells, dialect.delimiter) is not None:
-            return Objection(line, "a quotation mark would swallow whole rows")
+            return line, "a quotation mark would swallow whole rows"
     return None
 
 
@@ -62,7 +89,7 @@ def quoted_column(lines: Iterable[str], dialect: Dialect, header: bool) -> int |
     for _, cells in records(islice(lines, _LOOKED_AT), dialect._replace(quoted=False)):
         if isinstance(cells, BadRow):
             continue
-        enclosed = [column for column, cell in enumerate(cells[:width]) if _enclosed(cell)]
+        enclosed = [column for column, cell in enumerate(cells[:width]) if len(cell) > 1 and cell[0] == cell[-1] == '"']
         if width is None and header and enclosed:
             return enclosed[0]
         if width is not None or not header:
@@ -72,28 +99,21 @@ def quoted_column(lines: Iterable[str], dialect: Dialect, header: bool) -> int |
     return next((column for column in sorted(filled) if quoted[column] >= _NEARLY_ALL * filled[column]), None)
 
 
-def _enclosed(cell: str) -> bool:
-    return len(cell) > 1 and cell[0] == cell[-1] == '"'
-
-
 def run_on(cells: Cells, delimiter: str) -> RunOn | None:
     """The lines of a record as rows; None unless one of its cells runs over several, each of which could be a row."""
-    places = [place for place, cell in enumerate(cells) if "\n" in cell]
-    if len(places) != 1:
+    if "\n" not in "".join(cells):
         return None
-    (place,) = places
-    after = len(cells) - place - 1
-    parts = [line.removesuffix("\r").split(delimiter) for line in cells[place].split("\n")]
-    parts = [[*cells[:place], *parts[0]], *parts[1:-1], [*parts[-1], *cells[place + 1 :]]]
+    indices = [index for index, cell in enumerate(cells) if "\n" in cell]
+    if len(indices) != 1:
+        return None
+    (index,) = indices
+    parts = [line.removesuffix("\r").split(delimiter) for line in cells[index].split("\n")]
+    parts = [[*cells[:index], *parts[0]], *parts[1:-1], [*parts[-1], *cells[index + 1 :]]]
     if min(map(len, parts)) < len(cells):
         return None
-    return RunOn(place, [_of_width(part, place, after, delimiter) for part in parts])
-
-
-def _of_width(part: Cells, place: int, after: int, delimiter: str) -> Cells:
-    """The cells of a line with all that is too much in the one that runs on."""
-    end = len(part) - after
-    return [*part[:place], delimiter.join(part[place:end]), *part[end:]]
+    ends = [len(part) - (len(cells) - index - 1) for part in parts]  # what is too much belongs to the cell that runs on
+    rows = [[*p[:index], delimiter.join(p[index:end]), *p[end:]] for p, end in zip(parts, ends, strict=True)]
+    return RunOn(index, rows)
 
 
 def run_ons(lines: Lines, dialect: Dialect) -> Mapping[int, RunOn]:
@@ -115,39 +135,28 @@ def swallowing(found: Mapping[int, RunOn], lines: Lines, dialect: Dialect) -> Ma
     Returns:
         From the line where a quotation mark swallows rows to the number of lines.
     """
-    asked: dict[int, set[str]] = {}
-    for one in found.values():
-        for column, values in _values(one):
-            asked.setdefault(column, set()).update(values)
-    known = _known(asked, lines, dialect) if asked else {}
+    values = {line: one.columns() for line, one in found.items()}
+    asked = [set[str]().union(*columns) for columns in zip_longest(*values.values(), fillvalue=())]
+    known = _known(asked, lines, dialect) if any(asked) else asked
     return {
-        line: len(one.rows)
-        for line, one in found.items()
-        if any(values and all(value in known[column] for value in values) for column, values in _values(one))
+        line: len(found[line].rows)
+        for line, columns in values.items()
+        if any(cells and known[index].issuperset(cells) for index, cells in enumerate(columns))
     }
 
 
-def _values(one: RunOn) -> Iterator[tuple[int, list[str]]]:
-    """By column, what the lines would have there; not what the record has there anyway."""
-    for column in range(len(one.rows[0])):
-        first = 1 if column < one.place else 0
-        last = -1 if column > one.place else None
-        yield column, [row[column] for row in one.rows[first:last]]
-
-
-def _known(asked: Mapping[int, set[str]], lines: Lines, dialect: Dialect) -> Mapping[int, set[str]]:
+def _known(asked: Sequence[set[str]], lines: Lines, dialect: Dialect) -> list[set[str]]:
     """By column, which of some values it has, or could have since all that it has are numbers."""
-    found: dict[int, set[str]] = {column: set() for column in asked}
-    numbers = dict.fromkeys(asked, True)
+    found: list[set[str]] = [set() for _ in asked]
+    numbers = [True] * len(asked)
     for row, (_, cells) in enumerate(records(lines(), dialect)):
         if isinstance(cells, BadRow):
             continue
-        for column, values in asked.items():
-            if column < len(cells):
-                if cells[column] and cells[column] in values:
-                    found[column].add(cells[column])
-                if row and numbers[column]:  # the first may be a header
-                    numbers[column] = _NUMBER.fullmatch(cells[column]) is not None
-    for column in (column for column, only in numbers.items() if only):
-        found[column].update(filter(_NO_GROUP.fullmatch, asked[column]))
+        for index, (cell, values) in enumerate(zip(cells, asked, strict=False)):
+            if cell and cell in values:
+                found[index].add(cell)
+            if row and numbers[index]:  # the first may be a header
+                numbers[index] = _NUMBER.fullmatch(cell) is not None
+    for values, only, wanted in zip(found, numbers, asked, strict=True):
+        values.update(filter(_NO_GROUP.fullmatch, wanted) if only else ())
     return found

@@ -127,14 +127,14 @@ def repeated(names: Sequence[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
-def refuse_twins(where: str, names: Sequence[str]) -> None:
+def check_names(header: Header) -> None:
     """Refuse columns of the same name.
 
     Raises:
         UserError: If there are any.
     """
-    if twins := repeated(names):
-        raise UserError(f"{where}: the column '{listed(twins)}' occurs more than once; rename all but one")
+    if twins := repeated(header.names):
+        raise UserError(f"{header.where}: the column '{listed(twins)}' occurs more than once; rename all but one")
 
 
 def open_parquet(path: Path, at_once: int = BLOCK) -> RowReader:
@@ -153,8 +153,8 @@ def open_parquet(path: Path, at_once: int = BLOCK) -> RowReader:
         types = file.schema_arrow
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(name, error) from error
-    refuse_twins(name, types.names)
     header = Header(name, tuple(types.names))
+    check_names(header)
     return RowReader(header, lambda wanted: _by_row(_parquet_blocks(file, name, wanted, at_once)), types=types)
 
 
@@ -199,15 +199,16 @@ def open_frame(name: str, frame: Any) -> RowReader:
     Raises:
         UserError: If a column occurs twice.
     """
-    names = tuple(str(column) for column in frame.columns)
-    refuse_twins(name, names)
+    names = tuple(map(str, frame.columns))
+    header = Header(name, names)
+    check_names(header)
 
     def blocks(wanted: Sequence[str]) -> Iterator[list[Sequence[Any]]]:
         columns = [frame.iloc[:, names.index(column)] for column in wanted]
         for start in range(0, len(frame), BLOCK):
             yield [column.iloc[start : start + BLOCK].tolist() for column in columns]
 
-    return RowReader(Header(name, names), lambda wanted: _by_row(blocks(wanted)))
+    return RowReader(header, lambda wanted: _by_row(blocks(wanted)))
 
 
 def open_dataset(name: str, dataset: Any) -> RowReader:

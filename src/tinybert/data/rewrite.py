@@ -130,7 +130,7 @@ def _check_marks(source: DataInput, settings: DataSettings, form: Form, path: Pa
 
 def _write_conll(path: Path, chosen: Chosen, copies: Waiting, target: Path, tags: TagNames) -> int:
     count = 0
-    with target.open("w", encoding="utf-8", newline=line_end(path)) as stream:
+    with target.open("w", encoding="utf-8", newline=line_end(next(lines_of(path), ""))) as stream:
         for row, sentence in _sentences(path, chosen):
             stream.writelines(f"{line}\n" for line in marked_lines(sentence, row))
             count += 1
