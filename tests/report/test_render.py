@@ -83,7 +83,7 @@ def test__the_page_shows_every_part_of_a_run(make_run: MakeRun) -> None:
         "Side by side", "Is the difference real?", "exact McNemar test", "Intermediate", "attention", "Accuracy on dev",
         "Which classes are taken for which", "Most confident mistakes", "Rows in train 8,635", "Overlap: train dev 4",
         "Texts of train cut 3", "Unknown pieces of train 1.2 %", "quoting none", "AMD EPYC 9B14", "46 min",
-        "preset small", "seed 1", "copies: 5", "22.4 G", "p95 232", "109 M", "Always saying the commonest class",
+        "preset small", "seed 1", "copies: 5", "22.4 G", "p95 232", "109 M", "Always predicting the commonest class",
     ):  # fmt: skip
         assert part in text, part
     assert "Dev figures." not in text
@@ -130,7 +130,7 @@ def test__without_a_test_set_it_says_that_the_figures_are_optimistic(make_run: M
 
 def test__regression_shows_scores(make_run: MakeRun) -> None:
     text = _render(make_run(classes=(), rows=150)).text
-    for part in ("of the teacher’s Pearson correlation", "Said against gold", "Farthest off", "paired bootstrap"):
+    for part in ("of the teacher’s Pearson correlation", "Predicted against gold", "Farthest off", "paired bootstrap"):
         assert part in text, part
 
 

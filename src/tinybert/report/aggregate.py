@@ -8,10 +8,10 @@ import numpy as np
 
 from tinybert.errors import UserError
 from tinybert.files import read_json
+from tinybert.report.predictions import SYSTEMS
 from tinybert.report.statistics import over_seeds
 from tinybert.report.values import mapping, number
 
-SYSTEMS = ("teacher", "student", "student_int8")
 _SHARED = ("recipe", "preset", "classes", "evaluated_on")
 
 
@@ -45,11 +45,11 @@ def aggregate(run_folders: Sequence[Path]) -> dict[str, Any]:
 def figure(values: Sequence[float | None]) -> dict[str, Any]:
     """One number over seeds, as it stands in an aggregated `metrics.json`."""
     known = [float(value) for value in values if value is not None]
-    interval = over_seeds(known)
+    several = len(known) > 1
     return {
         "mean": float(np.mean(known)),
-        "std": None if interval is None else float(np.std(known, ddof=1)),
-        "interval": None if interval is None else [interval.low, interval.high],
+        "std": float(np.std(known, ddof=1)) if several else None,
+        "interval": list(over_seeds(known)[1:]) if several else None,
         "values": list(values),
     }
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from tinybert.report import words
-from tinybert.report.predictions import Predictions
+from tinybert.report.predictions import SYSTEMS, Predictions
 from tinybert.report.read import Line, StageLog
 
 _POINTS = 160  # of a curve; more cannot be told apart on a screen
 _LOG_FROM = 8.0  # ratio of largest to smallest value from which the axis is logarithmic
 _TICKS = 5
 _DOTS = 500  # of a scatter plot
-_BY_LOSS = "general"  # the stage that has no task to be judged by: its `dev` is minus its loss on held-out text
+_BY_LOSS = "general"  # the stage that learns no task: its `dev` is minus its loss on held-out text
 
 
 class Tick(NamedTuple):
@@ -93,20 +93,18 @@ def loss_chart(stage: StageLog) -> Chart | None:
 
 
 def dev_chart(stage: StageLog, metric: str) -> Chart | None:
-    """What a stage is judged by, with its best point marked: the main metric on dev, or the loss on held-out text."""
+    """The main metric on dev, or the loss on held-out text, with its best point marked."""
     if len(stage.dev) < 2:
         return None
     step, highest = max(stage.dev.items(), key=lambda point: (point[1], -point[0]))
     by_loss = stage.name == _BY_LOSS
     metric, sign = ("loss", -1) if by_loss else (metric, 1)
     best, line = sign * highest, sorted((step, sign * value) for step, value in stage.dev.items())
-    title = words.METRIC_NAMES.get(metric, metric) + ("" if by_loss else " on dev")
-    summary = (
-        f"{title} over stage {words.readable(stage.name)}: best {words.quality(metric, best)} at step {step:,.0f}."
-    )
-    chart = line_chart(title, summary, {"dev": line}, lambda value: words.quality(metric, value), Frame(steep=by_loss))
+    title = words.metric_name(metric) + ("" if by_loss else " on dev")
+    summary = f"{title} over stage {words.readable(stage.name)}: best {words.score(metric, best)} at step {step:,.0f}."
+    chart = line_chart(title, summary, {"dev": line}, lambda value: words.score(metric, value), Frame(steep=by_loss))
     place = _placer(line, logarithmic=chart.logarithmic)(step, best)
-    return chart._replace(mark=(place[0], place[1], f"best {words.quality(metric, best)}"))
+    return chart._replace(mark=(place[0], place[1], f"best {words.score(metric, best)}"))
 
 
 def line_chart(
@@ -153,21 +151,20 @@ class Scatter(NamedTuple):
 def scatters(rows: Predictions) -> list[Scatter]:
     """One plot a system for a regression task, of at most some hundred evenly chosen rows."""
     chosen = slice(None, None, math.ceil(len(rows.gold) / _DOTS))
-    everything = [rows.gold[chosen], *(said[chosen] for said in rows.answers.values())]
+    everything = [rows.gold[chosen], *(scores[chosen] for scores in rows.predicted.values())]
     low, high = float(np.min(everything)), float(np.max(everything))
     reach = (high - low) or 1.0
     ticks = [
         Tick(100 * (value - low) / reach, _plain(words.digits(value))) for value in round_values(low, high, _TICKS)
     ]
 
-    def dots(said: np.ndarray) -> str:
-        pairs = zip(rows.gold[chosen], said[chosen], strict=True)
+    def dots(scores: np.ndarray) -> str:
+        pairs = zip(rows.gold[chosen], scores[chosen], strict=True)
         return "".join(f"M{100 * (x - low) / reach:.1f} {100 - 100 * (y - low) / reach:.1f}h0" for x, y in pairs)
 
-    return [
-        Scatter(system, f"Scores of the {words.SYSTEM_NAMES[system].lower()} against gold scores.", dots(said), ticks)
-        for system, said in sorted(rows.answers.items(), key=lambda item: list(words.SYSTEM_NAMES).index(item[0]))
-    ]
+    summary = "Scores of the {} against gold scores."
+    found = {system: rows.predicted[system] for system in SYSTEMS if system in rows.predicted}
+    return [Scatter(s, summary.format(words.BRIEF_NAMES[s]), dots(scores), ticks) for s, scores in found.items()]
 
 
 def thin(line: Line) -> Line:

@@ -1,75 +1,147 @@
-"""Single figures of a run by system: what every part of the report asks of `metrics.json`."""
+"""What was measured, beside each other: costs and scores of the systems of a run, or of several runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from tinybert.report import words
+from tinybert.report.predictions import SYSTEMS
 from tinybert.report.read import RunFiles
-from tinybert.report.values import mapping, number
-
-STUDENTS = ("student_int8", "student")  # the smallest first
+from tinybert.report.statistics import over_seeds
 
 
-def systems(run: RunFiles) -> list[str]:
-    """The systems that the run says anything about, the teacher first."""
-    return [system for system in words.SYSTEM_NAMES if run.entry(system)]
+class Cell(NamedTuple):
+    """A value and what stands below it in small print."""
+
+    text: str
+    details: Sequence[str] = ()
 
 
-def quality(run: RunFiles, system: str, data: str) -> dict[str, float]:
-    """A system's metrics on `dev`, `test` or `held_out`."""
-    figures = mapping(run.entry(system).get(data))
-    return {str(metric): value for metric in figures if (value := number(figures[metric])) is not None}
+class Row(NamedTuple):
+    """A measure, with one cell a system."""
+
+    name: str
+    unit: str
+    cells: Sequence[Cell]
 
 
-def main_metric(run: RunFiles) -> str | None:
-    """The metric that heads the report; None where no system was evaluated."""
-    known = {metric for system in systems(run) for metric in quality(run, system, run.evaluated_on)}
-    return next((metric for metric in words.MAIN_METRICS if metric in known), None)
+class Block(NamedTuple):
+    """Rows under one heading."""
+
+    title: str
+    rows: Sequence[Row]
 
 
-def main_value(run: RunFiles, system: str) -> float | None:
-    """A system's main metric on the data that the report is about."""
-    return quality(run, system, run.evaluated_on).get(main_metric(run) or "")
+class Cost(NamedTuple):
+    """Something of which less is better.
+
+    Attributes:
+        name: What it is.
+        unit: Small print below the name.
+        values: By system; None where it was not measured.
+        text: A value in words.
+        gained: What having less of it is called, having more, and having as much.
+    """
+
+    name: str
+    unit: str
+    values: Mapping[str, float | None]
+    text: Callable[[float], str]
+    gained: tuple[str, str, str]
+
+    def gain(self, system: str) -> str:
+        """What a student gains against the teacher: 51× smaller; empty where there is nothing to compare."""
+        teacher, student = self.values.get("teacher"), self.values.get(system)
+        if not teacher or not student or system == "teacher":
+            return ""
+        return words.ratio(teacher / student, *self.gained)
 
 
-def cost(run: RunFiles, system: str, name: str) -> float | None:
-    """A number that stands directly under a system: `parameters`, `bytes`, `threads`."""
-    return number(run.entry(system).get(name))
+def model_file(run: RunFiles) -> Cost:
+    """Bytes of the model file."""
+    return Cost("Model file", "", _by_system(run, "bytes"), words.size, ("smaller", "larger", "as large"))
 
 
-def latency(run: RunFiles, system: str, length: str, quantile: str = "p50") -> float | None:
-    """Milliseconds of one text of so many pieces."""
-    return number(mapping(mapping(run.entry(system).get("latency_ms")).get(length)).get(quantile))
+def latency(run: RunFiles, length: str | None, quantile: str = "p50") -> Cost:
+    """Time of one text of so many pieces."""
+    times = {system: run.latency(system, length, quantile) for system in run.systems}
+    return Cost("Latency", f"{length} pieces", times, words.milliseconds, ("faster", "slower", "as fast"))
 
 
-def flops(run: RunFiles, system: str, length: str) -> float | None:
-    """Floating-point operations of one text of so many pieces."""
-    return number(mapping(run.part("flops").get(system)).get(length))
+def share_kept(run: RunFiles) -> float | None:
+    """How much of the teacher's main metric the smallest student keeps; None where that means nothing."""
+    teacher, student = run.main_score("teacher"), run.main_score(run.smallest)
+    if run.smallest == "teacher" or teacher is None or student is None or teacher <= 0 or student < 0:
+        return None
+    return student / teacher
 
 
-def lengths(run: RunFiles) -> list[str]:
-    """The lengths at which anything was timed or counted, ascending."""
-    found = {str(length) for system in systems(run) for length in mapping(run.entry(system).get("latency_ms"))}
-    found |= {str(length) for system in systems(run) for length in mapping(run.part("flops").get(system))}
-    return sorted(found, key=lambda length: (len(length), length))
+def table(run: RunFiles) -> list[Block]:
+    """All figures of a run."""
+    blocks = [*score_blocks([run]), Block("Cost", _cost_rows(run))]
+    filled = [Block(title, [row for row in rows if any(cell.text for cell in row.cells)]) for title, rows in blocks]
+    return [block for block in filled if block.rows]
 
 
-def quoted_length(run: RunFiles) -> str | None:
-    """The longest length at which a student, or else anything, was timed: the one whose latency is quoted."""
-    for candidates in (STUDENTS, ("teacher",)):
-        timed = [length for length in lengths(run) if any(latency(run, system, length) for system in candidates)]
-        if timed:
-            return timed[-1]
-    return None
+def score_blocks(runs: Sequence[RunFiles]) -> list[Block]:
+    """Every metric on the data that the first run is about, and on dev; of several runs the mean over them."""
+    data = dict.fromkeys((runs[0].evaluated_on, "dev"))
+    blocks = [Block(f"Quality on {words.data(name)}", _score_rows(runs, name)) for name in data]
+    return [block for block in blocks if block.rows]
 
 
-def rows(run: RunFiles, data: str) -> int | None:
-    """How many rows train, dev or test had."""
-    return _count(run, "rows", data)
+def all_systems(runs: Sequence[RunFiles]) -> list[str]:
+    """The systems that any of the runs has, the teacher first."""
+    return [system for system in SYSTEMS if any(run.part(system) for run in runs)]
 
 
-def blocks(run: RunFiles, data: str) -> int | None:
-    """How many blocks of plain text train or held_out had."""
-    return _count(run, "blocks", data)
+def spread(metric: str, values: Sequence[float]) -> Cell:
+    """Mean and deviation of a metric over runs, its interval in small print."""
+    if len(values) < 2:
+        return Cell(words.score(metric, values[0]) if values else "")
+    mean, low, high = over_seeds(values)
+    deviation = words.gap(metric, float(np.std(values, ddof=1)), signed=False)
+    return Cell(words.score(metric, mean), [f"± {deviation}", words.span(metric, low, high)])
 
 
-def _count(run: RunFiles, what: str, data: str) -> int | None:
-    count = number(mapping(run.part("data").get(what)).get(data))
-    return None if count is None else int(count)
+def _score_rows(runs: Sequence[RunFiles], data: str) -> list[Row]:
+    found = {system: [run.scores(system, data) for run in runs] for system in all_systems(runs)}
+    metrics = dict.fromkeys(metric for known in found.values() for scores in known for metric in scores)
+
+    def cell(metric: str, system: str) -> Cell:
+        values = [scores[metric] for scores in found[system] if metric in scores]
+        bounds = runs[0].intervals.get(system) if len(runs) == 1 and values else None
+        if bounds is None or (metric, data) != (runs[0].main_metric, runs[0].evaluated_on):
+            return spread(metric, values)
+        return Cell(words.score(metric, values[0]), [words.span(metric, bounds.low, bounds.high)])
+
+    def unit(metric: str) -> str:
+        return "lower is better" if metric == "loss" else ""
+
+    return [Row(words.metric_name(m), unit(m), [cell(m, system) for system in found]) for m in metrics]
+
+
+def _cost_rows(run: RunFiles) -> list[Row]:
+    fewer = ("fewer", "more", "as many")
+    rows = [
+        _cost_row(Cost("Parameters", "", _by_system(run, "parameters"), words.millions, fewer)),
+        _cost_row(model_file(run)),
+    ]
+    for length in run.lengths:
+        counts = {system: run.number("flops", system, length) for system in run.systems}
+        rows.append(_cost_row(Cost("Operations", f"{length} pieces", counts, words.operations, fewer)))
+    return rows + [_cost_row(latency(run, length), latency(run, length, "p95").values) for length in run.lengths]
+
+
+def _cost_row(cost: Cost, p95: Mapping[str, float | None] | None = None) -> Row:
+    def cell(system: str, value: float | None) -> Cell:
+        slow = None if p95 is None else p95[system]
+        details = [cost.gain(system), "" if slow is None else f"p95 {words.digits(slow)}"]
+        return Cell("" if value is None else cost.text(value), [detail for detail in details if detail])
+
+    return Row(cost.name, cost.unit, [cell(system, value) for system, value in cost.values.items()])
+
+
+def _by_system(run: RunFiles, name: str) -> dict[str, float | None]:
+    return {system: run.number(system, name) for system in run.systems}

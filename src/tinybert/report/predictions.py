@@ -1,16 +1,20 @@
 """The rows of `predictions.jsonl`, as columns of numbers, and the mistakes worth showing."""
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinybert.report import statistics
+from tinybert.report.statistics import Interval, PairedTest
 from tinybert.report.values import mapping, number
 
 SHOWN = 8  # mistakes in a report
-_ABSENT = -1
+SYSTEMS = ("teacher", "student", "student_int8")
+_SEED = 0  # a report made twice from the same run is the same
+_Numbered = tuple[int, Mapping[str, Any]]
 
 
 class Mistake(NamedTuple):
@@ -20,42 +24,53 @@ class Mistake(NamedTuple):
         row: Number of the row in its file, from 1.
         weight: How sure the student was, 0 to 1; for scores how far off it was.
         gold: The true label or score.
-        answers: By system, what each said.
+        predicted: By system.
         text: The row's text, where the file has it.
     """
 
     row: int
     weight: float
     gold: str | float
-    answers: Mapping[str, str | float]
+    predicted: Mapping[str, str | float]
     text: str | None
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Labelled rows and what each system said about them.
+class Predictions(NamedTuple):
+    """Labelled rows and what each system predicted for them.
 
     Attributes:
-        kind: Whether the columns hold class indices or scores.
-        classes: Names of the classes; empty for scores.
+        classes: Names of the classes; None where the columns hold scores, not indices of classes.
         gold: True label or score of each row.
-        answers: By system; only systems that answered every row.
+        predicted: By system; only systems that predicted every row.
         mistakes: The student's most confident (or farthest) mistakes, worst first.
     """
 
-    kind: Literal["classification", "regression"]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] | None
     gold: np.ndarray
-    answers: Mapping[str, np.ndarray]
-    mistakes: tuple[Mistake, ...]
+    predicted: Mapping[str, np.ndarray]
+    mistakes: Sequence[Mistake]
 
-    def right(self, system: str) -> np.ndarray:
-        """For each row, whether a classifier got it right."""
-        return np.asarray(self.answers[system] == self.gold)
+    @property
+    def metric(self) -> str:
+        """The metric whose intervals and differences rows can tell."""
+        return "pearson" if self.classes is None else "accuracy"
+
+    def interval(self, system: str) -> Interval:
+        """95 % bootstrap interval of a system's metric over the rows."""
+        predicted = self.predicted[system]
+        if self.classes is None:
+            return statistics.correlation_interval(self.gold, predicted, np.random.default_rng(_SEED))
+        return statistics.accuracy_interval(predicted == self.gold)
+
+    def compare(self, first: np.ndarray, second: np.ndarray) -> PairedTest:
+        """The paired test, of the kind of the rows, of two systems' predictions for them."""
+        if self.classes is None:
+            return statistics.compare_scores(self.gold, first, second, np.random.default_rng(_SEED))
+        return statistics.compare_classes(first == self.gold, second == self.gold)
 
 
 def read_predictions(records: Iterable[Mapping[str, Any]], classes: Sequence[str]) -> Predictions | None:
-    """Turn records into columns, one pass, keeping numbers and the worst mistakes only.
+    """Turn records into columns in one pass, with 8 bytes per row and system and the worst mistakes in memory.
 
     Args:
         records: Objects of `predictions.jsonl`; those without gold are passed over.
@@ -64,76 +79,50 @@ def read_predictions(records: Iterable[Mapping[str, Any]], classes: Sequence[str
     Returns:
         None where no row is labelled, or the task is neither classification nor regression.
     """
-    reader = _Reader(classes)
-    for position, record in enumerate(records, start=1):
-        reader.take(position, record)
-    return reader.result()
+    numbered = ((n, record) for n, record in enumerate(map(_renamed, records), start=1) if _labelled(record))
+    if (first := next(numbered, None)) is None:
+        return None
+    scored, index = "label" not in first[1], {name: n for n, name in enumerate(classes)}
+
+    def value(said: Any) -> float:
+        if scored:
+            known = number(said)
+        else:
+            known = None if said is None else float(index.setdefault(str(said), len(index)))
+        return float("nan") if known is None else known
+
+    columns: dict[str, list[float]] = {name: [] for name in ("gold", *SYSTEMS)}
+    mistakes = _mistakes(chain([first], numbered), columns, value, scored)
+    worst = heapq.nlargest(SHOWN, mistakes, key=lambda mistake: mistake.weight)
+    arrays = {name: np.array(column) for name, column in columns.items() if not np.isnan(column).any()}
+    if not {"gold", "student"} <= set(arrays):
+        return None
+    arrays = arrays if scored else {name: array.astype(np.int64) for name, array in arrays.items()}
+    return Predictions(None if scored else tuple(index), arrays.pop("gold"), arrays, worst)
 
 
-class _Reader:
-    """Collects columns; its memory is 8 bytes per row and system."""
+def _renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**record, "student": record.get("label", record.get("score"))}
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.index = {name: position for position, name in enumerate(classes)}
-        self.regression: bool | None = None
-        self.columns: dict[str, list[float]] = {"gold": [], "student": [], "teacher": [], "student_int8": []}
-        self.worst: list[tuple[float, int, Mistake]] = []
 
-    def take(self, position: int, record: Mapping[str, Any]) -> None:
-        """Add one row, if it says what was right and what the student said."""
-        said = record.get("label", record.get("score"))
-        if said is None or record.get("gold") is None:
-            return
-        if self.regression is None:
-            self.regression = "label" not in record
-        others = {system: record.get(system) for system in ("teacher", "student_int8")}
-        raw = {"gold": record["gold"], "student": said, **others}
-        for name, value in raw.items():
-            self.columns[name].append(self._value(value))
-        self._consider(position, record, raw)
+def _labelled(record: Mapping[str, Any]) -> bool:
+    return record["student"] is not None and record.get("gold") is not None
 
-    def result(self) -> Predictions | None:
-        """The columns as arrays."""
-        if self.regression is None:
-            return None
-        arrays = {name: np.array(values) for name, values in self.columns.items()}
-        absent = np.isnan if self.regression else (lambda values: values == _ABSENT)
-        if not self.regression:
-            arrays = {name: values.astype(np.int64) for name, values in arrays.items()}
-        if absent(arrays["gold"]).any() or absent(arrays["student"]).any():
-            return None
-        gold = arrays.pop("gold")
-        answers = {name: values for name, values in arrays.items() if not absent(values).any()}
-        mistakes = tuple(item[-1] for item in sorted(self.worst, reverse=True))
-        kind: Literal["classification", "regression"] = "regression" if self.regression else "classification"
-        return Predictions(kind, () if self.regression else tuple(self.index), gold, answers, mistakes)
 
-    def _value(self, value: Any) -> float:
-        if self.regression:
-            known = number(value)
-            return float("nan") if known is None else known
-        return float(_ABSENT if value is None else self.index.setdefault(str(value), len(self.index)))
-
-    def _consider(self, position: int, record: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
-        if (weight := self._weight(record, raw)) is None:
-            return
-        row = int(number(record.get("row")) or position)
-        if len(self.worst) < SHOWN or (weight, -position) > self.worst[0][:2]:
-            answers = {s: _shown(raw[s]) for s in ("teacher", "student", "student_int8") if raw[s] is not None}
-            text = record.get("text")
-            mistake = Mistake(row, weight, _shown(raw["gold"]), answers, None if text is None else str(text))
-            push = heapq.heappush if len(self.worst) < SHOWN else heapq.heapreplace
-            push(self.worst, (weight, -position, mistake))
-
-    def _weight(self, record: Mapping[str, Any], raw: Mapping[str, Any]) -> float | None:
-        """How bad a mistake is; None where there is none."""
-        gold, said = self.columns["gold"][-1], self.columns["student"][-1]
-        if self.regression:
-            distance = abs(gold - said)
-            return distance if distance > 0 else None
-        if gold == said:
-            return None
-        return number(mapping(record.get("scores")).get(str(raw["student"]))) or 0.0
+def _mistakes(
+    numbered: Iterable[_Numbered], columns: Mapping[str, list[float]], value: Callable[[Any], float], scored: bool
+) -> Iterator[Mistake]:
+    """All mistakes of the student; on the way, every row's values are added to the columns."""
+    for n, record in numbered:
+        for name, column in columns.items():
+            column.append(value(record.get(name)))
+        gold, student = columns["gold"][-1], columns["student"][-1]
+        if gold != student:
+            sure = number(mapping(record.get("scores")).get(str(record["student"])))
+            predicted = {name: _shown(record[name]) for name in SYSTEMS if record.get(name) is not None}
+            row, text = int(number(record.get("row")) or n), record.get("text")
+            weight = abs(gold - student) if scored else sure or 0.0
+            yield Mistake(row, weight, _shown(record["gold"]), predicted, None if text is None else str(text))
 
 
 def _shown(value: Any) -> str | float:

@@ -1,15 +1,19 @@
 """Reads what a run left behind; what is missing or torn off is simply absent: half a run deserves a report too."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tinybert.errors import UserError
-from tinybert.files import read_json
-from tinybert.report.predictions import Predictions, read_predictions
-from tinybert.report.values import mapping, number
+from tinybert.report.predictions import SYSTEMS, Predictions, read_predictions
+from tinybert.report.statistics import Interval
+from tinybert.report.values import mapping, number, numbers, read_mapping, read_records
+
+STUDENTS = ("student_int8", "student")  # the smallest first
+MAIN_METRICS = ("accuracy", "pearson", "f1", "exact_match", "loss")  # the first that a system has heads the report
+_AGREE = 1e-3  # an interval is shown only if it is of the very figure in metrics.json
 
 Line = list[tuple[float, float]]  # (step, value)
 
@@ -21,27 +25,22 @@ class StageLog:
     Attributes:
         name: Of the stage.
         lines: `loss` and the objective's terms over steps.
-        dev: What the stage is judged by over steps, higher is better: the main metric on dev, or minus a loss.
-        speed: Examples per second, as logged.
+        dev: What its checkpoints are chosen by over steps, higher is better: the main metric on dev, or minus a loss.
     """
 
     name: str
     lines: dict[str, dict[float, float]] = field(default_factory=dict)
     dev: dict[float, float] = field(default_factory=dict)
-    speed: list[float] = field(default_factory=list)
 
-    def note(self, line: Mapping[str, Any]) -> None:
+    def add(self, line: Mapping[str, Any]) -> None:
         """Take in one line; a step that a resumed run logged again counts as logged last."""
         step = number(line.get("step"))
         if step is None:
             return
-        for name, value in {"loss": line.get("loss"), **mapping(line.get("terms"))}.items():
-            if (known := number(value)) is not None:
-                self.lines.setdefault(str(name), {})[step] = known
+        for name, value in numbers({"loss": line.get("loss"), **mapping(line.get("terms"))}).items():
+            self.lines.setdefault(name, {})[step] = value
         if (dev := number(line.get("dev"))) is not None:
             self.dev[step] = dev
-        if (speed := number(line.get("examples_per_second"))) is not None:
-            self.speed.append(speed)
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class RunFiles:
         environment: `environment.json`.
         config: `config.yaml` as text.
         stages: From `metrics.jsonl`, in the order in which they began.
-        predictions: From `predictions.jsonl`; None where there is nothing to judge.
+        predictions: From `predictions.jsonl`; None where there is nothing to compare.
     """
 
     name: str
@@ -64,20 +63,79 @@ class RunFiles:
     stages: Sequence[StageLog]
     predictions: Predictions | None
 
-    def entry(self, system: str) -> Mapping[str, Any]:
-        """What `metrics.json` says of a system; empty where it says nothing."""
-        return mapping(self.metrics.get(system))
+    def part(self, *path: str) -> Mapping[str, Any]:
+        """A mapping inside `metrics.json`, such as `part("student", "latency_ms")`; empty where it is missing."""
+        found = self.metrics
+        for key in path:
+            found = mapping(found.get(key))
+        return found
 
-    def part(self, name: str) -> Mapping[str, Any]:
-        """A mapping of `metrics.json`, empty where it is missing."""
-        return mapping(self.metrics.get(name))
+    def number(self, *path: str) -> float | None:
+        """A number inside `metrics.json`; None where it is missing."""
+        return number(self.part(*path[:-1]).get(path[-1]))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the run wanted its reader to know."""
+        told = self.metrics.get("notes")
+        return [str(note) for note in told] if isinstance(told, list) else []
+
+    @property
+    def systems(self) -> list[str]:
+        """The systems that the run says anything about, the teacher first."""
+        return [system for system in SYSTEMS if self.part(system)]
 
     @property
     def evaluated_on(self) -> str:
         """Which data the figures are from: `test`, else `held_out` where no task was learnt, else `dev`."""
-        entries = [self.entry(system) for system in ("student", "teacher")]
-        found = (name for name in ("test", "held_out") if any(entry.get(name) for entry in entries))
+        found = (name for name in ("test", "held_out") if self.part("student", name) or self.part("teacher", name))
         return str(self.metrics.get("evaluated_on") or next(found, "dev"))
+
+    def scores(self, system: str, data: str) -> dict[str, float]:
+        """A system's metrics on `dev`, `test` or `held_out`."""
+        return numbers(self.part(system).get(data))
+
+    @property
+    def main_metric(self) -> str | None:
+        """The metric that heads the report; None where no system was evaluated."""
+        known = {metric for system in self.systems for metric in self.scores(system, self.evaluated_on)}
+        return next((metric for metric in MAIN_METRICS if metric in known), None)
+
+    def main_score(self, system: str) -> float | None:
+        """A system's main metric on the data that the report is about."""
+        return self.scores(system, self.evaluated_on).get(self.main_metric or "")
+
+    @property
+    def smallest(self) -> str:
+        """The smallest student that was evaluated, else that was measured, else the teacher."""
+        known = [system for system in STUDENTS if self.main_score(system) is not None]
+        return (known or [system for system in STUDENTS if self.part(system)] or ["teacher"])[0]
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """By system, the 95 % bootstrap interval of the main metric, as far as the rows allow."""
+        if (rows := self.predictions) is None or self.main_metric != rows.metric:
+            return {}
+        found = {system: rows.interval(system) for system in rows.predicted if self.main_score(system) is not None}
+        return {s: bounds for s, bounds in found.items() if abs(bounds.estimate - (self.main_score(s) or 0)) < _AGREE}
+
+    def latency(self, system: str, length: str | None, quantile: str = "p50") -> float | None:
+        """Milliseconds of one text of so many pieces."""
+        return self.number(system, "latency_ms", length or "", quantile)
+
+    @property
+    def lengths(self) -> list[str]:
+        """The lengths at which anything was timed or counted, ascending."""
+        found = {str(n) for s in self.systems for n in (*self.part(s, "latency_ms"), *self.part("flops", s))}
+        return sorted(found, key=lambda length: (len(length), length))
+
+    @property
+    def quoted_length(self) -> str | None:
+        """The longest length at which a student, or else anything, was timed: the one whose latency is quoted."""
+        for candidates in (STUDENTS, ("teacher",)):
+            if timed := [n for n in self.lengths if any(self.latency(system, n) for system in candidates)]:
+                return timed[-1]
+        return None
 
 
 def expand(folders: Sequence[Path]) -> list[Path]:
@@ -91,15 +149,16 @@ def expand(folders: Sequence[Path]) -> list[Path]:
 
 def read_run(folder: Path) -> RunFiles:
     """Read one run folder."""
-    metrics = mapping(_json(folder / "metrics.json"))
+    metrics = read_mapping(folder / "metrics.json")
+    config = folder / "config.yaml"
     classes = [str(name) for name in metrics.get("classes") or ()]
     return RunFiles(
         name=_name(folder.resolve()),
         metrics=metrics,
-        environment=mapping(_json(folder / "environment.json")),
-        config=_text(folder / "config.yaml"),
+        environment=read_mapping(folder / "environment.json"),
+        config=config.read_text(encoding="utf-8", errors="replace") if config.exists() else "",
         stages=_stages(folder / "metrics.jsonl"),
-        predictions=read_predictions(_records(folder / "predictions.jsonl"), classes),
+        predictions=read_predictions(read_records(folder / "predictions.jsonl"), classes),
     )
 
 
@@ -125,32 +184,7 @@ def _seeds(folder: Path) -> list[Path]:
 
 def _stages(path: Path) -> list[StageLog]:
     stages: dict[str, StageLog] = {}
-    for line in _records(path):
+    for line in read_records(path):
         if isinstance(name := line.get("stage"), str) and "step" in line:
-            stages.setdefault(name, StageLog(name)).note(line)
+            stages.setdefault(name, StageLog(name)).add(line)
     return [stage for stage in stages.values() if stage.lines or stage.dev]
-
-
-def _records(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Objects of a JSON-lines file; a line that a kill cut off is passed over."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(value, dict):
-                yield value
-
-
-def _json(path: Path) -> Any:
-    try:
-        return read_json(path) if path.exists() else {}
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not JSON ({error}); it was changed after the run") from error
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -1,8 +1,8 @@
 """How sure a figure is: bootstrap intervals over rows, t intervals over seeds, paired tests of two systems."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,7 +10,7 @@ from scipy import stats
 
 RESAMPLES = 1000
 ENOUGH_ROWS = 100  # below this a dev set is too small to refuse a teacher
-_CHUNK = 4_000_000  # resampled values held at once: 32 MB
+_AT_ONCE = 4_000_000  # resampled values in memory: 32 MB
 
 
 class Interval(NamedTuple):
@@ -21,20 +21,18 @@ class Interval(NamedTuple):
     high: float
 
 
-class Systems(NamedTuple):
+class PairedTest(NamedTuple):
     """Outcome of comparing two systems on the same rows; differences are second minus first.
 
     Attributes:
         difference: Of the metric, with its 95 % interval.
         p_value: Two-sided; exact McNemar for classes, paired bootstrap for scores.
-        only_first: Rows that only the first system gets right; None for scores.
-        only_second: Rows that only the second system gets right; None for scores.
+        counts: Rows that both get right, only the first, only the second, neither; None for scores.
     """
 
     difference: Interval
     p_value: float
-    only_first: int | None = None
-    only_second: int | None = None
+    counts: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,27 +72,33 @@ def correlation_interval(
     gold: Float[np.ndarray, " row"], predicted: Float[np.ndarray, " row"], rng: np.random.Generator
 ) -> Interval:
     """95 % percentile bootstrap interval of Pearson's correlation over rows; an undefined one counts as 0."""
-    estimate = _correlation(gold[None], predicted[None])[0]
-    values = [_correlation(gold[rows], predicted[rows]) for rows in _resamples(len(gold), rng)]
-    return _interval(float(estimate), np.concatenate(values))
+    drawn = _bootstrap(_correlation, (gold, predicted), rng)
+    return _interval(_correlation(gold, predicted), drawn)
 
 
-def compare_classes(first: Bool[np.ndarray, " row"], second: Bool[np.ndarray, " row"]) -> Systems:
+def compare_classes(first: Bool[np.ndarray, " row"], second: Bool[np.ndarray, " row"]) -> PairedTest:
     """Exact McNemar test of two classifiers on the same rows, with the interval of their difference in accuracy.
 
     McNemar 1947: only rows on which exactly one is right speak; if the systems are equally good, each such row goes
     either way with probability 1/2. The interval is the exact one (Clopper and Pearson 1934) of that probability, given
     how many such rows there are, so that it leaves out 0 exactly when the test rejects at 5 %.
+
+    Args:
+        first: Whether the first system is right, by row.
+        second: The same of the second.
     """
-    n, only_first, only_second = len(first), int((first & ~second).sum()), int((second & ~first).sum())
+    n = len(first)
+    parts = (first & second, first & ~second, second & ~first, ~first & ~second)
+    both, only_first, only_second, neither = (int(part.sum()) for part in parts)
+    counts = (both, only_first, only_second, neither)
     disagree = only_first + only_second
     if disagree == 0:
         reach = float(1 - 0.025 ** (1 / n))  # a larger share of disagreement would have shown in n rows
-        return Systems(Interval(0.0, -reach, reach), 1.0, 0, 0)
+        return PairedTest(Interval(0.0, -reach, reach), 1.0, counts)
     outcome = stats.binomtest(only_second, disagree)
     low, high = outcome.proportion_ci(0.95, method="exact")
     bounds = [disagree / n * (2 * share - 1) for share in (only_second / disagree, float(low), float(high))]
-    return Systems(Interval(*bounds), float(outcome.pvalue), only_first, only_second)
+    return PairedTest(Interval(*bounds), float(outcome.pvalue), counts)
 
 
 def compare_scores(
@@ -102,26 +106,23 @@ def compare_scores(
     first: Float[np.ndarray, " row"],
     second: Float[np.ndarray, " row"],
     rng: np.random.Generator,
-) -> Systems:
+) -> PairedTest:
     """Paired bootstrap of the difference of two systems' correlations with the gold scores."""
 
-    def difference(rows: np.ndarray) -> np.ndarray:
-        ahead, behind = (_correlation(gold[rows], system[rows]) for system in (second, first))
-        return np.asarray(ahead - behind)
+    def difference(gold: np.ndarray, first: np.ndarray, second: np.ndarray, axis: int = -1) -> np.ndarray:
+        return np.asarray(_correlation(gold, second, axis) - _correlation(gold, first, axis))
 
-    values = np.concatenate([difference(rows) for rows in _resamples(len(gold), rng)])
+    drawn = _bootstrap(difference, (gold, first, second), rng)
+    values = drawn.bootstrap_distribution
     # One is added above and below because the sample itself is a resample too, so that p is never 0.
     tails = [(1 + int(side.sum())) / (1 + len(values)) for side in (values <= 0, values >= 0)]
-    estimate = float(difference(np.arange(len(gold))[None])[0])
-    return Systems(_interval(estimate, values), min(1.0, 2 * min(tails)))
+    return PairedTest(_interval(difference(gold, first, second), drawn), min(1.0, 2 * min(tails)))
 
 
-def over_seeds(values: Sequence[float]) -> Interval | None:
-    """Mean of a figure over independent runs with its 95 % t interval; None for fewer than two."""
-    if len(values) < 2:
-        return None
-    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
-    reach = float(stats.t.ppf(0.975, len(values) - 1)) * error
+def over_seeds(values: Sequence[float]) -> Interval:
+    """Mean of a figure over two or more independent runs with its 95 % t interval."""
+    mean = float(np.mean(values))
+    reach = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
     return Interval(mean, mean - reach, mean + reach)
 
 
@@ -140,26 +141,28 @@ def regressor_strength(
     gold: Float[np.ndarray, " row"], predicted: Float[np.ndarray, " row"], rng: np.random.Generator
 ) -> Strength:
     """Is a regressor's correlation with the gold scores above 0?"""
-    values = np.concatenate([_correlation(gold[r], predicted[r]) for r in _resamples(len(gold), rng)])
-    figure = _correlation(gold[None], predicted[None])[0]
-    return Strength(float(figure), 0.0, float(np.quantile(values, 0.05)), len(gold))
+    drawn = _bootstrap(_correlation, (gold, predicted), rng)
+    bound = np.quantile(drawn.bootstrap_distribution, 0.05)
+    return Strength(float(_correlation(gold, predicted)), 0.0, float(bound), len(gold))
 
 
-def _interval(estimate: float, values: np.ndarray) -> Interval:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Interval(estimate, float(low), float(high))
+def _bootstrap(statistic: Callable[..., np.ndarray], columns: Sequence[np.ndarray], rng: np.random.Generator) -> Any:
+    """Percentile bootstrap over rows, which stay together across the columns."""
+    rows = len(columns[0])
+    if rows == 1:  # nothing to resample, which scipy refuses
+        columns = [np.repeat(column, 2) for column in columns]
+    how: dict[str, Any] = {"paired": True, "vectorized": True, "method": "percentile"}
+    return stats.bootstrap(columns, statistic, n_resamples=RESAMPLES, batch=max(1, _AT_ONCE // rows), rng=rng, **how)
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _interval(estimate: np.ndarray, drawn: Any) -> Interval:
+    low, high = drawn.confidence_interval
+    return Interval(float(estimate), float(low), float(high))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
     """Pearson's correlation along the last axis; 0 where a side is constant."""
-    constant = (np.ptp(a, axis=-1) == 0) | (np.ptp(b, axis=-1) == 0)
-    a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
-    spread = np.where(constant, 0.0, np.sqrt((a**2).sum(-1) * (b**2).sum(-1)))
-    return np.asarray(np.divide((a * b).sum(-1), spread, out=np.zeros_like(spread), where=spread != 0))
-
-
-def _resamples(rows: int, rng: np.random.Generator) -> Iterator[Int[np.ndarray, "resample row"]]:
-    """Row numbers of all resamples, some at a time so that memory stays flat."""
-    step = max(1, _CHUNK // rows)
-    for start in range(0, RESAMPLES, step):
-        yield rng.integers(0, rows, size=(min(step, RESAMPLES - start), rows))
+    constant = (np.ptp(a, axis) == 0) | (np.ptp(b, axis) == 0)
+    a, b = a - a.mean(axis, keepdims=True), b - b.mean(axis, keepdims=True)
+    spread = np.where(constant, 0.0, np.sqrt((a**2).sum(axis) * (b**2).sum(axis)))
+    return np.asarray(np.divide((a * b).sum(axis), spread, out=np.zeros_like(spread), where=spread != 0))

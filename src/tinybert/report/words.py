@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 SYSTEM_NAMES: Mapping[str, str] = {"teacher": "Teacher", "student": "Student", "student_int8": "Student int8"}
+BRIEF_NAMES: Mapping[str, str] = {"teacher": "teacher", "student": "student", "student_int8": "int8 student"}
 METRIC_NAMES: Mapping[str, str] = {
     "accuracy": "Accuracy",
     "f1": "F1",
@@ -16,7 +17,6 @@ METRIC_NAMES: Mapping[str, str] = {
     "exact_match": "Exact match",
     "loss": "Held-out loss",
 }
-MAIN_METRICS = ("accuracy", "pearson", "f1", "exact_match", "loss")  # the first that a system has heads the report
 _CORRELATIONS = {"mcc", "pearson", "spearman"}
 _MINUS, _TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 
@@ -34,6 +34,11 @@ def digits(value: float, significant: int = 3) -> str:
         return f"{value:.2g}".replace("-", _MINUS, 1) if value < 0 else f"{value:.2g}"
     places = max(0, significant - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{places}f}".replace("-", _MINUS)
+
+
+def value(found: str | float) -> str:
+    """A score with three digits, a class name as it is."""
+    return digits(found) if isinstance(found, float) else found
 
 
 def size(count: float) -> str:
@@ -68,7 +73,7 @@ def ratio(value: float, more: str, less: str, same: str) -> str:
     return f"{times(value)} {more}" if value > 1 else f"{times(1 / value)} {less}"
 
 
-def quality(metric: str, value: float) -> str:
+def score(metric: str, value: float) -> str:
     """A metric's value: correlations and losses as they are, the rest in per cent."""
     if metric == "loss":
         return digits(value, 4)
@@ -85,17 +90,22 @@ def gap(metric: str, value: float, signed: bool = True) -> str:
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", _MINUS)
 
 
+def metric_name(metric: str) -> str:
+    """A metric as a heading."""
+    return METRIC_NAMES.get(metric, readable(metric))
+
+
+def signed(value: float) -> str:
+    """A difference with three digits."""
+    return f"{'+' if value > 0 else ''}{digits(value)}"
+
+
 def within(metric: str) -> str:
     """A metric's name inside a sentence."""
-    name = METRIC_NAMES.get(metric, readable(metric))
+    name = metric_name(metric)
     if metric in {"pearson", "spearman"}:
         return f"{name} correlation"
     return name if metric in {"f1", "mcc"} else name[0].lower() + name[1:]
-
-
-def better(metric: str) -> str:
-    """Which values are good, where that is not plain."""
-    return "lower is better" if metric == "loss" else ""
 
 
 def data(name: str) -> str:
