@@ -85,11 +85,10 @@ def read_predictions(records: Iterable[Mapping[str, Any]], classes: Sequence[str
     scored, index = "label" not in first[1], {name: n for n, name in enumerate(classes)}
 
     def value(said: Any) -> float:
-        if scored:
-            known = number(said)
-        else:
-            known = None if said is None else float(index.setdefault(str(said), len(index)))
-        return float("nan") if known is None else known
+        if said is None:
+            return float("nan")
+        known = number(said) if scored else index.setdefault(str(said), len(index))
+        return float("nan" if known is None else known)
 
     columns: dict[str, list[float]] = {name: [] for name in ("gold", *SYSTEMS)}
     mistakes = _mistakes(chain([first], numbered), columns, value, scored)
