@@ -1,17 +1,98 @@
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tinybert.data.rewrite_table import Waiting
+from tinybert.data.readers import BLOCK
+from tinybert.data.rewrite_table import merge_by_row, write_table
+from tinybert.data.settings import DataSettings
+from tinybert.errors import UserError
 from tinybert.types import Example
 
-
-def test_waiting__gives_the_copies_of_one_row_after_the_other() -> None:
-    waiting = Waiting([Example("a", row=1, copy=1), Example("b", row=1, copy=2), Example("c", row=3, copy=1)])
-    assert [[copy.text for copy in waiting.of(row)] for row in (1, 2, 3)] == [["a", "b"], [], ["c"]]
-    waiting.finish()
+MARKS = {"origin": 1, "copy": 0}
 
 
-def test_waiting__notices_what_is_left() -> None:
-    waiting = Waiting([Example("a", row=2, copy=1), Example("b", row=1, copy=1)])
-    assert [[copy.text for copy in waiting.of(row)] for row in (1, 2)] == [[], ["a"]]
+def written(path: Path, rows: Any, settings: DataSettings | None = None) -> int:
+    return write_table(rows, settings or DataSettings(), lambda row: True, [], path, path.suffix, None)
+
+
+def copies(*numbers: tuple[int, int]) -> list[Example]:
+    return [Example("a", row=row, copy=copy) for row, copy in numbers]
+
+
+def test_merge_by_row__gives_each_row_its_copies() -> None:
+    merged = merge_by_row([(1, "x"), (2, "y"), (3, "z")], copies((1, 1), (1, 2), (3, 1)))
+    assert [(row, original, [copy.copy for copy in found]) for row, original, found in merged] == [
+        (1, "x", [1, 2]),
+        (2, "y", []),
+        (3, "z", [1]),
+    ]
+
+
+def test_merge_by_row__notices_what_is_left() -> None:
     with pytest.raises(ValueError, match="copy 1 of row 1 is out of order"):
-        waiting.finish()
+        list(merge_by_row([(1, "x"), (2, "y")], copies((2, 1), (1, 1))))
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("a b", "a b"),
+        ('say "x", y', '"say ""x"", y"'),
+        ("two\nlines", '"two\nlines"'),
+        ("a\rb", '"a\rb"'),
+        (None, ""),
+        (float("nan"), ""),
+        (pandas.NA, ""),
+        (pandas.NaT, ""),
+        (True, "true"),
+        (3, "3"),
+        (0.5, "0.5"),
+        (np.int64(3), "3"),
+        (np.float32(0.5), "0.5"),
+        (Decimal("1.10"), "1.10"),
+        (["é", 1], '"[""é"", 1]"'),
+    ],
+)
+def test_write_table__writes_any_value_as_a_cell(tmp_path: Path, value: Any, cell: str) -> None:
+    path = tmp_path / "a.csv"
+    assert written(path, [{"text": "a", "x": value}, {"text": "b", "z": 1}]) == 2
+    assert path.read_bytes().decode() == f"text,x,z,origin,copy\na,{cell},,1,0\nb,,1,2,0\n"
+
+
+def test_write_table__refuses_nul(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"NUL .*\.jsonl"):
+        written(tmp_path / "a.csv", [{"text": "a", "x": "a\0b"}])
+
+
+def test_write_table__writes_any_value_as_json(tmp_path: Path) -> None:
+    row = {
+        "text": "é\u2028",
+        "b": np.int64(3),
+        "c": np.array([1, 2]),
+        "d": pandas.NA,
+        "e": Decimal("1.5"),
+        "f": {"g": [None]},
+    }
+    assert written(tmp_path / "a.jsonl", [row, {"text": "\ud800"}]) == 2
+    first, second = (tmp_path / "a.jsonl").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    assert (
+        json.loads(first) == {"text": "é\u2028", "b": 3, "c": [1, 2], "d": None, "e": "1.5", "f": {"g": [None]}} | MARKS
+    )
+    assert json.loads(second)["text"] == "\ud800"
+
+
+def test_write_table__keeps_types_over_blocks(tmp_path: Path) -> None:
+    types = pa.schema([("text", pa.string()), ("score", pa.float32()), ("when", pa.timestamp("us"))])
+    rows = [{"text": str(n), "score": float("nan"), "when": None} for n in range(BLOCK + 1)]
+    pq.write_table(pa.Table.from_pylist(rows, types), tmp_path / "a.parquet")
+    assert written(tmp_path / "b.parquet", str(tmp_path / "a.parquet")) == BLOCK + 1
+    table = pq.read_table(tmp_path / "b.parquet")
+    assert table.select(types.names).schema.equals(types)
+    assert table.column("score").null_count == 0

@@ -6,6 +6,7 @@ Every row keeps all columns of its original, also those that tinybert does not u
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tinybert.data.conll import Sentence, copied_lines, documents, marked_lines,
 from tinybert.data.dialect import line_end, lines_of
 from tinybert.data.problems import BadRow, listed
 from tinybert.data.read import STDIN, DataInput, numbered, open_rows
-from tinybert.data.rewrite_table import COPY, ORIGIN, Chosen, Waiting, refuse_marks, write_table
+from tinybert.data.rewrite_table import COPY, ORIGIN, Chosen, check_table, merge_by_row, write_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.squad import articles, content, marked, paragraph_of, questions_of
 from tinybert.data.tagged import TagNames
@@ -68,15 +69,15 @@ def rewrite(
         task, examples = load_any(source, settings, kind=kind)
         rows = examples.rows if rows is None else rows
         tags = TagNames(task.classes, settings.label_map) if form in ("conll", "lists") else None
-    waiting, chosen = Waiting(copies), _among(rows)
+    chosen = _among(rows)
     path = path_of(source)
     with atomic_file(target) as temporary:
         try:
             if form == "squad" and path is not None:
-                return _write_squad(path, chosen, waiting, temporary)
+                return _write_squad(path, chosen, copies, temporary)
             if form == "conll" and path is not None and tags is not None:
-                return _write_conll(path, chosen, waiting, temporary, tags)
-            return write_table(source, settings, chosen, waiting, temporary, target.suffix.lower(), tags)
+                return _write_conll(path, chosen, copies, temporary, tags)
+            return write_table(source, settings, chosen, copies, temporary, target.suffix.lower(), tags)
         except UnicodeEncodeError as error:
             half = "a column holds half of a surrogate pair, which only .jsonl can"
             raise UserError(f"{target}: {half}; correct it or write .jsonl") from error
@@ -103,7 +104,7 @@ def check_target(source: DataInput, settings: DataSettings, kind: Kind | None, t
             raise UserError(f"{target}: CoNLL columns are written as such, not as '{ending}'; use .conll")
     elif ending not in _ENDINGS[form]:
         raise UserError(f"{target}: unknown ending '{ending}'; such data is written to {listed(_ENDINGS[form])}")
-    _check_marks(source, settings, form, path)
+    _check_marks(source, settings, form, path, ending)
     return form
 
 
@@ -114,7 +115,7 @@ def _among(rows: Int[np.ndarray, " rows"]) -> Chosen:
     return lambda row: row < len(known) and bool(known[row])
 
 
-def _check_marks(source: DataInput, settings: DataSettings, form: Form, path: Path | None) -> None:
+def _check_marks(source: DataInput, settings: DataSettings, form: Form, path: Path | None, ending: str) -> None:
     augmented = False
     if form == "conll" and path is not None:
         first = next((found for _, found in sentences(lines_of(path)) if isinstance(found, Sentence)), None)
@@ -123,23 +124,21 @@ def _check_marks(source: DataInput, settings: DataSettings, form: Form, path: Pa
         asked = (question for article in articles(path) for part in article["paragraphs"] for question in part["qas"])
         augmented = any(isinstance(entry, dict) and (ORIGIN in entry or COPY in entry) for entry in asked)
     else:
-        refuse_marks(open_rows(source, settings, "train").header)
+        check_table(open_rows(source, settings, "train"), ending)
     if augmented:
         raise UserError(f"{path}: has '{ORIGIN}' and '{COPY}' already, which augment writes; take the original file")
 
 
-def _write_conll(path: Path, chosen: Chosen, copies: Waiting, target: Path, tags: TagNames) -> int:
+def _write_conll(path: Path, chosen: Chosen, copies: Iterable[Example], target: Path, tags: TagNames) -> int:
     count = 0
     with target.open("w", encoding="utf-8", newline=line_end(next(lines_of(path), ""))) as stream:
-        for row, sentence in _sentences(path, chosen):
+        for row, sentence, found in merge_by_row(_sentences(path, chosen), copies):
             stream.writelines(f"{line}\n" for line in marked_lines(sentence, row))
-            count += 1
-            for copy in copies.of(row):
+            count += 1 + len(found)
+            for copy in found:
                 places, spelled = tags.followed(sentence.words, sentence.tags, copy)
                 lines = copied_lines(sentence, row, copy.copy, copy.words or (), spelled, places)
                 stream.writelines(f"{line}\n" for line in lines)
-                count += 1
-    copies.finish()
     return count
 
 
@@ -156,26 +155,27 @@ def _sentences(path: Path, chosen: Chosen) -> Iterator[tuple[int, Sentence]]:
             held += documents(sentence.before)
 
 
-def _write_squad(path: Path, chosen: Chosen, copies: Waiting, target: Path) -> int:
+def _write_squad(path: Path, chosen: Chosen, copies: Iterable[Example], target: Path) -> int:
     found = content(path)
-    others = {key: value for key, value in found.items() if key != "data"}
-    row, count = 0, 0
+    every = (question for article in found["data"] for part in article["paragraphs"] for question in questions_of(part))
+    merged = merge_by_row(enumerate(every, start=1), copies)
+    count = 0
     with target.open("w", encoding="utf-8") as stream:
+        others = {key: value for key, value in found.items() if key != "data"}
         stream.write(json.dumps({**others, "data": []}, ensure_ascii=False).removesuffix("]}"))
         for number, article in enumerate(found["data"]):
             parts: list[Mapping[str, Any]] = []
             for part in article["paragraphs"]:
                 kept: list[Mapping[str, Any]] = []
                 added: list[Mapping[str, Any]] = []
-                for question in questions_of(part):
-                    row += 1
+                for row, question, its_copies in islice(merged, len(part["qas"])):
                     if chosen(row) and not isinstance(question, BadRow):
                         kept.append(marked(question.entry, row))
-                        added += [paragraph_of(question, copy) for copy in copies.of(row)]
+                        added += [paragraph_of(question, copy) for copy in its_copies]
                 parts += [{**part, "qas": kept}, *added]
                 count += len(kept) + len(added)
             text = json.dumps({**article, "paragraphs": parts}, ensure_ascii=False)
             stream.write(text if number == 0 else f", {text}")
         stream.write("]}\n")
-    copies.finish()
+    next(merged, None)  # raises where a copy is left
     return count

@@ -1,59 +1,64 @@
-"""Originals and their copies as rows of columns: TSV, CSV, JSON lines, Parquet, out of any source of rows."""
+"""Originals and their copies as rows of columns: TSV, CSV, JSON lines, and Parquet where the types are known.
 
+What was read keeps its dialect. Every row says where it comes from: `origin` is the row of the original, `copy` which
+copy it is, 0 the original itself.
+"""
+
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tinybert.data.columns import Columns, Header, choose
 from tinybert.data.dialect import Dialect
-from tinybert.data.problems import BadRow
+from tinybert.data.problems import BadRow, shown
 from tinybert.data.read import DataInput, numbered, open_rows
-from tinybert.data.readers import RowReader
+from tinybert.data.readers import BLOCK, RowReader
+from tinybert.data.rows import is_encodable, is_missing
 from tinybert.data.settings import DataSettings
 from tinybert.data.tagged import TagNames, list_columns
-from tinybert.data.written import Row, common_types, write_delimited, write_json_lines, write_parquet
 from tinybert.errors import UserError
 from tinybert.types import Example
 
 ORIGIN, COPY = "origin", "copy"  # the columns that are added
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 
+Row = Mapping[str, Any]
 Chosen = Callable[[int], bool]
 Patch = Callable[[Row, Example], Row]
+T = TypeVar("T")
 
 
-class Waiting:
-    """Copies that wait for their originals: both come sorted by row, and neither is held."""
+def merge_by_row(
+    originals: Iterable[tuple[int, T]], copies: Iterable[Example]
+) -> Iterator[tuple[int, T, list[Example]]]:
+    """Give each original its copies; both come sorted by row, and only one row is held.
 
-    def __init__(self, copies: Iterable[Example]) -> None:
-        """Take copies sorted by row and copy."""
-        self._rest = iter(copies)
-        self._next = next(self._rest, None)
-
-    def of(self, row: int) -> Iterator[Example]:
-        """The copies of the row that comes next."""
-        while self._next is not None and self._next.row == row:
-            copy = self._next
-            self._next = next(self._rest, None)
-            yield copy
-
-    def finish(self) -> None:
-        """Make sure that none is left.
-
-        Raises:
-            ValueError: If one is: they were not sorted, or it is of a row that was not there.
-        """
-        if self._next is not None:
-            raise ValueError(f"copy {self._next.copy} of row {self._next.row} is out of order, or its row is not there")
+    Raises:
+        ValueError: If a copy is left: they were not sorted, or it is of a row that was not there.
+    """
+    rest = iter(copies)
+    following = next(rest, None)
+    for row, original in originals:
+        found = []
+        while following is not None and following.row == row:
+            found.append(following)
+            following = next(rest, None)
+        yield row, original, found
+    if following is not None:
+        raise ValueError(f"copy {following.copy} of row {following.row} is out of order, or its row is not there")
 
 
 def write_table(
-    source: DataInput,
+    data: DataInput,
     settings: DataSettings,
     chosen: Chosen,
-    copies: Waiting,
+    copies: Iterable[Example],
     target: Path,
     ending: str,
     tags: TagNames | None,
@@ -61,55 +66,61 @@ def write_table(
     """Write originals and copies.
 
     Args:
-        source: See `read.open_rows`.
+        data: See `read.open_rows`.
         settings: Of the group `data`.
-        chosen: Says which rows of the source to write.
-        copies: Of these.
+        chosen: Says which rows of the data to write.
+        copies: Of these, sorted by row and copy.
         target: The file.
         ending: Which form it gets.
         tags: Of token classification; None = the rows are texts with a label each.
 
     Returns:
         How many rows were written.
-    """
-    reader = open_rows(source, settings, "train")
-    if tags is None:
-        patch = patched_texts(choose(reader.header, settings, "none"))
-    else:
-        patch = patched_words(list_columns(reader.header, settings), tags)
-
-    def originals() -> Iterator[tuple[int, Row]]:
-        return _originals(open_rows(source, settings, "train"), chosen)
-
-    if ending == ".jsonl":
-        return write_json_lines(target, _together(originals(), copies, patch))
-    if ending == ".parquet":
-        gaps = reader.types is None
-        return write_parquet(target, _together(originals(), copies, patch), _types(reader, originals), gaps)
-    names = _names(reader.header, originals)
-    dialect = _dialect(reader, ending)
-    if not dialect.quoted:
-        patch = _without_breaks(patch)
-    return write_delimited(target, _together(originals(), copies, patch), names, dialect, not reader.header.numbered)
-
-
-def refuse_marks(header: Header) -> None:
-    """Refuse a source that has a column of the name of one that is added.
 
     Raises:
-        UserError: If it has.
+        UserError: If a value cannot be written in that form.
     """
+    reader = open_rows(data, settings, "train")
+    dialect = _dialect(reader, ending)
+    if tags is None:
+        patch = patched_texts(choose(reader.header, settings, "none"), dialect)
+    else:
+        patch = patched_words(list_columns(reader.header, settings), tags)
+    rows = _together(_originals(reader, chosen), copies, patch)
+    if ending == ".parquet":
+        return _write_parquet(target, rows, _types(reader))
+    if dialect is None:
+        return _write_lines(target, map(_json_line, rows))
+    names = list(reader.header.names)
+    if reader.header.open_ended:
+        names = list(dict.fromkeys(n for _, row in _originals(open_rows(data, settings, "train"), chosen) for n in row))
+    return _write_delimited(target, rows, [*names, ORIGIN, COPY], dialect, header=not reader.header.numbered)
+
+
+def check_table(reader: RowReader, ending: str) -> None:
+    """Refuse rows that could not be written.
+
+    Raises:
+        UserError: If they have a column of the name of one that is added, or no types for Parquet.
+    """
+    _check_marks(reader.header)
+    if ending == ".parquet" and reader.types is None and reader.dialect is None:
+        raise UserError(f"{reader.header.name}: the columns have no types, which Parquet needs; write .jsonl")
+
+
+def _check_marks(header: Header) -> None:
     for name in (ORIGIN, COPY):
         if name in header.names:
             raise UserError(f"{header.where}: has a column '{name}' already, which augment writes; rename or remove it")
 
 
-def patched_texts(columns: Columns) -> Patch:
-    """From an original and a copy to a row: the texts are the copy's."""
+def patched_texts(columns: Columns, dialect: Dialect | None) -> Patch:
+    """From an original and a copy to a row: the texts are the copy's, on one line where quotes are letters."""
+    one_line = dialect is not None and not dialect.quoted
 
     def patch(original: Row, copy: Example) -> Row:
         texts = {columns.text: copy.text} | ({} if columns.pair is None else {columns.pair: copy.pair})
-        return {**original, **texts}
+        return {**original, **{n: re.sub(r"[\t\r\n]", " ", t or "") if one_line else t for n, t in texts.items()}}
 
     return patch
 
@@ -133,41 +144,21 @@ def _originals(reader: RowReader, chosen: Chosen) -> Iterator[tuple[int, Row]]:
     for row, line, values in numbered(reader.whole()):
         if chosen(row) and not isinstance(values, BadRow):
             if ORIGIN in values or COPY in values:
-                refuse_marks(Header(reader.header.name, tuple(values), line))
+                _check_marks(Header(reader.header.name, tuple(values), line))
             yield row, values
 
 
-def _together(originals: Iterable[tuple[int, Row]], copies: Waiting, patch: Patch) -> Iterator[Row]:
-    for row, original in originals:
+def _together(originals: Iterable[tuple[int, Row]], copies: Iterable[Example], patch: Patch) -> Iterator[Row]:
+    for row, original, found in merge_by_row(originals, copies):
         yield {**original, ORIGIN: row, COPY: 0}
-        for copy in copies.of(row):
+        for copy in found:
             yield {**patch(original, copy), ORIGIN: row, COPY: copy.copy}
-    copies.finish()
 
 
-def _names(header: Header, originals: Callable[[], Iterable[tuple[int, Row]]]) -> Sequence[str]:
-    names: Iterable[str] = header.names
-    if header.open_ended:
-        names = dict.fromkeys(name for _, original in originals() for name in original)
-    return (*names, ORIGIN, COPY)
-
-
-def _types(reader: RowReader, originals: Callable[[], Iterable[tuple[int, Row]]]) -> pa.Schema:
-    if reader.types is not None:
-        types = pa.schema([field.with_type(_plain(field.type)) for field in reader.types])
-    elif reader.dialect is not None:
-        types = pa.schema([(name, pa.string()) for name in reader.header.names])
-    else:
-        types = common_types(original for _, original in originals())
-    return types.append(pa.field(ORIGIN, pa.int64())).append(pa.field(COPY, pa.int64()))
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type of the values themselves: the numbers of a dictionary may be too few for the texts of copies."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _dialect(reader: RowReader, ending: str) -> Dialect:
+def _dialect(reader: RowReader, ending: str) -> Dialect | None:
+    """The dialect of what is written; None where it is no TSV or CSV."""
+    if ending not in _DELIMITERS:
+        return None
     delimiter, read = _DELIMITERS[ending], reader.dialect
     if read is None:
         return Dialect(delimiter, quoted=True)
@@ -176,9 +167,72 @@ def _dialect(reader: RowReader, ending: str) -> Dialect:
     return read._replace(delimiter=delimiter, quoted=read.quoted or ending == ".csv")
 
 
-def _without_breaks(patch: Patch) -> Patch:
-    def clean(original: Row, copy: Example) -> Row:
-        changed = patch(original, copy)
-        return {n: v if v == original[n] else re.sub(r"[\t\r\n]", " ", v) for n, v in changed.items()}
+def _types(reader: RowReader) -> pa.Schema:
+    """The columns of Parquet: those of the file that was read, without dictionaries, too small for texts of copies."""
+    kinds = [pa.string()] * len(reader.header.names) if reader.types is None else reader.types.types
+    plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    names = zip(reader.header.names, plain, strict=True)
+    return pa.schema([*names, (ORIGIN, pa.int64()), (COPY, pa.int64())])
 
-    return clean
+
+def _write_parquet(target: Path, rows: Iterator[Row], types: pa.Schema) -> int:
+    count = 0
+    with pq.ParquetWriter(target, types) as writer:
+        while block := list(islice(rows, BLOCK)):
+            writer.write_table(pa.Table.from_pylist(block, types))
+            count += len(block)
+    return count
+
+
+def _write_delimited(target: Path, rows: Iterable[Row], names: Sequence[str], dialect: Dialect, *, header: bool) -> int:
+    """Quoted only where a cell needs it, or never where quotes are letters; columns that a row has not are empty."""
+    special = (dialect.delimiter, '"', "\r", "\n") if dialect.quoted else ()
+
+    def line(values: Iterable[Any]) -> str:
+        cells = map(_cell, values)
+        quoted = ['"' + c.replace('"', '""') + '"' if any(mark in c for mark in special) else c for c in cells]
+        return dialect.delimiter.join(quoted) + dialect.line_end
+
+    first = [line(names)] if header else []
+    return _write_lines(target, chain(first, (line(map(row.get, names)) for row in rows))) - len(first)
+
+
+def _json_line(row: Row) -> str:
+    line = json.dumps(row, ensure_ascii=False, default=_plain)
+    # Half a surrogate pair is no text, but JSON can hold it as an escape.
+    return (line if is_encodable(line) else json.dumps(row, default=_plain)) + "\n"
+
+
+def _write_lines(target: Path, lines: Iterable[str]) -> int:
+    count = 0
+    with target.open("w", encoding="utf-8", newline="") as stream:
+        for count, line in enumerate(lines, start=1):  # noqa: B007
+            stream.write(line)
+    return count
+
+
+def _cell(value: Any) -> str:
+    """A value as a cell: nothing where it is missing, JSON where it is a list or a mapping."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise UserError(f"{shown(value)}: a NUL character, which a table of text cannot hold; write .jsonl")
+        return value
+    value = _item(value)
+    if is_missing(value):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False, default=_plain) if isinstance(value, list | dict) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON makes of a value that it does not know."""
+    found = _item(value)
+    if is_missing(found):
+        return None
+    return str(found) if found is value else found
+
+
+def _item(value: Any) -> Any:
+    """A value of NumPy as one of Python."""
+    return value.tolist() if type(value).__module__ == "numpy" else value
