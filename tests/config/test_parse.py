@@ -95,10 +95,18 @@ def test__a_word_or_a_list(tmp_path, written, meant):
     assert parse(Settings, {"layer_map": list(meant) if isinstance(meant, tuple) else meant}).layer_map == meant
 
 
-@pytest.mark.parametrize("written", ["bottom", "3", "[a]", "[1.5]"])
-def test__neither_a_word_nor_a_list_is_one_problem(written):
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("bottom", "a list such as [a, b], got 'bottom'"),
+        ("3", "a list such as [a, b], got 3"),
+        ("[a]", "a whole number in a list, got ['a']"),
+        ("[1.5, b]", "a whole number in a list, got [1.5, 'b']"),
+    ],
+)
+def test__neither_a_word_nor_a_list_is_one_problem(written, wanted):
     (problem,) = problems(overrides=[f"layer_map={written}"])
-    assert problem.startswith(f"--set layer_map={written}: must be uniform or top or a ")
+    assert problem == f"--set layer_map={written}: must be uniform or top or {wanted}"
 
 
 def test__overrides_have_the_last_word_key_by_key(tmp_path):

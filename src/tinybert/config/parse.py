@@ -214,7 +214,8 @@ def _expected(error: ErrorDetails) -> str:
     if kind == "literal_error":
         return str(error["ctx"]["expected"]).replace("'", "")
     name = kind if kind in _EXPECTED else kind.split("_")[0]
-    return _EXPECTED.get(name, error["msg"].lower())
+    item = any(str(part).startswith("tuple[") for part in error["loc"][:-1])  # of a list that is a branch of a union
+    return _EXPECTED.get(name, error["msg"].lower()) + " in a list" * item
 
 
 def _shown(value: Any) -> str:
