@@ -33,10 +33,10 @@ from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import Student, parse_shape
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.prediction import SoftCrossEntropy
+from tinybert.recipes.tinybert import layers_loss
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
-from tinybert.stages.layers import transformer_objective
 from tinybert.types import Batch, Objective, Stage
 
 PADDED_TO = 128
@@ -98,7 +98,7 @@ class Bench:
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""
         teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
-        return transformer_objective(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
+        return layers_loss(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
 
     def student(self) -> Student:
         """A new one."""

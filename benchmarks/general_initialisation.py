@@ -18,10 +18,10 @@ from tinybert.log import Log
 from tinybert.machine import choose_device, prepare
 from tinybert.models.hf import without_dropout
 from tinybert.models.teacher import Teacher
-from tinybert.recipes.general import Config
+from tinybert.recipes.general import Config, loss
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.general.lesson import general_objective, pretrained_teacher
+from tinybert.stages.general.lesson import pretrained_teacher
 from tinybert.stages.general.reading import PlainText, read_plain_text
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
@@ -49,9 +49,9 @@ def main() -> None:
 
 def one_start(config: Config, text: PlainText, run: Run) -> None:
     """Train one student; at each judgement keep it as a folder and print its loss."""
-    model = pretrained_teacher(config, run)
+    model = pretrained_teacher(config.teacher, run)
     initial, teacher = initialise(text, model, config.student, run), Teacher(model, "auto", run.device)
-    objective = general_objective(initial, teacher, config, run.seed_for("projection")).to(run.device)
+    objective = loss(initial, teacher, config, run.seed_for("projection")).to(run.device)
     stage = config.general.decided(len(text.train))
     seen = iter(range(0, stage.max_steps + stage.evaluate_every, stage.evaluate_every))
 

@@ -28,10 +28,10 @@ from tinybert.models.hf import shape_of, without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.student import Student, parse_shape
 from tinybert.models.teacher import Teacher
+from tinybert.recipes.tinybert import layers_loss
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
-from tinybert.stages.layers import transformer_objective
 from tinybert.types import Objective, Stage
 
 LENGTH = 128
@@ -62,7 +62,7 @@ class Bench:
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""
         teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
-        return transformer_objective(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
+        return layers_loss(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
 
     def student(self) -> Student:
         """A new one."""

@@ -34,7 +34,6 @@ from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.initialisation import InitialStudent
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.chooser import reward_of
-from tinybert.stages.last_layer import last_layer_objective
 from tinybert.types import Selector, Stage
 
 
@@ -88,8 +87,8 @@ class Bench:
     def epoch(self, name: str, *, policy: bool) -> float:
         """Seconds of one epoch."""
         student, stage = self.student(), Stage(epochs=1, lr=1e-4)
-        initial, task = InitialStudent(student, None), self.job.task
-        objective = last_layer_objective(initial, self.teacher, self.config.objective, stage, task, self.run)
+        initial = InitialStudent(student, None)
+        objective = l2a.loss(initial, self.teacher, self.config, self.job.task, self.run)
         selector = self.policy(student) if policy else KeepAll()
         started = self.now()
         fit(student, self.teacher, objective, self.job.train, stage, self.run.stage(name, {}), selector=selector)

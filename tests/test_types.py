@@ -1,10 +1,12 @@
 import math
-from dataclasses import FrozenInstanceError, dataclass, field
+import re
+from dataclasses import FrozenInstanceError, dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from tinybert.types import LOGITS, NO_TRACE, Batch, Example, Objective, Signal, Stage, Trace, flatten
+from tinybert.types import LOGITS, MASKED_LOGITS, NO_TRACE, Batch, Example, Objective, Signal, Stage, Trace, flatten
 
 
 def make_batch(labels: torch.Tensor | None) -> Batch:
@@ -30,6 +32,79 @@ def test__a_batch_moves_with_everything_it_has(labels: torch.Tensor | None) -> N
     assert moved.labels is None if labels is None else moved.labels.device.type == "meta"
 
 
+TOKENIZED = {"input_ids": [[5, 6, 7], [5, 6, 0]], "attention_mask": [[1, 1, 1], [1, 1, 0]]}
+
+
+def test__a_tokenizers_output_is_a_batch() -> None:
+    batch = Batch.from_tokenizer(TOKENIZED, labels=[1, 0])
+    assert batch.real.tolist() == [[True] * 3, [True, True, False]]
+    assert batch.token_type_ids.tolist() == [[0] * 3] * 2
+    assert (batch.labels.tolist(), batch.rows.tolist()) == ([1, 0], [0, 1])
+    assert Batch.from_tokenizer({**TOKENIZED, "token_type_ids": torch.ones(2, 3).long()}).token_type_ids.sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels", "said"),
+    [
+        ({"attention_mask": None}, None, "input_ids and attention_mask are needed"),
+        ({"attention_mask": [[2, 1, 1], [1, 1, 0]]}, None, "attention_mask must be 1 where a piece is real"),
+        ({"attention_mask": [[1, 1], [1, 1]]}, None, r"input_ids \(2, 3\) and attention_mask \(2, 2\) the shape"),
+        ({"attention_mask": [[1, 1, 1], [0, 0, 0]]}, None, "each example needs a real piece"),
+        (
+            {"input_ids": [[5, 6, 7], [5]]},
+            None,
+            "input_ids must be numbers, as many in each row: tokenize with padding",
+        ),
+        ({}, ["good", "bad"], "labels must be numbers, class indices or scores"),
+    ],
+)
+def test__a_tokenizers_output_that_makes_no_batch_is_refused(changes: dict, labels: list | None, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Batch.from_tokenizer({**TOKENIZED, **changes}, labels)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"real": torch.ones(3, 5).long()}, "real must be True and False, got torch.int64; write attention_mask.bool"),
+        ({"real": torch.ones(3, 4).bool()}, "real is (3, 4), input_ids (3, 5): one per piece"),
+        ({"token_type_ids": torch.zeros(2, 5)}, "token_type_ids is (2, 5), input_ids (3, 5): one per piece"),
+        ({"targets": torch.zeros(3)}, "targets is (3,), input_ids (3, 5): one per piece"),
+        ({"labels": torch.zeros(2)}, "there are 2 labels for 3 examples"),
+    ],
+)
+def test__a_batch_whose_parts_do_not_go_together_is_refused(changes: dict, said: str) -> None:
+    batch = object.__new__(Batch)  # past the shapes in its types, which only tests look at
+    for name, part in {**vars(make_batch(None)), **changes}.items():
+        object.__setattr__(batch, name, part)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Batch.__post_init__(batch)
+
+
+def test__an_output_of_transformers_is_a_trace() -> None:
+    states = (torch.zeros(2, 3, 4), torch.ones(2, 3, 4))
+    trace = Trace.from_transformers(SimpleNamespace(logits=torch.zeros(2, 5), hidden_states=states))
+    assert set(trace) == {LOGITS, Signal("hidden_states"), Signal("hidden_states", 1), Signal("first_state", 1)}
+    assert trace[Signal("hidden_states", 1)] is states[1]
+    assert trace[Signal("first_state", 1)].shape == (2, 4)
+    with pytest.raises(ValueError, match="ask for output_hidden_states=True"):
+        Trace.from_transformers(SimpleNamespace(logits=torch.zeros(2, 5)))[Signal("hidden_states", 1)]
+
+
+def test__the_logits_of_a_masked_lm_are_taken_where_a_piece_is_masked() -> None:
+    output, batch = SimpleNamespace(logits=torch.rand(2, 3, 9)), Batch.from_tokenizer(TOKENIZED)
+    targets = torch.tensor([[-1, 6, -1], [-1, -1, -1]])
+    trace = Trace.from_transformers(output, replace(batch, targets=targets))
+    assert torch.equal(trace[MASKED_LOGITS], output.logits[:1, 1])
+    with pytest.raises(ValueError, match=r"logits \(2, 3, 9\) are of pieces; give the batch"):
+        Trace.from_transformers(output)
+
+
+def test__a_trace_is_not_read_by_words() -> None:
+    with pytest.raises(ValueError, match=r"read by signals such as Signal\('hidden_states', 3\), not by 'logits'"):
+        NO_TRACE["logits"]
+
+
 def test__signals_are_equal_by_kind_and_layer() -> None:
     assert frozenset({LOGITS, Signal("logits", 0)}) == {LOGITS}
     assert Signal("hidden_states", 1) != Signal("attention_scores", 1)
@@ -48,7 +123,12 @@ def test__a_trace_shows_what_was_recorded_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("kind", "layer", "said"),
     [
-        ("hiden_states", 1, "there is no signal 'hiden_states'; there are logits, masked_logits, hidden_states"),
+        (
+            "hiden_states",
+            1,
+            r"there is no signal 'hiden_states', did you mean hidden_states\? there are logits, masked_",
+        ),
+        ("states of all layers", 1, "there is no signal 'states of all layers'; there are logits"),
         ("attention_scores", 0, "attention_scores begin at layer 1; there are none of layer 0"),
         ("hidden_states", -1, "hidden_states begin at layer 0"),
     ],

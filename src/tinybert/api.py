@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tinybert.recipes import Recipe
     from tinybert.types import Kind
 
 StrPath = str | PathLike[str]
 
 
 def distill(
-    recipe: str,
+    recipe: "str | Recipe",
     *,
     train: Any = None,
     dev: Any = None,

@@ -3,7 +3,7 @@
 `api` and everything else that starts runs comes through here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import DataFolder, Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
-from tinybert.stages.common_settings import groups_of, split_data
+from tinybert.stages.common_settings import split_data
 from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import KEPT, keep_only_the_student, kept_result
 from tinybert.stages.general.finish import finish_general
@@ -54,21 +54,16 @@ class Request:
     """What was asked for, checked.
 
     Attributes:
-        name: Of the recipe.
+        recipe: What is to be done.
         settings: Its settings, flags included.
         preset: The preset they were laid over.
         data: By role: a path, or what Python handed over.
     """
 
-    name: str
+    recipe: Recipe
     settings: Any
     preset: str
     data: Mapping[str, Any]
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe itself."""
-        return RECIPES[self.name]
 
     @property
     def tables(self) -> Mapping[str, Any]:
@@ -88,12 +83,17 @@ class Request:
 
 
 def request_for(
-    recipe: str, *, flags: Mapping[str, Any], config: Any, settings: Mapping[str, Any], overrides: Sequence[str]
+    recipe: str | Recipe,
+    *,
+    flags: Mapping[str, Any],
+    config: Any,
+    settings: Mapping[str, Any],
+    overrides: Sequence[str],
 ) -> Request:
     """Check what was asked for.
 
     Args:
-        recipe: Its name.
+        recipe: The name of one of ours, or one of your own.
         flags: By name; None where not given. Data may be objects instead of paths.
         config: A preset's name or a YAML file.
         settings: Keywords of the Python face.
@@ -102,14 +102,15 @@ def request_for(
     Raises:
         UserError: One line per problem.
     """
-    if recipe not in RECIPES:
+    if isinstance(recipe, str) and recipe not in RECIPES:
         raise UserError(f"there is no recipe {recipe!r}; there are {', '.join(RECIPES)}")
+    what = RECIPES[recipe] if isinstance(recipe, str) else recipe
     plain, in_memory = split_data(flags, FILES)
-    what, layers = RECIPES[recipe], {"config": config, "settings": settings, "overrides": overrides}
-    resolved = resolve(what.config, recipe, flags=plain, default=what.preset, **layers)
+    layers = {"config": config, "settings": settings, "overrides": overrides}
+    resolved = resolve(what.config, what.name, flags=plain, default=what.preset, **layers)
     found = _without_idle_teacher(resolved.settings, what)
     data = {name: in_memory.get(name, getattr(found, name)) for name in FILES}
-    checked = Request(recipe, found, resolved.preset, data)
+    checked = Request(what, found, resolved.preset, data)
     _check(checked)
     return checked
 
@@ -193,7 +194,7 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
         if not work.again.wanted and (found := kept_result(run, job)) is not None:
             run.wait()  # until all have compared
             return found
-        if (groups := groups_of(request.settings)) is not None:
+        if (groups := request.settings.augmenting()) is not None:
             check_possible(groups, job.task, request.settings.mlm, request.settings.vectors)
             for line in doubts(groups, job.splits.train):
                 run.log.say(line)
@@ -226,7 +227,7 @@ def _read(request: Request, run: Run) -> Any:
 
 
 def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
-    about = About(request.name, request.recipe.citation, request.preset, request.settings.teacher.path)
+    about = About(request.recipe.name, request.recipe.citation, request.preset, request.settings.teacher.path)
     if request.recipe.reads == "text":
         return finish_general(job, outcome, about, request.settings.general, run)
     return finish(job, outcome, about, run)
@@ -242,7 +243,7 @@ def _begin(request: Request, work: _Work) -> Run:
     place = (work.device, log, config, work.cache, work.data, processes.rank, processes.world)
     run = Run(request.folder, settings.seed, settings.run, *place)
     where = f"{work.device}, {processes.world} processes" if processes.world > 1 else str(work.device)
-    log.say(f"{request.name}, preset {request.preset}, seed {settings.seed}, on {where}, in {request.folder}")
+    log.say(f"{request.recipe.name}, preset {request.preset}, seed {settings.seed}, on {where}, in {request.folder}")
     if run.is_main:
         files.write_json(request.folder / "environment.json", description(work.device, processes))
         if not (request.folder / CONFIG).exists():
@@ -263,19 +264,30 @@ def _check(request: Request) -> None:
         if getattr(settings, name) is None:
             problems.append(f"--{name} is missing")
     if request.recipe.needs_teacher and settings.teacher.path is None:
-        problems.append(f"--teacher is missing: the recipe {request.name} needs one")
+        problems.append(f"--teacher is missing: the recipe {request.recipe.name} needs one")
     if settings.teacher.path is None and is_shape(settings.student.path):
         problems.append(f"--student {settings.student.path} is a shape; --teacher says what it is cut out of")
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    unused = list(settings.unused(request.name, request.recipe.uses))
+    unused = list(_unused(request))
     given = {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")}
     if request.recipe.reads == "task" and (general := general_within(settings)) is not None:
         unused += refused_within(general, given.pop("unlabeled"))
-    if (groups := groups_of(settings)) is not None:
+    if (groups := settings.augmenting()) is not None:
         unused += unsuitable(groups, given)
     if unused:
         raise UserError(*unused)
+
+
+def _unused(request: Request) -> Iterator[str]:
+    """Files that the recipe would not look at, a line each: they are refused instead of ignored silently."""
+    recipe, of_tasks = request.recipe, ("test", "kind") if request.recipe.reads == "text" else ()
+    for name in ("source", "unlabeled", "mlm", "vectors"):
+        if getattr(request.settings, name) is not None and name not in recipe.uses:
+            yield f"--{name}: the recipe {recipe.name} does not use it; leave it out"
+    for name in of_tasks:
+        if getattr(request.settings, name) is not None:
+            yield f"--{name}: the recipe {recipe.name} learns from plain text, no task; leave it out"
 
 
 def _portable(request: Request) -> Any:

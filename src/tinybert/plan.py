@@ -28,7 +28,6 @@ from tinybert.machine import choose_device
 from tinybert.models.heads import has_task_head
 from tinybert.models.hf import Shape
 from tinybert.models.loading import load_config, load_tokenizer
-from tinybert.stages.common_settings import groups_of
 from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
 from tinybert.stages.general.reading import corpus_column, refuse_unfit
@@ -51,7 +50,7 @@ def plan(request: Request) -> dict[str, Any]:
         UserError: One line per problem.
     """
     problems: list[str] = []
-    result: dict[str, Any] = {"recipe": request.name, "preset": request.preset}
+    result: dict[str, Any] = {"recipe": request.recipe.name, "preset": request.preset}
     with _collecting(problems):
         choose_device(request.settings.device)
     with _collecting(problems):
@@ -79,7 +78,7 @@ def plan(request: Request) -> dict[str, Any]:
 
 def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> dict[str, Any]:
     """Rows, notes, augmentation and trainings of a recipe for a task."""
-    settings, groups = request.settings, groups_of(request.settings)
+    settings, groups = request.settings, request.settings.augmenting()
     splits = _data(request)
     read_unlabeled(request.tables["unlabeled"], settings.data, splits.task, None)
     refuse_other_heads(settings, splits.task, needs_teacher=request.recipe.needs_teacher)

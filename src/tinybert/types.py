@@ -6,6 +6,7 @@ Only tensors, no networks: what an objective or a selector needs to know of a mo
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from difflib import get_close_matches
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
@@ -88,6 +89,53 @@ class Batch:
     rows: Int[Tensor, " batch"]
     targets: Int[Tensor, "batch seq"] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse parts that do not go together."""
+        if self.real.dtype is not torch.bool:
+            raise ValueError(f"real must be True and False, got {self.real.dtype}; write attention_mask.bool()")
+        for name in ("token_type_ids", "real", "targets"):
+            part = getattr(self, name)
+            if part is not None and part.shape != self.input_ids.shape:
+                raise ValueError(
+                    f"{name} is {tuple(part.shape)}, input_ids {tuple(self.input_ids.shape)}: one per piece"
+                )
+        for name in ("labels", "rows"):
+            part = getattr(self, name)
+            if part is not None and len(part) != len(self.input_ids):
+                raise ValueError(f"there are {len(part)} {name} for {len(self.input_ids)} examples")
+
+    @classmethod
+    def from_tokenizer(cls, output: Mapping[str, Any], labels: Any = None) -> "Batch":
+        """A batch of what a tokenizer of transformers returns.
+
+        Args:
+            output: `tokenizer(texts, padding=True, return_tensors="pt")`; lists and arrays will do too.
+            labels: Class index or score of each example; None = there are none.
+
+        Raises:
+            ValueError: If a part is missing, is not rectangular, masks with something else than 0 and 1, or leaves an
+                example without any piece; or labels are not numbers.
+
+        Example:
+            >>> Batch.from_tokenizer({"input_ids": [[5, 6]], "attention_mask": [[1, 0]]}, labels=[1]).real
+            tensor([[ True, False]])
+        """
+        parts = {name: _tensor(name, output.get(name)) for name in ("input_ids", "attention_mask", "token_type_ids")}
+        pieces, mask, types = parts.values()
+        if pieces is None or mask is None:
+            raise ValueError(
+                f"input_ids and attention_mask are needed, got {', '.join(output)}; ask the tokenizer for them"
+            )
+        if not ((mask == 0) | (mask == 1)).all():
+            raise ValueError("attention_mask must be 1 where a piece is real and 0 where it is padding")
+        if pieces.ndim != 2 or mask.shape != pieces.shape or not mask.bool().any(dim=1).all():
+            raise ValueError(
+                f"each example needs a real piece, and input_ids {tuple(pieces.shape)} and attention_mask "
+                f"{tuple(mask.shape)} the shape (examples, pieces); tokenize a list of texts"
+            )
+        types = torch.zeros_like(pieces) if types is None else types
+        return cls(pieces, types, mask.bool(), _tensor("labels", labels), torch.arange(len(pieces)))
+
     def __len__(self) -> int:
         """Number of examples."""
         return len(self.rows)
@@ -102,6 +150,14 @@ class Batch:
         if self.targets is None:
             raise ValueError("this batch has no places to fill; a masked-LM objective needs a masker beside it")
         return self.targets
+
+
+def _tensor(name: str, values: Any) -> Tensor | None:
+    try:
+        return None if values is None else torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        advice = "class indices or scores" if name == "labels" else "as many in each row: tokenize with padding=True"
+        raise ValueError(f"{name} must be numbers, {advice}") from None
 
 
 Masker = Callable[[Batch], Batch]  # from a batch to what both networks read of it, with `targets`
@@ -172,7 +228,8 @@ class Signal:
     def __post_init__(self) -> None:
         """Refuse what no network shows."""
         if self.kind not in SIGNAL_KINDS:
-            raise ValueError(f"there is no signal {self.kind!r}; there are {', '.join(SIGNAL_KINDS)}")
+            meant = "".join(f", did you mean {close}?" for close in get_close_matches(self.kind, SIGNAL_KINDS, n=1))
+            raise ValueError(f"there is no signal {self.kind!r}{meant or ';'} there are {', '.join(SIGNAL_KINDS)}")
         if self.layer < self.lowest:
             raise ValueError(f"{self.kind} begin at layer {self.lowest}; there are none of layer {self.layer}")
 
@@ -202,14 +259,66 @@ MASKED_LOGITS = Signal("masked_logits")
 class Trace(dict[Signal, Tensor]):
     """What one network showed in one forward pass, by signal; only what was asked for is recorded."""
 
-    def __missing__(self, signal: Signal) -> Tensor:
+    @classmethod
+    def from_transformers(cls, output: Any, batch: Batch | None = None) -> "Trace":
+        """A trace of what a model of transformers returns: logits, and hidden states where they were asked for.
+
+        Attention scores, queries, keys and values are not in it: transformers returns attention after softmax.
+
+        Args:
+            output: Of `model(..., output_hidden_states=True)`.
+            batch: Says which pieces are masked, where the logits are those of a masked LM.
+
+        Raises:
+            ValueError: If the logits are of pieces, and no batch says which of them count.
+        """
+        trace, logits = cls(), getattr(output, "logits", None)
+        if logits is not None and logits.ndim == 2:
+            trace[LOGITS] = logits
+        elif logits is not None:
+            if batch is None:
+                raise ValueError(
+                    f"logits {tuple(logits.shape)} are of pieces; give the batch whose targets say of which"
+                )
+            trace[MASKED_LOGITS] = logits[batch.needed_targets() >= 0]
+        for layer, states in enumerate(getattr(output, "hidden_states", None) or ()):
+            trace[Signal("hidden_states", layer)] = states
+            if layer > 0:
+                trace[Signal("first_state", layer)] = states[:, 0]
+        return trace
+
+    def require(self, needs: frozenset[Signal], batch: Batch) -> None:
+        """Refuse a trace that lacks what is needed, or belongs to another batch.
+
+        Raises:
+            ValueError: Naming the signal.
+        """
+        for signal in needs:
+            values = self[signal]
+            axes = ("batch" if signal != MASKED_LOGITS else "masked piece", *signal.axes)
+            sizes = {"batch": len(batch), "piece": batch.real.shape[1]}
+            fits = len(axes) == values.ndim and all(
+                size == sizes.get(axis, size) for axis, size in zip(axes, values.shape, strict=True)
+            )
+            if not fits or not values.is_floating_point():
+                raise ValueError(
+                    f"{signal}: {values.dtype} of shape {tuple(values.shape)} do not belong to a batch of {len(batch)} "
+                    f"examples of {sizes['piece']} pieces; floats with the axes {', '.join(axes)} are wanted"
+                )
+
+    def __missing__(self, signal: object) -> Tensor:
         """Say what is missing, and what is there.
 
         Raises:
             ValueError: Always.
         """
         there = ", ".join(map(str, self)) or "nothing"
-        raise ValueError(f"this forward pass recorded {there}, not {signal}; name it in needs_student or needs_teacher")
+        if not isinstance(signal, Signal):
+            raise ValueError(f"a trace is read by signals such as Signal('hidden_states', 3), not by {signal!r}")
+        raise ValueError(
+            f"this forward pass recorded {there}, not {signal}; name it in needs_student or needs_teacher, "
+            "of a model of transformers ask for output_hidden_states=True"
+        )
 
 
 NO_TRACE: Final = Trace()  # what a recipe without a teacher hands to its objective
@@ -221,15 +330,21 @@ class Objective(nn.Module, ABC):
     A module because some own a projection, which is trained with the student and never exported. Never holds a model.
     """
 
-    needs_student: frozenset[Signal]
-    needs_teacher: frozenset[Signal]
+    needs_student: frozenset[Signal] = frozenset()
+    needs_teacher: frozenset[Signal] = frozenset()
 
     @abstractmethod
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """The named terms of the objective, each one value per example; their sum is the objective."""
 
     def forward(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
-        """The sum of the terms."""
+        """The sum of the terms.
+
+        Raises:
+            ValueError: If a trace lacks what is needed, or belongs to another batch.
+        """
+        student.require(self.needs_student, batch)
+        teacher.require(self.needs_teacher, batch)
         return torch.stack(list(self.terms(student, teacher, batch).values())).sum(dim=0)
 
 

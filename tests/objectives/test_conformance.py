@@ -154,8 +154,47 @@ def test__asks_for_exactly_what_it_uses(case: Case) -> None:
         shown = getattr(world, side)
         for missing in shown:
             fewer = Trace({signal: tensor for signal, tensor in shown.items() if signal != missing})
-            with pytest.raises((KeyError, ValueError)):
+            with pytest.raises(ValueError, match=f"not {missing}; name it in"):
+                objective.terms(*replace(world, **{side: fewer}).given)
+            with pytest.raises(ValueError, match=f"not {missing}; name it in"):
                 value(objective, replace(world, **{side: fewer}))
+
+
+@every_objective
+def test__traces_of_another_batch_are_refused(case: Case) -> None:
+    objective, world = build(case)
+    for side in ("student", "teacher"):
+        for signal, tensor in getattr(world, side).items():
+            shorter = [tensor.narrow(1 + signal.axes.index("piece"), 0, 1)] if "piece" in signal.axes else []
+            for wrong in (tensor[:-1], tensor[..., None], tensor.long(), *shorter):
+                changed = Trace({**getattr(world, side), signal: wrong})
+                with pytest.raises(ValueError, match=rf"{signal}: torch.* do not belong to a batch of 3 examples"):
+                    value(objective, replace(world, **{side: changed}))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (torch.tensor([0.5, 1.0, 0.0]), "these labels are scores, not classes; a score learns by GoldMSE"),
+        (torch.tensor([0, 1, 2]), "labels run from 0 to 2, and the head has 2 classes, counted from 0"),
+        (torch.tensor([-100, 1, 0]), "labels run from -100 to 1"),
+        (torch.tensor([[0, 1]] * BATCH), r"one label per example is wanted, got labels of shape \(3, 2\)"),
+    ],
+)
+def test__labels_of_the_wrong_kind_are_refused(labels: Tensor, said: str) -> None:
+    student = make_trace({LOGITS}, 0, 2, 1, torch.float32)
+    with pytest.raises(ValueError, match=said):
+        GoldCrossEntropy()(student, NO_TRACE, make_batch(labels))
+
+
+def test__states_of_another_width_are_refused() -> None:
+    objective = HiddenMSE(MAP, TEACHER_WIDTH + 1, TEACHER_WIDTH)
+    traces = [
+        make_trace(needs, TEACHER_WIDTH, 0, 1, torch.float32)
+        for needs in (objective.needs_student, objective.needs_teacher)
+    ]
+    with pytest.raises(ValueError, match="states are 13 wide, this objective was made for 14"):
+        objective(*traces, make_batch(None))
 
 
 @every_objective

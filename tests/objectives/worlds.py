@@ -20,6 +20,11 @@ class World:
     teacher: Trace
     batch: Batch
 
+    @property
+    def given(self) -> tuple[Trace, Trace, Batch]:
+        """The arguments of an objective."""
+        return self.student, self.teacher, self.batch
+
 
 def make_batch(labels: Tensor | None) -> Batch:
     real = torch.arange(SEQ) < torch.tensor(LENGTHS)[:, None]

@@ -14,8 +14,8 @@ from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
+from tinybert.recipes.tinybert import layers_loss
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
-from tinybert.stages.layers import transformer_objective
 
 pytestmark = pytest.mark.usefixtures("processor")
 CURVE = Path(__file__).parent / "curves" / "tinybert.json"
@@ -58,7 +58,7 @@ def test__twenty_steps_follow_the_committed_curve(workshop):
 
 def an_objective(tiny_bert, **settings):
     student, teacher = Student(tiny_bert(2, 12)), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
-    return transformer_objective(InitialStudent(student, None), teacher, StudentSettings("2x12", **settings), seed=3)
+    return layers_loss(InitialStudent(student, None), teacher, StudentSettings("2x12", **settings), seed=3)
 
 
 @on_one_processor

@@ -12,6 +12,8 @@ from tinybert.errors import UserError
 
 T = TypeVar("T")
 
+DEFAULTS: Final = "defaults"  # the preset of a recipe that has none: what its settings are where nobody sets them
+
 _PRESETS: Final = Path(__file__).parents[1] / "presets"
 
 
@@ -41,7 +43,9 @@ def read_preset(recipe: str, name: str) -> Layer:
 
 
 def preset_layers(recipe: str, name: str) -> list[Layer]:
-    """A packaged preset over the one that its key `preset` names, if it names one."""
+    """A packaged preset over the one that its key `preset` names, if it names one; nothing below `DEFAULTS`."""
+    if name == DEFAULTS:
+        return []
     mapping, origin = read_preset(recipe, name)
     below = mapping.get("preset")
     own = {key: value for key, value in mapping.items() if key != "preset"}
@@ -80,14 +84,16 @@ def resolve(
 
 def _chosen(recipe: str, config: str | PathLike[str] | None, default: str) -> tuple[str, list[Layer]]:
     """The preset, and the layer of the file where one is given."""
-    if config is None or fspath(config) in preset_names(recipe):
+    known = preset_names(recipe) or (DEFAULTS,)
+    default = default if default in known else DEFAULTS
+    if config is None or fspath(config) in known:
         return fspath(config or default), []
-    names = ", ".join(preset_names(recipe))
+    names = ", ".join(known)
     if not Path(config).exists():
         tried = Path(config).absolute()
         raise UserError(f"--config {config}: neither a preset of {recipe} ({names}) nor a file, tried {tried}")
     mapping, origin = read_yaml(config)
     preset = str(mapping.pop("preset", default))
-    if preset not in preset_names(recipe):
+    if preset not in known:
         raise UserError(f"{origin.where(('preset',))}: {recipe} has no preset {preset!r}; there are {names}")
     return preset, [(mapping, origin)]

@@ -109,8 +109,11 @@ class HiddenMSE(Objective):
         """Distance of the embedding outputs, and of the layers' outputs summed over the layer map."""
 
         def distance(m: int, g: int) -> Float[Tensor, " batch"]:
+            shown = student[Signal("hidden_states", m)]
+            if (width := self.projections[self._names[m]].shape[1]) != shown.shape[2]:
+                raise ValueError(f"the student's states are {shown.shape[2]} wide, this objective was made for {width}")
             # Padding is zeroed before the projection, whose own gradient would meet it otherwise.
-            states = torch.where(batch.real[:, :, None], at_least_float32(student[Signal("hidden_states", m)]), 0.0)
+            states = torch.where(batch.real[:, :, None], at_least_float32(shown), 0.0)
             projected = F.linear(states, self.projections[self._names[m]])
             return hidden_mse(projected, teacher[Signal("hidden_states", g)], batch.real)
 

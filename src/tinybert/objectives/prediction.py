@@ -181,7 +181,14 @@ class GoldCrossEntropy(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The cross-entropy of each example; a `ValueError` where the batch has no labels."""
-        return {"gold": cross_entropy(student[LOGITS], _gold(batch))}
+        labels, logits = _gold(batch), student[LOGITS]
+        if labels.is_floating_point():
+            raise ValueError("these labels are scores, not classes; a score learns by GoldMSE")
+        # Not on other devices, which would have to be waited for.
+        if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
+            found = f"{int(labels.min())} to {int(labels.max())}"
+            raise ValueError(f"labels run from {found}, and the head has {logits.shape[1]} classes, counted from 0")
+        return {"gold": cross_entropy(logits, labels)}
 
 
 @final
@@ -226,4 +233,6 @@ def _score(trace: Trace) -> Float[Tensor, " batch"]:
 def _gold(batch: Batch) -> Shaped[Tensor, " batch"]:
     if batch.labels is None:
         raise ValueError("these examples have no gold labels; learn from a teacher, or hand over labelled examples")
+    if batch.labels.ndim != 1:
+        raise ValueError(f"one label per example is wanted, got labels of shape {tuple(batch.labels.shape)}")
     return batch.labels

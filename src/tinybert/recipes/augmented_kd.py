@@ -7,17 +7,20 @@ EDA, CBERT, or samples of L2A's own distribution as the control that shows what 
 from dataclasses import dataclass, field
 
 from tinybert.data.settings import DataSettings
+from tinybert.data.task import Task
 from tinybert.engine.evaluate import judge_on
 from tinybert.models.teacher import Teacher
+from tinybert.objectives import AttentionScoreMSE, HiddenMSE, ScoreMSE, SoftCrossEntropy, Sum, layer_map
+from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
 from tinybert.stages.classroom import Classroom
-from tinybert.stages.common_settings import AugmentingFlags
-from tinybert.stages.initialisation import StudentSettings, initialise
+from tinybert.stages.common_settings import AugmentingSettings
+from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
+from tinybert.stages.l2a.groups import LastLayerGroups
 from tinybert.stages.teacher import TeacherSettings, task_teacher
-from tinybert.types import Stage, flatten
+from tinybert.types import Objective, Stage, flatten
 
 CITATION = (
     "Feng et al. 2021, Learning to Augment for Data-Scarce Domain BERT Knowledge Distillation, AAAI, arXiv:2101.08106"
@@ -25,21 +28,15 @@ CITATION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(AugmentingFlags):
+class Config(LastLayerGroups, AugmentingSettings):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
     data: DataSettings = field(default_factory=DataSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     student: StudentSettings = field(default_factory=StudentSettings)
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
-    objective: LastLayerSettings = field(default_factory=LastLayerSettings)
     distill: Stage = field(default_factory=lambda: Stage(epochs=10, lr=5e-5))
     run: RunSettings = field(default_factory=RunSettings)
-
-    @property
-    def heads_learn(self) -> bool:
-        """Whether attention scores are among what is learnt."""
-        return self.objective.attention
 
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
@@ -48,7 +45,27 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     initial = initialise(job, model, config.student, run)
     student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
     lessons = Classroom(student, teacher, augmented(job, config, run, model), config.teacher, run)
-    learnt = last_layer_objective(initial, teacher, config.objective, config.distill, job.task, run)
+    learnt = loss(initial, teacher, config, job.task, run)
     judge = judge_on(student, job.dev, job.task, run)
     lessons.teach("distill", learnt, config.distill, judge, **flatten("objective", config.objective))
     return Outcome(student, model)
+
+
+def loss(initial: InitialStudent, teacher: Teacher, config: Config, task: Task, run: Run) -> Objective:
+    """L_KD of L2A, a plain sum of the last layer's attention scores, its hidden state and the soft targets."""
+    student, known = initial.student.shape, teacher.shape
+    last, seed = layer_map("last", student.layers, known.layers), run.seed_for("projection")
+    hidden = HiddenMSE(last, student.width, known.width, initial=initial.directions, embedding=False, seed=seed)
+    soft = ScoreMSE() if task.kind == "regression" else SoftCrossEntropy(config.distill.temperature)
+    terms: dict[str, Objective] = {"attention": AttentionScoreMSE(last), "hidden": hidden, "prediction": soft}
+    return Sum(*(term for name, term in terms.items() if getattr(config.objective, name)))
+
+
+RECIPE = Recipe(
+    "augmented_kd",
+    "last layer and prediction at once, on text from any augmenter: the control of l2a",
+    CITATION,
+    Config,
+    distill,
+    uses=frozenset({"mlm", "vectors", "unlabeled"}),
+)

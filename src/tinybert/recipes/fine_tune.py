@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from transformers import PreTrainedModel
 
 from tinybert.data.settings import DataSettings
-from tinybert.data.source_domain import SourceDomain, TeacherData
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
+from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.fine_tune import fine_tune_on, labelled_source
@@ -33,10 +33,6 @@ class Config(CommonSettings):
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     run: RunSettings = field(default_factory=RunSettings)
 
-    def domains(self, source: SourceDomain | None, /) -> TeacherData:
-        """Source first, where there is one."""
-        return "target" if source is None else "source_then_target"
-
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """A student, a checkpoint or cut out of `teacher`, trained on gold labels; the best on dev is kept."""
@@ -54,3 +50,14 @@ def _origin(job: Job, config: Config, run: Run) -> PreTrainedModel | None:
         return None
     classes = None if has_task_head(path) else job.task.classes
     return load_classifier(path, classes, seed=run.seed_for("birth", "origin")).model
+
+
+RECIPE = Recipe(
+    "fine_tune",
+    "plain fine-tuning of a small network on gold labels: the control",
+    CITATION,
+    Config,
+    distill,
+    needs_teacher=False,
+    uses=frozenset({"source"}),
+)

@@ -5,17 +5,28 @@ was not fine-tuned. Where this differs from the authors' code: blocks of one len
 sentences instead of pairs of sentences; the gradient of several processes is the student's, and is summed.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tinybert.models.teacher import Teacher
+from tinybert.objectives import (
+    AttentionScoreMSE,
+    HiddenMSE,
+    MaskedSoftCrossEntropy,
+    RelationKL,
+    Sum,
+    layer_map,
+)
+from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
+from tinybert.stages.classroom import mapping_of
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.reading import CorpusSettings
 from tinybert.stages.general.settings import GeneralSettings
-from tinybert.stages.initialisation import StudentSettings, initialise
+from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
 from tinybert.stages.job import Outcome, PlainText
 from tinybert.stages.teacher import TeacherNetwork
+from tinybert.types import Objective
 
 CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Understanding, arXiv:1909.10351"
 
@@ -30,17 +41,38 @@ class Config(CommonSettings):
     general: GeneralSettings = field(default_factory=GeneralSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
-    def unused(self, recipe: str, used: frozenset[str]) -> Iterator[str]:
-        """Besides what `CommonSettings` names: there is no task, so nothing of a task is looked at."""
-        yield from super().unused(recipe, used)
-        for name in ("test", "kind"):
-            if getattr(self, name) is not None:
-                yield f"--{name}: the recipe {recipe} learns from plain text, no task; leave it out"
-
 
 def distill(text: PlainText, config: Config, run: Run) -> Outcome:
     """A student is made and learns the teacher's layers on plain text."""
-    model = pretrained_teacher(config, run)
+    model = pretrained_teacher(config.teacher, run)
     initial = initialise(text, model, config.student, run)
-    report = learn_in_general(initial, model, text, config, run)
+    teacher = Teacher(model, config.teacher.dtype, run.device)
+    learnt = loss(initial, teacher, config, run.seed_for("projection"))
+    learnt_from = mapping_of(config.student)
+    report = learn_in_general(initial.student, teacher, learnt, text, config.general, run, **learnt_from)
     return Outcome(initial.student, model, {"general": figures_of(report, text)})
+
+
+def loss(initial: InitialStudent, teacher: Teacher, config: Config, seed: int) -> Objective:
+    """L_embd (Eq. 9) + L_hidn (Eq. 8) + L_attn (Eq. 7), each layer m from layer g(m); `seed` draws projections.
+
+    With `general.learns: last_relations` MiniLM's relations instead (Wang et al. 2020, arXiv:2002.10957, Eq. 4 to 8);
+    with `general.masked_lm` the teacher's distribution of masked pieces too.
+    """
+    settings, student, known = config.student, initial.student.shape, teacher.shape
+    layers: Objective = RelationKL(student.layers, known.layers, known.heads)
+    if config.general.learns == "layers":
+        g = layer_map(settings.layer_map, student.layers, known.layers)
+        states = HiddenMSE(g, student.width, known.width, settings.projection, initial.directions, seed=seed)
+        layers = Sum(states, (settings.attention_weight, AttentionScoreMSE(g)))
+    return Sum(layers, MaskedSoftCrossEntropy()) if config.general.masked_lm else layers
+
+
+RECIPE = Recipe(
+    "general",
+    "layers only, on plain text: a student that can start any task",
+    CITATION,
+    Config,
+    distill,
+    reads="text",
+)

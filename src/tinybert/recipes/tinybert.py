@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from tinybert.data.settings import DataSettings
 from tinybert.engine.evaluate import judge_on
 from tinybert.models.teacher import Teacher
-from tinybert.objectives.prediction import ScoreMSE, SoftCrossEntropy
+from tinybert.objectives import AttentionScoreMSE, HiddenMSE, RelationKL, ScoreMSE, SoftCrossEntropy, Sum, layer_map
+from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
-from tinybert.stages.classroom import Classroom
-from tinybert.stages.common_settings import AugmentingFlags
+from tinybert.stages.classroom import Classroom, mapping_of
+from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.settings import GeneralSettings
-from tinybert.stages.initialisation import StudentSettings, initialise, refit_projections
+from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise, refit_projections
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.layers import mapping_of, transformer_objective
 from tinybert.stages.teacher import TeacherSettings, task_teacher
-from tinybert.types import Stage
+from tinybert.types import Objective, Stage
 
 CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Understanding, arXiv:1909.10351"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(AugmentingFlags):
+class Config(AugmentingSettings):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -49,7 +49,11 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     # Section 3.2, general distillation, by the teacher as its checkpoint is: not fine-tuned, if that has no head.
     figures = {}
     if job.plain_text is not None:
-        report = learn_in_general(initial, pretrained_teacher(config, run), job.plain_text, config, run)
+        pretrained = Teacher(pretrained_teacher(config.teacher, run), config.teacher.dtype, run.device)
+        learnt = general_loss(initial, pretrained, config, run.seed_for("projection"))
+        report = learn_in_general(
+            initial.student, pretrained, learnt, job.plain_text, config.general, run, **mapping_of(config.student)
+        )
         figures["general"] = figures_of(report, job.plain_text)
         initial = refit_projections(initial, model, job, config.student, run)
 
@@ -58,10 +62,35 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     lessons = Classroom(student, teacher, examples, config.teacher, run)
 
     # Eq. 11 for m = 0 ... M: embeddings, hidden states and attention scores, through the layer map g.
-    layers = transformer_objective(initial, teacher, config.student, run.seed_for("projection"))
+    layers = layers_loss(initial, teacher, config.student, run.seed_for("projection"))
     lessons.teach("intermediate", layers, config.intermediate, **mapping_of(config.student))
 
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.
     soft = ScoreMSE() if job.task.kind == "regression" else SoftCrossEntropy(config.prediction.temperature)
     lessons.teach("prediction", soft, config.prediction, judge_on(student, job.dev, job.task, run))
     return Outcome(student, model, figures)
+
+
+def layers_loss(initial: InitialStudent, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
+    """L_embd (Eq. 9) + L_hidn (Eq. 8) + L_attn (Eq. 7), each layer m from layer g(m); `seed` draws projections."""
+    student, known = initial.student.shape, teacher.shape
+    g = layer_map(settings.layer_map, student.layers, known.layers)
+    states = HiddenMSE(g, student.width, known.width, settings.projection, initial.directions, seed=seed)
+    return Sum(states, (settings.attention_weight, AttentionScoreMSE(g)))
+
+
+def general_loss(initial: InitialStudent, teacher: Teacher, config: Config, seed: int) -> Objective:
+    """The same sum on plain text, or MiniLM's relations of the last layer (Wang et al. 2020, Eq. 4 to 8)."""
+    if config.general.learns == "layers":
+        return layers_loss(initial, teacher, config.student, seed)
+    return RelationKL(initial.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
+
+
+RECIPE = Recipe(
+    "tinybert",
+    "Transformer distillation: layers first, then predictions",
+    CITATION,
+    Config,
+    distill,
+    uses=frozenset({"mlm", "vectors", "unlabeled"}),
+)

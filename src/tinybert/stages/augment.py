@@ -26,7 +26,7 @@ from tinybert.engine.evaluate import logits_of, student_answer
 from tinybert.models.student import Student
 from tinybert.run import Run, StageRun
 from tinybert.stages import masked_lm
-from tinybert.stages.common_settings import AugmentingFlags
+from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.job import Job
 from tinybert.types import Example
 
@@ -36,7 +36,7 @@ MASK = "[MASK]"  # of a tokenizer without one
 _ROWS = "rows.arrow"
 
 
-def augmented(job: Job, config: AugmentingFlags, run: Run, teacher: PreTrainedModel) -> EncodedRows:
+def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: PreTrainedModel) -> EncodedRows:
     """The encoded training rows, each followed by its copies; made once, found again by a resumed run.
 
     Args:

@@ -13,6 +13,7 @@ from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
+from tinybert.stages.initialisation import StudentSettings
 from tinybert.stages.teacher import TeacherSettings
 from tinybert.types import Masker, Objective, Selector, Stage, flatten
 
@@ -67,3 +68,8 @@ class Classroom:
         budget = "off" if callable(rows) else self.settings.cache
         teacher = self.teacher if masker else remembered(self.teacher, needs, self.examples, place, budget)
         return fit(self.student, teacher, objective, rows, stage, place, selector=chosen, judge=judge, masker=masker)
+
+
+def mapping_of(settings: StudentSettings) -> dict[str, Any]:
+    """The settings of the student that the losses of layers are made from, by their dotted name."""
+    return {f"student.{key}": getattr(settings, key) for key in ("projection", "layer_map", "attention_weight")}

@@ -1,9 +1,9 @@
 """What every recipe is told on the command line, under the same names in YAML."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Int
@@ -60,9 +60,9 @@ class CommonSettings:
         """Whether each of the student's attention heads learns from one of the teacher's."""
         return True
 
-    def domains(self, _source: SourceDomain | None, /) -> TeacherData:
-        """Which labelled domains a network is fine-tuned on, given the second domain."""
-        return "target"
+    def domains(self, source: SourceDomain | None, /) -> TeacherData:
+        """Which labelled domains a network is fine-tuned on: source first, where there is one."""
+        return "target" if source is None else "source_then_target"
 
     def used_source(self, source: SourceDomain | None, _rng: np.random.Generator, /) -> SourceDomain | None:
         """As much of the second domain as is used."""
@@ -74,33 +74,18 @@ class CommonSettings:
         """The lengths of what a student reads in an epoch, given those of target (with copies) and source."""
         return target
 
-    def unused(self, recipe: str, used: frozenset[str]) -> Iterator[str]:
-        """Files that the recipe would not look at, a line each: they are refused instead of ignored silently."""
-        for name in ("source", "unlabeled", "mlm", "vectors"):
-            if getattr(self, name) is not None and name not in used:
-                yield f"--{name}: the recipe {recipe} does not use it; leave it out"
+    def augmenting(self) -> AugmentGroups | None:
+        """How texts are rewritten; None where they are not."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentingFlags(AugmentGroups, CommonSettings):
+class AugmentingSettings(AugmentGroups, CommonSettings):
     """What recipes that augment are told."""
 
     def augmenting(self) -> AugmentGroups:
-        """How texts are rewritten; see `groups_of`."""
+        """By any method."""
         return self
-
-
-@runtime_checkable
-class Augmenting(Protocol):
-    """Settings of a recipe that rewrites texts."""
-
-    def augmenting(self) -> AugmentGroups | None:
-        """How; None where these settings rewrite nothing."""
-
-
-def groups_of(settings: object) -> AugmentGroups | None:
-    """How the texts of a run are rewritten; None where they are not."""
-    return settings.augmenting() if isinstance(settings, Augmenting) else None
 
 
 def split_data(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,9 +8,10 @@ from tinybert.data.task import Task
 from tinybert.log import Log
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
+from tinybert.recipes import augmented_kd
 from tinybert.run import Run, RunSettings
 from tinybert.stages.initialisation import InitialStudent
-from tinybert.stages.last_layer import LastLayerSettings, last_layer_objective
+from tinybert.stages.l2a.groups import LastLayerSettings
 from tinybert.types import LOGITS, Stage
 
 CPU = torch.device("cpu")
@@ -29,8 +30,8 @@ def terms(tiny_bert, make_batch, run):
         model, batch = tiny_bert(outputs=1 if kind == "regression" else 2).eval(), make_batch()
         initial = InitialStudent(Student(model), torch.eye(24))
         teacher, task = Teacher(model, "fp32", CPU), Task(kind, () if kind == "regression" else ("no", "yes"))
-        stage = Stage(temperature=temperature)
-        learnt = last_layer_objective(initial, teacher, settings or LastLayerSettings(), stage, task, run)
+        config = augmented_kd.Config(objective=settings or LastLayerSettings(), distill=Stage(temperature=temperature))
+        learnt = augmented_kd.loss(initial, teacher, config, task, run)
         shown = teacher.observe(batch, learnt.needs_teacher)
         return learnt.terms(initial.student.observe(batch, learnt.needs_student), shown, batch), shown[LOGITS]
 

@@ -1,0 +1,80 @@
+"""What a recipe with L2A's loss, or with all of L2A, is told: its groups, and what follows from them for every run."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Int
+
+from tinybert.augment.settings import AugmentGroups
+from tinybert.data.source_domain import SourceDomain, TeacherData, limited
+from tinybert.errors import UserError
+from tinybert.stages.common_settings import CommonSettings
+from tinybert.stages.l2a.pool import epoch_of
+from tinybert.stages.l2a.settings import L2ASettings
+
+
+@dataclass(frozen=True)
+class LastLayerSettings:
+    """Settings of the group `objective`: what the student learns; the paper's ablation leaves out one at a time.
+
+    Attributes:
+        attention: The teacher's attention scores of the last layer.
+        hidden: Its last hidden state, which the student's is projected to.
+        prediction: Its soft targets, of a regression its score.
+    """
+
+    attention: bool = True
+    hidden: bool = True
+    prediction: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse to learn nothing."""
+        if not (self.attention or self.hidden or self.prediction):
+            raise ValueError("attention, hidden and prediction are all off; nothing would be learnt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastLayerGroups(CommonSettings):
+    """Of a recipe whose student learns the last layer and the prediction at once."""
+
+    objective: LastLayerSettings = field(default_factory=LastLayerSettings)
+
+    @property
+    def heads_learn(self) -> bool:
+        """Whether attention scores are among what is learnt."""
+        return self.objective.attention
+
+
+@dataclass(frozen=True, kw_only=True)
+class L2AGroups(LastLayerGroups):
+    """Of a recipe that samples from two domains."""
+
+    l2a: L2ASettings = field(default_factory=L2ASettings)
+
+    def domains(self, source: SourceDomain | None, /) -> TeacherData:
+        """What a teacher without a head is fine-tuned on."""
+        if self.l2a.teacher_data is not None:
+            return self.l2a.teacher_data
+        return "target" if source is None or source.labelled is None else "source_then_target"
+
+    def used_source(self, source: SourceDomain | None, rng: np.random.Generator, /) -> SourceDomain | None:
+        """At most so many rows as `l2a.source_limit` says.
+
+        Raises:
+            UserError: If there are none, and nothing else is to be learnt from.
+        """
+        if source is None and self.l2a.learn_from == "source":
+            raise UserError("--source is missing: l2a.learn_from=source learns from its texts")
+        return None if source is None else limited(source, self.l2a.source_limit, rng)
+
+    def epoch_of(
+        self, target: Int[np.ndarray, " target"], source: Int[np.ndarray, " source"], /
+    ) -> Int[np.ndarray, " epoch"]:
+        """The pool, balanced where that is wanted."""
+        return epoch_of(target, source, self.l2a)
+
+    def augmenting(self) -> AugmentGroups | None:
+        """The samples of the target; None where nothing is drawn by a masked LM."""
+        if self.l2a.learn_from == "source":
+            return self.l2a.augmenting(source=True) if self.l2a.samples_source else None
+        return self.l2a.augmenting()
