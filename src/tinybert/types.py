@@ -101,8 +101,8 @@ class Batch:
                 )
         for name in ("labels", "rows"):
             part = getattr(self, name)
-            if part is not None and len(part) != len(self.input_ids):
-                raise ValueError(f"there are {len(part)} {name} for {len(self.input_ids)} examples")
+            if part is not None and part.shape != self.input_ids.shape[:1]:
+                raise ValueError(f"{name} are {tuple(part.shape)} for {len(self.input_ids)} examples: one for each")
 
     @classmethod
     def from_tokenizer(cls, output: Mapping[str, Any], labels: Any = None) -> "Batch":

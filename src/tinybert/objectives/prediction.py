@@ -233,6 +233,4 @@ def _score(trace: Trace) -> Float[Tensor, " batch"]:
 def _gold(batch: Batch) -> Shaped[Tensor, " batch"]:
     if batch.labels is None:
         raise ValueError("these examples have no gold labels; learn from a teacher, or hand over labelled examples")
-    if batch.labels.ndim != 1:
-        raise ValueError(f"one label per example is wanted, got labels of shape {tuple(batch.labels.shape)}")
     return batch.labels
