@@ -1,3 +1,5 @@
+"""The model card: what the hub reads of it, what it says, and that no word of a user breaks it."""
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,31 +8,40 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from tinybert.export.card import CardFacts, licence_of, model_card
-from tinybert.export.card_results import System
+from tinybert.export.card import CardFacts, last_part, licence_of, model_card, plain
 
-STUDENT = System(
-    metrics={"dev": {"accuracy": 0.9123456, "macro_f1": 0.9, "mcc": 0.8}, "test": {"accuracy": 0.9}},
-    parameters=14_350_000,
-    bytes=57_400_000,
-    latency_ms={"32": {"p50": 3.4, "p95": 4.0}, "128": {"p50": 9.0, "p95": 11.0}},
-    threads=2,
-)
+STUDENT = {
+    "dev": {"accuracy": 0.9123456, "macro_f1": 0.9, "mcc": 0.8},
+    "test": {"accuracy": 0.9},
+    "parameters": 14_350_000,
+    "bytes": 57_400_000,
+    "latency_ms": {"32": {"p50": 3.456, "p95": 4.0}, "128": {"p50": 9.0, "p95": 11.0}},
+    "threads": 2,
+}
+RUN = {
+    "recipe": "tinybert",
+    "preset": "small",
+    "seed": 7,
+    "classes": ["bad", "good"],
+    "student": STUDENT,
+    "data": {"digests": {"train": "a1" * 32, "dev": "b2" * 32}},
+    "notes": [],
+}
 FACTS = CardFacts(
-    recipe="tinybert",
+    run=RUN,
     citation="Jiao et al. 2020, TinyBERT, arXiv:1909.10351",
     teacher="org/teacher",
     kind="classification",
-    classes=("bad", "good"),
     paired=False,
     max_length=128,
-    systems={"student": STUDENT},
-    data={"train": "a1" * 32, "dev": "b2" * 32},
-    seed=7,
-    preset="small",
     hardware="2 cores",
     versions={"torch": "2.13.0", "tinybert": "0.1.0"},
 )
+
+
+def card_of(facts: CardFacts = FACTS, **run: Any) -> str:
+    """A card; `run`: other values for keys of metrics.json."""
+    return model_card(replace(facts, run={**RUN, **run}))
 
 
 def front_matter(card: str) -> Any:
@@ -76,7 +87,8 @@ def test__no_folder_of_this_machine_appears() -> None:
 
 def test__words_of_the_user_cannot_break_out() -> None:
     hostile = "<img src=x> | `x`\n---\n# title"
-    card = model_card(replace(FACTS, classes=(hostile, "good"), notes=(hostile,), hardware=hostile, preset=hostile))
+    facts = replace(FACTS, hardware=hostile, versions={hostile: hostile})
+    card = card_of(facts, classes=[hostile, "good"], notes=[hostile], preset=hostile)
     assert "<img" not in card
     assert "\n# title" not in card
     assert card.count("\n---\n") == 1
@@ -84,7 +96,7 @@ def test__words_of_the_user_cannot_break_out() -> None:
 
 
 def test__a_hostile_name_stays_a_string_in_the_front_matter() -> None:
-    card = model_card(replace(FACTS, recipe="y: [1\n---\n<script>"))
+    card = card_of(recipe="y: [1\n---\n<script>")
     assert front_matter(card)["tags"][-1] == "y: [1\n---\n<script>"
 
 
@@ -99,37 +111,49 @@ def test__five_lines_show_how_to_use_it() -> None:
 
 
 def test__a_regression_has_no_classes() -> None:
-    card = model_card(
-        replace(FACTS, kind="regression", classes=(), systems={"student": System({"dev": {"pearson": 0.5}})})
-    )
+    card = card_of(replace(FACTS, kind="regression"), classes=[], student={"dev": {"pearson": 0.5}})
     assert "Classes" not in card
     assert "scoring texts" in card
     assert front_matter(card)["metrics"] == ["pearsonr"]
 
 
 def test__an_undefined_metric_is_left_out_of_the_front_matter() -> None:
-    systems = {"student": System({"dev": {"pearson": float("nan"), "spearman": 0.5}})}
-    card = model_card(replace(FACTS, kind="regression", classes=(), systems=systems))
+    student = {"dev": {"pearson": float("nan"), "spearman": 0.5}}
+    card = card_of(replace(FACTS, kind="regression"), classes=[], student=student)
     assert front_matter(card)["metrics"] == ["spearmanr"]
     assert "| nan |" in card
 
 
 def test__a_student_without_a_task_has_its_held_out_loss() -> None:
-    systems = {"student": System({"held_out": {"loss": 2.65562}})}
-    card = model_card(replace(FACTS, kind=None, classes=(), systems=systems))
+    systems = {"teacher": {"parameters": 1}, "student": {"held_out": {"loss": 2.65562}}}
+    card = card_of(replace(FACTS, kind=None), classes=[], **systems)
     (found,) = ModelCard(card).data.eval_results
     assert (found.dataset_name, found.metric_name, found.metric_value) == (
         "the run's own held-out data",
         "loss",
         2.6556,
     )
+    assert "|  | held-out loss |" in card
+    assert "| Teacher |  |" in card
     assert "| Student | 2.6556 |" in card
 
 
 def test__a_run_without_measurements_has_a_card_too() -> None:
-    card = model_card(replace(FACTS, systems={}, data={}))
+    card = card_of(student={}, data={"digests": {}})
     assert "model-index" not in front_matter(card)
     assert "Nothing was measured." in card
+
+
+def test__each_system_is_a_row_and_each_figure_a_column_with_its_unit() -> None:
+    teacher = {"dev": {"accuracy": 0.93, "f1": 0.92}, "parameters": 22_700_000, "bytes": 90_000_000}
+    card = card_of(replace(FACTS, hardware="a machine | of mine"), teacher=teacher)
+    for line in (
+        "|  | dev accuracy | dev f1 | dev macro\\_f1 | dev mcc | test accuracy |\n| --- |",
+        "| Teacher | 0.9300 | 0.9200 |  |  |  |\n| Student | 0.9123 |  | 0.9000 | 0.8000 | 0.9000 |",
+        "| Teacher | 22.70 M | 90.0 MB |  |  |\n| Student | 14.35 M | 57.4 MB | 3.46 / 4.00 ms | 9.00 / 11.00 ms |",
+        "Latency: one input, threads: 2; a machine \\| of mine.",
+    ):
+        assert line in card, line
 
 
 @pytest.mark.parametrize(
@@ -155,3 +179,34 @@ def test__no_card_or_a_binary_one_declares_no_licence(tmp_path: Path) -> None:
     assert licence_of(tmp_path) is None
     (tmp_path / "README.md").write_bytes(bytes(range(256)))
     assert licence_of(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("good", "good"),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("a | b", r"a \| b"),
+        ("[x](javascript:y)", r"\[x\](javascript:y)"),
+        ("`code` *bold* _it_", r"\`code\` \*bold\* \_it\_"),
+        ("two\nlines\u2028three", "two lines three"),
+        ("&lt; \\", r"&amp;lt; \\"),
+    ],
+)
+def test__words_of_a_user_stay_words(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("/home/me/models/teacher", "teacher"),
+        ("C:\\models\\teacher", "teacher"),
+        ("../teacher", "teacher"),
+        ("~/teacher", "teacher"),
+        ("org/name", "org/name"),
+        ("bert-base", "bert-base"),
+    ],
+)
+def test__paths_lose_their_folders_and_hub_names_stay(name: str, shown: str) -> None:
+    assert last_part(name) == shown

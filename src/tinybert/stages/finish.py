@@ -12,7 +12,6 @@ from typing import Any
 from tinybert import files
 from tinybert.data.batches import by_length
 from tinybert.export.card import CardFacts, licence_of, model_card
-from tinybert.export.card_results import System as CardSystem
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import ExportReport, export_onnx
 from tinybert.models.heads import note_pairs
@@ -61,8 +60,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     metrics = _metrics(job, outcome, systems, exported, about, run)
     files.write_json(run.folder / "metrics.json", metrics)
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
-    task = {"kind": job.task.kind, "classes": job.task.classes, "paired": job.task.paired}
-    write_cards(metrics, about, run, **task, max_length=job.max_length)
+    write_cards(metrics, about, run, kind=job.task.kind, paired=job.task.paired, max_length=job.max_length)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
@@ -149,26 +147,13 @@ def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
 def write_cards(metrics: Mapping[str, Any], about: About, run: Run, **facts: Any) -> None:
     """`README.md` of the run and of its student; `facts` are those of `CardFacts` that `metrics.json` does not hold."""
     machine = files.read_json(run.folder / "environment.json")
-    systems = {
-        name: CardSystem(
-            {split: entry[split] for split in ("dev", "test", "held_out") if split in entry},
-            **{key: entry[key] for key in ("parameters", "bytes", "latency_ms", "threads")},
-        )
-        for name in ("teacher", "student", "student_int8")
-        if (entry := metrics.get(name))
-    }
     known = CardFacts(
-        recipe=about.recipe,
+        run=metrics,
         citation=about.citation,
         teacher=about.teacher or "none",
-        systems=systems,
-        data=metrics["data"]["digests"],
-        seed=run.seed,
-        preset=about.preset,
         hardware=f"{machine['device_name'] or machine['processor']}, {machine['threads']} threads",
         versions={name: machine[name] for name in ("tinybert", "torch", "transformers", "onnxruntime")},
         teacher_licence=licence_of(Path(about.teacher)) if about.teacher else None,
-        notes=tuple(metrics["notes"]),
         **facts,
     )
     files.write_text(run.folder / "README.md", model_card(known, "student"))

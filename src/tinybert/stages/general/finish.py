@@ -28,9 +28,8 @@ def finish_general(
     run.log.say("evaluate: size and latency of teacher and student")
     metrics = _metrics(text, outcome, student, about, settings, run)
     files.write_json(run.folder / "metrics.json", metrics)
-    nothing = {"kind": None, "classes": (), "paired": False}
-    longest = longest_input(student.config)
-    write_cards(metrics, about, run, **nothing, max_length=longest, fills_masks=settings.masked_lm)
+    facts = {"max_length": longest_input(student.config), "fills_masks": settings.masked_lm}
+    write_cards(metrics, about, run, kind=None, paired=False, **facts)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
