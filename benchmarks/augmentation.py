@@ -25,11 +25,11 @@ from tinybert.augment.candidates import Candidates, Context
 from tinybert.data.lexicon import STOP_WORDS
 from tinybert.data.pieces import read
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import load
 from tinybert.machine import prepare
 from tinybert.models.embedded import folder_of_minilm
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
+from tinybert.tasks.load import load
 from tinybert.types import Example
 
 COPIES, CANDIDATES, MAX_LENGTH = 20, 15, 128

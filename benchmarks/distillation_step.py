@@ -21,7 +21,6 @@ from tinybert.data.batches import batches
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import load
 from tinybert.engine.cache import remembered
 from tinybert.engine.learner import Learner
 from tinybert.engine.update import Observed, update
@@ -37,6 +36,7 @@ from tinybert.recipes.tinybert import layers_loss
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
+from tinybert.tasks.load import load
 from tinybert.types import Batch, Objective, Stage
 
 PADDED_TO = 128

@@ -16,25 +16,24 @@ import numpy as np
 import torch
 
 from tinybert.data.batches import by_length
-from tinybert.data.columns import Labels
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Task, load_one
 from tinybert.initialise.matrices import r2
 from tinybert.initialise.recording import teacher_states
 from tinybert.initialise.start import Plan, project
 from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import parse_shape
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.load import load_for
 from tinybert.types import Batch
 
-NO_LABELS: Labels = "none"
 CLASSES = ("0", "1")  # of the random head, which plays no part
 
 
 def texts(file: str, column: str, teacher: str, count: int) -> Iterator[Batch]:
     """So many rows, drawn with seed 0, in batches of like length."""
-    examples = load_one(file, DataSettings(text=column), task=Task("classification", CLASSES, 1), labels=NO_LABELS)
+    examples = load_for(file, DataSettings(text=column), Classification(CLASSES, 1), labelled=False)
     chosen = examples.select(np.random.default_rng(0).permutation(len(examples))[:count])
     with tempfile.TemporaryDirectory() as folder:
         rows = encode(chosen, load_tokenizer(teacher), 128, Path(folder) / "rows.arrow")

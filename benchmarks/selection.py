@@ -17,7 +17,6 @@ import torch
 from tinybert.config import resolve
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import load
 from tinybert.engine.fit import fit
 from tinybert.initialise import start
 from tinybert.log import Log
@@ -34,6 +33,7 @@ from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.initialisation import InitialStudent
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.chooser import reward_of
+from tinybert.tasks.load import load
 from tinybert.types import Selector, Stage
 
 

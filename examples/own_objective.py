@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import load
-from tinybert.engine.evaluate import judge_on, quality, student_logits
+from tinybert.engine.evaluate import metric_fn, student_logits
 from tinybert.engine.fit import fit
 from tinybert.initialise.start import Plan, layers
 from tinybert.log import Log
@@ -29,6 +28,7 @@ from tinybert.objectives.prediction import SoftCrossEntropy
 from tinybert.objectives.sum import Sum
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
+from tinybert.tasks.load import load
 from tinybert.types import Batch, Objective, Signal, Stage, Trace
 
 
@@ -86,8 +86,8 @@ teacher = Teacher(network, "fp32", run.device)
 objective = Sum(SoftCrossEntropy(), (0.5, LastStateCosine(half.layers, sizes.layers)))
 stage = Stage(epochs=3, lr=1e-3)
 place = run.stage("prediction", {"train": train.digest, "teacher": teacher.digest, "lr": stage.lr})
-judge = judge_on(student, dev, splits.task, run)
+judge = metric_fn(student, dev, splits.task, run)
 report = fit(student, teacher, objective, train, stage, place, selector=KeepAll(), judge=judge)
 
-figures = quality(student_logits(student, dev, run), dev.needed_labels(), splits.task)
+figures = splits.task.metrics(student_logits(student, dev, run), dev)
 print(f"{report.steps} updates, best after {report.best_step}; accuracy on dev {figures['accuracy']:.3f}")

@@ -13,10 +13,15 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # HF_HUB_OFFLINE=0 pytest -m hub
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from recipes.workshop import Workshop, hurry_finish
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("unhurried")
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = ("the", "a", "film", "movie", "plot", "is", "was", "very", "not", "good", "bad", "great", "dull", "and", "it")
@@ -141,6 +146,24 @@ def make_batch() -> Callable[..., Any]:
         return Batch(pieces.masked_fill(~real, pad), types, real, labels, torch.arange(shape[0]))
 
     return make
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """`write("train.tsv", content)`: the path of a file with that content, given as text or bytes."""
+
+    def make(name: str, content: str | bytes) -> str:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def streams() -> Callable[[str], np.random.Generator]:
+    """A run's random streams."""
+    return lambda name: np.random.default_rng([7, *name.encode()])
 
 
 @pytest.fixture

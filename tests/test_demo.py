@@ -13,7 +13,7 @@ demo = importlib.import_module("tinybert.demo")  # `tinybert.demo` itself is the
 
 def test__its_data_are_shipped_and_read_without_a_complaint():
     from tinybert.data.settings import DataSettings
-    from tinybert.data.task import load
+    from tinybert.tasks.load import load
 
     data = files("tinybert") / demo.DATA
     paths = [str(data / f"kitchen_{name}.tsv") for name in ("train", "dev", "test")]

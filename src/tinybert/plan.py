@@ -20,7 +20,6 @@ from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.hub import PREFIX
 from tinybert.data.source_domain import SourceDomain
-from tinybert.data.task import Splits, load
 from tinybert.errors import UserError
 from tinybert.folders import refuse_foreign
 from tinybert.launch import FILES, Request
@@ -34,6 +33,7 @@ from tinybert.stages.general.reading import corpus_column, refuse_unfit
 from tinybert.stages.general.settings import GeneralSettings, general_within
 from tinybert.stages.reading import read_unlabeled, refuse_longer, teacher_classes, vocabulary_of
 from tinybert.stages.shapes import refuse_other_heads, shapes
+from tinybert.tasks.load import Splits, load
 from tinybert.types import Stage
 
 LOOKED_AT = 5_000_000  # bytes of plain text that are read to plan with
@@ -80,7 +80,7 @@ def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> 
     """Rows, notes, augmentation and trainings of a recipe for a task."""
     settings, groups = request.settings, request.settings.augmenting()
     splits = _data(request)
-    read_unlabeled(request.tables["unlabeled"], settings.data, splits.task, None)
+    read_unlabeled(request.tables["unlabeled"], settings.data, None)
     refuse_other_heads(settings, splits.task, needs_teacher=request.recipe.needs_teacher)
     clock = _clock(request)
     encoded = {name: _encoded(part, settings) for name, part in _parts(splits).items()}

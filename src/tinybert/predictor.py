@@ -8,30 +8,26 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Int
-from transformers import PretrainedConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from tinybert.config import parse
-from tinybert.data.columns import Labels
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows, unknown_notes
-from tinybert.data.labels import positive_class
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Task, load_one
-from tinybert.engine.evaluate import Answer, logits_of, quality, student_answer
+from tinybert.engine.evaluate import Answer, logits_of, student_answer
 from tinybert.errors import UserError
 from tinybert.export.runtime import OnnxModel
 from tinybert.log import Log
 from tinybert.machine import choose_device
-from tinybert.models.heads import head_classes, is_regression, learnt_pairs, refuse_other_form
+from tinybert.models.heads import learnt_pairs, refuse_other_form
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.models.source import folder_of
 from tinybert.models.student import Student
 from tinybert.run import RunSettings
-from tinybert.stages.answers import answers
+from tinybert.tasks.base import Task
+from tinybert.tasks.load import load_for, task_of
 from tinybert.types import Kind
 
 
@@ -79,27 +75,27 @@ class Predictor:
             raise UserError(f"data.max_length: {model} reads at most {longest_input(config)} pieces")
         if settings.run.threads is not None:
             torch.set_num_threads(settings.run.threads)
-        task = _task_of(config, model, kind, settings.data)
+        task = task_of(config, str(model), kind, settings.data)
         return Predictor(str(model), _answer_of(place), task, learnt_pairs(config), tokenizer, settings)
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """The metrics of the model on labelled data, and how many rows they rest on."""
-        with self._encoded(data, "needed") as (rows, _):
-            figures = quality(logits_of(self.answer, rows), rows.needed_labels(), self.task)
+        with self._encoded(data, labelled=True) as rows:
+            figures = self.task.metrics(logits_of(self.answer, rows), rows)
             return {**figures, "rows": len(rows), "truncated": rows.truncated}
 
     def predict(self, data: Any) -> Iterator[dict[str, Any]]:
         """The model's answers, one per row, in order."""
-        with self._encoded(data, "none") as (rows, numbers):
+        with self._encoded(data, labelled=False) as rows:
             logits = logits_of(self.answer, rows)
             if rows.truncated:
                 Log().say(f"data: {rows.truncated} of {len(rows)} rows cut at {self.settings.data.max_length} pieces")
-        yield from answers(logits, self.task, numbers)
+            yield from self.task.predictions(logits, rows)
 
     @contextmanager
-    def _encoded(self, data: Any, labels: Labels) -> Iterator[tuple[EncodedRows, Int[np.ndarray, " row"]]]:
-        """Encoded rows, and which row of the source each of them is."""
-        examples = load_one(data, self.settings.data, task=self.task, labels=labels)
+    def _encoded(self, data: Any, *, labelled: bool) -> Iterator[EncodedRows]:
+        """Encoded rows, which exist as long as the block."""
+        examples = load_for(data, self.settings.data, self.task, labelled=labelled)
         name = str(data) if isinstance(data, str | PathLike) else "data"
         refuse_other_form(name, examples.paired, self.model, self.paired)
         for note in examples.notes:
@@ -109,7 +105,7 @@ class Predictor:
             rows = encode(examples, self.tokenizer, self.settings.data.max_length, target)
             for note in unknown_notes({"data": rows.unknown}):
                 Log().say(note)
-            yield rows, examples.rows
+            yield rows
 
 
 def folder_of_student(model: str | PathLike[str]) -> Path:
@@ -127,13 +123,3 @@ def _answer_of(place: Path) -> Answer:
         return OnnxModel(file, torch.get_num_threads()).answer
     device = choose_device(None)
     return student_answer(Student(load_classifier(place).model.to(device)), device)
-
-
-def _task_of(config: PretrainedConfig, model: str | PathLike[str], kind: Kind | None, data: DataSettings) -> Task:
-    found: Kind = "regression" if is_regression(config) else "classification"
-    if kind not in (None, found):
-        raise UserError(f"--kind {kind}: {model} is a model for {found}")
-    if found == "regression":
-        return Task(found, (), None, paired=False)
-    classes = head_classes(config) or tuple(str(config.id2label[number]) for number in range(config.num_labels))
-    return Task(found, classes, positive_class(classes, data.positive), paired=False)

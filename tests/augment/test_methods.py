@@ -13,13 +13,14 @@ from tinybert.augment.making import make_copies
 from tinybert.augment.method import AugmentContext
 from tinybert.augment.methods import METHODS, copies_of
 from tinybert.data.examples import Examples
-from tinybert.data.task import Task
 from tinybert.stages.augment import factory_of
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.regression import Regression
 from tinybert.types import Example
 
 pytestmark = pytest.mark.usefixtures("processor")
-TASK = Task("classification", ("neg", "pos"))
-SCORES = Task("regression")
+TASK = Classification(("neg", "pos"))
+SCORES = Regression()
 
 
 def texts(labels=None):

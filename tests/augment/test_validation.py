@@ -11,12 +11,14 @@ from tinybert.augment.settings import CbertSettings
 from tinybert.augment.tang import TangSettings
 from tinybert.augment.validation import check_possible, doubts, unsuitable
 from tinybert.data.examples import Examples
-from tinybert.data.task import Task
 from tinybert.errors import UserError
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.question_answering import QuestionAnswering
+from tinybert.tasks.regression import Regression
 from tinybert.types import Example
 
-TASK = Task("classification", ("neg", "pos"))
-SCORES = Task("regression")
+TASK = Classification(("neg", "pos"))
+SCORES = Regression()
 
 
 @pytest.mark.parametrize(
@@ -45,8 +47,8 @@ def test__the_embedded_masked_lm_is_the_default_where_it_is_installed(monkeypatc
 @pytest.mark.parametrize(
     ("method", "task", "settings", "said"),
     [
-        ("cbert", Task("question-answering", paired=True), {}, "augment.method=cbert: needs one class or score"),
-        ("stationary", Task("question-answering", paired=True), {}, "augment.method=stationary: tags and answers"),
+        ("cbert", QuestionAnswering(), {}, "augment.method=cbert: needs one class or score"),
+        ("stationary", QuestionAnswering(), {}, "augment.method=stationary: tags and answers"),
         ("eda", SCORES, {"keep_flipped": False}, "augment.keep_flipped=false: only a class can flip"),
     ],
 )

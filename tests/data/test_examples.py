@@ -123,12 +123,3 @@ def test_lines__are_what_messages_call_rows(write: Callable[..., str]) -> None:
     examples = Examples(rows.table, None)
     assert examples.lines.tolist() == [2, 4]
     assert examples.rows.tolist() == [1, 2]
-
-
-def test_described__counts_rows_of_each_class() -> None:
-    assert Examples.of(THREE).described("dev", ("bad", "good", "rare")) == "dev: 3 rows; bad 1, good 2, rare 0"
-    assert Examples.of([Example("a")]).described("test", ("bad", "good")) == "test: 1 rows without labels"
-
-
-def test_described__gives_the_range_of_scores() -> None:
-    assert Examples.of(PAIRS).described("dev", ()) == "dev: 2 rows, scores 0.5 to 1"

@@ -1,6 +1,14 @@
 import pytest
 
-from tinybert.data.labels import Meaning, classes_of, kind_of, meaning_by_head, positive_class, without_gold
+from tinybert.data.labels import (
+    ClassMeaning,
+    ScoreMeaning,
+    are_scores,
+    classes_of,
+    meaning_by_head,
+    positive_class,
+    without_gold,
+)
 from tinybert.errors import UserError
 
 
@@ -18,8 +26,8 @@ from tinybert.errors import UserError
         (["neg", "pos"], "classification"),
     ],
 )
-def test_kind_of__calls_numbers_that_are_not_all_whole_scores(spellings: list[str], kind: str) -> None:
-    assert kind_of(spellings) == kind
+def test_are_scores__means_numbers_that_are_not_all_whole(spellings: list[str], kind: str) -> None:
+    assert are_scores(spellings) is (kind == "regression")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,7 @@ def test_positive_class__must_be_one_of_the_classes(classes: tuple[str, ...], li
 
 
 def test_meaning__is_the_index_of_a_class() -> None:
-    meaning = Meaning(("neg", "pos"), {"bad": "neg"})
+    meaning = ClassMeaning(("neg", "pos"), {"bad": "neg"})
     assert [meaning.value(name) for name in ("neg", "pos", "bad", "POS", "x")] == [0, 1, 0, None, None]
     assert meaning.why_not("x").startswith("unknown label 'x'; known are: neg, pos")
 
@@ -90,16 +98,16 @@ def test_meaning__is_the_index_of_a_class() -> None:
 def test_meaning__takes_a_label_however_it_is_spelled(
     classes: tuple[str, ...], spellings: tuple[str, ...], values: list[int | None]
 ) -> None:
-    assert [Meaning(classes, {}).value(name) for name in spellings] == values
+    assert [ClassMeaning(classes, {}).value(name) for name in spellings] == values
 
 
 def test_meaning__renames_numbers_and_truth_values_however_they_are_spelled() -> None:
-    meaning = Meaning(("neg", "pos"), {"1": "pos", "False": "neg"})
+    meaning = ClassMeaning(("neg", "pos"), {"1": "pos", "False": "neg"})
     assert [meaning.value(name) for name in ("1.0", "false", "01")] == [1, 0, None]
 
 
 def test_meaning__leaves_out_what_is_renamed_to_nothing() -> None:
-    meaning = Meaning(("neg", "pos"), {"-1": None, "bad": "neg"})
+    meaning = ClassMeaning(("neg", "pos"), {"-1": None, "bad": "neg"})
     assert [meaning.leaves_out(name) for name in ("-1", "-1.0", "bad", "x")] == [True, True, False, False]
     assert meaning.value("-1") is None
 
@@ -137,17 +145,18 @@ def test_without_gold__leaves_out_the_dash_of_inference_only(
 def test_meaning__says_what_to_do_about_a_label_without_a_value(
     classes: tuple[str, ...], spelling: str, advice: str
 ) -> None:
-    assert Meaning(classes, {}).why_not(spelling).endswith(f"; {advice}")
+    meaning = ClassMeaning(classes, {}) if classes else ScoreMeaning({})
+    assert meaning.why_not(spelling).endswith(f"; {advice}")
 
 
 def test_meaning__of_scores_is_a_number() -> None:
-    meaning = Meaning((), {"none": "0"})
+    meaning = ScoreMeaning({"none": "0"})
     assert [meaning.value(name) for name in ("3.8", "none", "x")] == [3.8, 0.0, None]
     assert "'x' is not a finite number" in meaning.why_not("x")
 
 
 def test_meaning__overlooks_capitals_only_where_that_is_clear() -> None:
-    meaning = Meaning(("Yes", "yes", "No"), {}, any_capitals=True)
+    meaning = ClassMeaning(("Yes", "yes", "No"), {}, any_capitals=True)
     assert [meaning.value(name) for name in ("Yes", "yes", "YES", "NO")] == [0, 1, None, 2]
 
 

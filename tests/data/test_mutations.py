@@ -13,8 +13,8 @@ import pandas
 import pytest
 
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Splits, load
 from tinybert.errors import UserError
+from tinybert.tasks.load import Splits, load
 
 ROWS = 24
 MUTANTS = 14  # of each form and damage

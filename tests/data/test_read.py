@@ -11,7 +11,7 @@ import pytest
 
 from tinybert.data.columns import choose
 from tinybert.data.problems import one_line, readable
-from tinybert.data.read import open_file, open_rows, open_stream, read, table_of
+from tinybert.data.read import open_file, open_rows, open_stream, path_of, read, table_of
 from tinybert.data.readers import RowReader
 from tinybert.data.settings import DataSettings
 from tinybert.errors import ResourceError, UserError
@@ -240,3 +240,8 @@ def test_table_of__reports_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
     with pytest.raises(ResourceError, match=r"no space left"):
         table_of(iter([("text", 1)]), TWO, spill_bytes=0)
+
+
+def test_path_of__is_of_files_only() -> None:
+    assert path_of("a/b.tsv") == path_of(Path("a/b.tsv")) == Path("a/b.tsv")
+    assert path_of("hf:glue") is path_of("-") is path_of([{}]) is None

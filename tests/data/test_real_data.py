@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from tinybert.data.any_kind import load_any
 from tinybert.data.carried import Side, carried
 from tinybert.data.examples import Examples
-from tinybert.data.rewrite import rewrite
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Splits, Task, load
 from tinybert.data.words import Edit, words_of
 from tinybert.errors import UserError
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.load import Splits, load, load_labelled
+from tinybert.tasks.regression import Regression
+from tinybert.tasks.rewrite import rewrite
 from tinybert.types import Example, Kind
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -32,7 +33,7 @@ def sizes(splits: Splits) -> tuple[int, int, int]:
 def test_load__reads_sst2(streams: Any) -> None:
     splits = loaded(streams, "sst2/train.tsv", "sst2/dev.tsv", "sst2/test.tsv", text="sentence")
     assert sizes(splits) == (67_349, 872, 1_821)
-    assert splits.task == Task("classification", ("0", "1"), positive=1)
+    assert splits.task == Classification(("0", "1"), positive=1)
     assert splits.train.labels is not None
     assert splits.train.labels.sum() == 37_569
     assert splits.test is not None
@@ -64,7 +65,7 @@ def test_load__reads_mrpc_with_its_mark_and_quotes(streams: Any) -> None:
 
 def test_load__reads_snli(streams: Any) -> None:
     splits = loaded(streams, "snli/dev.csv", text_a="premise", text_b="hypothesis")
-    assert splits.task == Task("classification", ("contradiction", "entailment", "neutral"), paired=True)
+    assert splits.task == Classification(("contradiction", "entailment", "neutral"), paired=True)
     assert len(splits.train) + len(splits.dev) == 9_831
 
 
@@ -72,7 +73,7 @@ def test_load__reads_stsb_as_scores(streams: Any) -> None:
     files = (f"glue_stsb/{part}.tsv" for part in ("train", "dev", "test"))
     splits = loaded(streams, *files, text_a="sentence1", text_b="sentence2", label="score")
     assert sizes(splits) == (5_749, 1_500, 1_379)
-    assert splits.task == Task("regression", paired=True)
+    assert splits.task == Regression(paired=True)
 
 
 def test_load__reads_stsb_as_it_was_first_shipped(streams: Any, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_load__refuses_other_tasks(streams: Any, name: str, message: str) -> Non
 
 
 def test_load_any__reads_conll2003() -> None:
-    task, examples = load_any(str(DATA / "conll2003/eng.testb"), DataSettings(), kind="token-classification")
+    task, examples = load_labelled(str(DATA / "conll2003/eng.testb"), DataSettings(), kind="token-classification")
     assert task.classes == ("B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O")
     assert len(examples) == 3_453
     assert sum(len(example.words or ()) for example in examples) == 46_435
@@ -119,7 +120,7 @@ def test_load_any__reads_conll2003() -> None:
 
 def test_load_any__reads_squad() -> None:
     for name, count, impossible in (("cs224n_dev-v2.0.json", 6_078, 3_168), ("xquad.en.json", 1_190, 0)):
-        task, examples = load_any(str(DATA / "squad" / name), DataSettings(), kind=None)
+        task, examples = load_labelled(str(DATA / "squad" / name), DataSettings(), kind=None)
         assert task.kind == "question-answering"
         assert (len(examples), sum(example.label is None for example in examples)) == (count, impossible)
 
@@ -154,12 +155,12 @@ def test_rewrite__brings_back_what_it_wrote(
         DataSettings(**settings),
     )
     Path(source).write_bytes(b"".join((DATA / name).read_bytes().splitlines(keepends=True)[:lines]))
-    task, examples = load_any(source, data, kind=kind)
+    task, examples = load_labelled(source, data, kind=kind)
     side: Side = "pair" if task.kind == "question-answering" else "text"
     copies = list(copies_of(examples, side, task.outside))
     assert len(copies) > 0.9 * len(examples)
     assert rewrite(source, data, kind, copies, target, examples.rows) == len(examples) + len(copies)
-    task_again, again = load_any(str(target), data, kind=kind)
+    task_again, again = load_labelled(str(target), data, kind=kind)
     assert task_again == task
     wanted = sorted([*examples, *copies], key=lambda example: (example.row, example.copy))
     found = [(e.text, e.pair, e.label, e.words) for e in again]

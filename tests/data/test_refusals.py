@@ -4,25 +4,12 @@ from pathlib import Path
 import pytest
 
 from tinybert.data.columns import Header
-from tinybert.data.refusals import looks_like_conll, refusal, refuse_columns, refuse_kind
+from tinybert.data.refusals import looks_like_conll, refusal, refuse_columns
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
 CONLL = "-DOCSTART- -X- O O\n\nEU NNP I-NP I-ORG\nrejects VBZ I-VP O\n"
 SQUAD = '{"version": "1.1", "data": [{"title": "x", "paragraphs": []}]}'
-
-
-@pytest.mark.parametrize("kind", ["token-classification", "question-answering"])
-def test_refuse_kind__in_one_line(kind: str) -> None:
-    with pytest.raises(
-        UserError, match=rf"^--kind {kind}: .* only augments such data .* trains on classification and regression$"
-    ):
-        refuse_kind(kind)
-
-
-@pytest.mark.parametrize("kind", ["classification", "regression", None])
-def test_refuse_kind__lets_the_others_pass(kind: str | None) -> None:
-    refuse_kind(kind)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tinybert.data.labels import Meaning
+from tinybert.data.labels import ClassMeaning, ScoreMeaning
 from tinybert.data.read import Rows, read
 from tinybert.data.resolve import resolve, spellings, unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
-MEANING = Meaning(("neg", "pos"), {})
+MEANING = ClassMeaning(("neg", "pos"), {})
 
 
 def rows(write: Callable[..., str], labels: str, skip_bad: float = 0.0) -> Rows:
@@ -28,7 +28,7 @@ def test_resolve__gives_every_label_its_value(write: Callable[..., str]) -> None
 
 
 def test_resolve__gives_scores(write: Callable[..., str]) -> None:
-    assert [e.label for e in resolve(rows(write, "0.5,2"), Meaning((), {}))] == [0.5, 2.0]
+    assert [e.label for e in resolve(rows(write, "0.5,2"), ScoreMeaning({}))] == [0.5, 2.0]
 
 
 def test_resolve__leaves_rows_without_any_label_unlabelled(write: Callable[..., str]) -> None:
@@ -48,7 +48,7 @@ def test_resolve__names_the_row_whose_label_is_unknown(write: Callable[..., str]
     with pytest.raises(UserError, match=r"a.tsv:4: unknown label 'maybe'; known are: neg, pos; "):
         resolve(rows(write, "pos,neg,maybe"), MEANING)
     with pytest.raises(UserError, match=r"a.tsv:3: the label 'inf' is not a finite number"):
-        resolve(rows(write, "0.5,inf"), Meaning((), {}))
+        resolve(rows(write, "0.5,inf"), ScoreMeaning({}))
 
 
 def test_resolve__puts_rows_without_a_value_aside_where_that_is_tolerated(write: Callable[..., str]) -> None:
@@ -60,17 +60,17 @@ def test_resolve__puts_rows_without_a_value_aside_where_that_is_tolerated(write:
 
 
 def test_resolve__leaves_out_rows_whose_label_stands_for_none(write: Callable[..., str]) -> None:
-    examples = resolve(rows(write, "pos,-,neg,-"), Meaning(("neg", "pos"), {"-": None}))
+    examples = resolve(rows(write, "pos,-,neg,-"), ClassMeaning(("neg", "pos"), {"-": None}))
     assert [(e.text, e.label, e.row) for e in examples] == [("row 1", 1, 1), ("row 3", 0, 3)]
     assert examples.notes[-1].endswith("a.tsv: 2 of 4 rows are left out, their labels stand for none: - 2")
 
 
 def test_resolve__takes_a_test_whose_labels_all_stand_for_none_as_one_without(write: Callable[..., str]) -> None:
-    examples = resolve(rows(write, "-1,,-1"), Meaning(("0", "1"), {"-1": None}), needed=False)
+    examples = resolve(rows(write, "-1,,-1"), ClassMeaning(("0", "1"), {"-1": None}), needed=False)
     assert not examples.labelled
     assert len(examples) == 3
     assert examples.notes[-1].endswith("2 of 3 rows are read without a label, their labels stand for none: -1 2")
-    assert len(resolve(rows(write, "-1,-1"), Meaning(("0", "1"), {"-1": None}))) == 0
+    assert len(resolve(rows(write, "-1,-1"), ClassMeaning(("0", "1"), {"-1": None}))) == 0
 
 
 def test_resolve__says_that_a_test_needs_no_labels(write: Callable[..., str]) -> None:

@@ -4,12 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain, limited
-from tinybert.data.task import Splits, Task, load
 from tinybert.errors import UserError
-from tinybert.types import Example
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.load import Splits, load
 
 Rows = list[dict[str, Any]]
 ENTAILMENT = [
@@ -112,7 +111,7 @@ def test_load__takes_a_source_without_labels_of_the_task(loaded: Callable[..., S
 
 def test_load__lets_only_train_decide_the_task(loaded: Callable[..., Splits]) -> None:
     splits = loaded(TRAIN, [{"text": "phone", "label": "0.5"}, {"text": "radio", "label": "good"}])
-    assert splits.task == Task("classification", ("bad", "good"), positive=1)
+    assert splits.task == Classification(("bad", "good"), positive=1)
     assert labels(domain(splits)) == [(2, 1)]
 
 
@@ -206,11 +205,3 @@ def test_digest__is_that_of_texts_and_labels(loaded: Callable[..., Splits], sour
     assert source.texts.digest() == other.texts.digest()
     assert source.digest() != other.digest()
     assert source.digest() != source.among(source.texts.select(np.arange(8))).digest()
-
-
-def test_described__tells_how_much_of_it_is_labelled() -> None:
-    texts = Examples.of([Example("a"), Example("b")])
-    labelled = Examples.of([Example("a", None, 0), Example("b", None, 1)])
-    assert SourceDomain(texts, labelled).described(("x", "y")) == "source: 2 rows; x 1, y 1"
-    assert SourceDomain(texts, labelled[:1]).described(("x", "y")) == "source: 2 rows; labelled: 1 rows; x 1, y 0"
-    assert SourceDomain(texts, None).described(("x", "y")) == "source: 2 rows without labels"

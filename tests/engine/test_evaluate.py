@@ -7,12 +7,13 @@ import torch
 from tinybert.data.batches import by_length
 from tinybert.data.encode import encode
 from tinybert.data.examples import Examples
-from tinybert.data.task import Task
 from tinybert.engine import evaluate
-from tinybert.engine.evaluate import judge_on, logits_of, quality, student_logits
+from tinybert.engine.evaluate import logits_of, metric_fn, student_logits
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.regression import Regression
 from tinybert.types import Example
 
-TASK = Task("classification", ("neg", "pos"), 1)
+TASK = Classification(("neg", "pos"), 1)
 
 
 def test__logits_come_in_row_order_whatever_the_batches(make_world, monkeypatch):
@@ -39,14 +40,14 @@ def test__an_answer_sees_every_row_once(make_world):
     assert sorted(seen) == list(range(16))
 
 
-def test__judging_leaves_the_network_and_all_randomness_as_they_were(make_world):
+def test__measuring_leaves_the_network_and_all_randomness_as_they_were(make_world):
     world = make_world()
     student, run = world.make_student(), world.run()
     student.train()
     torch.manual_seed(4)
     before = torch.random.get_rng_state()
-    judge = judge_on(student, world.rows, TASK, run)
-    assert judge() == judge()
+    measured = metric_fn(student, world.rows, TASK, run)
+    assert measured() == measured()
     assert student.training
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(parameter.grad is None for parameter in student.parameters())
@@ -57,19 +58,10 @@ def test__the_figure_that_decides_is_accuracy_or_pearson(make_world, tmp_path, t
     student, run = world.make_student(), world.run()
     logits = student_logits(student, world.rows, run)
     right = np.mean(logits.argmax(axis=1) == world.rows.needed_labels())
-    assert judge_on(student, world.rows, TASK, run)() == pytest.approx(right)
+    assert metric_fn(student, world.rows, TASK, run)() == pytest.approx(right)
 
     scored = Examples.of([Example("good " * (n + 1), label=float(n), row=n + 1) for n in range(6)])
     rows = encode(scored, tiny_tokenizer, 32, tmp_path / "scores.arrow")
     first = student_logits(student, rows, run)[:, 0]
-    found = judge_on(student, rows, Task("regression"), run)()
+    found = metric_fn(student, rows, Regression(), run)()
     assert found == pytest.approx(np.corrcoef(first, np.arange(6.0))[0, 1], abs=1e-6)
-
-
-def test__quality_has_the_figures_of_the_task():
-    logits = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0]], dtype=np.float32)
-    labels = np.array([0, 1, 1])
-    figures = quality(logits, labels, TASK)
-    assert set(figures) == {"accuracy", "f1", "macro_f1", "mcc"}
-    assert figures["accuracy"] == pytest.approx(2 / 3)
-    assert set(quality(logits[:, :1], np.array([0.5, 0.1, 0.9]), Task("regression"))) == {"pearson", "spearman"}

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from references.reinforce import soft_entropy
-from tinybert.data.task import Task
 from tinybert.log import Log
 from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
@@ -12,6 +11,8 @@ from tinybert.recipes import augmented_kd
 from tinybert.run import Run, RunSettings
 from tinybert.stages.initialisation import InitialStudent
 from tinybert.stages.l2a.groups import LastLayerSettings
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.regression import Regression
 from tinybert.types import LOGITS, Stage
 
 CPU = torch.device("cpu")
@@ -29,7 +30,8 @@ def terms(tiny_bert, make_batch, run):
     def found(settings=None, kind="classification", temperature=1.0):
         model, batch = tiny_bert(outputs=1 if kind == "regression" else 2).eval(), make_batch()
         initial = InitialStudent(Student(model), torch.eye(24))
-        teacher, task = Teacher(model, "fp32", CPU), Task(kind, () if kind == "regression" else ("no", "yes"))
+        teacher = Teacher(model, "fp32", CPU)
+        task = Regression() if kind == "regression" else Classification(("no", "yes"))
         config = augmented_kd.Config(objective=settings or LastLayerSettings(), distill=Stage(temperature=temperature))
         learnt = augmented_kd.loss(initial, teacher, config, task, run)
         shown = teacher.observe(batch, learnt.needs_teacher)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinybert.engine.metrics import classification_metrics, confusion, regression_metrics
+from tinybert.tasks.classification import classification_metrics, confusion
+from tinybert.tasks.regression import regression_metrics
 
 MakeRun = Callable[..., Path]
 

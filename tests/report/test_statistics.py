@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tinybert.engine.metrics import regression_metrics
 from tinybert.report import statistics
 from tinybert.report.statistics import (
     accuracy_interval,
@@ -19,6 +18,7 @@ from tinybert.report.statistics import (
     over_seeds,
     regressor_strength,
 )
+from tinybert.tasks.regression import regression_metrics
 
 
 def _rng(seed: int = 0) -> np.random.Generator:

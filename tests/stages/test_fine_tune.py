@@ -11,7 +11,6 @@ import torch
 
 from recipes.workshop import Rows, Workshop, equal, read, reviews, stage, trained
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import load
 from tinybert.errors import UserError
 from tinybert.log import Log
 from tinybert.models.loading import load_classifier
@@ -21,6 +20,7 @@ from tinybert.stages.fine_tune import fine_tune, fine_tune_on, labelled_source
 from tinybert.stages.job import Job
 from tinybert.stages.reading import encoded
 from tinybert.stages.teacher import TeacherSettings, task_teacher
+from tinybert.tasks.load import load
 from tinybert.types import Stage
 
 TRAIN, DEV, SOURCE = reviews(16, seed=1), reviews(12, seed=2), reviews(30, seed=3)

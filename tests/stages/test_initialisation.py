@@ -10,7 +10,6 @@ import torch
 
 from recipes.workshop import reviews
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Task, load_one
 from tinybert.errors import UserError
 from tinybert.initialise import start
 from tinybert.layer_maps import layer_map
@@ -19,9 +18,11 @@ from tinybert.models.hf import layers_of
 from tinybert.run import Run, RunSettings
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
 from tinybert.stages.reading import encoded
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.load import load_for
 from tinybert.types import Rows
 
-TASK = Task("classification", ("neg", "pos"), 1)
+TASK = Classification(("neg", "pos"), 1)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def initial(tmp_path: Path, tiny_tokenizer: Any, tiny_bert: Any) -> Callable[...
     def make(shape: str, name: str = "run", **settings: Any) -> tuple[InitialStudent, Any]:
         (tmp_path / name).mkdir(exist_ok=True)
         run, teacher = Run(tmp_path / name, 3, RunSettings(), torch.device("cpu"), Log(silent=True)), tiny_bert(4)
-        rows = encoded(load_one(reviews(24), DataSettings(), labels="needed", task=TASK), tiny_tokenizer, 32, run)
+        rows = encoded(load_for(reviews(24), DataSettings(), TASK, labelled=True), tiny_tokenizer, 32, run)
         return initialise(Reviews(TASK.classes, rows), teacher, StudentSettings(shape, **settings), run), teacher
 
     return make

@@ -10,10 +10,10 @@ from jaxtyping import Int
 from tinybert import files
 from tinybert.augment.settings import AugmentGroups, MaskedLMSettings
 from tinybert.data.examples import Examples
-from tinybert.data.task import Task
 from tinybert.models.embedded import EMBEDDED
 from tinybert.models.loading import digest_of, load_masked_lm, load_tokenizer
 from tinybert.run import Run
+from tinybert.tasks.base import TaskData
 from tinybert.types import Augmenter
 
 Make = Callable[[], Augmenter]  # called once in each process that makes copies
@@ -35,7 +35,7 @@ class AugmentContext:
     """
 
     groups: AugmentGroups
-    task: Task
+    task: TaskData
     originals: Examples
     unlabeled: Examples | None
     mlm: str | None

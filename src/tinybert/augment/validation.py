@@ -10,13 +10,13 @@ from tinybert.augment.settings import AugmentGroups
 from tinybert.augment.taggers import WORDNET
 from tinybert.data.examples import Examples
 from tinybert.data.lexicon import knows
-from tinybert.data.task import Task
 from tinybert.data.words import spaced_words_of
 from tinybert.errors import UserError
 from tinybert.models.embedded import EMBEDDED, is_available
 from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.tasks.base import TaskData
 from tinybert.types import Example
 
 LOOKED_AT = 100  # rows
@@ -54,7 +54,7 @@ def unsuitable(groups: AugmentGroups, given: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def check_possible(groups: AugmentGroups, task: Task, mlm: str | None, vectors: str | None) -> None:
+def check_possible(groups: AugmentGroups, task: TaskData, mlm: str | None, vectors: str | None) -> None:
     """Ask before anything is trained whether copies can be made and judged.
 
     Raises:
@@ -63,14 +63,14 @@ def check_possible(groups: AugmentGroups, task: Task, mlm: str | None, vectors: 
     settings, problems = groups.augment, []
     if settings.method == "none":
         return
-    if settings.method == "cbert" and task.kind not in ("classification", "regression"):
+    if settings.method == "cbert" and not task.one_label:
         problems.append(f"augment.method=cbert: needs one class or score for each text; {task.kind} has none")
-    if settings.method == "stationary" and task.kind not in ("classification", "regression"):
+    if settings.method == "stationary" and not task.one_label:
         problems.append(
             f"augment.method=stationary: tags and answers forbid some replacements, so that its probabilities would be "
             f"wrong for {task.kind}; take bert_glove"
         )
-    if not settings.keep_flipped and task.kind != "classification":
+    if not settings.keep_flipped and not task.can_flip:
         problems.append(f"augment.keep_flipped=false: only a class can flip; this is {task.kind}")
     if vectors is not None and not Path(vectors).is_file():
         problems.append(f"--vectors {vectors}: no such file")

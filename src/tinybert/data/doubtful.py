@@ -3,10 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pyarrow.compute as pc
 
-from tinybert.data.examples import Examples
 from tinybert.data.problems import shown
 from tinybert.data.read import Rows
 from tinybert.data.resolve import Spellings, line_of
@@ -58,24 +56,6 @@ def refuse_swapped(train: Rows, found: Spellings) -> None:
                 f"{_where(train, found, words[0])}: the label is {shown(words[0])}, and a text is {shown(texts[0])}; "
                 "the columns seem swapped: say which is which with data.text and data.label, or --kind classification"
             )
-
-
-def refuse_one_label(name: str, examples: Examples, classes: Sequence[str], why: str) -> None:
-    """Refuse examples that all have the same label.
-
-    Args:
-        name: What messages call them.
-        examples: Labelled.
-        classes: Of the task; empty = the labels are scores.
-        why: Why that is of no use, and what to do.
-
-    Raises:
-        UserError: If they have.
-    """
-    labels = examples.labels
-    if labels is not None and np.all(labels == labels[0]):
-        label = shown(classes[labels[0]]) if classes else f"{labels[0]:g}"
-        raise UserError(f"{name}: every row has the label {label}; {why}")
 
 
 def suspicious(names: Sequence[str], rows: int) -> str | None:

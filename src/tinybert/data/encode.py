@@ -60,7 +60,7 @@ def encode(
         counts = {"truncated": str(contents.truncated), "unknown": str(contents.unknown)}
         end = {"digest": contents.digest(), **counts}
         writer.write_batch(pa.RecordBatch.from_pylist([], schema), custom_metadata=end)
-    return EncodedRows.open(target)
+    return EncodedRows.open(target, examples)
 
 
 class _Contents:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int, Shaped
 
 from tinybert.data.batches import batches
+from tinybert.data.examples import Examples
 from tinybert.types import Batch
 
 WARNED_OF = 0.05  # share of unknown pieces; MiniLM does not know one of 10,000 in English
@@ -41,12 +42,13 @@ class EncodedRows:
     Attributes:
         lengths: Pieces per row.
         labels: Class or score per row; None = unlabelled.
+        examples: What was encoded, in the same order; None where only pieces matter.
         truncated: How many rows were cut to the largest length.
         unknown: Share of the pieces, special ones left aside, that stand for what the vocabulary does not know.
         digest: sha256 of pieces, types and labels, whatever the layout of the file.
     """
 
-    def __init__(self, reader: Any) -> None:
+    def __init__(self, reader: Any, examples: Examples | None = None) -> None:
         """View the record batches of an open Arrow file; its last one is empty and carries what `encode` counted."""
         self._pad = int(reader.schema.metadata[b"pad"])
         end = reader.get_batch_with_custom_metadata(reader.num_record_batches - 1).custom_metadata
@@ -59,12 +61,13 @@ class EncodedRows:
         lengths = [np.diff(chunk.offsets) for chunk in self._chunks]
         self.lengths: Int[np.ndarray, " rows"] = np.concatenate([np.zeros(0, np.int32), *lengths])
         self.labels = _labels(table, reader.schema)
+        self.examples = examples
         self._picked: Int[np.ndarray, " picked"] | None = None
 
     @classmethod
-    def open(cls, path: Path) -> "EncodedRows":
-        """Map a file that `encode` wrote."""
-        return cls(pa.ipc.open_file(pa.memory_map(str(path))))
+    def open(cls, path: Path, examples: Examples | None = None) -> "EncodedRows":
+        """Map a file that `encode` wrote, of these examples."""
+        return cls(pa.ipc.open_file(pa.memory_map(str(path))), examples)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -79,6 +82,7 @@ class EncodedRows:
         view._picked = indices if self._picked is None else self._picked[indices]
         view.lengths = self.lengths[indices]
         view.labels = None if self.labels is None else self.labels[indices]
+        view.examples = None if self.examples is None else self.examples.select(indices)
         view.digest = hashlib.sha256(self.digest.encode() + np.asarray(indices, np.int64).tobytes()).hexdigest()
         return view
 
@@ -87,6 +91,12 @@ class EncodedRows:
         if self.labels is None:
             raise ValueError("these rows have no labels")
         return self.labels
+
+    def needed_examples(self) -> Examples:
+        """What was encoded; a `ValueError` where it is not known."""
+        if self.examples is None:
+            raise ValueError("it is not known which examples these rows are")
+        return self.examples
 
     def order(self, batch_size: int, rng: np.random.Generator) -> Sequence[Int[np.ndarray, " _"]]:
         """One epoch of global batches: random, but rows of about the same length together."""

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int, Shaped
 
-from tinybert.data.problems import listed
 from tinybert.data.readers import BLOCK
 from tinybert.types import Answer, Example
 
@@ -140,6 +139,12 @@ class Examples(Sequence[Example]):
         """Classes as int64 or scores as float64; None = unlabelled."""
         return self._labels if self._labels is None or self._indices is None else self._labels[self._indices]
 
+    def needed_labels(self) -> Shaped[np.ndarray, " picked"]:
+        """Classes or scores; a `ValueError` where there are none."""
+        if self.labels is None:
+            raise ValueError("these examples have no labels")
+        return self.labels
+
     @property
     def labelled(self) -> bool:
         """Whether the examples have labels."""
@@ -164,16 +169,6 @@ class Examples(Sequence[Example]):
     def _picked(self, column: str) -> Int[np.ndarray, " picked"]:
         values: Int[np.ndarray, " all"] = self._table.column(column).to_numpy()
         return values if self._indices is None else values[self._indices]
-
-    def described(self, name: str, classes: Sequence[str]) -> str:
-        """What the log says: rows by class, or the range of scores; `classes` is empty for the latter."""
-        rows = f"{name}: {len(self):,} rows"
-        if self.labels is None:
-            return f"{rows} without labels"
-        if not classes:
-            return f"{rows}, scores {self.labels.min():g} to {self.labels.max():g}"
-        counts = np.bincount(self.labels, minlength=len(classes))
-        return f"{rows}; " + listed(f"{c} {n:,}" for c, n in zip(classes, counts, strict=True))
 
     def digest(self) -> str:
         """sha256 of texts, pairs, words and labels in order; of nothing else, so that moving a file changes nothing."""

@@ -1,12 +1,14 @@
-"""What labels mean: which kind of task they make, which classes in which order, which class is the positive one."""
+"""What labels mean: classes or scores, which classes in which order, which class is the positive one."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
 
 from tinybert.data.problems import listed, shown
 from tinybert.data.spelling import clean, meant, renamed, score, whole
 from tinybert.errors import UserError
-from tinybert.types import Kind
 
 _POSITIVE = ("1", "positive", "pos", "entailment", "entails", "duplicate", "paraphrase", "yes", "true")
 _INFERENCE = frozenset(
@@ -16,10 +18,10 @@ NO_GOLD = "-"  # in data of natural language inference: the annotators did not a
 LabelMap = Mapping[str, str | None]
 
 
-def kind_of(spellings: Sequence[str]) -> Kind:
-    """Regression where the labels are all numbers but not all whole ones, otherwise classification."""
+def are_scores(spellings: Sequence[str]) -> bool:
+    """Whether labels are all numbers but not all whole ones."""
     numbers = all(score(spelling) is not None for spelling in spellings)
-    return "regression" if numbers and any(whole(spelling) is None for spelling in spellings) else "classification"
+    return numbers and any(whole(spelling) is None for spelling in spellings)
 
 
 def classes_of(spellings: Sequence[str]) -> tuple[str, ...]:
@@ -77,14 +79,63 @@ def _only(names: Sequence[str], name: str) -> int | None:
     return names.index(name) if names.count(name) == 1 else None
 
 
-class Meaning:
-    """From the spelling of a label to its value: the index of a class, or a score where there are no classes."""
+@runtime_checkable
+class Meaning(Protocol):
+    """From the spelling of a label to its value.
+
+    Attributes:
+        dtype: Of the values.
+        without_value: What messages say of several labels that have none.
+    """
+
+    dtype: ClassVar[type[np.generic]]
+    without_value: ClassVar[str]
+
+    def value(self, spelling: str) -> int | float | None:
+        """The value of a label; None where it has none."""
+
+    def leaves_out(self, spelling: str) -> bool:
+        """Whether rows with a label are left out, as if they had none."""
+
+    def why_not(self, spelling: str) -> str:
+        """What to say of a label without a value."""
+
+
+class ScoreMeaning:
+    """Labels that are finite numbers."""
+
+    dtype: ClassVar[type[np.generic]] = np.float64
+    without_value: ClassVar[str] = "are no finite numbers"
+
+    def __init__(self, label_map: LabelMap) -> None:
+        """`label_map` is applied first."""
+        self._label_map = label_map
+
+    def value(self, spelling: str) -> float | None:
+        """The score; None where it is no finite number."""
+        name = renamed(spelling, self._label_map)
+        return None if name is None else score(name)
+
+    def leaves_out(self, spelling: str) -> bool:
+        """Whether rows with a label are left out, as if they had none."""
+        return renamed(spelling, self._label_map) is None
+
+    def why_not(self, spelling: str) -> str:
+        """What to say of a label that is no score."""
+        return f"the label {shown(spelling)} is not a finite number; {_number_advice(spelling)}"
+
+
+class ClassMeaning:
+    """Labels that name classes; a value is the index of one."""
+
+    dtype: ClassVar[type[np.generic]] = np.int64
+    without_value: ClassVar[str] = "are no classes of the task"
 
     def __init__(self, classes: Sequence[str], label_map: LabelMap, any_capitals: bool = False) -> None:
         """Prepare the look-up.
 
         Args:
-            classes: In order; empty = scores.
+            classes: In order.
             label_map: `data.label_map`, applied first.
             any_capitals: Whether capitals may differ, as between a model's names and a file's.
         """
@@ -95,11 +146,11 @@ class Meaning:
         if _are_placeholders(classes):
             self._indices[1][1].update({str(index): index for index in range(len(classes))})
 
-    def value(self, spelling: str) -> int | float | None:
-        """The value of a label; None where it has none."""
+    def value(self, spelling: str) -> int | None:
+        """The index of the class; None where there is none of that name."""
         name = renamed(spelling, self._label_map)
-        if name is None or not self.classes:
-            return None if name is None else score(name)
+        if name is None:
+            return None
         return next((index[way(name)] for way, index in self._indices if way(name) in index), None)
 
     def leaves_out(self, spelling: str) -> bool:
@@ -107,15 +158,13 @@ class Meaning:
         return renamed(spelling, self._label_map) is None
 
     def why_not(self, spelling: str) -> str:
-        """What to say of a label without a value."""
-        if not self.classes:
-            return f"the label {shown(spelling)} is not a finite number; {_number_advice(spelling)}"
+        """What to say of a label that names no class."""
         twin = next((name for name in self.classes if name.casefold() == spelling.casefold()), None)
         advice = "rename it with data.label_map" if twin is None else f"say data.label_map={{{spelling}: {twin}}}"
         return f"unknown label {shown(spelling)}; known are: {listed(self.classes)}; correct it, or {advice}"
 
 
-def meaning_by_head(spellings: Sequence[str], head: Sequence[str], label_map: LabelMap) -> Meaning:
+def meaning_by_head(spellings: Sequence[str], head: Sequence[str], label_map: LabelMap) -> ClassMeaning:
     """The meaning of labels by the classes of a model's head, matched by name whatever the capitals.
 
     A head whose classes have only placeholders for names (`LABEL_0`, ...) also takes their numbers; when the labels are
@@ -123,8 +172,8 @@ def meaning_by_head(spellings: Sequence[str], head: Sequence[str], label_map: La
     """
     names = [name for spelling in spellings if (name := renamed(spelling, label_map)) is not None]
     if _are_placeholders(head) and {whole(name) for name in names} <= set(range(len(head))):
-        return Meaning([str(index) for index in range(len(head))], label_map)
-    return Meaning(head, label_map, any_capitals=True)
+        return ClassMeaning([str(index) for index in range(len(head))], label_map)
+    return ClassMeaning(head, label_map, any_capitals=True)
 
 
 def _number_advice(spelling: str) -> str:

@@ -98,6 +98,12 @@ def read(data: DataInput, settings: DataSettings, *, labels: Labels, name: str =
     return Rows(table, columns.pair is not None, problems, reader.notes)
 
 
+def path_of(source: DataInput) -> Path | None:
+    """The file that a source is; None where it is none."""
+    named = isinstance(source, str | Path) and not str(source).startswith(PREFIX) and str(source) != STDIN
+    return Path(source) if named else None
+
+
 def open_rows(data: DataInput, settings: DataSettings, name: str = "data") -> RowReader:
     """Open whatever a user may hand in.
 

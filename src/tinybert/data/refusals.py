@@ -6,25 +6,13 @@ from pathlib import Path
 from tinybert.data.columns import Header
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
-from tinybert.types import Kind
 
-SUPPORTED: tuple[Kind, ...] = ("classification", "regression")
 CONLL_ENDINGS = frozenset({".conll", ".conll03", ".conll2003", ".conllu", ".iob", ".iob2", ".bio"})
 _TAG = re.compile(r"(O|[BIESLU]-\S+)")
 _LOOK_AT = 200  # lines
 _PACKED = frozenset({".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz"})
 _SQUAD = re.compile(r'\s*\{.*("paragraphs"|"data"\s*:\s*\[)', re.DOTALL)
-_LATER = f"this version only augments such data (tinybert augment --kind ...); it trains on {' and '.join(SUPPORTED)}"
-
-
-def refuse_kind(kind: Kind | None) -> None:
-    """Refuse a kind of task that this version does not train on.
-
-    Raises:
-        UserError: If it is one.
-    """
-    if kind is not None and kind not in SUPPORTED:
-        raise UserError(f"--kind {kind}: {_LATER}")
+LATER = "this version only augments such data (tinybert augment --kind ...); it trains on classification and regression"
 
 
 def refusal(path: Path) -> UserError:
@@ -84,4 +72,4 @@ def _starts_like_squad(path: Path) -> bool:
 
 
 def _other(name: str, what: str) -> UserError:
-    return UserError(f"{name}: seems to be {what}: {_LATER}")
+    return UserError(f"{name}: seems to be {what}: {LATER}")

@@ -57,13 +57,12 @@ def unlabelled(rows: Rows, notes: tuple[str, ...] = (), kept: Int[np.ndarray, " 
     return Examples(rows.table, None, kept, (*rows.notes, *rows.problems.settle(len(rows.table)), *notes))
 
 
-def resolve(rows: Rows, meaning: Meaning, found: Spellings | None = None, *, needed: bool = True) -> Examples:
+def resolve(rows: Rows, meaning: Meaning, *, needed: bool = True) -> Examples:
     """Give every label its value; leave out the rows whose labels mean that they have none.
 
     Args:
         rows: As read.
         meaning: Of the labels.
-        found: The labels, where they have been gathered already.
         needed: Whether rows without labels are of no use.
 
     Returns:
@@ -72,7 +71,7 @@ def resolve(rows: Rows, meaning: Meaning, found: Spellings | None = None, *, nee
     Raises:
         UserError: If a label is missing while others are there, or has no value; more often than is tolerated.
     """
-    found = found or spellings(rows)
+    found = spellings(rows)
     out = left_out(found, meaning)
     if not needed and out[found.codes >= 0].all():
         return unlabelled(rows, noted(rows, found, out, "are read without a label"))
@@ -88,8 +87,7 @@ def valued(found: Spellings, meaning: Meaning) -> tuple[Shaped[np.ndarray, " row
     """The value of each row's label (classes as int64, scores as float64), and whether it has one (0 where not)."""
     values = [meaning.value(name) for name in found.names]
     known = np.array([value is not None for value in values] + [False])
-    kind = np.int64 if meaning.classes else np.float64
-    table = np.array([0 if value is None else value for value in values] + [0], kind)
+    table = np.array([0 if value is None else value for value in values] + [0], meaning.dtype)
     return table[found.codes], known[found.codes]
 
 

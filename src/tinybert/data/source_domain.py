@@ -1,6 +1,5 @@
 """The second domain of a run, with many rows: its texts, and those of them whose labels mean the same as train's."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,12 +60,6 @@ class SourceDomain:
         """Number of rows."""
         return len(self.texts)
 
-    def described(self, classes: Sequence[str]) -> str:
-        """What the log says; it may be labelled in part."""
-        if self.labelled is None or len(self.labelled) == len(self):
-            return (self.labelled or self.texts).described("source", classes)
-        return f"source: {len(self):,} rows; {self.labelled.described('labelled', classes)}"
-
     def digest(self) -> str:
         """sha256 of all texts, and of the labels of those that have one."""
         labelled = None if self.labelled is None else self.labelled.digest()
@@ -90,8 +83,7 @@ def limited(source: SourceDomain, limit: int | None, rng: np.random.Generator) -
 def _notes(others: dict[str, int], meaning: Meaning) -> tuple[str, ...]:
     if not others:
         return ()
-    what = "are no classes of the task" if meaning.classes else "are no finite numbers"
     return (
-        f"source: the labels of {sum(others.values()):,} rows {what}, these are read as texts only "
+        f"source: the labels of {sum(others.values()):,} rows {meaning.without_value}, these are read as texts only "
         f"(data.label_map renames labels): {listed(f'{name} {count:,}' for name, count in others.items())}",
     )

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from tinybert.data.batches import by_length
 from tinybert.data.encoded import EncodedRows
-from tinybert.data.task import Task
-from tinybert.engine.metrics import classification_metrics, regression_metrics
 from tinybert.engine.update import Observed
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.student import Student
 from tinybert.run import HELD_OUT_SEED, Run
+from tinybert.tasks.base import Task
 from tinybert.types import LOGITS, NO_TRACE, Batch, Masker, Objective, Rows
 
 ROWS_AT_ONCE = 64
@@ -44,21 +43,9 @@ def student_logits(student: Student, rows: EncodedRows, run: Run) -> Float[np.nd
     return logits_of(student_answer(student, run.device), rows)
 
 
-def quality(logits: Float[np.ndarray, "row label"], labels: np.ndarray, task: Task) -> dict[str, float]:
-    """The metrics of a task (interface: `metrics.json`) by name."""
-    if task.kind == "regression":
-        return regression_metrics(labels, logits[:, 0])
-    return classification_metrics(labels, logits.argmax(axis=1), task.classes, task.positive)
-
-
-def judge_on(student: Student, rows: EncodedRows, task: Task, run: Run) -> Callable[[], float]:
-    """The figure that decides which weights are kept: accuracy, or Pearson's correlation."""
-
-    def judge() -> float:
-        figures = quality(student_logits(student, rows, run), rows.needed_labels(), task)
-        return figures["pearson" if task.kind == "regression" else "accuracy"]
-
-    return judge
+def metric_fn(student: Student, rows: EncodedRows, task: Task, run: Run) -> Callable[[], float]:
+    """The figure on some rows that decides which weights are kept: `Task.figure`."""
+    return lambda: task.metrics(student_logits(student, rows, run), rows)[task.figure]
 
 
 def held_out_loss(

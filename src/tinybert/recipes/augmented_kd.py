@@ -7,10 +7,9 @@ EDA, CBERT, or samples of L2A's own distribution as the control that shows what 
 from dataclasses import dataclass, field
 
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Task
-from tinybert.engine.evaluate import judge_on
+from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
-from tinybert.objectives import AttentionScoreMSE, HiddenMSE, ScoreMSE, SoftCrossEntropy, Sum, layer_map
+from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
 from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
@@ -20,6 +19,7 @@ from tinybert.stages.initialisation import InitialStudent, StudentSettings, init
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.groups import LastLayerGroups
 from tinybert.stages.teacher import TeacherSettings, task_teacher
+from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage, flatten
 
 CITATION = (
@@ -46,7 +46,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
     lessons = Classroom(student, teacher, augmented(job, config, run, model), config.teacher, run)
     learnt = loss(initial, teacher, config, job.task, run)
-    judge = judge_on(student, job.dev, job.task, run)
+    judge = metric_fn(student, job.dev, job.task, run)
     lessons.teach("distill", learnt, config.distill, judge, **flatten("objective", config.objective))
     return Outcome(student, model)
 
@@ -56,7 +56,7 @@ def loss(initial: InitialStudent, teacher: Teacher, config: Config, task: Task, 
     student, known = initial.student.shape, teacher.shape
     last, seed = layer_map("last", student.layers, known.layers), run.seed_for("projection")
     hidden = HiddenMSE(last, student.width, known.width, initial=initial.directions, embedding=False, seed=seed)
-    soft = ScoreMSE() if task.kind == "regression" else SoftCrossEntropy(config.distill.temperature)
+    soft = task.soft(config.distill.temperature)
     terms: dict[str, Objective] = {"attention": AttentionScoreMSE(last), "hidden": hidden, "prediction": soft}
     return Sum(*(term for name, term in terms.items() if getattr(config.objective, name)))
 

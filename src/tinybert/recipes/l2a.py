@@ -9,10 +9,9 @@ depart from it even in the preset `paper`: the target's own texts are always lea
 from dataclasses import dataclass, field, replace
 
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Task
-from tinybert.engine.evaluate import judge_on
+from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
-from tinybert.objectives import AttentionScoreMSE, HiddenMSE, ScoreMSE, SoftCrossEntropy, Sum, layer_map
+from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
 from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
 from tinybert.stages.classroom import Classroom
@@ -24,6 +23,7 @@ from tinybert.stages.l2a.groups import L2AGroups
 from tinybert.stages.l2a.journal import Journal
 from tinybert.stages.l2a.pool import pool_of
 from tinybert.stages.teacher import TeacherSettings, task_teacher
+from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage, flatten
 
 CITATION = (
@@ -65,7 +65,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     selector = chooser(student, job, pool, settings, config.distill.temperature, run, after)
     epoch = pool.rows.select(pool.epoch) if generator is None else generator.rows_of
     learnt = loss(initial, teacher, config, job.task, run)
-    judge = judge_on(student, job.dev, job.task, run)
+    judge = metric_fn(student, job.dev, job.task, run)
     lessons = Classroom(student, teacher, pool.rows, config.teacher, run)
     depends_on = {**flatten("l2a", settings), **flatten("objective", config.objective)}
     lessons.teach("distill", learnt, config.distill, judge, selector, epoch, **depends_on)
@@ -77,7 +77,7 @@ def loss(initial: InitialStudent, teacher: Teacher, config: Config, task: Task, 
     student, known = initial.student.shape, teacher.shape
     last, seed = layer_map("last", student.layers, known.layers), run.seed_for("projection")
     hidden = HiddenMSE(last, student.width, known.width, initial=initial.directions, embedding=False, seed=seed)
-    soft = ScoreMSE() if task.kind == "regression" else SoftCrossEntropy(config.distill.temperature)
+    soft = task.soft(config.distill.temperature)
     terms: dict[str, Objective] = {"attention": AttentionScoreMSE(last), "hidden": hidden, "prediction": soft}
     return Sum(*(term for name, term in terms.items() if getattr(config.objective, name)))
 

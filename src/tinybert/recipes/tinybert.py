@@ -9,9 +9,9 @@ student learns the teacher's score, not the gold one.
 from dataclasses import dataclass, field
 
 from tinybert.data.settings import DataSettings
-from tinybert.engine.evaluate import judge_on
+from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
-from tinybert.objectives import AttentionScoreMSE, HiddenMSE, RelationKL, ScoreMSE, SoftCrossEntropy, Sum, layer_map
+from tinybert.objectives import AttentionScoreMSE, HiddenMSE, RelationKL, Sum, layer_map
 from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import augmented
@@ -66,8 +66,8 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     lessons.teach("intermediate", layers, config.intermediate, **mapping_of(config.student))
 
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.
-    soft = ScoreMSE() if job.task.kind == "regression" else SoftCrossEntropy(config.prediction.temperature)
-    lessons.teach("prediction", soft, config.prediction, judge_on(student, job.dev, job.task, run))
+    soft = job.task.soft(config.prediction.temperature)
+    lessons.teach("prediction", soft, config.prediction, metric_fn(student, job.dev, job.task, run))
     return Outcome(student, model, figures)
 
 

@@ -21,13 +21,13 @@ from tinybert.augment.teacher_votes import TeacherVotes, judged
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.task import Task
 from tinybert.engine.evaluate import logits_of, student_answer
 from tinybert.models.student import Student
 from tinybert.run import Run, StageRun
 from tinybert.stages import masked_lm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.job import Job
+from tinybert.tasks.base import Task
 from tinybert.types import Example
 
 FOLDER = "augmented"  # of a run: what the student learnt from, for people and for other programs
@@ -153,7 +153,7 @@ class Reading:
 def _write(augmented_set: AugmentedSet, job: Job, reading: Reading, keep_flipped: bool, folder: Path) -> None:
     """What the stage leaves: encoded rows to learn from, texts to look at, and how good they are."""
     left, flips = augmented_set, None
-    if job.task.kind == "classification":
+    if job.task.can_flip:
         left, flips = reading.judge(augmented_set, folder / _ROWS, keep=keep_flipped)
     if flips is None or left is not augmented_set:
         reading.encode(left, folder / _ROWS)
@@ -186,16 +186,19 @@ def write_table(augmented_set: AugmentedSet, task: Task, target: Path) -> None:
 
 def _schema(task: Task) -> pa.Schema:
     texts = ("text_a", "text_b") if task.paired else ("text",)
-    label = pa.string() if task.classes else pa.float64()
     return pa.schema(
-        [*((name, pa.large_string()) for name in texts), ("label", label), ("origin", pa.int64()), ("copy", pa.int64())]
+        [
+            *((name, pa.large_string()) for name in texts),
+            ("label", task.label_type),
+            ("origin", pa.int64()),
+            ("copy", pa.int64()),
+        ]
     )
 
 
 def _row(example: Example, task: Task) -> tuple[Any, ...]:
     texts = (example.text, example.pair) if task.paired else (example.text,)
-    label = task.classes[example.label] if isinstance(example.label, int) else example.label
-    return (*texts, label, example.row, example.copy)
+    return (*texts, task.spelled(example.label), example.row, example.copy)
 
 
 def publish(result: Path, target: Path) -> None:

@@ -20,11 +20,9 @@ from tinybert.augment.quality import quality
 from tinybert.augment.settings import AugmentGroups
 from tinybert.augment.validation import check_possible, doubts, unsuitable
 from tinybert.config import FILE, MODEL, resolve
-from tinybert.data.any_kind import load_any, path_of
 from tinybert.data.examples import Examples
-from tinybert.data.rewrite import check_target, rewrite
+from tinybert.data.read import path_of
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Task
 from tinybert.errors import UserError
 from tinybert.folders import locked
 from tinybert.log import Log
@@ -36,6 +34,9 @@ from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import MASK, Reading, factory_of, inputs_of
 from tinybert.stages.common_settings import split_data
 from tinybert.stages.reading import read_unlabeled
+from tinybert.tasks.base import TaskData
+from tinybert.tasks.load import load_labelled
+from tinybert.tasks.rewrite import check_target, rewrite
 from tinybert.types import Kind, flatten
 
 PRESETS = "augment"  # where they lie
@@ -219,32 +220,32 @@ def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]
     return _result(request, about)
 
 
-def _read(request: Request, run: Run) -> tuple[Task, Examples]:
+def _read(request: Request, run: Run) -> tuple[TaskData, Examples]:
     settings = request.settings
-    task, originals = load_any(request.train, settings.data, kind=settings.kind, rejected_to=request.rejected)
+    task, originals = load_labelled(request.train, settings.data, kind=settings.kind, rejected_to=request.rejected)
     for note in originals.notes:
         run.log.say(f"data: {note}")
     run.log.say(f"data: {len(originals):,} rows, {task.kind}")
     return task, originals
 
 
-def _teacher(path: str, task: Task) -> Loaded:
+def _teacher(path: str, task: TaskData) -> Loaded:
     """The classifier that says which copies flip.
 
     Raises:
         UserError: If it is none, or there are no classes to flip.
     """
-    if task.kind != "classification":
+    if not task.can_flip:
         raise UserError(f"--teacher: says which copies change their class, and this is {task.kind}; leave it out")
     if not has_task_head(path) or is_regression(load_config(path)):
         raise UserError(f"--teacher {path}: has no head that tells classes; give one that was fine-tuned")
     return load_classifier(path)
 
 
-def _context(request: Request, task: Task, originals: Examples) -> AugmentContext:
+def _context(request: Request, task: TaskData, originals: Examples) -> AugmentContext:
     settings = request.settings
     mask = None if settings.teacher is None else load_tokenizer(settings.teacher).mask_token
-    unlabeled = read_unlabeled(request.unlabeled, settings.data, task, request.rejected)
+    unlabeled = read_unlabeled(request.unlabeled, settings.data, request.rejected)
     rest = (settings.mlm, settings.vectors, mask or MASK, settings.data.max_length)
     return AugmentContext(settings, task, originals, unlabeled, *rest)
 

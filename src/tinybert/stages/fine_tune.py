@@ -11,12 +11,11 @@ from tinybert.augment.augmented_set import write_arrow
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain, TeacherData
-from tinybert.engine.evaluate import judge_on
+from tinybert.engine.evaluate import metric_fn
 from tinybert.engine.fit import StageReport, fit
 from tinybert.engine.optimise import stretched
 from tinybert.errors import UserError
 from tinybert.models.student import Student
-from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE
 from tinybert.run import Run, StageRun
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.job import Job
@@ -70,10 +69,9 @@ def fine_tune_on(
 
 def fine_tune(student: Student, job: Job, stage: Stage, place: StageRun, rows: EncodedRows) -> StageReport:
     """Train a network on the gold labels of some rows; it ends as the best it was on `job.dev`."""
-    objective = GoldMSE() if job.task.kind == "regression" else GoldCrossEntropy()
-    judge = judge_on(student, job.dev, job.task, place.run)
+    judge = metric_fn(student, job.dev, job.task, place.run)
     decided = stretched(stage, len(rows))
-    return fit(student, None, objective, rows, decided, place, selector=KeepAll(), judge=judge)
+    return fit(student, None, job.task.gold(), rows, decided, place, selector=KeepAll(), judge=judge)
 
 
 def labelled_source(source: SourceDomain | None, domains: TeacherData) -> Examples | None:

@@ -17,7 +17,6 @@ from tinybert.export.onnx import ExportReport, export_onnx
 from tinybert.models.heads import note_pairs
 from tinybert.report.render import render
 from tinybert.run import Run
-from tinybert.stages.answers import answers, gold, verdicts
 from tinybert.stages.augment import FOLDER, QUALITY
 from tinybert.stages.finished import found_finished, seal_finished
 from tinybert.stages.job import Job, Outcome
@@ -72,7 +71,7 @@ def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:
         "student": outcome.student.digest(),
         "dev": job.dev.digest,
         "test": test,
-        "positive": str(job.task.positive),
+        "task": repr(job.task),
     }
 
 
@@ -101,8 +100,8 @@ def _metrics(
     figures["classes"] = list(job.task.classes)
     figures |= {name: system.entry(job) for name, system in systems.items()}
     figures["evaluated_on"] = final_rows(job)[0]
-    if job.task.kind == "classification":
-        figures["confusion"] = {name: system.confusion(job) for name, system in systems.items()}
+    details = {name: system.details(job) for name, system in systems.items()}
+    figures |= {detail: {name: details[name][detail] for name in systems} for detail in details["student"]}
     figures["flops"] = {name: system.flops for name, system in systems.items() if system.flops}
     agreement = {"parity_difference": exported.parity_difference, "int8_agreement": exported.int8_agreement}
     figures["export"] = agreement | {"int8_difference": exported.int8_difference, "int8_rows": exported.int8_rows}
@@ -131,12 +130,12 @@ def _data(job: Job) -> dict[str, Any]:
 def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
     """The student's answers on test (else dev) beside those of the other systems and the gold label."""
     split, rows = list(all_rows(job).items())[-1]
-    examples = job.splits.dev if job.splits.test is None else job.splits.test
-    columns = {name: verdicts(system.logits[split], job.task) for name, system in systems.items() if name != "student"}
+    task, examples = job.task, rows.needed_examples()
+    columns = {name: task.answers(system.logits[split], rows) for name, system in systems.items() if name != "student"}
     if rows.labels is not None:
-        columns["gold"] = gold(rows.labels, job.task)
+        columns["gold"] = task.gold_answers(rows)
     with files.atomic_file(target) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        for index, answer in enumerate(answers(systems["student"].logits[split], job.task, examples.rows)):
+        for index, answer in enumerate(task.predictions(systems["student"].logits[split], rows)):
             example = examples[index]
             extra = {name: column[index] for name, column in columns.items()} | {"text": example.text}
             if example.pair is not None:

@@ -10,8 +10,9 @@ from tinybert.data.corpus.blocks import Blocks
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain
-from tinybert.data.task import Splits, Task
 from tinybert.models.student import Student
+from tinybert.tasks.base import Task
+from tinybert.tasks.load import Splits
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Task, load, load_one
 from tinybert.errors import UserError
 from tinybert.models.heads import has_task_head, is_regression
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.run import Run
 from tinybert.stages.job import Job
+from tinybert.tasks.load import load, load_texts
 
 REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
 _FORMAT = 2  # of encoded rows
@@ -50,7 +50,7 @@ def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: boo
         rejected_to=rejected_to,
         source=data["source"],
     )
-    unlabeled = read_unlabeled(data["unlabeled"], settings.data, splits.task, rejected_to)
+    unlabeled = read_unlabeled(data["unlabeled"], settings.data, rejected_to)
     for note in (*splits.notes, *(unlabeled.notes if unlabeled else ())):
         run.log.say(f"data: {note}")
     tokenizer, longest = load_tokenizer(vocabulary_of(settings)), settings.data.max_length
@@ -75,11 +75,9 @@ def refuse_longer(settings: Any) -> None:
         raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
 
 
-def read_unlabeled(source: Any, settings: DataSettings, task: Task, rejected_to: Path | None) -> Examples | None:
+def read_unlabeled(source: Any, settings: DataSettings, rejected_to: Path | None) -> Examples | None:
     """Texts without labels, read after the others; None where none are given."""
-    if source is None:
-        return None
-    return load_one(source, settings, task=task, labels="none", name="unlabeled", rejected_to=rejected_to, added=True)
+    return None if source is None else load_texts(source, settings, "unlabeled", rejected_to)
 
 
 def teacher_classes(settings: Any, *, needs_teacher: bool) -> tuple[str, ...] | None:
@@ -107,4 +105,4 @@ def encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: 
         took = f"{time.monotonic() - started:.1f} s"
         run.log.say(f"data: {len(rows)} rows encoded in {took}, {rows.truncated} of them cut at {max_length} pieces")
     run.wait()
-    return EncodedRows.open(target)
+    return EncodedRows.open(target, examples)

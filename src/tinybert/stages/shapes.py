@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from tinybert.data.task import Task
 from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models.heads import has_task_head, learnt_pairs, refuse_other_form, refuse_other_task
@@ -10,6 +9,7 @@ from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.source import folder_of, weight_names
 from tinybert.models.student import is_shape, parse_shape, refuse_deeper
+from tinybert.tasks.base import Task
 
 
 def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:

@@ -11,8 +11,7 @@ from jaxtyping import Float
 from transformers import PreTrainedModel
 
 from tinybert.data.encoded import EncodedRows
-from tinybert.engine.evaluate import logits_of, quality, student_logits
-from tinybert.engine.metrics import confusion
+from tinybert.engine.evaluate import logits_of, student_logits
 from tinybert.export.runtime import OnnxModel
 from tinybert.models.hf import longest_input, shape_of
 from tinybert.models.inference import evaluation_mode
@@ -39,16 +38,13 @@ class System:
 
     def entry(self, job: Job) -> dict[str, Any]:
         """What `metrics.json` says of this system."""
-        figures = {
-            split: quality(self.logits[split], rows.needed_labels(), job.task)
-            for split, rows in labelled_rows(job).items()
-        }
+        figures = {split: job.task.metrics(self.logits[split], rows) for split, rows in labelled_rows(job).items()}
         return {**figures, **self.cost}
 
-    def confusion(self, job: Job) -> list[list[int]]:
-        """Rows by gold class and predicted class, on the split that counts."""
+    def details(self, job: Job) -> Mapping[str, Any]:
+        """Further figures of the task, on the split that counts."""
         split, rows = final_rows(job)
-        return confusion(rows.needed_labels(), self.logits[split].argmax(axis=1), len(job.task.classes))
+        return job.task.details(self.logits[split], rows)
 
 
 def torch_system(model: PreTrainedModel, job: Job, run: Run, place: str | Path) -> System:

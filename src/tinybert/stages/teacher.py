@@ -10,7 +10,7 @@ from tinybert import files
 from tinybert.config import MODEL
 from tinybert.data.source_domain import TeacherData
 from tinybert.engine.cache import size_in_bytes
-from tinybert.engine.evaluate import quality, student_logits
+from tinybert.engine.evaluate import student_logits
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
 from tinybert.models.heads import note_pairs
@@ -93,7 +93,7 @@ def _examine(teacher: Student, job: Job, settings: TeacherSettings, place: Stage
     if place.run.is_main and files.found_sealed(examined) is None:
         logits = student_logits(teacher, job.dev, place.run)
         strength = _strength(logits, job, place.run)
-        figures = {"dev": quality(logits, job.dev.needed_labels(), job.task), "strength": strength.verdict}
+        figures = {"dev": job.task.metrics(logits, job.dev), "strength": strength.verdict}
         files.write_sealed(examined, {**figures, "figure": strength.figure, "baseline": strength.baseline})
     place.run.wait()
     found = files.read_json(examined)

@@ -1,14 +1,10 @@
-"""Rewards: rows drawn so that all labels have their share, and the two measures."""
-
-import math
+"""Rewards: rows drawn so that all labels have their share."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.data.task import Task
-from tinybert.stages.l2a.chooser import evenly, mean_loss
+from tinybert.stages.l2a.chooser import evenly
 
 
 @given(counts=st.lists(st.integers(1, 60), min_size=2, max_size=4), share=st.floats(0.05, 1), seed=st.integers(0, 99))
@@ -31,15 +27,3 @@ def test_evenly__spreads_scores_and_takes_every_row_equally_often():
         assert sorted(ranks[drawn] // 4) == list(range(10))
         seen[drawn] += 1
     assert abs(seen / 400 - 0.25).max() < 0.1
-
-
-def test_mean_loss__is_the_cross_entropy_of_the_gold_class():
-    logits = np.array([[0.0, 1.0], [2.0, 0.0]], np.float32)
-    task = Task("classification", ("no", "yes"), 1)
-    expected = (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(2))) / 2
-    assert mean_loss(logits, np.array([1, 1]), task) == pytest.approx(expected, rel=1e-5)
-
-
-def test_mean_loss__of_scores_is_the_mean_squared_error():
-    logits = np.array([[1.0], [3.0]], np.float32)
-    assert mean_loss(logits, np.array([0.0, 1.0]), Task("regression")) == pytest.approx(2.5)

@@ -4,12 +4,9 @@ from collections.abc import Callable, Sequence
 from math import isnan
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Int, Shaped
 
-from tinybert.data.task import Task
-from tinybert.engine.evaluate import judge_on, student_logits
+from tinybert.engine.evaluate import held_out_loss, metric_fn
 from tinybert.errors import UserError
 from tinybert.models.student import Student
 from tinybert.run import Run
@@ -71,24 +68,16 @@ def reward_of(student: Student, job: Job, settings: L2ASettings, run: Run) -> Re
     rows, size = job.dev, settings.reward_eval_size
     if size is not None and size < len(rows):
         rows = rows.select(evenly(rows.needed_labels(), size, run.rng("reward")))
-    judge = judge_on(student, rows, job.task, run)
+    measured = metric_fn(student, rows, job.task, run)
 
     def metric() -> float:
-        value = judge()
+        value = measured()
         return 0.0 if isnan(value) else value  # the correlation of a student that always says the same
 
     def loss() -> float:
-        return -mean_loss(student_logits(student, rows, run), rows.needed_labels(), job.task)
+        return -held_out_loss(student, job.task.gold(), rows)
 
     return Reward(loss if settings.reward == "neg_val_loss" else metric, settings.reward_every)
-
-
-def mean_loss(logits: Float[np.ndarray, "row label"], labels: Shaped[np.ndarray, " row"], task: Task) -> float:
-    """Mean cross-entropy, of a regression mean squared error, to gold labels."""
-    said, gold = torch.from_numpy(logits), torch.from_numpy(labels)
-    if task.kind == "regression":
-        return float(F.mse_loss(said[:, 0], gold.float()))
-    return float(F.cross_entropy(said, gold.long()))
 
 
 def evenly(labels: Shaped[np.ndarray, " row"], count: int, rng: np.random.Generator) -> Int[np.ndarray, " drawn"]:

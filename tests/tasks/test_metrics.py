@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinybert.engine.metrics import classification_metrics, confusion, regression_metrics
+from tinybert.tasks.classification import classification_metrics, confusion
+from tinybert.tasks.regression import regression_metrics
 
 PAIR = ("neg", "pos")
 

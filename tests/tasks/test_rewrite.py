@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tinybert.data.any_kind import load_any
 from tinybert.data.carried import carried
 from tinybert.data.examples import Examples
-from tinybert.data.rewrite import check_target, rewrite
 from tinybert.data.settings import DataSettings
 from tinybert.data.words import Edit
 from tinybert.errors import UserError
+from tinybert.tasks.load import load_labelled
+from tinybert.tasks.rewrite import check_target, rewrite
 from tinybert.types import Example, Kind
 
 PLAIN = DataSettings()
@@ -58,10 +58,10 @@ def copies_of(examples: Examples, outside: int | None = None) -> Iterator[Exampl
 
 def round_trip(source: Any, target: Path, data: DataSettings = PLAIN, kind: Kind | None = None) -> list[Example]:
     """Rewrite, read again: the same examples, each followed by its copies, whatever the row; a marker of each."""
-    task, examples = load_any(source, data, kind=kind)
+    task, examples = load_labelled(source, data, kind=kind)
     copies = list(copies_of(examples, task.outside))
     assert rewrite(source, data, kind, iter(copies), target) == len(examples) + len(copies)
-    task_again, again = load_any(str(target), data, kind=kind)
+    task_again, again = load_labelled(str(target), data, kind=kind)
     assert task_again == task
     expected = sorted([*examples, *copies], key=lambda e: (e.row, e.copy))
     assert contents(again) == contents(expected)
@@ -189,7 +189,7 @@ def test_rewrite__takes_json_lines_whose_rows_differ(write: Callable[..., str], 
 def test_rewrite__leaves_out_rows_that_were_put_aside(write: Callable[..., str], tmp_path: Path) -> None:
     path = write("a.tsv", "text\tlabel\na\t1\n\t1\nb\nc\t0\n")
     data = DataSettings(skip_bad=0.5)
-    _, examples = load_any(path, data, kind=None)
+    _, examples = load_labelled(path, data, kind=None)
     for rows in (None, examples.rows):
         assert rewrite(path, data, None, [Example("d", label=0, row=4, copy=1)], tmp_path / "b.tsv", rows) == 3
         assert (tmp_path / "b.tsv").read_text() == "text\tlabel\torigin\tcopy\na\t1\t1\t0\nc\t0\t4\t0\nd\t0\t4\t1\n"
@@ -247,10 +247,10 @@ def test_rewrite__lets_lists_follow_their_words(tmp_path: Path, ending: str) -> 
 
 def test_rewrite__adds_paragraphs_to_squad(write: Callable[..., str], tmp_path: Path) -> None:
     path = write("a.json", json.dumps(SQUAD))
-    _, examples = load_any(path, PLAIN, kind=None)
+    _, examples = load_labelled(path, PLAIN, kind=None)
     copies = [made for n, e in enumerate(examples) if (made := carried(e, "pair", [Edit(0, 2, "From")], n + 1))]
     assert rewrite(path, PLAIN, None, copies, tmp_path / "b.json") == 4
-    _, again = load_any(str(tmp_path / "b.json"), PLAIN, kind=None)
+    _, again = load_labelled(str(tmp_path / "b.json"), PLAIN, kind=None)
     assert contents(again) == contents([*examples, *copies])
     written = json.loads((tmp_path / "b.json").read_text())
     first, copied, _, unasked = written["data"][0]["paragraphs"]
@@ -349,9 +349,9 @@ def test_rewrite__brings_back_any_text_where_quotes_are_letters(tmp_path: Path, 
     lines = "".join(f"{text}\t{n % 2}\n" for n, text in enumerate(texts))
     (tmp_path / "a.tsv").write_text(f"text\tlabel\n{lines}", encoding="utf-8", newline="")
     data = DataSettings(quoting="none")
-    _, examples = load_any(str(tmp_path / "a.tsv"), data, kind=None)
+    _, examples = load_labelled(str(tmp_path / "a.tsv"), data, kind=None)
     rewrite(str(tmp_path / "a.tsv"), data, None, [], tmp_path / "b.tsv")
-    assert contents(load_any(str(tmp_path / "b.tsv"), data, kind=None)[1]) == contents(examples)
+    assert contents(load_labelled(str(tmp_path / "b.tsv"), data, kind=None)[1]) == contents(examples)
 
 
 WORD = st.text(st.sampled_from('ab"#=,_-é\u00a0\U0001f600'), min_size=1, max_size=4).filter(
@@ -376,7 +376,7 @@ def test_rewrite__holds_neither_originals_nor_copies(tmp_path: Path, ending: str
         stream.write("text\tlabel\n")
         stream.writelines(f"{film}{n}\t{n % 2}\n" for n in range(count))
     copies = (Example(f"{film}{n}", label=n % 2, row=n + 1, copy=1) for n in range(count))
-    rows = load_any(str(tmp_path / "a.tsv"), PLAIN, kind=None)[1].rows
+    rows = load_labelled(str(tmp_path / "a.tsv"), PLAIN, kind=None)[1].rows
     tracemalloc.start()
     try:
         assert rewrite(str(tmp_path / "a.tsv"), PLAIN, None, copies, tmp_path / f"b{ending}", rows) == 2 * count

@@ -7,9 +7,14 @@ import numpy as np
 import pandas
 import pytest
 
+from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
-from tinybert.data.task import Splits, Task, load, load_one
 from tinybert.errors import UserError
+from tinybert.tasks.base import Task
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.load import Splits, described, load, load_for, load_texts
+from tinybert.tasks.regression import Regression
+from tinybert.types import Example
 
 Streams = Callable[[str], np.random.Generator]
 Write = Callable[..., str]
@@ -28,10 +33,12 @@ def loaded(streams: Streams) -> Callable[..., Splits]:
         kind: Any = None,
         head: tuple[str, ...] | None = None,
         rejected_to: Path | None = None,
+        source: Any = None,
         **settings: Any,
     ) -> Splits:
         chosen = DataSettings(**settings)
-        return load(train, dev, test, chosen, kind=kind, head_classes=head, rng=streams, rejected_to=rejected_to)
+        given = {"kind": kind, "head_classes": head, "rejected_to": rejected_to, "source": source}
+        return load(train, dev, test, chosen, rng=streams, **given)
 
     return make
 
@@ -45,9 +52,9 @@ def texts(examples: Any) -> list[str]:
 
 
 def test_task__counts_outputs() -> None:
-    task = Task("classification", ("neg", "pos"), positive=1)
+    task = Classification(("neg", "pos"), positive=1)
     assert task.outputs == 2
-    assert Task("regression").outputs == 1
+    assert Regression().outputs == 1
 
 
 def test_load__reads_files_lists_and_frames_alike(loaded: Callable[..., Splits], write: Write) -> None:
@@ -58,7 +65,7 @@ def test_load__reads_files_lists_and_frames_alike(loaded: Callable[..., Splits],
     frame.to_parquet(parquet)
     found = [loaded(source, DEV) for source in (TRAIN, frame, tsv, jsonl, parquet)]
     assert {splits.train.digest() for splits in found} == {found[0].train.digest()}
-    assert {splits.task for splits in found} == {Task("classification", ("bad", "good"), positive=1)}
+    assert {splits.task for splits in found} == {Classification(("bad", "good"), positive=1)}
     assert list(found[0].dev) == list(found[-1].dev)
 
 
@@ -80,7 +87,7 @@ def test_load__keeps_a_class_of_one_row_in_train(loaded: Callable[..., Splits]) 
 
 def test_load__splits_scores_without_strata(loaded: Callable[..., Splits]) -> None:
     splits = loaded(labelled(*(n / 7 for n in range(50))))
-    assert splits.task == Task("regression")
+    assert splits.task == Regression()
     assert (len(splits.train), len(splits.dev)) == (45, 5)
 
 
@@ -145,9 +152,9 @@ def test_load__leaves_out_the_rows_of_inference_without_a_gold_label(loaded: Cal
     assert (len(splits.train), len(splits.dev), len(splits.test)) == (9, 9, 9)
     assert splits.task.classes == ("contradiction", "entailment", "neutral")
     assert "dev: 3 of 12 rows are left out, their labels stand for none: - 3" in splits.notes
-    task = Task("classification", splits.task.classes)
-    assert len(load_one(rows, DataSettings(**columns), task=task)) == 9
-    assert len(load_one(rows, DataSettings(**columns), task=task, labels="none")) == 12
+    task = Classification(splits.task.classes)
+    assert len(load_for(rows, DataSettings(**columns), task, labelled=True)) == 9
+    assert len(load_for(rows, DataSettings(**columns), task, labelled=False)) == 12
 
 
 def test_load__keeps_codes_as_they_are_written(loaded: Callable[..., Splits]) -> None:
@@ -206,13 +213,13 @@ def test_load__names_the_row_of_dev_or_test(
 @pytest.mark.parametrize(
     ("labels", "kind", "expected"),
     [
-        ((1, 0, 2), None, Task("classification", ("0", "1", "2"))),
-        ((1.0, 0.0, 0.0), None, Task("classification", ("0", "1"), positive=1)),
-        ((1, 0, 2), "regression", Task("regression")),
-        ((0.5, 0, 2), None, Task("regression")),
-        ((0.5, 1.5, 0.5), "classification", Task("classification", ("0.5", "1.5"), positive=1)),
-        (("yes", "no", "no"), None, Task("classification", ("no", "yes"), positive=1)),
-        ((True, False, True), None, Task("classification", ("false", "true"), positive=1)),
+        ((1, 0, 2), None, Classification(("0", "1", "2"))),
+        ((1.0, 0.0, 0.0), None, Classification(("0", "1"), positive=1)),
+        ((1, 0, 2), "regression", Regression()),
+        ((0.5, 0, 2), None, Regression()),
+        ((0.5, 1.5, 0.5), "classification", Classification(("0.5", "1.5"), positive=1)),
+        (("yes", "no", "no"), None, Classification(("no", "yes"), positive=1)),
+        ((True, False, True), None, Classification(("false", "true"), positive=1)),
     ],
 )
 def test_load__finds_the_task_in_the_labels(
@@ -231,7 +238,7 @@ def test_load__takes_the_order_of_classes_from_the_head(loaded: Callable[..., Sp
 def test_load__takes_numbers_for_a_head_without_names(loaded: Callable[..., Splits]) -> None:
     rows = labelled(1, 0, 1)
     splits = loaded(rows, rows, head=("LABEL_0", "LABEL_1"))
-    assert splits.task == Task("classification", ("0", "1"), positive=1)
+    assert splits.task == Classification(("0", "1"), positive=1)
 
 
 def test_load__renames_labels_for_the_head(loaded: Callable[..., Splits]) -> None:
@@ -379,51 +386,69 @@ def test_load__writes_bad_rows_down_even_if_they_are_too_many(
 def test_load__describes_what_it_read(loaded: Callable[..., Splits]) -> None:
     assert loaded(TRAIN, DEV).notes == ("train: 60 rows; bad 30, good 30", "dev: 2 rows; bad 1, good 1")
     scores = labelled(0.5, 1.0, 4.25)
-    assert loaded(scores, scores).notes[-1] == "dev: 3 rows, scores 0.5 to 4.25"
+    assert loaded(scores, scores).notes[-1] == "dev: 3 rows; scores 0.5 to 4.25"
 
 
-TASK = Task("classification", ("NEG", "POS"), positive=1)
+TASK = Classification(("NEG", "POS"), positive=1)
 
 
-def test_load_one__matches_labels_to_the_models_classes() -> None:
-    examples = load_one(labelled("pos", "Neg"), DataSettings(), task=TASK)
+def test_load_for__matches_labels_to_the_models_classes() -> None:
+    examples = load_for(labelled("pos", "Neg"), DataSettings(), TASK, labelled=True)
     assert [(e.label, e.row) for e in examples] == [(1, 1), (0, 2)]
 
 
-def test_load_one__renames_labels_and_takes_numbers_of_a_head_without_names() -> None:
-    renamed = load_one(labelled("good"), DataSettings(label_map={"good": "pos"}), task=TASK)
+def test_load_for__renames_labels_and_takes_numbers_of_a_head_without_names() -> None:
+    renamed = load_for(labelled("good"), DataSettings(label_map={"good": "pos"}), TASK, labelled=True)
     assert renamed[0].label == 1
-    bare = Task("classification", ("LABEL_0", "LABEL_1"), positive=1)
-    assert load_one(labelled(1), DataSettings(), task=bare)[0].label == 1
+    bare = Classification(("LABEL_0", "LABEL_1"), positive=1)
+    assert load_for(labelled(1), DataSettings(), bare, labelled=True)[0].label == 1
 
 
-def test_load_one__needs_known_labels_to_evaluate() -> None:
+def test_load_for__needs_known_labels_to_evaluate() -> None:
     with pytest.raises(UserError, match=r"^data:2: unknown label 'maybe'; known are: NEG, POS"):
-        load_one(labelled("pos", "maybe"), DataSettings(), task=TASK)
+        load_for(labelled("pos", "maybe"), DataSettings(), TASK, labelled=True)
     with pytest.raises(UserError, match=r"^data:1: no column 'label'"):
-        load_one([{"text": "a"}], DataSettings(), task=TASK)
+        load_for([{"text": "a"}], DataSettings(), TASK, labelled=True)
 
 
-def test_load_one__does_not_look_at_labels_to_predict() -> None:
-    examples = load_one(labelled("pos", "maybe"), DataSettings(), task=TASK, labels="none")
+def test_load_for__does_not_look_at_labels_to_predict() -> None:
+    examples = load_for(labelled("pos", "maybe"), DataSettings(), TASK, labelled=False)
     assert not examples.labelled
     assert examples.rows.tolist() == [1, 2]
 
 
-def test_load_one__takes_labels_where_they_are() -> None:
-    assert load_one(labelled("pos"), DataSettings(), task=TASK, labels="optional").labelled
-    assert not load_one([{"text": "a"}], DataSettings(), task=TASK, labels="optional").labelled
-
-
-def test_load_one__reads_scores() -> None:
-    examples = load_one(labelled(1, 2.5), DataSettings(), task=Task("regression"))
+def test_load_for__reads_scores() -> None:
+    examples = load_for(labelled(1, 2.5), DataSettings(), Regression(), labelled=True)
     assert [example.label for example in examples] == [1.0, 2.5]
 
 
-def test_load_one__puts_bad_rows_aside(write: Write, tmp_path: Path) -> None:
-    path = write("a.tsv", "text\tlabel\ngood\tpos\n\tpos\nbad\tneg\n")
+def test_load_texts__puts_bad_rows_aside_and_looks_at_no_label(write: Write, tmp_path: Path) -> None:
+    path = write("a.tsv", "text\tlabel\ngood\tpos\n\tpos\nbad\t\n")
     settings, target = DataSettings(skip_bad=0.4), tmp_path / "rejected.jsonl"
-    examples = load_one(path, settings, task=TASK, rejected_to=target)
+    target.write_text('{"line": 1}\n')
+    examples = load_texts(path, settings, "unlabeled", target)
     assert examples.rows.tolist() == [1, 3]
-    assert json.loads(target.read_text())["line"] == 3
+    assert not examples.labelled
+    assert [json.loads(line)["line"] for line in target.read_text().splitlines()] == [1, 3]
     assert "1 of 3 rows are bad" in examples.notes[-1]
+
+
+def test_described__counts_rows_of_each_class() -> None:
+    task, examples = Classification(("bad", "good", "rare")), Examples.of([Example("a", label=n) for n in (0, 1, 1)])
+    assert described("dev", examples, task) == "dev: 3 rows; bad 1, good 2, rare 0"
+    assert described("test", Examples.of([Example("a")]), task) == "test: 1 rows without labels"
+
+
+def test_load__tells_how_much_of_a_second_domain_is_labelled(loaded: Callable[..., Splits]) -> None:
+    assert loaded(TRAIN, DEV, source=labelled("good", "bad")).notes[-1] == "source: 2 rows; bad 1, good 1"
+    part = loaded(TRAIN, DEV, source=labelled("good", "odd")).notes[-1]
+    assert part == "source: 2 rows; labelled: 1 rows; bad 0, good 1"
+    assert loaded(TRAIN, DEV, source=[{"text": "a"}, {"text": "b"}]).notes[-1] == "source: 2 rows without labels"
+
+
+@pytest.mark.parametrize("kind", ["token-classification", "question-answering"])
+def test_load__refuses_kinds_that_are_only_augmented(loaded: Callable[..., Splits], kind: str) -> None:
+    with pytest.raises(
+        UserError, match=rf"^--kind {kind}: .* only augments such data .* trains on classification and regression$"
+    ):
+        loaded(TRAIN, DEV, kind=kind)

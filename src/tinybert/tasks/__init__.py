@@ -1,0 +1,17 @@
+"""Kinds of task, a page each: whatever depends on the kind is there, and nobody else asks for it."""
+
+from collections.abc import Mapping
+
+from tinybert.tasks.base import Task, TaskData
+from tinybert.tasks.classification import Classification
+from tinybert.tasks.question_answering import QuestionAnswering
+from tinybert.tasks.regression import Regression
+from tinybert.tasks.token_classification import TokenClassification
+from tinybert.types import Kind
+
+TASKS: Mapping[Kind, type[Task]] = {"classification": Classification, "regression": Regression}
+# Kinds that are augmented, and cannot be learnt yet.
+AUGMENTED: Mapping[Kind, type[TaskData]] = {
+    "token-classification": TokenClassification,
+    "question-answering": QuestionAnswering,
+}

@@ -1,0 +1,228 @@
+"""What the rest of the program asks of a kind of task; nobody else asks which kind it is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+from transformers import PretrainedConfig
+
+from tinybert.data.columns import Labels
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
+from tinybert.data.read import DataInput, Rows
+from tinybert.data.rewrite_table import Chosen
+from tinybert.data.settings import DataSettings
+from tinybert.data.source_domain import SourceDomain
+from tinybert.types import Example, Kind, Objective
+
+Logits = Float[np.ndarray, "row label"]
+
+
+@runtime_checkable
+class LabelReader(Protocol):
+    """Gives labels as they are spelled the values they have in a task."""
+
+    def examples(self, rows: Rows, *, needed: bool = True) -> Examples:
+        """Rows with values for labels; where no row has one and none is `needed`, without.
+
+        Raises:
+            UserError: If labels are missing or strange in more rows than are tolerated; the line names file and row.
+        """
+
+    def source_domain(self, rows: Rows) -> SourceDomain:
+        """The rows of a second domain, whose labels may be others.
+
+        Raises:
+            UserError: If no row is left.
+        """
+
+
+@dataclass(frozen=True)
+class TaskData(ABC):
+    """A kind of task as far as its data go: what augmentation needs.
+
+    Attributes:
+        kind: Its name.
+        one_label: Whether every text has one class or score; some augmenters need that.
+        can_flip: Whether a copy can turn into another class than its original's.
+        classes: Names of the outputs, of tags too, in order; none where they are scores or positions.
+        paired: Whether an example is a pair of texts.
+    """
+
+    kind: ClassVar[Kind]
+    one_label: ClassVar[bool]
+    can_flip: ClassVar[bool]
+
+    classes: tuple[str, ...] = ()
+    paired: bool = field(default=False, kw_only=True)
+
+    @property
+    def outside(self) -> int | None:
+        """The tag of words that belong to no entity; None where the task has none."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:
+        """Whether a source has a form that only this kind has.
+
+        Raises:
+            UserError: If it has to be opened for that, and cannot be.
+        """
+
+    @classmethod
+    @abstractmethod
+    def fits(cls, labels: Sequence[str]) -> bool:
+        """Whether the labels of a table, as they are spelled, are those of this kind."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:
+        """Read and check the rows of a source.
+
+        Raises:
+            UserError: If it is of no form that the kind is read from, or a row cannot be used.
+        """
+
+    @classmethod
+    @abstractmethod
+    def begin(
+        cls, train: Rows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
+    ) -> tuple["TaskData", LabelReader]:
+        """The task that the labels of train make.
+
+        Args:
+            train: As read.
+            settings: Of the group `data`.
+            head: Names of the classes of the teacher's head; None = it has none, or no teacher has a say.
+            insisted: Whether the user named the kind, so that odd labels are meant.
+
+        Raises:
+            UserError: If the labels cannot be what is meant.
+        """
+
+    @classmethod
+    @abstractmethod
+    def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
+        """Refuse what the source's copies could not be written to, and a source that has been augmented.
+
+        Raises:
+            UserError: If so.
+        """
+
+    @classmethod
+    @abstractmethod
+    def write_back(
+        cls,
+        source: DataInput,
+        settings: DataSettings,
+        chosen: Chosen,
+        copies: Iterable[Example],
+        target: Path,
+        ending: str,
+    ) -> int:
+        """Write originals and copies in the form that was read; how many rows were written.
+
+        Args:
+            source: What was augmented.
+            settings: Of the group `data`.
+            chosen: Says which of its rows to write.
+            copies: Of these, in order.
+            target: The file.
+            ending: Which form it gets.
+        """
+
+
+class Task(TaskData):
+    """A kind of task that networks learn.
+
+    Attributes:
+        figure: The metric by which the best weights are chosen, and which reports put first.
+        pipeline: What the hub calls the use of such a model.
+        verb: What the model does with its input, as in "classifying texts".
+        label_type: Of labels as people read them, in a table.
+    """
+
+    figure: ClassVar[str]
+    pipeline: ClassVar[str]
+    verb: ClassVar[str]
+    label_type: ClassVar[pa.DataType]
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Number of outputs of the head."""
+
+    @classmethod
+    @abstractmethod
+    def begin(
+        cls, train: Rows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
+    ) -> tuple["Task", LabelReader]:
+        """See `TaskData`."""
+
+    @classmethod
+    @abstractmethod
+    def made_for(cls, config: PretrainedConfig) -> bool:
+        """Whether a model with a task head was made for this kind."""
+
+    @classmethod
+    @abstractmethod
+    def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "Task":
+        """The task of a model that exists.
+
+        Raises:
+            UserError: If settings and model do not go together.
+        """
+
+    @abstractmethod
+    def labels(self, settings: DataSettings) -> LabelReader:
+        """Reads data for a model that exists; labels are matched to its classes whatever their capitals."""
+
+    @abstractmethod
+    def spelled(self, label: Any) -> Any:
+        """A value of `Example.label` as people read it."""
+
+    @abstractmethod
+    def described(self, examples: Examples) -> str:
+        """What the log says of labels: how often each occurs, or their range."""
+
+    @abstractmethod
+    def strata(self, examples: Examples) -> Int[np.ndarray, " rows"] | None:
+        """The class of each row, of which dev and few rows get their share; None where there are no classes."""
+
+    @abstractmethod
+    def gold(self) -> Objective:
+        """Learning from gold labels."""
+
+    @abstractmethod
+    def soft(self, temperature: float) -> Objective:
+        """Learning from what the teacher gives, softened by a temperature where that is possible."""
+
+    @abstractmethod
+    def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
+        """The figures of `metrics.json` by name; whatever is undefined is 0, never NaN.
+
+        Raises:
+            ValueError: If there is no row, or the rows have no labels.
+        """
+
+    @abstractmethod
+    def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
+        """Further figures, which `metrics.json` lists by name and then by system."""
+
+    @abstractmethod
+    def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
+        """One JSON object per example, as in `predictions.jsonl` and from `tinybert predict`."""
+
+    @abstractmethod
+    def answers(self, logits: Logits, rows: EncodedRows) -> list[Any]:
+        """The bare prediction for each example."""
+
+    @abstractmethod
+    def gold_answers(self, rows: EncodedRows) -> list[Any]:
+        """Gold labels in the form of `answers`."""

@@ -1,0 +1,198 @@
+"""One class for each text or pair of texts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int
+from scipy.special import softmax
+from sklearn import metrics as sk
+from transformers import PretrainedConfig
+
+from tinybert.data.doubtful import refuse_doubtful, refuse_swapped
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
+from tinybert.data.labels import (
+    ClassMeaning,
+    are_scores,
+    classes_of,
+    meaning_by_head,
+    positive_class,
+    without_gold,
+)
+from tinybert.data.problems import listed
+from tinybert.data.read import Rows
+from tinybert.data.resolve import Spellings, line_of, spellings
+from tinybert.data.settings import DataSettings
+from tinybert.data.spelling import renamed
+from tinybert.errors import UserError
+from tinybert.models.heads import head_classes, is_regression
+from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
+from tinybert.tasks.base import LabelReader, Logits
+from tinybert.tasks.metrics import check_rows, defined, quiet
+from tinybert.tasks.tables import TableLabels, TableTask
+from tinybert.types import Kind, Objective
+
+
+@final
+@dataclass(frozen=True)
+class Classification(TableTask):
+    """One class for each text or pair of texts; see `Task`.
+
+    Attributes:
+        positive: The class that F1 calls positive; None unless there are two.
+    """
+
+    kind: ClassVar[Kind] = "classification"
+    one_label: ClassVar[bool] = True
+    can_flip: ClassVar[bool] = True
+    figure: ClassVar[str] = "accuracy"
+    pipeline: ClassVar[str] = "text-classification"
+    verb: ClassVar[str] = "classifying"
+    label_type: ClassVar[pa.DataType] = pa.string()
+
+    positive: int | None = None
+
+    @property
+    def outputs(self) -> int:
+        """One for each class."""
+        return len(self.classes)
+
+    @classmethod
+    def fits(cls, labels: Sequence[str]) -> bool:
+        """Whatever is not scores."""
+        return not are_scores(labels)
+
+    @classmethod
+    def begin(
+        cls, train: Rows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
+    ) -> tuple["Classification", LabelReader]:
+        """The classes that the labels name, or those of the teacher's head; see `TaskData`."""
+        found = spellings(train)
+        label_map = without_gold(found.names, settings.label_map)
+        if not insisted:
+            refuse_swapped(train, found)
+        if head is not None:
+            meaning = meaning_by_head(found.names, head, label_map)
+            _check_names(train, found, settings, meaning, head)
+        else:
+            called = {spelling: name for spelling in found.names if (name := renamed(spelling, label_map)) is not None}
+            refuse_doubtful(train, found, called, insisted=insisted)
+            meaning = ClassMeaning(classes_of(list(called.values())), label_map)
+        positive = positive_class(meaning.classes, settings.positive)
+        return cls(meaning.classes, positive, paired=train.paired), TableLabels(meaning)
+
+    @classmethod
+    def made_for(cls, config: PretrainedConfig) -> bool:
+        """See `Task`."""
+        return not is_regression(config)
+
+    @classmethod
+    def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "Classification":
+        """See `Task`; whether the model reads pairs is for its data to say."""
+        classes = head_classes(config) or tuple(str(config.id2label[number]) for number in range(config.num_labels))
+        return cls(classes, positive_class(classes, settings.positive))
+
+    def labels(self, settings: DataSettings) -> LabelReader:
+        """See `Task`."""
+        return TableLabels(
+            ClassMeaning(self.classes, without_gold(self.classes, settings.label_map), any_capitals=True)
+        )
+
+    def spelled(self, label: int) -> str:
+        """The name of a class."""
+        return self.classes[label]
+
+    def described(self, examples: Examples) -> str:
+        """How many rows each class has."""
+        counts = np.bincount(examples.needed_labels(), minlength=len(self.classes))
+        return listed(f"{name} {count:,}" for name, count in zip(self.classes, counts, strict=True))
+
+    def strata(self, examples: Examples) -> Int[np.ndarray, " rows"]:
+        """The class of each row."""
+        return examples.needed_labels()
+
+    def gold(self) -> Objective:
+        """Cross-entropy."""
+        return GoldCrossEntropy()
+
+    def soft(self, temperature: float) -> Objective:
+        """Cross-entropy of the two distributions, both softened."""
+        return SoftCrossEntropy(temperature)
+
+    def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
+        """See `classification_metrics`."""
+        return classification_metrics(rows.needed_labels(), logits.argmax(axis=1), self.classes, self.positive)
+
+    def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
+        """The confusion matrix."""
+        return {"confusion": confusion(rows.needed_labels(), logits.argmax(axis=1), len(self.classes))}
+
+    def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
+        """Label and scores of each row."""
+        for row, scores in zip(rows.needed_examples().rows, softmax(logits, axis=1), strict=True):
+            by_class = {name: float(score) for name, score in zip(self.classes, scores, strict=True)}
+            yield {"row": int(row), "label": self.classes[int(scores.argmax())], "scores": by_class}
+
+    def answers(self, logits: Logits, rows: EncodedRows) -> list[str]:  # noqa: ARG002
+        """Names of classes."""
+        return [self.classes[index] for index in logits.argmax(axis=1)]
+
+    def gold_answers(self, rows: EncodedRows) -> list[str]:
+        """Names of classes."""
+        return [self.classes[index] for index in rows.needed_labels()]
+
+
+def _check_names(
+    train: Rows, found: Spellings, settings: DataSettings, meaning: ClassMeaning, head: tuple[str, ...]
+) -> None:
+    strange = [name for name in found.names if meaning.value(name) is None and not meaning.leaves_out(name)]
+    if strange and (not settings.skip_bad or len(strange) == len(found.names)):
+        raise UserError(
+            f"{train.name}:{line_of(train, found, strange[0])}: the labels do not match the teacher's classes; labels: "
+            f"{listed(found.names)}; classes: {listed(head)}; rename labels with data.label_map={{label: class}}"
+        )
+
+
+def classification_metrics(
+    gold: Int[np.ndarray, " row"],
+    predicted: Int[np.ndarray, " row"],
+    classes: Sequence[str],
+    positive: int | None,
+) -> dict[str, float]:
+    """Accuracy, F1, macro-F1 and Matthews' correlation of predicted classes.
+
+    Args:
+        gold: Index of the true class of each row.
+        predicted: Index of the predicted class of each row.
+        classes: Names of the classes, in the order of their indices.
+        positive: Index of the class whose F1 is `f1` when there are two classes; with more, `f1` is the macro-F1.
+
+    Returns:
+        `accuracy`, `f1`, `macro_f1` (the mean over all classes, also those that do not occur), `mcc`.
+
+    Raises:
+        ValueError: If there is no row, the lengths differ, or two classes come without a positive one.
+    """
+    check_rows(gold, predicted)
+    labels = np.arange(len(classes))
+    with quiet():
+        per_class = sk.f1_score(gold, predicted, labels=labels, average=None, zero_division=0.0)
+        mcc = sk.matthews_corrcoef(gold, predicted)
+    macro = float(np.mean(per_class))
+    if len(classes) == 2 and positive is None:
+        raise ValueError("two classes need to know which one F1 calls positive")
+    return {
+        "accuracy": float(np.mean(gold == predicted)),
+        "f1": float(per_class[positive]) if len(classes) == 2 else macro,
+        "macro_f1": macro,
+        "mcc": defined(mcc),
+    }
+
+
+def confusion(gold: Int[np.ndarray, " row"], predicted: Int[np.ndarray, " row"], n: int) -> list[list[int]]:
+    """Counts of rows by gold class (first index) and predicted class (second), for `n` classes."""
+    counts = np.bincount(gold.astype(np.int64) * n + predicted.astype(np.int64), minlength=n * n)
+    return [[int(count) for count in row] for row in counts.reshape(n, n)]

@@ -1,0 +1,340 @@
+"""The one door to data: which page reads a source, and what a run, a model or an augmentation gets out of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import PretrainedConfig
+
+from tinybert.data.columns import Labels
+from tinybert.data.draws import dev_rows, few_rows
+from tinybert.data.examples import Examples
+from tinybert.data.labels import without_gold
+from tinybert.data.leakage import contradictions, without_overlap
+from tinybert.data.problems import listed, shown, write_rejected
+from tinybert.data.read import DataInput, Rows, read
+from tinybert.data.refusals import LATER
+from tinybert.data.resolve import spellings, unlabelled
+from tinybert.data.settings import DataSettings
+from tinybert.data.source_domain import SourceDomain
+from tinybert.data.spelling import renamed
+from tinybert.errors import UserError
+from tinybert.tasks import AUGMENTED, TASKS
+from tinybert.tasks.base import Task, TaskData
+from tinybert.tasks.classification import Classification
+from tinybert.types import Kind
+
+Rng = Callable[[str], np.random.Generator]  # from the name of a random stream to the stream
+_LABELS: Mapping[str, Labels] = {"train": "needed", "dev": "needed", "test": "optional", "source": "optional"}
+_NOTHING_TO_LEARN = "there is nothing to learn; is data.label the right column?"
+_NOTHING_TO_CHOOSE_BY = (
+    "no figure on it tells a good student from one that always says so; give rows of every class, or no --dev (a tenth "
+    "of train is taken then)"
+)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The data of a run.
+
+    Attributes:
+        task: What is to be predicted.
+        train: What is learnt from.
+        dev: What decides which model is best.
+        test: What is only measured on; None = there is none. May be unlabelled.
+        notes: What the log should say.
+        overlap: Counts of rows of train that dev and test show as well, for the report; see `leakage`. Those of the
+            second domain are under `source`; rows whose text has another label too, under `several_labels`.
+        source: The second domain; None = there is none.
+    """
+
+    task: Task
+    train: Examples
+    dev: Examples
+    test: Examples | None = None
+    notes: tuple[str, ...] = ()
+    overlap: Mapping[str, Any] = field(default_factory=dict)
+    source: SourceDomain | None = None
+
+
+def load(
+    train: DataInput,
+    dev: DataInput | None,
+    test: DataInput | None,
+    settings: DataSettings,
+    *,
+    kind: Kind | None,
+    head_classes: tuple[str, ...] | None,
+    rng: Rng,
+    rejected_to: Path | None,
+    source: DataInput | None = None,
+) -> Splits:
+    """Read the data of a run.
+
+    Args:
+        train: See `read.open_rows`; so are `dev`, `test` and `source`.
+        dev: None = a tenth of train.
+        test: None = there is none.
+        settings: Of the group `data`.
+        kind: None = by the labels of train.
+        head_classes: Names of the classes of the teacher's head; None = it has none, or no teacher has a say.
+        rng: Streams; `split` and `per_class` are drawn from.
+        rejected_to: File for the rows that were put aside; None = they are not written down.
+        source: The second domain, which has no say in what the task is; None = there is none.
+
+    Raises:
+        UserError: If the data cannot be used; one line says which row of which file, and what to do.
+    """
+    page = _learnt_page(train, settings, kind)
+    given = {"train": train, "dev": dev, "test": test, "source": source}
+    rows: dict[str, Rows] = {}
+    with _rejected(rejected_to, rows):
+        for name, one in given.items():
+            if one is not None:
+                rows[name] = page.read(one, settings, labels=_LABELS[name], name=name)
+        _check_forms(rows)
+        task, examples, second = _resolved(rows, page, settings, kind, head_classes)
+    several, found = contradictions(examples)
+    notes = [*(note for part in examples.values() for note in part.notes), *found]
+    learnt = examples.pop("train")
+    if dev is None:
+        learnt, split = _split_off(learnt, task, rng("split"), notes)
+        examples = {"dev": split, **examples}
+    learnt, overlap, found = without_overlap(learnt, examples, settings.drop_overlap)
+    notes += found
+    overlap["several_labels"] = several
+    if second is not None:
+        second = _held_apart(second, examples, settings, overlap, notes)
+    if settings.per_class is not None:
+        learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
+    notes += [described(name, part, task) for name, part in {"train": learnt, **examples}.items()]
+    if second is not None:
+        notes.append(_described_domain(second, task))
+    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second)
+
+
+def load_labelled(
+    source: DataInput,
+    settings: DataSettings,
+    *,
+    kind: Kind | None,
+    head_classes: tuple[str, ...] | None = None,
+    name: str = "train",
+    rejected_to: Path | None = None,
+) -> tuple[TaskData, Examples]:
+    """Read labelled data by themselves, as augmentation needs them; of any kind.
+
+    Args:
+        source: See `read.open_rows`; or a file of CoNLL columns, or SQuAD JSON.
+        settings: Of the group `data`.
+        kind: None = by the form of the source, or by its labels.
+        head_classes: Names of the classes of a teacher's head, for classification; None = there is none.
+        name: What messages call an object in memory.
+        rejected_to: File for the rows that were put aside; None = they are not written down.
+
+    Raises:
+        UserError: If the data cannot be used; one line says which row of which file, and what to do.
+    """
+    page, rows = page_of(source, settings, kind), dict[str, Rows]()
+    with _rejected(rejected_to, rows):
+        rows[name] = page.read(source, settings, labels="needed", name=name)
+        page = _by_labels(rows[name], settings, kind) or page
+        task, labels = page.begin(rows[name], settings, head_classes, insisted=kind is not None)
+        return task, _not_empty(rows[name], labels.examples(rows[name]))
+
+
+def load_for(source: DataInput, settings: DataSettings, task: Task, *, labelled: bool) -> Examples:
+    """Read data for a model that exists.
+
+    Whether the rows are pairs is for the data to say; labels are matched to the classes whatever their capitals.
+
+    Args:
+        source: See `read.open_rows`; `-` is standard input, one text a line or JSON lines.
+        settings: Of the group `data`.
+        task: The model's.
+        labelled: Whether labels are read, to evaluate the model; otherwise nobody looks at them.
+
+    Raises:
+        UserError: If the data cannot be used; one line says which row of which file, and what to do.
+    """
+    rows = task.read(source, settings, labels="needed" if labelled else "none", name="data")
+    return _not_empty(rows, task.labels(settings).examples(rows) if labelled else unlabelled(rows))
+
+
+def load_texts(source: DataInput, settings: DataSettings, name: str, rejected_to: Path | None) -> Examples:
+    """Read a table of texts whose labels, if it has some, nobody looks at.
+
+    Args:
+        source: See `read.open_rows`.
+        settings: Of the group `data`.
+        name: What messages call an object in memory.
+        rejected_to: File that the rows which were put aside are added to; None = they are not written down.
+
+    Raises:
+        UserError: If the data cannot be used; one line says which row of which file, and what to do.
+    """
+    rows: dict[str, Rows] = {}
+    with _rejected(rejected_to, rows, added=True):
+        rows[name] = read(source, settings, labels="none", name=name)
+        return _not_empty(rows[name], unlabelled(rows[name]))
+
+
+def task_of(config: PretrainedConfig, model: str, kind: Kind | None, settings: DataSettings) -> Task:
+    """The task of a model that exists.
+
+    Args:
+        config: Its configuration.
+        model: What messages call it.
+        kind: What the user takes it for; None = what it is.
+        settings: Of the group `data`.
+
+    Raises:
+        UserError: If it is a model for another kind.
+    """
+    page = next((page for page in TASKS.values() if page.made_for(config)), Classification)
+    if kind not in (None, page.kind):
+        raise UserError(f"--kind {kind}: {model} is a model for {page.kind}")
+    return page.of_model(config, settings)
+
+
+def page_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[TaskData]:
+    """The page that reads a source: the kind that was named, the one whose form the source has, else a table's.
+
+    Raises:
+        UserError: If the source has to be opened for that, and cannot be.
+    """
+    pages: Mapping[Kind, type[TaskData]] = {**TASKS, **AUGMENTED}
+    if kind is not None:
+        return pages[kind]
+    return next((page for page in pages.values() if page.recognises(source, settings)), Classification)
+
+
+def _learnt_page(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[Task]:
+    """The same of the kinds that are learnt; the reader of tables knows how to refuse the others."""
+    if kind is None:
+        return next((page for page in TASKS.values() if page.recognises(source, settings)), Classification)
+    if kind not in TASKS:
+        raise UserError(f"--kind {kind}: {LATER}")
+    return TASKS[kind]
+
+
+def _by_labels(train: Rows, settings: DataSettings, kind: Kind | None) -> type[Task] | None:
+    """The page that the labels of a table are for; None where the kind was named, or the data are no table."""
+    if kind is not None or "label" not in train.table.column_names:
+        return None
+    found = spellings(train).names
+    label_map = without_gold(found, settings.label_map)
+    names = [name for spelling in found if (name := renamed(spelling, label_map)) is not None]
+    return next((other for other in TASKS.values() if other.fits(names)), None)
+
+
+def described(name: str, examples: Examples, task: Task) -> str:
+    """What the log says of a part of the data."""
+    rows = f"{name}: {len(examples):,} rows"
+    if not examples.labelled:
+        return f"{rows} without labels"
+    return f"{rows}; {task.described(examples)}"
+
+
+def _described_domain(source: SourceDomain, task: Task) -> str:
+    if source.labelled is None or len(source.labelled) == len(source):
+        return described("source", source.labelled or source.texts, task)
+    return f"source: {len(source):,} rows; {described('labelled', source.labelled, task)}"
+
+
+def _check_forms(rows: Mapping[str, Rows]) -> None:
+    train = rows["train"]
+    for name, part in rows.items():
+        if part.paired != train.paired:
+            ours, theirs = ("pairs" if paired else "single texts" for paired in (train.paired, part.paired))
+            raise UserError(
+                f"{part.name}: {name} has {theirs}, but {train.name} has {ours}; name the columns (data.text)"
+            )
+
+
+def _resolved(
+    rows: Mapping[str, Rows],
+    page: type[Task],
+    settings: DataSettings,
+    kind: Kind | None,
+    head: tuple[str, ...] | None,
+) -> tuple[Task, dict[str, Examples], SourceDomain | None]:
+    train = rows["train"]
+    page = _by_labels(train, settings, kind) or page
+    task, labels = page.begin(train, settings, head, insisted=kind is not None)
+    examples = {
+        name: _not_empty(part, labels.examples(part, needed=name != "test"))
+        for name, part in rows.items()
+        if name != "source"
+    }
+    if head is None:
+        _check_variety(train.name, examples["train"], task, _NOTHING_TO_LEARN)
+    if "dev" in rows:
+        _check_variety(rows["dev"].name, examples["dev"], task, _NOTHING_TO_CHOOSE_BY)
+    return task, examples, labels.source_domain(rows["source"]) if "source" in rows else None
+
+
+def _check_variety(name: str, examples: Examples, task: Task, why: str) -> None:
+    """Refuse labels that are all the same."""
+    labels = examples.labels
+    if labels is not None and np.all(labels == labels[0]):
+        raise UserError(f"{name}: every row has the label {_shown(task.spelled(labels[0].item()))}; {why}")
+
+
+def _shown(label: Any) -> str:
+    return shown(label) if isinstance(label, str) else f"{label:g}"
+
+
+def _not_empty(rows: Rows, examples: Examples) -> Examples:
+    if len(examples) == 0:
+        raise UserError(f"{rows.name}: no row is left; see data.label_map and data.skip_bad")
+    return examples
+
+
+@contextmanager
+def _rejected(target: Path | None, rows: Mapping[str, Rows], *, added: bool = False) -> Iterator[None]:
+    """Write down the rows that were put aside inside the block, however it ends."""
+    try:
+        yield
+    finally:
+        if target is not None:
+            write_rejected(target, [part.problems for part in rows.values()], added=added)
+
+
+def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:
+    strata = task.strata(train)
+    dev = dev_rows(np.zeros(len(train), np.int64) if strata is None else strata, rng)
+    if not dev.any():
+        raise UserError(f"train: {len(train)} rows are too few to split dev off; pass --dev, or more rows")
+    notes.append(f"dev: {int(dev.sum()):,} of {len(train):,} rows of train, stratified (no --dev)")
+    alone = [] if strata is None else [task.classes[c] for c in np.flatnonzero(np.bincount(strata) == 1)]
+    if alone:
+        notes.append(f"dev: no row of {listed(alone)}, which train has only one of")
+    return train.select(np.flatnonzero(~dev)), train.select(np.flatnonzero(dev))
+
+
+def _held_apart(
+    source: SourceDomain,
+    held_out: Mapping[str, Examples],
+    settings: DataSettings,
+    overlap: dict[str, Any],
+    notes: list[str],
+) -> SourceDomain:
+    left, overlap["source"], found = without_overlap(source.texts, held_out, settings.drop_overlap, "source")
+    notes += [*source.texts.notes, *found]
+    return source.among(left)
+
+
+def _few(train: Examples, task: Task, count: int, rng: np.random.Generator, notes: list[str]) -> Examples:
+    strata = task.strata(train)
+    if strata is None:
+        raise UserError(f"data.per_class={count}: the labels are scores, there are no classes to draw from")
+    counts = zip(task.classes, np.bincount(strata, minlength=len(task.classes)), strict=True)
+    short = {name: n for name, n in counts if n < count}
+    if short:
+        have = ", ".join(f"{name} {n}" for name, n in short.items())
+        notes.append(f"train: fewer than data.per_class={count} rows, all taken: {have}")
+    return train.select(few_rows(strata, count, rng))

@@ -1,0 +1,78 @@
+"""Tables of texts with a label each: what classification and regression read, and write back."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinybert.data.columns import Labels
+from tinybert.data.examples import Examples
+from tinybert.data.labels import Meaning
+from tinybert.data.problems import listed
+from tinybert.data.read import DataInput, Rows, open_rows, read
+from tinybert.data.resolve import resolve
+from tinybert.data.rewrite_table import Chosen, check_table, write_table
+from tinybert.data.settings import DataSettings
+from tinybert.data.source_domain import SourceDomain
+from tinybert.errors import UserError
+from tinybert.tasks.base import Task
+from tinybert.types import Example
+
+_ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
+
+
+@dataclass(frozen=True)
+class TableLabels:
+    """A `LabelReader` by the spelling of each label."""
+
+    meaning: Meaning
+
+    def examples(self, rows: Rows, *, needed: bool = True) -> Examples:
+        """See `LabelReader`."""
+        return resolve(rows, self.meaning, needed=needed)
+
+    def source_domain(self, rows: Rows) -> SourceDomain:
+        """See `LabelReader`."""
+        return SourceDomain.of(rows, self.meaning)
+
+
+class TableTask(Task):
+    """The half that reads and writes of a page whose examples are rows of a table."""
+
+    @classmethod
+    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:  # noqa: ARG003
+        """A table is what has no other form; its labels decide."""
+        return False
+
+    @classmethod
+    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:
+        """See `TaskData`."""
+        return read(source, settings, labels=labels, name=name)
+
+    @classmethod
+    def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
+        """See `TaskData`."""
+        check_ending(target, _ENDINGS)
+        check_table(open_rows(source, settings, "train"), target.suffix.lower())
+
+    @classmethod
+    def write_back(
+        cls,
+        source: DataInput,
+        settings: DataSettings,
+        chosen: Chosen,
+        copies: Iterable[Example],
+        target: Path,
+        ending: str,
+    ) -> int:
+        """See `TaskData`."""
+        return write_table(source, settings, chosen, copies, target, ending, None)
+
+
+def check_ending(target: Path, endings: tuple[str, ...]) -> None:
+    """Refuse a file that data are not written to.
+
+    Raises:
+        UserError: If its ending is none of these.
+    """
+    if (ending := target.suffix.lower()) not in endings:
+        raise UserError(f"{target}: unknown ending '{ending}'; such data is written to {listed(endings)}")
