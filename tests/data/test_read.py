@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tinybert.data.columns import choose
-from tinybert.data.problems import one_line, readable
+from tinybert.data.problems import BadRow, one_line, readable
 from tinybert.data.read import open_file, open_rows, open_stream, path_of, read, table_of
 from tinybert.data.readers import RowReader
 from tinybert.data.settings import DataSettings
@@ -20,7 +20,8 @@ SETTINGS = DataSettings()
 
 
 def texts(reader: RowReader) -> list[Any]:
-    return [cells[0] for _, cells in reader.records(choose(reader.header, SETTINGS, "none").wanted)]
+    wanted = choose(reader.header, SETTINGS, "none").wanted
+    return [row[wanted[0]] for _, row in reader.records(wanted) if not isinstance(row, BadRow)]
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.TSV"])
@@ -73,7 +74,7 @@ def test_one_line__takes_the_first_of_a_page() -> None:
 def test_open_stream__takes_plain_lines_whatever_the_column_is_called() -> None:
     reader = open_stream(io.BytesIO(b'\xef\xbb\xbfgood film\r\n"bad" film\n'), DataSettings(text="sentence"))
     assert reader.header.names == ("sentence",)
-    assert list(reader.records(["sentence"])) == [(1, ["good film"]), (2, ['"bad" film'])]
+    assert list(reader.records(["sentence"])) == [(1, {"sentence": "good film"}), (2, {"sentence": '"bad" film'})]
 
 
 def test_open_stream__takes_json_lines_by_their_first_character() -> None:

@@ -1,12 +1,10 @@
 """TSV and CSV files."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from tinybert.data.columns import Header
 from tinybert.data.dialect import CellRecord, Cells, Dialect, line_end, lines_of, records
@@ -50,9 +48,14 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> RowRea
         raise refusal(path)
     swallowed, found = _swallowed(path, dialect, settings)
     checked = _checked(rows, cells if settings.header else [], widths, swallowed, dialect)
+
+    def by_column(wanted: Sequence[str]) -> Iterator[Record]:
+        columns = [(name, names.index(name)) for name in wanted]
+        for line, cells in checked:
+            yield line, cells if isinstance(cells, BadRow) else {name: cells[index] for name, index in columns}
+
     notes = (*notes, *found, *_told_widths(path, widths))
-    dialect = dialect._replace(line_end=line_end(head[0]), skipped=0)
-    return RowReader(header, lambda wanted: _picked(checked, [names.index(n) for n in wanted]), notes, dialect=dialect)
+    return RowReader(header, by_column, notes, dialect._replace(line_end=line_end(head[0]), skipped=0))
 
 
 def _dialect(
@@ -130,12 +133,6 @@ def _checked(
             yield line, BadRow("the header once more; remove the line", cells)
         else:
             yield line, cells if len(cells) == width else cells + [""] * (width - len(cells))
-
-
-def _picked(rows: Iterable[CellRecord], indices: Sequence[int]) -> Iterator[Record]:
-    pick: Callable[[Cells], Any] = itemgetter(*indices) if len(indices) > 1 else lambda cells: (cells[indices[0]],)
-    for line, cells in rows:
-        yield line, cells if isinstance(cells, BadRow) else pick(cells)
 
 
 def _misfit(cells: Cells, widths: Iterable[int], dialect: Dialect) -> str:

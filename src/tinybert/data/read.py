@@ -3,7 +3,7 @@
 import mmap
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from tinybert.data.columns import Header, Labels, choose
 from tinybert.data.delimited import open_delimited
-from tinybert.data.dialect import decoded, lines_of, plain_lines
+from tinybert.data.dialect import CellRecord, decoded, lines_of, plain_lines
 from tinybert.data.hub import PREFIX, default_split, load_hub
 from tinybert.data.problems import BadRow, Problems, readable
 from tinybert.data.readers import (
     BLOCK,
     JSON_BEGUN,
+    Record,
     RowReader,
     is_dataset,
     is_frame,
@@ -89,12 +90,13 @@ def read(data: DataInput, settings: DataSettings, *, labels: Labels, name: str =
     reader = open_rows(data, settings, name)
     refuse_columns(reader.header, settings)
     columns = choose(reader.header, settings, labels)
+    wanted = columns.wanted
     problems = Problems(reader.header.name, settings.skip_bad)
 
-    def check(cells: Sequence[Any]) -> Row | BadRow:
-        return checked(cells, columns, labels == "needed")
+    def check(row: Mapping[str, Any]) -> Row | BadRow:
+        return checked([row.get(name) for name in wanted], columns, labels == "needed")
 
-    table = gathered(reader.records(columns.wanted), check, SCHEMA, problems)
+    table = gathered(reader.records(wanted), check, SCHEMA, problems)
     return Rows(table, columns.pair is not None, problems, reader.notes)
 
 
@@ -170,7 +172,13 @@ def open_stream(stream: Iterable[bytes], settings: DataSettings, name: str = "st
     everything = chain([first], lines)
     if first.startswith("{") or JSON_BEGUN.match(first):
         return open_json_lines(name, everything)
-    return RowReader(Header(name, (settings.text or "text",)), lambda _: plain_lines(everything))
+    column = settings.text or "text"
+    return RowReader(Header(name, (column,)), lambda _: _as_texts(plain_lines(everything), column))
+
+
+def _as_texts(records: Iterable[CellRecord], column: str) -> Iterator[Record]:
+    for line, cells in records:
+        yield line, cells if isinstance(cells, BadRow) else {column: cells[0]}
 
 
 def gathered(

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from tinybert.errors import UserError
 BLOCK = 8192  # rows read at once
 JSON_BEGUN = re.compile(r"\s*(?:(\[)\s*(?:\{|$)|\{\s*$)")  # a first line of JSON that is not one object a line
 
-Record = tuple[int, Sequence[Any] | BadRow]
-NamedRecord = tuple[int, Mapping[str, Any] | BadRow]
+Record = tuple[int, Mapping[str, Any] | BadRow]
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,10 @@ class RowReader:
 
     Attributes:
         header: Its columns.
-        records: From names of columns to the records, to be called once. A record is the number a person would look
-            for (the physical line of a text file, counted from 1 with the header; the row, from 1, of anything else)
-            and the cells in the order of the names, or why they could not be read.
+        records: From the names of columns that are wanted to the records, to be called once. A record is the number a
+            person would look for (the physical line of a text file, counted from 1 with the header; the row, from 1, of
+            anything else) and values by column, possibly of more than the wanted ones, or why they could not be read.
         notes: What the log should say about how it is read.
-        mappings: The records with all they hold, to be called once and instead of `records`; None = by the columns.
         dialect: Of a TSV or CSV file.
         types: Of the columns of a Parquet file.
     """
@@ -42,18 +39,8 @@ class RowReader:
     header: Header
     records: Callable[[Sequence[str]], Iterator[Record]]
     notes: tuple[str, ...] = ()
-    mappings: Callable[[], Iterator[NamedRecord]] | None = None
     dialect: Dialect | None = None
     types: pa.Schema | None = None
-
-    def whole(self) -> Iterator[NamedRecord]:
-        """The records with all their columns, by name; to be called once and instead of `records`."""
-        if self.mappings is not None:
-            yield from self.mappings()
-            return
-        names = self.header.names
-        for line, cells in self.records(names):
-            yield line, cells if isinstance(cells, BadRow) else dict(zip(names, cells, strict=True))
 
 
 def open_json_lines(name: str, lines: Iterable[str]) -> RowReader:
@@ -77,33 +64,23 @@ def open_list(name: str, rows: Iterable[Any]) -> RowReader:
         UserError: If it is empty, or no entry is a dictionary.
     """
     wrong = "not a dictionary; a list of dictionaries is wanted"
-    checked = (row if isinstance(row, Mapping) else BadRow(wrong, row) for row in rows)
-    return _open_mappings(name, enumerate(checked, start=1))
+    named = ({str(k): v for k, v in row.items()} if isinstance(row, Mapping) else BadRow(wrong, row) for row in rows)
+    return _open_mappings(name, enumerate(named, start=1))
 
 
-def _open_mappings(name: str, records: Iterator[NamedRecord]) -> RowReader:
+def _open_mappings(name: str, records: Iterator[Record]) -> RowReader:
     """The first row that can be read says which columns there are; later ones may have more."""
-    before: list[tuple[int, BadRow]] = []
+    before: list[Record] = []
     for line, row in records:
-        if not isinstance(row, BadRow):
-            header = Header(name, tuple(map(str, row)), line, open_ended=True)
-            every: Iterator[NamedRecord] = chain(before, [(line, row)], records)
-            return RowReader(header, partial(_picked, every), mappings=partial(_with_names_of_text, every))
         before.append((line, row))
-    raise UserError(f"{name}:{before[0][0]}: {before[0][1].reason}" if before else f"{name}: no rows")
+        if not isinstance(row, BadRow):
+            header = Header(name, tuple(row), line, open_ended=True)
+            return RowReader(header, lambda _: chain(before, records))
+    bad = next((f":{line}: {row.reason}" for line, row in before if isinstance(row, BadRow)), ": no rows")
+    raise UserError(f"{name}{bad}")
 
 
-def _picked(records: Iterable[NamedRecord], wanted: Sequence[str]) -> Iterator[Record]:
-    for line, row in records:
-        yield line, row if isinstance(row, BadRow) else [row.get(name) for name in wanted]
-
-
-def _with_names_of_text(records: Iterable[NamedRecord]) -> Iterator[NamedRecord]:
-    for line, row in records:
-        yield line, row if isinstance(row, BadRow) else {str(key): value for key, value in row.items()}
-
-
-def _parsed(line: int, cells: Cells | BadRow) -> NamedRecord:
+def _parsed(line: int, cells: Cells | BadRow) -> Record:
     if isinstance(cells, BadRow):
         return line, cells
     try:
@@ -155,32 +132,27 @@ def open_parquet(path: Path, at_once: int = BLOCK) -> RowReader:
         raise _damaged(name, error) from error
     header = Header(name, tuple(types.names))
     check_names(header)
-    return RowReader(header, lambda wanted: _by_row(_parquet_blocks(file, name, wanted, at_once)), types=types)
+    return RowReader(header, lambda wanted: enumerate(_parquet_rows(file, name, wanted, at_once), start=1), types=types)
 
 
-def _parquet_blocks(file: Any, name: str, wanted: Sequence[str], at_once: int) -> Iterator[list[Sequence[Any]]]:
+def _parquet_rows(file: Any, name: str, wanted: Sequence[str], at_once: int) -> Iterator[Mapping[str, Any]]:
     read = 0
     blocks = file.iter_batches(batch_size=at_once, columns=list(wanted))
     while True:
         try:
             if (block := next(blocks, None)) is None:
                 break
-            columns = [block.column(column).to_pylist() for column in wanted]
+            rows = block.to_pylist()
         except (pa.ArrowException, OSError, ValueError) as error:  # UnicodeDecodeError is a ValueError
             raise _damaged(f"{name}:{read + 1}", error) from error
-        yield columns
-        read += block.num_rows
+        yield from rows
+        read += len(rows)
     if read != file.metadata.num_rows:
         raise _damaged(name, f"{read} rows instead of {file.metadata.num_rows}")
 
 
 def _damaged(where: str, error: object) -> UserError:
     return UserError(f"{where}: cannot be read as Parquet ({one_line(error)}); write or download the file again")
-
-
-def _by_row(blocks: Iterable[list[Sequence[Any]]]) -> Iterator[Record]:
-    """Blocks of columns as rows, counted from 1."""
-    return enumerate(chain.from_iterable(zip(*columns, strict=True) for columns in blocks), start=1)
 
 
 def is_frame(data: Any) -> bool:
@@ -199,16 +171,15 @@ def open_frame(name: str, frame: Any) -> RowReader:
     Raises:
         UserError: If a column occurs twice.
     """
-    names = tuple(map(str, frame.columns))
-    header = Header(name, names)
+    named = frame.set_axis([str(column) for column in frame.columns], axis="columns")
+    header = Header(name, tuple(named.columns))
     check_names(header)
 
-    def blocks(wanted: Sequence[str]) -> Iterator[list[Sequence[Any]]]:
-        columns = [frame.iloc[:, names.index(column)] for column in wanted]
-        for start in range(0, len(frame), BLOCK):
-            yield [column.iloc[start : start + BLOCK].tolist() for column in columns]
+    def rows(wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        for start in range(0, len(named), BLOCK):
+            yield from named[list(wanted)].iloc[start : start + BLOCK].to_dict("records")
 
-    return RowReader(header, lambda wanted: _by_row(blocks(wanted)))
+    return RowReader(header, lambda wanted: enumerate(rows(wanted), start=1))
 
 
 def open_dataset(name: str, dataset: Any) -> RowReader:
@@ -219,13 +190,15 @@ def open_dataset(name: str, dataset: Any) -> RowReader:
     """
     refuse_splits(name, dataset)
 
-    def blocks(wanted: Sequence[str]) -> Iterator[list[Sequence[Any]]]:
+    def rows(wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         picked = dataset.select_columns(list(wanted)).with_format(None)
-        class_names = {column: _class_names(picked.features[column]) for column in wanted}
+        class_names = {column: _class_names(feature) for column, feature in picked.features.items()}
         for block in picked.iter(batch_size=BLOCK):
-            yield [_named(block[column], class_names[column]) for column in wanted]
+            columns = [_named(block[column], class_names[column]) for column in wanted]
+            yield from (dict(zip(wanted, values, strict=True)) for values in zip(*columns, strict=True))
 
-    return RowReader(Header(name, tuple(dataset.column_names)), lambda wanted: _by_row(blocks(wanted)))
+    header = Header(name, tuple(dataset.column_names))
+    return RowReader(header, lambda wanted: enumerate(rows(wanted), start=1))
 
 
 def refuse_splits(name: str, dataset: Any) -> None:

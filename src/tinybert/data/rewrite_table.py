@@ -141,7 +141,7 @@ def patched_words(columns: Columns, names: TagNames) -> Patch:
 
 
 def _originals(reader: RowReader, chosen: Chosen) -> Iterator[tuple[int, Row]]:
-    for row, line, values in numbered(reader.whole()):
+    for row, line, values in numbered(reader.records(reader.header.names)):
         if chosen(row) and not isinstance(values, BadRow):
             if ORIGIN in values or COPY in values:
                 _check_marks(Header(reader.header.name, tuple(values), line))

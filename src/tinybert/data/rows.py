@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tinybert.data.columns import Columns
@@ -81,15 +82,20 @@ def spelled(value: Any) -> str | Unfit | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        if not is_encodable(value) or "\0" in value:
-            return Unfit()
-        label = clean(value)
-        return label if label and label.lower() != "nan" else None
+        return _word(value)
     if isinstance(value, int | float | Decimal):
         return _number(value)
     if isinstance(value, list | tuple):
         return _only(value)
     return spelled(value.tolist()) if hasattr(value, "tolist") and hasattr(value, "ndim") else Unfit()
+
+
+@lru_cache(maxsize=4096)
+def _word(value: str) -> str | Unfit | None:
+    if not is_encodable(value) or "\0" in value:
+        return Unfit()
+    label = clean(value)
+    return label if label and label.lower() != "nan" else None
 
 
 def _only(labels: Sequence[Any]) -> str | Unfit | None:

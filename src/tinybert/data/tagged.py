@@ -1,6 +1,6 @@
 """Token classification: sentences of words with a tag each, from CoNLL columns or from columns of lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,8 @@ def read_lists(source: DataInput, settings: DataSettings, name: str) -> Rows:
     columns = list_columns(reader.header, settings)
     problems = Problems(reader.header.name, settings.skip_bad)
 
-    def check(cells: Sequence[Any]) -> _Row | BadRow:
-        return checked_words(cells[0], cells[1], columns.wanted)
+    def check(row: Mapping[str, Any]) -> _Row | BadRow:
+        return checked_words(row.get(columns.text), row.get(str(columns.label)), columns.wanted)
 
     table = gathered(reader.records(columns.wanted), check, _SPELLED, problems)
     return Rows(table, False, problems, reader.notes)

@@ -204,10 +204,10 @@ def _of_rows(reader: RowReader, column: str) -> Iterator[str]:
             f"{header.where}: no column '{column}'; there are: {listed(header.names)}; name the column of the text "
             "so, or say data.text=NAME to the recipe general"
         )
-    for line, cells in reader.records([column]):
-        if isinstance(cells, BadRow):
-            raise UserError(f"{header.name}:{line}: {cells.reason}")
-        text = cells[0]
+    for line, row in reader.records([column]):
+        if isinstance(row, BadRow):
+            raise UserError(f"{header.name}:{line}: {row.reason}")
+        text: Any = row.get(column)
         if is_missing(text) or (isinstance(text, str) and not text.strip()):
             continue
         if problem := text_problem(text, column):
