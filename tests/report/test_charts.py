@@ -26,8 +26,8 @@ def test__a_held_out_loss_is_drawn_as_it_is_and_is_best_where_it_is_lowest():
 def test__there_are_no_half_steps():
     for end in (1.0, 2.0, 3.0, 7.0):
         chart = line_chart("Return", "", {"return": [(1.0, 0.5), (end, 0.25)]}, str, Frame("episode", start=1.0))
-        assert chart.x[0].label == "1" if end < 5 else "5"
-        assert all(tick.place == 100 * (float(tick.label) - 1) / (end - 1) for tick in chart.x if end > 1)
+        assert next(iter(chart.x)) == "1" if end < 5 else "5"
+        assert all(place == 100 * (float(label) - 1) / (end - 1) for label, place in chart.x.items() if end > 1)
 
 
 def test__corners_widen_the_plot():

@@ -17,13 +17,6 @@ _DOTS = 500  # of a scatter plot
 _BY_LOSS = "general"  # the stage that learns no task: its `dev` is minus its loss on held-out text
 
 
-class Tick(NamedTuple):
-    """A label on an axis and its place in per cent."""
-
-    place: float
-    label: str
-
-
 class Series(NamedTuple):
     """One curve: `points` as SVG wants them, the last value as text."""
 
@@ -39,8 +32,8 @@ class Chart(NamedTuple):
         title: What is drawn.
         summary: The same in a sentence, for those who cannot see it.
         series: The curves, the most important first.
-        x: Ticks of the steps.
-        y: Ticks of the values.
+        x: Place of each tick of the steps, by label.
+        y: Place of each tick of the values, by label.
         logarithmic: Whether values are on a logarithmic axis.
         mark: Place (x, y) and label of the best point, where one is marked.
         across: What the ticks of x count.
@@ -50,8 +43,8 @@ class Chart(NamedTuple):
     title: str
     summary: str
     series: Sequence[Series]
-    x: Sequence[Tick]
-    y: Sequence[Tick]
+    x: Mapping[str, float]
+    y: Mapping[str, float]
     logarithmic: bool
     mark: tuple[float, float, str] | None = None
     across: str = "step"
@@ -72,9 +65,6 @@ class Frame(NamedTuple):
     start: float = 0.0
     corners: Sequence[tuple[float, float]] = ()
     steep: bool = False
-
-
-_STEPS = Frame()
 
 
 def loss_chart(stage: StageLog) -> Chart | None:
@@ -108,7 +98,7 @@ def dev_chart(stage: StageLog, metric: str) -> Chart | None:
 
 
 def line_chart(
-    title: str, summary: str, lines: Mapping[str, Line], text: Callable[[float], str], frame: Frame = _STEPS
+    title: str, summary: str, lines: Mapping[str, Line], text: Callable[[float], str], frame: Frame
 ) -> Chart:
     """Curves in one plot.
 
@@ -128,43 +118,40 @@ def line_chart(
     # Ticks closer than their labels can tell apart keep one of each.
     y = {_plain(text(value)): place(steps[0], value)[1] for value in heights}
     x = {f"{step:,.0f}": place(step, values[0])[0] for step in _whole_values(frame.start, max(steps), 4)}
-    return Chart(title, summary, series, _ticks(x), _ticks(y), logarithmic, across=frame.across)
+    return Chart(title, summary, series, x, y, logarithmic, across=frame.across)
 
 
 def _path(line: Line, place: Callable[[float, float], tuple[float, float]]) -> str:
     return " ".join(f"{x:.2f},{y:.2f}" for x, y in (place(*point) for point in line))
 
 
-def _ticks(places: Mapping[str, float]) -> list[Tick]:
-    return [Tick(place, label) for label, place in places.items()]
+class Scatters(NamedTuple):
+    """Gold scores across, those of a system up, on one scale for all.
+
+    Attributes:
+        ticks: Place of each, by label.
+        dots: By system, an SVG path.
+    """
+
+    ticks: Mapping[str, float]
+    dots: Mapping[str, str]
 
 
-class Scatter(NamedTuple):
-    """Gold scores across, a system's scores up, on one scale for both; `dots` as an SVG path."""
-
-    system: str
-    summary: str
-    dots: str
-    ticks: Sequence[Tick]
-
-
-def scatters(rows: Predictions) -> list[Scatter]:
+def scatters(rows: Predictions) -> Scatters:
     """One plot a system for a regression task, of at most some hundred evenly chosen rows."""
     chosen = slice(None, None, math.ceil(len(rows.gold) / _DOTS))
-    everything = [rows.gold[chosen], *(scores[chosen] for scores in rows.predicted.values())]
-    low, high = float(np.min(everything)), float(np.max(everything))
+    columns = {"gold": rows.gold, **rows.predicted}
+    drawn = {name: columns[name][chosen] for name in ("gold", *SYSTEMS) if name in columns}
+    low, high = float(np.min([*drawn.values()])), float(np.max([*drawn.values()]))
     reach = (high - low) or 1.0
-    ticks = [
-        Tick(100 * (value - low) / reach, _plain(words.digits(value))) for value in round_values(low, high, _TICKS)
-    ]
+    ticks = {_plain(words.digits(tick)): 100 * (tick - low) / reach for tick in round_values(low, high, _TICKS)}
+    places = {name: 100 * (scores - low) / reach for name, scores in drawn.items()}
+    across = places.pop("gold")
+    return Scatters(ticks, {system: _dots(across, 100 - up) for system, up in places.items()})
 
-    def dots(scores: np.ndarray) -> str:
-        pairs = zip(rows.gold[chosen], scores[chosen], strict=True)
-        return "".join(f"M{100 * (x - low) / reach:.1f} {100 - 100 * (y - low) / reach:.1f}h0" for x, y in pairs)
 
-    summary = "Scores of the {} against gold scores."
-    found = {system: rows.predicted[system] for system in SYSTEMS if system in rows.predicted}
-    return [Scatter(s, summary.format(words.BRIEF_NAMES[s]), dots(scores), ticks) for s, scores in found.items()]
+def _dots(across: np.ndarray, down: np.ndarray) -> str:
+    return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in zip(across, down, strict=True))
 
 
 def thin(line: Line) -> Line:
@@ -181,8 +168,8 @@ def _placer(
     scale = math.log if logarithmic else float
     steps, values = [step for step, _ in points], [scale(value) for _, value in points]
 
-    def share(value: float, all_values: Sequence[float], margin: float) -> float:
-        low, high = min(all_values), max(all_values)
+    def share(value: float, everything: Sequence[float], margin: float) -> float:
+        low, high = min(everything), max(everything)
         return 50.0 if high == low else margin + (100 - 2 * margin) * (value - low) / (high - low)
 
     return lambda step, value: (share(step, [start, *steps], 0.0), 100 - share(scale(value), values, 6.0))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinybert.report import words
-from tinybert.report.charts import Tick, round_values
+from tinybert.report.charts import round_values
 from tinybert.report.figures import Block, Cell, all_systems, score_blocks, spread
 from tinybert.report.predictions import SYSTEMS
 from tinybert.report.read import STUDENTS, RunFiles
@@ -39,11 +39,11 @@ class Group(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """An axis that all runs share."""
+    """An axis that all runs share; the value of each tick by its label."""
 
     low: float
     high: float
-    ticks: Sequence[Tick]
+    ticks: Mapping[str, float]
 
     def place(self, value: float) -> float:
         """Where a value stands, in per cent."""
@@ -120,9 +120,8 @@ def _axis(runs: Sequence[RunFiles]) -> Axis | None:
     if metric is None or not values or any(run.main_metric != metric for run in runs):
         return None
     margin = 0.05 * (max(values) - min(values)) or 0.01
-    axis = Axis(min(values) - margin, max(values) + margin, [])
-    ticks = [Tick(axis.place(v), words.score(metric, v)) for v in round_values(axis.low, axis.high, 6)]
-    return axis._replace(ticks=ticks)
+    low, high = min(values) - margin, max(values) + margin
+    return Axis(low, high, {words.score(metric, value): value for value in round_values(low, high, 6)})
 
 
 def _against(run: RunFiles, first: RunFiles) -> PairedTest | None:

@@ -52,7 +52,7 @@ def _view(run: RunFiles) -> dict[str, Any]:
         "tests": _tests(run),
         "stages": _stages(run),
         "confusion": facts.confusion(run),
-        "scatters": charts.scatters(rows) if rows is not None and rows.classes is None else [],
+        "scatters": charts.scatters(rows) if rows is not None and rows.classes is None else None,
         "mistakes": [] if rows is None else rows.mistakes,
         "scored": rows is not None and rows.classes is None,
         "augmentation": augmentation(run),
