@@ -173,7 +173,7 @@ def _metrics(answers: dict[str, np.ndarray], classes: Sequence[str], seed: int) 
         "rows": {"train": 8635, "dev": 960, "test": len(gold)},
         "truncated": {"train": 3, "dev": 0},
         "unknown_pieces": {"train": 0.0125},
-        "overlap": {"train": {"dev": 4, "test": 0}},
+        "overlap": {"rows": 8635, "drop": "none", "dropped": 0, "dev": {"exact": 4}, "test": {"exact": 0}},
         "digests": {"train": "9f2c" * 16, "test": "03ab" * 16},
     }
     metrics["notes"] = ["quoting none: 12 rows of train.tsv do not parse as CSV, quotes are taken as letters"]

@@ -8,7 +8,7 @@ import numpy as np
 from tinybert.report import words
 from tinybert.report.predictions import SYSTEMS
 from tinybert.report.read import RunFiles
-from tinybert.report.values import numbers
+from tinybert.report.values import mapping, number, numbers
 
 _LARGEST_MATRIX = 12  # classes; a larger one cannot be read
 _ORIGIN = ("recipe", "preset", "seed")
@@ -59,9 +59,9 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
     learnt = {"updates": "Updates", "tokens": "Tokens learnt from", "best_update": "Best update"}
     yield from (Fact(name, _plain(general[key])) for key, name in learnt.items() if key in general)
     if (parity := run.number("export", "parity_difference")) is not None:
-        yield Fact("Largest difference of ONNX to torch", f"{parity:.1e}")
+        yield Fact("Largest difference between ONNX and torch", f"{parity:.1e}")
     if (agreement := run.number("export", "int8_agreement")) is not None:
-        yield Fact("Rows on which int8 says the same", words.percent(agreement))
+        yield Fact("Rows on which int8 agrees", words.percent(agreement))
     for name, seconds in numbers({**run.part("seconds"), "general": general.get("seconds")}).items():
         yield Fact(f"Time of {words.readable(name)}", words.duration(seconds))
 
@@ -77,11 +77,23 @@ def _data_facts(run: RunFiles) -> Iterator[Fact]:
         counts = np.bincount(rows.gold)
         told = f"{words.percent(float(counts.max() / len(rows.gold)))} of {run.evaluated_on}"
         yield Fact("Always predicting the commonest class", f"{told} ({rows.classes[int(counts.argmax())]})")
-    yield from (Fact(f"Texts of {name} cut", _plain(n)) for name, n in run.part("data", "truncated").items())
+    yield from (Fact(f"Texts cut in {name}", _plain(n)) for name, n in run.part("data", "truncated").items())
     for name, share in numbers(run.part("data", "unknown_pieces")).items():
-        yield Fact(f"Unknown pieces of {name}", words.percent(share))
-    yield from (Fact(f"Overlap: {name}", value) for name, value in _flat(run.part("data", "overlap")))
+        yield Fact(f"Unknown pieces in {name}", words.percent(share))
+    yield from _overlap(run.part("data", "overlap"), "train")
     yield from (Fact(f"SHA-256 of {name}", value[:16]) for name, value in _flat(run.part("data", "digests")))
+
+
+def _overlap(found: Mapping[str, Any], data: str) -> Iterator[Fact]:
+    """Rows of train, or of source, that dev or test hold too, and texts that carry several labels."""
+    for name in ("dev", "test"):
+        for how, count in numbers(found.get(name)).items():
+            yield Fact(f"Rows of {data} that {name} holds too ({how})", f"{count:,.0f}")
+    if (dropped := number(found.get("dropped"))) is not None:
+        yield Fact(f"Rows of {data} dropped for that", f"{dropped:,.0f}")
+    for name, count in numbers(found.get("several_labels")).items():
+        yield Fact(f"Texts in {name} with several labels", f"{count:,.0f}")
+    yield from _overlap(mapping(found["source"]), "source") if "source" in found else ()
 
 
 def _classes(run: RunFiles) -> list[str]:

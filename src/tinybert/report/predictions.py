@@ -25,14 +25,14 @@ class Mistake(NamedTuple):
         weight: How sure the student was, 0 to 1; for scores how far off it was.
         gold: The true label or score.
         predicted: By system.
-        text: The row's text, where the file has it.
+        text: The row's text or pair of texts; empty where the file has none.
     """
 
     row: int
     weight: float
     gold: str | float
     predicted: Mapping[str, str | float]
-    text: str | None
+    text: str
 
 
 class Predictions(NamedTuple):
@@ -119,9 +119,9 @@ def _mistakes(
         if gold != student:
             sure = number(mapping(record.get("scores")).get(str(record["student"])))
             predicted = {name: _shown(record[name]) for name in SYSTEMS if record.get(name) is not None}
-            row, text = int(number(record.get("row")) or n), record.get("text")
-            weight = abs(gold - student) if scored else sure or 0.0
-            yield Mistake(row, weight, _shown(record["gold"]), predicted, None if text is None else str(text))
+            row, texts = int(number(record.get("row")) or n), [record.get("text"), record.get("pair")]
+            text = " / ".join(str(text) for text in texts if text is not None)
+            yield Mistake(row, abs(gold - student) if scored else sure or 0.0, _shown(record["gold"]), predicted, text)
 
 
 def _shown(value: Any) -> str | float:
