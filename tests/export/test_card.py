@@ -31,7 +31,8 @@ FACTS = CardFacts(
     run=RUN,
     citation="Jiao et al. 2020, TinyBERT, arXiv:1909.10351",
     teacher="org/teacher",
-    kind="classification",
+    pipeline="text-classification",
+    verb="classifying",
     paired=False,
     max_length=128,
     hardware="2 cores",
@@ -111,7 +112,7 @@ def test__five_lines_show_how_to_use_it() -> None:
 
 
 def test__a_regression_has_no_classes() -> None:
-    card = card_of(replace(FACTS, kind="regression"), classes=[], student={"dev": {"pearson": 0.5}})
+    card = card_of(replace(FACTS, verb="scoring"), classes=[], student={"dev": {"pearson": 0.5}})
     assert "Classes" not in card
     assert "scoring texts" in card
     assert front_matter(card)["metrics"] == ["pearsonr"]
@@ -119,14 +120,14 @@ def test__a_regression_has_no_classes() -> None:
 
 def test__an_undefined_metric_is_left_out_of_the_front_matter() -> None:
     student = {"dev": {"pearson": float("nan"), "spearman": 0.5}}
-    card = card_of(replace(FACTS, kind="regression"), classes=[], student=student)
+    card = card_of(replace(FACTS, verb="scoring"), classes=[], student=student)
     assert front_matter(card)["metrics"] == ["spearmanr"]
     assert "| nan |" in card
 
 
 def test__a_student_without_a_task_has_its_held_out_loss() -> None:
     systems = {"teacher": {"parameters": 1}, "student": {"held_out": {"loss": 2.65562}}}
-    card = card_of(replace(FACTS, kind=None), classes=[], **systems)
+    card = card_of(replace(FACTS, verb=None), classes=[], **systems)
     (found,) = ModelCard(card).data.eval_results
     assert (found.dataset_name, found.metric_name, found.metric_value) == (
         "the run's own held-out data",

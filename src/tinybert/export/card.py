@@ -12,11 +12,8 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from tinybert.types import Kind
-
 _TITLES = {"teacher": "Teacher", "student": "Student", "student_int8": "Student, int8 ONNX"}
 _SPLITS = ("dev", "test", "held_out")
-_PIPELINES: Mapping[Kind, str] = {"classification": "text-classification", "regression": "text-classification"}
 # The hub's own names of metrics, where they differ from ours.
 _HUB_METRICS = {
     "macro_f1": "f1",
@@ -41,25 +38,25 @@ class CardFacts:
         run: `metrics.json` of the run.
         citation: The paper, in one line.
         teacher: Its name; of a path only the last part is shown.
-        kind: Of the task; None = the student learnt plain text, no task.
+        pipeline: What the hub calls the use of such a model.
+        verb: What it does with its input, as in "classifying texts"; None = it learnt plain text, no task.
         paired: Whether an input is two texts.
         max_length: Pieces per input.
         hardware: On what it was trained and measured.
         versions: Of the libraries, by name.
         teacher_licence: As `licence_of` finds it; None = unknown.
-        fills_masks: Whether the student has a masked-LM head.
     """
 
     run: Mapping[str, Any]
     citation: str
     teacher: str
-    kind: Kind | None
+    pipeline: str
+    verb: str | None
     paired: bool
     max_length: int
     hardware: str
     versions: Mapping[str, str]
     teacher_licence: str | None = None
-    fills_masks: bool = False
 
 
 def model_card(facts: CardFacts, model_path: str = "path/to/this/folder") -> str:
@@ -73,7 +70,7 @@ def model_card(facts: CardFacts, model_path: str = "path/to/this/folder") -> str
     scores = [(split, metric) for entry in systems.values() for split in _SPLITS for metric in entry.get(split, ())]
     lengths = [length for entry in systems.values() for length in entry.get("latency_ms", ())]
     columns = {"scores": list(dict.fromkeys(scores)), "lengths": list(dict.fromkeys(lengths))}
-    head = {"front_matter": _front_matter(facts), "use": _use(facts), "model_path": model_path}
+    head = {"front_matter": _front_matter(facts), "model_path": model_path}
     return _template().render(facts=facts, run=facts.run, systems=systems, titles=_TITLES, **columns, **head)
 
 
@@ -126,12 +123,11 @@ def _template() -> Template:
 
 
 def _front_matter(facts: CardFacts) -> str:
-    pipeline, recipe = _pipeline(facts), facts.run["recipe"]
-    measured = list(_eval_results(facts, pipeline))
+    recipe, measured = facts.run["recipe"], list(_eval_results(facts))
     data = ModelCardData(
         license=facts.teacher_licence or "unknown",
         library_name="transformers",
-        pipeline_tag=pipeline,
+        pipeline_tag=facts.pipeline,
         tags=["tinybert", "knowledge-distillation", recipe],
         metrics=sorted({result.metric_type for result in measured}) or None,
         model_name=f"{recipe}-student",
@@ -140,27 +136,12 @@ def _front_matter(facts: CardFacts) -> str:
     return str(data.to_yaml())
 
 
-def _pipeline(facts: CardFacts) -> str:
-    """What the hub calls the use of such a model."""
-    if facts.kind is None:
-        return "fill-mask" if facts.fills_masks else "feature-extraction"
-    return _PIPELINES.get(facts.kind, facts.kind)
-
-
-def _use(facts: CardFacts) -> str:
-    if facts.kind is None:
-        return "tasks that it has yet to learn"
-    inputs = "pairs of texts" if facts.paired else "texts"
-    verb = "scoring" if facts.kind == "regression" else "classifying" if facts.kind == "classification" else facts.kind
-    return f"{verb} {inputs}"
-
-
-def _eval_results(facts: CardFacts, pipeline: str) -> Iterable[EvalResult]:
+def _eval_results(facts: CardFacts) -> Iterable[EvalResult]:
     for split in _SPLITS:
         for name, value in facts.run.get("student", {}).get(split, {}).items():
             if math.isfinite(value):  # not an undefined correlation; the hub reads numbers only
                 yield EvalResult(
-                    task_type=pipeline,
+                    task_type=facts.pipeline,
                     dataset_type="user-data",
                     dataset_name=f"the run's own {split.replace('_', '-')} data",
                     dataset_split=split,

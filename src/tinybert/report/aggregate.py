@@ -12,7 +12,7 @@ from tinybert.report.predictions import SYSTEMS
 from tinybert.report.statistics import over_seeds
 from tinybert.report.values import mapping, number
 
-_SHARED = ("recipe", "preset", "classes", "evaluated_on")
+_SHARED = ("recipe", "preset", "classes", "evaluated_on", "main_metric")
 
 
 def aggregate(run_folders: Sequence[Path]) -> dict[str, Any]:

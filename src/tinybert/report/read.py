@@ -12,7 +12,7 @@ from tinybert.report.statistics import Interval
 from tinybert.report.values import mapping, number, numbers, read_mapping, read_records
 
 STUDENTS = ("student_int8", "student")  # the smallest first
-MAIN_METRICS = ("accuracy", "pearson", "f1", "exact_match", "loss")  # the first that a system has heads the report
+_MAIN_METRICS = ("accuracy", "pearson", "loss")  # of a run that does not name its own
 _AGREE = 1e-3  # an interval is shown only if it is of the very figure in metrics.json
 
 Line = list[tuple[float, float]]  # (step, value)
@@ -99,7 +99,7 @@ class RunFiles:
     def main_metric(self) -> str | None:
         """The metric that heads the report; None where no system was evaluated."""
         known = {metric for system in self.systems for metric in self.scores(system, self.evaluated_on)}
-        return next((metric for metric in MAIN_METRICS if metric in known), None)
+        return next((metric for metric in (self.metrics.get("main_metric"), *_MAIN_METRICS) if metric in known), None)
 
     def main_score(self, system: str) -> float | None:
         """A system's main metric on the data that the report is about."""

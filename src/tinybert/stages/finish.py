@@ -59,7 +59,8 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     metrics = _metrics(job, outcome, systems, exported, about, run)
     files.write_json(run.folder / "metrics.json", metrics)
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
-    write_cards(metrics, about, run, kind=job.task.kind, paired=job.task.paired, max_length=job.max_length)
+    task = {"pipeline": job.task.pipeline, "verb": job.task.verb, "paired": job.task.paired}
+    write_cards(metrics, about, run, **task, max_length=job.max_length)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
@@ -99,7 +100,7 @@ def _metrics(
     figures: dict[str, Any] = {"recipe": about.recipe, "preset": about.preset, "seed": run.seed}
     figures["classes"] = list(job.task.classes)
     figures |= {name: system.entry(job) for name, system in systems.items()}
-    figures["evaluated_on"] = final_rows(job)[0]
+    figures |= {"evaluated_on": final_rows(job)[0], "main_metric": job.task.figure}
     details = {name: system.details(job) for name, system in systems.items()}
     figures |= {detail: {name: details[name][detail] for name in systems} for detail in details["student"]}
     figures["flops"] = {name: system.flops for name, system in systems.items() if system.flops}

@@ -28,8 +28,9 @@ def finish_general(
     run.log.say("evaluate: size and latency of teacher and student")
     metrics = _metrics(text, outcome, student, about, settings, run)
     files.write_json(run.folder / "metrics.json", metrics)
-    facts = {"max_length": longest_input(student.config), "fills_masks": settings.masked_lm}
-    write_cards(metrics, about, run, kind=None, paired=False, **facts)
+    pipeline = "fill-mask" if settings.masked_lm else "feature-extraction"
+    longest = longest_input(student.config)
+    write_cards(metrics, about, run, pipeline=pipeline, verb=None, paired=False, max_length=longest)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
