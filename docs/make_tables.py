@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from tinybert.config import preset_names, resolve, schema_keys
+from tinybert.config import Key, preset_names, resolve, schema_keys
 from tinybert.engine.optimise import LEAST_STEPS
 from tinybert.recipes import RECIPES
 from tinybert.types import Stage, flatten
@@ -20,6 +20,7 @@ PAGE: Final = Path(__file__).with_name("settings.md")
 BEGIN, END = "<!-- table: docs/make_tables.py -->", "<!-- end of table -->"
 PRESETS: Final = ("small", "paper")  # those that every recipe has; the small of l2a is its practical
 
+_FENG = "Feng et al. 2021"
 _DEVLIN = "Devlin et al. 2019"
 _JIAO = "Jiao et al. 2020"
 _CODE = "the authors' code"
@@ -43,12 +44,19 @@ _MASKED_LM: Final = {
     "evaluate_every": "not used: nothing is judged in this stage",
     "patience": "not used: nothing is judged in this stage",
     "max_length": "ours",
-    "hiding.share": _DEVLIN,
-    "hiding.at_most": "ours",
-    "hiding.whole_words": _DEVLIN,
-    "hiding.from_the_same_text": _DEVLIN,
+    "masking.share": _DEVLIN,
+    "masking.at_most": "ours",
+    "masking.whole_words": _DEVLIN,
+    "masking.from_the_same_text": _DEVLIN,
 }
-_FENG = "Feng et al. 2021"
+
+_STATIONARY: Final = {
+    "word_temperature": _FENG,
+    "law": "ours; see [stationary](augmenters/stationary.md)",
+    "min_edits": f"ours: no exact copies; {_FENG}, Eq. 11",
+    "fill": "ours, for speed; the code of ARAML has `independent`",
+    "word": f"the code of ARAML; `probabilities` is {_FENG}, Eq. 12",
+}
 _DISTILL: Final = {
     **dict.fromkeys(("batch_size", "lr"), f"ours; {_FENG} by dev"),
     **dict.fromkeys(("epochs", "temperature", "weight_decay", "warmup", "schedule"), f"ours; {_FENG} do not say"),
@@ -59,8 +67,8 @@ _DISTILL: Final = {
 }
 _WU = "the code of Wu et al. 2019"
 _CBERT: Final = {
-    **dict.fromkeys(("epochs", "batch_size", "lr", "schedule", "max_length", "one_in", "temperature"), _WU),
-    **dict.fromkeys(("hiding.share", "hiding.at_most", "hiding.from_the_same_text"), _WU),
+    **dict.fromkeys(("epochs", "batch_size", "lr", "schedule", "max_length"), _WU),
+    **dict.fromkeys(("masking.share", "masking.at_most", "masking.from_the_same_text"), _WU),
     "usual_epochs": "not used",
     "most_epochs": "ours",
     "warmup": f"{_WU}; a constant rate has none",
@@ -144,18 +152,17 @@ SOURCES: Final = {
     "augment.keep_flipped": "ours",
     **{f"masked_lm.{key}": origin for key, origin in _MASKED_LM.items()},
     **{f"cbert.{key}": origin for key, origin in (_MASKED_LM | _CBERT).items()},
-    "eda.alpha": "Wei and Zou 2019",
-    "eda.clean": "ours",
-    "tang.p_mask": "Tang et al. 2019",
-    "tang.p_pos": "Tang et al. 2019",
-    "tang.p_ngram": "Tang et al. 2019",
-    "tang.tagger": "ours",
+    "augment.alpha": "eda: Wei and Zou 2019; stationary: Feng et al. 2021",
+    "augment.clean": "ours",
+    "augment.one_in": _WU,
+    "augment.temperature": _WU,
+    "augment.p_mask": "Tang et al. 2019",
+    "augment.p_pos": "Tang et al. 2019",
+    "augment.p_ngram": "Tang et al. 2019",
+    "augment.tagger": "ours",
+    **{f"augment.{key}": origin for key, origin in _STATIONARY.items()},
     "l2a.alpha": "Feng et al. 2021",
-    "l2a.word_temperature": "Feng et al. 2021",
-    "l2a.law": "ours; see [stationary](augmenters/stationary.md)",
-    "l2a.min_edits": "ours: no exact copies; Feng et al. 2021, Eq. 11",
-    "l2a.fill": "ours, for speed; the code of ARAML has `independent`",
-    "l2a.word": "the code of ARAML; `probabilities` is Feng et al. 2021, Eq. 12",
+    **{f"l2a.{key}": origin for key, origin in _STATIONARY.items()},
     "l2a.selector": _FENG,
     "l2a.learn_from": f"{_FENG}, the ablation",
     "l2a.target_samples": _FENG,
@@ -230,8 +237,9 @@ def table() -> str:
     head = ["key", *(f"`{preset}`" for preset in PRESETS), "takes", "meaning", "from"]
     lines = [_line(head), _line(["---"] * len(head))]
     for key in _keys():
-        values = [_value(key.name, preset) for preset in PRESETS]
-        lines.append(_line([f"`{key.name}`", *values, key.kind, key.help, SOURCES[key.name]]))
+        values = [_value(key, preset) for preset in PRESETS]
+        only = f"{', '.join(key.only)}: " if key.only else ""
+        lines.append(_line([f"`{key.name}`", *values, key.kind, f"{only}{key.help}", SOURCES[key.name]]))
     return "\n".join(lines)
 
 
@@ -241,19 +249,22 @@ def page() -> str:
     return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
 
 
-def _keys() -> list[Any]:
+def _keys() -> list[Key]:
     """The keys of all recipes, groups together, each key once."""
-    found = {key.name: key for recipe in RECIPES.values() for key in schema_keys(recipe.config)}
-    groups = list(dict.fromkeys(name.rpartition(".")[0] for name in found))
-    return [key for group in groups for name, key in found.items() if name.rpartition(".")[0] == group]
+    found = {(key.name, key.only): key for recipe in RECIPES.values() for key in schema_keys(recipe.config)}
+    groups = list(dict.fromkeys(name.rpartition(".")[0] for name, _ in found))
+    return [key for group in groups for (name, _), key in found.items() if name.rpartition(".")[0] == group]
 
 
-def _value(key: str, preset: str) -> str:
-    """A key's value in a preset, for each recipe where the recipes differ."""
+def _value(key: Key, preset: str) -> str:
+    """A key's value in a preset, by recipe where they differ; the default where no preset has such a method."""
     by_recipe = {}
     for name in RECIPES:
-        if key in (settings := _settings(name, preset)):
-            by_recipe[name] = f"`{_shown(settings[key])}`"
+        settings = _settings(name, preset)
+        if key.name in settings and (not key.only or settings["augment.method"] in key.only):
+            by_recipe[name] = f"`{_shown(settings[key.name])}`"
+    if not by_recipe:
+        return f"`{_shown(key.default)}`"
     if len(set(by_recipe.values())) == 1:
         return next(iter(by_recipe.values()))
     return "; ".join(f"{name} {value}" for name, value in by_recipe.items())

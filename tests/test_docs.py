@@ -84,7 +84,8 @@ def test__every_command_line_of_ours_parses(block):
         assert set(call.arguments) <= set(inspect.signature(getattr(api, call.command)).parameters)
         if "method" in call.arguments:
             assert call.arguments["method"] in METHODS
-            resolve(augment_file.Config, "augment", overrides=call.arguments["set"])
+            named = {"augment": {"method": call.arguments["method"]}}
+            resolve(augment_file.Config, "augment", flags=named, overrides=call.arguments["set"])
         if "recipe" in call.arguments:
             assert call.arguments["recipe"] in RECIPES
             check_settings(call.arguments["recipe"], call.arguments["config"], call.arguments["set"])

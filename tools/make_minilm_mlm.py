@@ -66,7 +66,7 @@ def main() -> None:
         lr=arguments.lr,
         warmup=0.05,
         evaluate_every=max(arguments.steps // 6, 1),
-        hiding=Masking(share=0.2),
+        masking=Masking(share=0.2),
     )
     with run.listening(), without_dropout(model):
         place = run.stage("masked_lm", {"steps": arguments.steps, "rank": arguments.rank, "examples": train.digest})

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 
 from tinybert import files
 from tinybert.augment.validation import check_possible, doubts, unsuitable
-from tinybert.config import dump_yaml, resolve
+from tinybert.config import dump_yaml, resolve, without_unread
 from tinybert.errors import UserError
 from tinybert.folders import forget_stages, locked, refuse_foreign, refuse_unknown_stage
 from tinybert.log import Log
@@ -68,7 +68,7 @@ class Request:
     @property
     def tables(self) -> Mapping[str, Any]:
         """The data that is read as rows of a table: unlabelled texts are none where they are only a corpus."""
-        corpus = general_within(self.settings) is not None and not self.settings.augment.adapt
+        corpus = general_within(self.settings) is not None and not self.settings.augment.adapts
         return {**self.data, "unlabeled": None} if corpus else self.data
 
     @property
@@ -252,7 +252,7 @@ def _begin(request: Request, work: _Work) -> Run:
 
 
 def _write_config(request: Request) -> None:
-    found = {"preset": request.preset, **asdict(_portable(request))}
+    found = {"preset": request.preset, **without_unread(_portable(request))}
     found.pop("output")
     files.write_text(request.folder / CONFIG, dump_yaml(found))
 

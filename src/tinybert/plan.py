@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import psutil
 
-from tinybert.augment.methods import copies_of
 from tinybert.augment.settings import AugmentGroups
 from tinybert.augment.validation import check_possible, doubts
 from tinybert.data.corpus.texts import size_of, texts_of
@@ -99,7 +98,7 @@ def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> 
         check_possible(groups, splits.task, settings.mlm, settings.vectors)
         result["notes"] += doubts(groups, splits.train)
     if groups is not None and groups.augment.method != "none":
-        copies = copies_of(groups, len(lengths))
+        copies = groups.augment.copies_of(len(lengths))
         learnt = np.repeat(lengths, 1 + copies)
         most = {"rows_at_most": len(learnt), "pieces_at_most": int(learnt.sum())}
         result["augmentation"] = {"method": groups.augment.method, "copies": copies, **most}

@@ -443,6 +443,14 @@ class Stage:
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate ({self.accumulate}) splits a batch of {self.batch_size}; it cannot be larger")
 
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Keys that others leave without use, and why; see `config.unread`."""
+        if self.epochs is not None:
+            for name in ("usual_epochs", "most_epochs"):
+                yield name, f"epochs={self.epochs} does not read it"
+        if self.schedule == "constant":
+            yield "warmup", "schedule=constant does not read it"
+
 
 _Settings = TypeVar("_Settings")
 

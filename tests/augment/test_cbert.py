@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chisquare
 
 from references.cbert import law_at
-from tinybert.augment.cbert import Cbert, CbertGeneration
+from tinybert.augment.cbert import Cbert, CbertSettings
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.types import Example
 
@@ -31,9 +31,9 @@ def network(tiny_model):
 
 @pytest.fixture
 def make_cbert(network, tiny_tokenizer):
-    def make(**settings) -> Cbert:
+    def make(max_length=64, **settings) -> Cbert:
         masked_lm = MaskedLM(network, tiny_tokenizer, torch.device("cpu"), "fp32")
-        return Cbert(masked_lm, lambda example: example.label, CbertGeneration(**settings))
+        return Cbert(masked_lm, lambda example: example.label, CbertSettings(**settings), max_length)
 
     return make
 
@@ -108,4 +108,4 @@ def test__a_text_without_a_usable_piece_stays(make_cbert):
 @pytest.mark.parametrize("settings", [{"one_in": 0}, {"temperature": 0.0}, {"temperature": float("inf")}])
 def test__settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ValueError, match=r"one_in|temperature"):
-        CbertGeneration(**settings)
+        CbertSettings(**settings)

@@ -9,7 +9,7 @@ import torch
 
 from conftest import make_unigram_tokenizer
 from tinybert.augment.bert_glove import BertGlove, BertGloveSettings
-from tinybert.augment.cbert import Cbert, CbertGeneration
+from tinybert.augment.cbert import Cbert
 from tinybert.augment.eda import Eda, EdaSettings
 from tinybert.augment.stationary import Stationary, StationarySettings
 from tinybert.augment.tang import Tang
@@ -30,7 +30,7 @@ IN_PLACE = {  # these put one word or mark in place of another
     "bert_glove, paper": lambda mlm: BertGlove(
         BertGloveSettings(context="progressive", punctuation="any"), mlm, Near()
     ),
-    "cbert": lambda mlm: Cbert(mlm, lambda example: example.label, CbertGeneration(max_length=60)),
+    "cbert": lambda mlm: Cbert(mlm, lambda example: example.label, max_length=60),
     "stationary": lambda mlm: Stationary(mlm, StationarySettings(), 60),
 }
 

@@ -2,18 +2,15 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from augment.worlds import groups, place
 from recipes.workshop import on_one_processor
-from tinybert.augment import methods
-from tinybert.augment.eda import EdaSettings
+from tinybert.augment import cbert
 from tinybert.augment.making import make_copies
-from tinybert.augment.method import AugmentContext
-from tinybert.augment.methods import METHODS, copies_of
+from tinybert.augment.methods import METHODS
 from tinybert.data.examples import Examples
-from tinybert.stages.augment import factory_of
+from tinybert.stages.augment import factory_of, inputs_of
 from tinybert.tasks.classification import Classification
 from tinybert.tasks.regression import Regression
 from tinybert.types import Example
@@ -32,7 +29,7 @@ def texts(labels=None):
 
 
 def context_of(of_groups, mlm_folder, **changes):
-    return replace(AugmentContext(of_groups, TASK, texts(), None, mlm_folder, None, "[MASK]", 32), **changes)
+    return replace(of_groups.context(TASK, texts(), None, mlm_folder, None, "[MASK]", 32), **changes)
 
 
 def copies_by(context, folder, count=3):
@@ -56,19 +53,10 @@ def test__every_method_makes_other_texts_of_the_same_class(tmp_path, mlm_folder,
 @on_one_processor
 @pytest.mark.parametrize("method", METHODS)
 def test__what_copies_depend_on_is_named_as_users_name_it(mlm_folder, method):
-    inputs = METHODS[method].inputs(context_of(groups(method), mlm_folder))
-    assert inputs == METHODS[method].inputs(context_of(groups(method), mlm_folder))
-    assert {key.split(".")[0] for key in inputs} <= {
-        "augment",
-        "cbert",
-        "eda",
-        "tang",
-        "l2a",
-        "mlm",
-        "vectors",
-        "mask",
-        "data",
-    }
+    inputs = inputs_of(context_of(groups(method), mlm_folder), 3, seed=1)
+    assert inputs == inputs_of(context_of(groups(method), mlm_folder), 3, seed=1)
+    known = {"augment", "cbert", "mlm", "vectors", "mask", "data", "train", "rows", "seed"}
+    assert {key.split(".")[0] for key in inputs} <= known
     assert not any("/" in str(value) for value in inputs.values())
     if "mlm" in METHODS[method].uses:
         assert len(inputs["mlm"]) == 64
@@ -84,14 +72,13 @@ def test__word_vectors_are_converted_once_and_serve_words_of_several_pieces(tmp_
     augmented = copies_by(context, tmp_path / "run", 2)
     assert [copy.text for copy in augmented.copies_only()] == ["horse horse horse"]
     assert len(list((tmp_path / "run" / "cache").glob("vectors-*"))) == 1
-    assert METHODS["bert_glove"].inputs(context)["vectors"] is not None
+    assert inputs_of(context, 3, seed=1)["vectors"] is not None
 
 
 @pytest.mark.parametrize("unlabeled", [None, Examples.of([Example("the plot is dull"), Example("a movie")])])
 def test__adaptation_trains_the_masked_lm_first(tmp_path, mlm_folder, unlabeled):
     context = context_of(groups("bert_glove", adapt=True), mlm_folder, unlabeled=unlabeled)
-    plain = METHODS["bert_glove"].inputs(context_of(groups("bert_glove"), mlm_folder))
-    inputs = METHODS["bert_glove"].inputs(context)
+    plain, inputs = (inputs_of(one, 3, seed=1) for one in (context_of(groups("bert_glove"), mlm_folder), context))
     assert inputs["mlm"] == plain["mlm"]
     assert {"masked_lm.lr", "unlabeled"} <= inputs.keys() - plain.keys()
     augmented = copies_by(context, tmp_path / "run")
@@ -104,8 +91,8 @@ def test__cbert_takes_quantiles_of_scores_for_classes(tmp_path, mlm_folder):
     scores = [0.0, 0.1, 0.5, 0.9, 2.0, 2.0]
     context = context_of(groups("cbert"), mlm_folder, task=SCORES, originals=texts(scores))
     assert copies_by(context, tmp_path / "run").copies > 3
-    edges = methods._edges(np.array(scores))
-    assert [methods._class_of(edges, example) for example in context.originals] == [0, 1, 2, 3, 4, 4]
+    edges = cbert._edges_of(context)
+    assert [cbert._class_of(edges, example) for example in context.originals] == [0, 1, 2, 3, 4, 4]
 
 
 @on_one_processor
@@ -122,7 +109,7 @@ def test__cbert_takes_quantiles_of_scores_for_classes(tmp_path, mlm_folder):
     ],
 )
 def test__copies_are_as_many_by_every_method_within_a_limit(method, rows, settings, expected):
-    assert copies_of(groups(method, **settings), rows) == expected
+    assert groups(method, **settings).augment.copies_of(rows) == expected
 
 
 @on_one_processor
@@ -135,6 +122,5 @@ def test__the_embedded_masked_lm_stands_for_none():
 def test__an_open_share_of_words_goes_by_the_rows(rows, alpha):
     many = Examples.of(Example("the film was good", None, n % 2, n + 1) for n in range(rows))
     context = context_of(groups("eda"), None, originals=many)
-    assert METHODS["eda"].inputs(context)["eda.alpha"] == alpha
-    own = context_of(replace(groups("eda"), eda=EdaSettings(alpha=0.3)), None, originals=many)
-    assert METHODS["eda"].inputs(own)["eda.alpha"] == 0.3
+    assert inputs_of(context, 3, seed=1)["augment.alpha"] == alpha
+    assert inputs_of(context_of(groups("eda", alpha=0.3), None, originals=many), 3, seed=1)["augment.alpha"] == 0.3

@@ -7,8 +7,7 @@ import pytest
 from augment.worlds import groups
 from recipes.workshop import _silence as silence
 from tinybert.augment import validation
-from tinybert.augment.settings import CbertSettings
-from tinybert.augment.tang import TangSettings
+from tinybert.augment.method import MaskedLMSettings
 from tinybert.augment.validation import check_possible, doubts, unsuitable
 from tinybert.data.examples import Examples
 from tinybert.errors import UserError
@@ -28,7 +27,6 @@ SCORES = Regression()
         ("none", {"vectors": "v"}, {}, ["--vectors: the method none does not use it; leave it out"]),
         ("cbert", {"vectors": "v", "mlm": "m"}, {}, ["--vectors: the method cbert does not use it; leave it out"]),
         ("bert_glove", {"unlabeled": "u", "mlm": "m"}, {}, ["--unlabeled: its texts are only read with augment.adapt"]),
-        ("eda", {}, {"adapt": True}, ["augment.adapt: the method eda has no masked LM to adapt"]),
         ("bert_glove", {}, {}, ["--mlm is missing: the method bert_glove needs a masked language model"]),
     ],
 )
@@ -59,7 +57,7 @@ def test__what_cannot_be_made_or_judged_is_refused(mlm_folder, method, task, set
 
 
 def test__all_that_is_wrong_with_models_and_vectors_is_said_at_once(tmp_path, mlm_folder):
-    long = replace(groups("cbert", adapt=True), cbert=CbertSettings(max_length=900))
+    long = replace(groups("cbert", adapt=True), cbert=MaskedLMSettings(max_length=900))
     with pytest.raises(UserError) as refused:
         check_possible(long, TASK, mlm_folder, str(tmp_path / "none.txt"))
     assert refused.value.problems == (
@@ -96,7 +94,7 @@ FRENCH = Example("Une bouilloire solide avec un couvercle", "qui ferme très bie
     ],
 )
 def test_doubts__texts_of_another_language_by_a_method_for_english(method, tagger, originals, said):
-    asked = replace(groups(method), tang=TangSettings(tagger=tagger))
+    asked = groups(method, **({"tagger": tagger} if method == "tang" else {}))
     found = doubts(asked, Examples.of(originals))
     assert len(found) == len(said)
     assert all(line.startswith(start) for line, start in zip(found, said, strict=True))

@@ -36,12 +36,13 @@ def french(count: int = 12) -> list[dict[str, str]]:
 
 def groups(method: str, **augment: Any) -> Any:
     """Settings of a method; what it trains is trained quickly."""
-    from tinybert.augment.settings import AugmentGroups, AugmentSettings, CbertSettings, MaskedLMSettings
+    from tinybert.augment.method import MaskedLMSettings
+    from tinybert.augment.settings import SETTINGS, AugmentGroups
 
     quick = {"epochs": 1, "batch_size": 8, "max_length": 16}
     return AugmentGroups(
-        augment=AugmentSettings(method=method, **augment),
-        cbert=CbertSettings(**quick),
+        augment=SETTINGS[method](**augment),
+        cbert=MaskedLMSettings(**quick),
         masked_lm=MaskedLMSettings(**quick),
     )
 

@@ -129,10 +129,10 @@ class Workshop:
 
         given: dict[str, Any] = {"teacher": self.path("teacher"), "student": SHAPE, "output": self.path("run")}
         given |= {"train": self.corpus()} if RECIPES[recipe].reads == "text" else self.splits()
-        given["set"] = quickest(recipe)
+        also = changes.pop("also", ())
+        given["set"] = (*quickest(recipe, also), *also)
         if recipe == "l2a":
             given |= {"mlm": self.path("mlm"), "source": self.path("source.tsv")}
-        given["set"] = (*given["set"], *changes.pop("also", ()))
         return {name: value for name, value in (given | changes).items() if value is not None}
 
     def distill(self, recipe: str = "tinybert", **changes: Any) -> dict[str, Any]:
@@ -175,8 +175,13 @@ def pairs(count: int, seed: int = 0) -> Rows:
     return [{"text_a": a["text"], "text_b": b["text"], "label": a["label"]} for a, b in zip(first, second, strict=True)]
 
 
-def quickest(recipe: str) -> tuple[str, ...]:
-    """Settings under which every stage of a recipe makes six updates that show; on plain text, as many as that has."""
+def quickest(recipe: str, also: Sequence[str] = ()) -> tuple[str, ...]:
+    """Settings under which every stage of a recipe makes six updates that show; on plain text, as many as that has.
+
+    Those that a run with `also` does not read are left out.
+    """
+    from tinybert.config import resolve, unread_keys
+    from tinybert.errors import UserError
     from tinybert.recipes import RECIPES
     from tinybert.types import Stage
 
@@ -188,7 +193,13 @@ def quickest(recipe: str) -> tuple[str, ...]:
         plain = ("l2a.target_samples=2", "l2a.balanced=false", "l2a.reward_eval_size=8")
     shortest = (f"{stage}.{key}={value}" for stage in stages for key, value in each.items())
     length = "general.block_length=16" if RECIPES[recipe].reads == "text" else "data.max_length=32"
-    return (length, *plain, *shortest)
+    every, base = (length, *plain, *shortest), plain if hasattr(defaults, "augment") else ()
+    try:
+        found = resolve(RECIPES[recipe].config, recipe, overrides=[*base, *also], default=RECIPES[recipe].preset)
+    except UserError:
+        return every  # the run itself says what is wrong
+    unread = tuple(".".join(path) for path, _ in unread_keys(found.settings))
+    return tuple(one for one in every if not f"{one.partition('=')[0]}.".startswith(tuple(f"{key}." for key in unread)))
 
 
 def contents(folder: Path, *left_out: str) -> dict[str, tuple[str, int]]:

@@ -71,7 +71,7 @@ def test__it_is_found_again_and_its_public_copy_is_put_back(workshop):
     ("also", "said"),
     [
         (("augment.copies=4",), r"augment\.copies: changed since stage augment .*--restart-from augment"),
-        (("eda.alpha=0.3",), r"eda\.alpha: changed since stage augment"),
+        (("augment.alpha=0.3",), r"augment\.alpha: changed since stage augment"),
         (("augment.method=tang",), r"augment\.method, .*changed since stage augment"),
         (("augment.keep_flipped=false",), r"augment\.keep_flipped: changed since stage augment"),
     ],
@@ -81,9 +81,9 @@ def test__a_changed_setting_of_the_method_is_named(workshop, also, said):
         workshop.distill(also=(*EDA, *also))
 
 
-@pytest.mark.usefixtures("untrained")
-def test__a_setting_that_the_method_does_not_read_changes_nothing(workshop):
-    workshop.distill(also=(*EDA, "augment.candidates=3", "tang.p_mask=0.3", "cbert.epochs=2"))
+def test__a_setting_that_the_method_does_not_read_is_refused(workshop):
+    with pytest.raises(UserError, match=r"augment.candidates=3: method eda does not read it; bert_glove does"):
+        workshop.distill(also=(*EDA, "augment.candidates=3"))
 
 
 def test__restarting_from_it_makes_other_texts_for_other_settings(workshop):

@@ -26,18 +26,26 @@ both as probable: seldom in float32, now and then in bfloat16. The same examples
 """
 
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeVar, final
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar, final
 
+import numpy as np
+
+from tinybert import files
 from tinybert.augment.candidates import Candidates, Context
-from tinybert.augment.neighbours import Neighbours
+from tinybert.augment.method import AugmentContext, AugmenterFactory, MaskedLMAugmentSettings, Method, open_masked_lm
+from tinybert.augment.neighbours import Neighbours, PieceNeighbours
 from tinybert.augment.sides import rewritten, side_of, text_of
 from tinybert.data.carried import Side, protected
 from tinybert.data.lexicon import STOP_WORDS
 from tinybert.data.pieces import Reading, read
+from tinybert.data.vectors import open_vectors
 from tinybert.data.words import Edit, Word, cased_like, contractions, edited, is_mark, kept_apart, touches
 from tinybert.models.masked_lm import MaskedLM
+from tinybert.run import Run
 from tinybert.types import Example, Stream
 
 TOGETHER = 2048  # copies that are made in step; more would fill memory, not forward passes
@@ -45,7 +53,7 @@ _Option = TypeVar("_Option")
 
 
 @dataclass(frozen=True)
-class BertGloveSettings:
+class BertGloveSettings(MaskedLMAugmentSettings):
     """Settings of the augmenter.
 
     Attributes:
@@ -64,6 +72,7 @@ class BertGloveSettings:
             are. Word vectors never give the word itself.
     """
 
+    method: Literal["bert_glove"] = field(default="bert_glove", kw_only=True)
     probability: float = 0.4  # p_t of the paper
     candidates: int = 15  # K
     context: Literal["original", "progressive"] = "original"
@@ -75,6 +84,7 @@ class BertGloveSettings:
 
     def __post_init__(self) -> None:
         """Refuse what would change nothing, or cannot be."""
+        super().__post_init__()
         if not 0 < self.probability <= 1:
             raise ValueError(f"probability must be above 0 and at most 1, got {self.probability}")
         for name in ("candidates", "group_positions"):
@@ -271,3 +281,45 @@ def _extended(edits: list[Edit], draft: _Draft, word: int, other: str | None) ->
     longer = [*edits, Edit(start, end, cased_like(other, text))]
     cut = draft.example.words is not None and kept_apart(draft.example.text, longer) != longer
     return edits if cut else longer  # a word with a tag stays one word
+
+
+def _factory(context: AugmentContext[BertGloveSettings], mlm: str, run: Run) -> AugmenterFactory:
+    stores = run.cache or run.folder / "cache"  # which the seeds of one command share
+    vectors = None if context.vectors is None else Path(context.vectors)
+    if vectors is None:
+        note = "augment: no --vectors; the masked LM's own embeddings say which words are near"
+        before: Callable[[], object] = partial(run.log.say, note)
+    else:
+        before = partial(open_vectors, vectors, stores)  # converted once, and found by all who make copies
+    make = partial(_make, context.settings, mlm, vectors, stores, run.device.type, context.max_length)
+    return AugmenterFactory(make, before)
+
+
+def _make(
+    settings: BertGloveSettings, mlm: str, vectors: Path | None, stores: Path, device: str, max_length: int
+) -> BertGlove:
+    network = open_masked_lm(mlm, device)
+    neighbours = PieceNeighbours(network) if vectors is None else open_vectors(vectors, stores)
+    return BertGlove(settings, network, neighbours, max_length)
+
+
+def _inputs(context: AugmentContext[BertGloveSettings]) -> dict[str, Any]:
+    vectors = None if context.vectors is None else files.sha256_file(Path(context.vectors))
+    return {"vectors": vectors, "data.max_length": context.max_length}
+
+
+def _pieces_read(settings: BertGloveSettings, lengths: np.ndarray, copies: int) -> float:
+    """A text for each word that is looked at: once, or in each copy."""
+    times = copies * settings.probability if settings.context == "progressive" else 1.0
+    return float((lengths.astype(float) ** 2).sum()) * times / settings.group_positions
+
+
+METHOD = Method(
+    summary="a masked LM and word vectors replace words (TinyBERT)",
+    citation="Jiao et al. 2020, arXiv:1909.10351",
+    settings=BertGloveSettings,
+    factory=_factory,
+    inputs=_inputs,
+    uses=frozenset({"mlm", "vectors"}),
+    pieces_read=_pieces_read,
+)

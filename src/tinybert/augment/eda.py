@@ -12,21 +12,24 @@ Each copy is made by one of four operations. Where this differs from the paper o
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Any, Final, Literal
 
+from tinybert.augment.method import AugmentContext, AugmenterFactory, AugmentSettings, Method
 from tinybert.augment.random import Random
 from tinybert.augment.sentence import Clean, Sentence, cleaned, insertion, removed, sentence_of
 from tinybert.augment.sides import rewritten, side_of, text_of
 from tinybert.data.carried import Side
 from tinybert.data.words import Edit, cased_like
 from tinybert.errors import UserError
+from tinybert.run import Run
 from tinybert.types import Answer, Example, Stream
 
 
 @dataclass(frozen=True)
-class EdaSettings:
+class EdaSettings(AugmentSettings):
     """Settings of EDA.
 
     Attributes:
@@ -35,11 +38,13 @@ class EdaSettings:
         clean: `original` keeps case, spacing and punctuation; `paper` makes all lower case and letters first.
     """
 
+    method: Literal["eda"] = field(default="eda", kw_only=True)
     alpha: float | None = None
     clean: Clean = "original"
 
     def __post_init__(self) -> None:
         """Refuse what would change nothing, or more than there is."""
+        super().__post_init__()
         if self.alpha is not None and not 0 < self.alpha <= 1:
             raise ValueError(f"alpha is the share of words to change, above 0 and up to 1, got {self.alpha}")
 
@@ -92,7 +97,7 @@ class Eda:
         if self.settings.clean == "original":
             return example
         if example.words is not None or isinstance(example.label, Answer):
-            raise UserError("eda.clean: paper changes tagged words and answers; use original for them")
+            raise UserError("augment.clean: paper changes tagged words and answers; use original for them")
         original = text_of(example, side)
         text = cleaned(original) or original
         return replace(example, pair=text) if side == "pair" else replace(example, text=text)
@@ -172,3 +177,27 @@ def _insertions(sentence: Sentence, inserted: Sequence[tuple[int, str]]) -> list
     for gap, word in inserted:
         together.setdefault(sentence.gaps[gap], []).append(word)
     return [insertion(sentence.words, gap, " ".join(words)) for gap, words in together.items()]
+
+
+def _settled(context: AugmentContext[EdaSettings]) -> EdaSettings:
+    """As the user has them; what is open goes by the number of rows."""
+    known = context.settings
+    return known if known.alpha is not None else replace(known, alpha=usual_alpha(len(context.originals)))
+
+
+def _factory(context: AugmentContext[EdaSettings], _mlm: str, _run: Run) -> AugmenterFactory:
+    return AugmenterFactory(partial(Eda, _settled(context), context.task.outside))
+
+
+def _inputs(context: AugmentContext[EdaSettings]) -> dict[str, Any]:
+    return {"augment.alpha": _settled(context).alpha}
+
+
+METHOD = Method(
+    summary="synonyms, insertions, swaps, deletions",
+    citation="Wei and Zou 2019, arXiv:1901.11196",
+    settings=EdaSettings,
+    factory=_factory,
+    inputs=_inputs,
+    for_english=lambda _: True,
+)

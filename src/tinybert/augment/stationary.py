@@ -13,28 +13,32 @@ from the masked LM's softmax(logits / T). No code of the paper is public; where 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
-from typing import Literal, NamedTuple, final
+from typing import Any, Literal, NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tinybert.augment.method import AugmentContext, AugmenterFactory, MaskedLMAugmentSettings, Method, open_masked_lm
 from tinybert.augment.open_pieces import Pieces, Place, edit_of, pieces_of
 from tinybert.augment.sides import rewritten
 from tinybert.data.carried import Side
 from tinybert.data.words import Edit
 from tinybert.models.masked_lm import MaskedInput, MaskedLM
+from tinybert.run import Run
 from tinybert.samplers.edit_distance import EditDistance, Law, log_odds
 from tinybert.samplers.masked_lm import drawn
+from tinybert.tasks.base import TaskData
 from tinybert.types import Example, Sample, Stream
 
 WINDOW = 1024  # copies that are filled together
 
 
 @dataclass(frozen=True)
-class StationarySettings:
+class StationaryDistribution:
     """Settings of the stationary distribution.
 
     Attributes:
@@ -62,6 +66,18 @@ class StationarySettings:
     def distance(self, vocabulary: int) -> EditDistance:
         """The law of the number of replacements, for a vocabulary of so many pieces."""
         return EditDistance(log_odds(self.alpha, vocabulary, self.law), self.min_edits)
+
+
+@dataclass(frozen=True)
+class StationarySettings(StationaryDistribution, MaskedLMAugmentSettings):
+    """Settings of the augmenter: those of the distribution that copies are drawn from, and those of every method."""
+
+    method: Literal["stationary"] = field(default="stationary", kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        StationaryDistribution.__post_init__(self)
+        MaskedLMAugmentSettings.__post_init__(self)
 
 
 class _Draft(NamedTuple):
@@ -101,7 +117,7 @@ class Stationary:
         distance: How many pieces are replaced, and which.
     """
 
-    def __init__(self, masked_lm: MaskedLM, settings: StationarySettings, max_length: int = 128) -> None:
+    def __init__(self, masked_lm: MaskedLM, settings: StationaryDistribution, max_length: int = 128) -> None:
         """Keep the model.
 
         Args:
@@ -239,3 +255,34 @@ def _with(draft: _Draft, filled: _Filled) -> tuple[int, ...]:
     for place, (piece, _) in zip(draft.places, filled, strict=False):
         pieces[place.number] = piece
     return tuple(pieces)
+
+
+def _factory(context: AugmentContext[StationarySettings], mlm: str, run: Run) -> AugmenterFactory:
+    return AugmenterFactory(partial(_make, context.settings, mlm, run.device.type, context.max_length))
+
+
+def _make(settings: StationarySettings, mlm: str, device: str, max_length: int) -> Stationary:
+    return Stationary(open_masked_lm(mlm, device), settings, max_length)
+
+
+def _inputs(context: AugmentContext[StationarySettings]) -> dict[str, Any]:
+    return {"data.max_length": context.max_length}
+
+
+def _refuses(task: TaskData) -> Iterator[str]:
+    if not task.one_label:
+        yield (
+            f"tags and answers forbid some replacements, so that its probabilities would be wrong for {task.kind}; "
+            f"take bert_glove"
+        )
+
+
+METHOD = Method(
+    summary="a number of pieces, drawn near the text, is filled by a masked LM (L2A)",
+    citation="Feng et al. 2021, arXiv:2101.08106",
+    settings=StationarySettings,
+    factory=_factory,
+    inputs=_inputs,
+    uses=frozenset({"mlm"}),
+    refuses=_refuses,
+)

@@ -32,11 +32,13 @@ def _loaded(name: str) -> Any:
     try:
         spacy = import_module("spacy")
     except ImportError:
-        raise UserError("tang.tagger: spaCy is not installed; pip install 'tinybert[spacy]', or use wordnet") from None
+        raise UserError(
+            "augment.tagger: spaCy is not installed; pip install 'tinybert[spacy]', or use wordnet"
+        ) from None
     try:
         return spacy.load(name, exclude=["parser", "lemmatizer", "ner"])
     except OSError:
-        raise UserError(f"tang.tagger: spaCy finds no model {name!r}; install it, or use {WORDNET}") from None
+        raise UserError(f"augment.tagger: spaCy finds no model {name!r}; install it, or use {WORDNET}") from None
 
 
 def _by_model(model: Any) -> Tagger:

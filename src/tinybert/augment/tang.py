@@ -16,15 +16,18 @@ Copies that equal each other or the original are left to the stage, which drops 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final, Literal
 
+from tinybert.augment.method import AugmentContext, AugmenterFactory, AugmentSettings, Method
 from tinybert.augment.random import Random
 from tinybert.augment.sides import open_words, rewritten, side_of, text_of
 from tinybert.augment.taggers import WORDNET, Tagger, tagger_of
 from tinybert.data.carried import Side, protected
 from tinybert.data.words import Edit, Word, cased_like
+from tinybert.run import Run
 from tinybert.types import Answer, Example, Stream
 
 LONGEST: Final = 5  # words of an n-gram
@@ -32,7 +35,7 @@ _IN_TURN: Final[tuple[tuple[Side, ...], ...]] = (("text",), ("pair",), ("text", 
 
 
 @dataclass(frozen=True)
-class TangSettings:
+class TangSettings(AugmentSettings):
     """Settings of Tang's augmentation; the defaults are the paper's.
 
     Attributes:
@@ -42,6 +45,7 @@ class TangSettings:
         tagger: `wordnet`, or the name of a spaCy model.
     """
 
+    method: Literal["tang"] = field(default="tang", kw_only=True)
     p_mask: float = 0.1
     p_pos: float = 0.1
     p_ngram: float = 0.25
@@ -49,6 +53,7 @@ class TangSettings:
 
     def __post_init__(self) -> None:
         """Refuse what are no probabilities, and masks only."""
+        super().__post_init__()
         for name in ("p_mask", "p_pos", "p_ngram"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, between 0 and 1, got {getattr(self, name)}")
@@ -196,3 +201,21 @@ def _cuts(sentence: _Sentence, kept: range) -> Iterator[Edit]:
         yield Edit(0, sentence.words[kept.start].start, "")
     if kept.stop < len(sentence.words):
         yield Edit(sentence.words[kept.stop - 1].end, len(sentence.text), "")
+
+
+def _factory(context: AugmentContext[TangSettings], _mlm: str, _run: Run) -> AugmenterFactory:
+    return AugmenterFactory(partial(Tang, context.originals, context.settings, context.mask, context.task.outside))
+
+
+def _inputs(context: AugmentContext[TangSettings]) -> dict[str, Any]:
+    return {"mask": context.mask}
+
+
+METHOD = Method(
+    summary="masks, words of the same part of speech, n-grams (BiLSTM_SOFT)",
+    citation="Tang et al. 2019, arXiv:1903.12136",
+    settings=TangSettings,
+    factory=_factory,
+    inputs=_inputs,
+    for_english=lambda settings: settings.tagger == WORDNET,
+)

@@ -7,7 +7,6 @@ from typing import Any
 
 from tinybert.augment.methods import METHODS
 from tinybert.augment.settings import AugmentGroups
-from tinybert.augment.taggers import WORDNET
 from tinybert.data.examples import Examples
 from tinybert.data.lexicon import knows
 from tinybert.data.words import spaced_words_of
@@ -40,9 +39,7 @@ def unsuitable(groups: AugmentGroups, given: Mapping[str, Any]) -> list[str]:
         for flag in ("mlm", "vectors")
         if given.get(flag) is not None and flag not in uses
     ]
-    if groups.augment.adapt and "mlm" not in uses:
-        problems.append(f"augment.adapt: the method {name} has no masked LM to adapt; leave it out")
-    if given.get("unlabeled") is not None and not groups.augment.adapt:
+    if given.get("unlabeled") is not None and not groups.augment.adapts:
         problems.append(
             "--unlabeled: its texts are only read with augment.adapt=true, or general.tokens in the recipe tinybert"
         )
@@ -63,13 +60,7 @@ def check_possible(groups: AugmentGroups, task: TaskData, mlm: str | None, vecto
     settings, problems = groups.augment, []
     if settings.method == "none":
         return
-    if settings.method == "cbert" and not task.one_label:
-        problems.append(f"augment.method=cbert: needs one class or score for each text; {task.kind} has none")
-    if settings.method == "stationary" and not task.one_label:
-        problems.append(
-            f"augment.method=stationary: tags and answers forbid some replacements, so that its probabilities would be "
-            f"wrong for {task.kind}; take bert_glove"
-        )
+    problems += [f"augment.method={settings.method}: {why}" for why in METHODS[settings.method].refuses(task)]
     if not settings.keep_flipped and not task.can_flip:
         problems.append(f"augment.keep_flipped=false: only a class can flip; this is {task.kind}")
     if vectors is not None and not Path(vectors).is_file():
@@ -91,7 +82,7 @@ def doubts(groups: AugmentGroups, originals: Examples) -> list[str]:
         One line per doubt.
     """
     name = groups.augment.method
-    if name != "eda" and (name, groups.tang.tagger) != ("tang", WORDNET):
+    if name not in METHODS or not METHODS[name].for_english(groups.augment):
         return []
     share = _share_of_english(islice(originals, LOOKED_AT))
     if share >= ENGLISH:
@@ -113,12 +104,12 @@ def _problems_of_mlm(groups: AugmentGroups, mlm: str) -> Iterator[str]:
     try:
         load_tokenizer(mlm)
         room = longest_input(load_config(mlm))
-        if not groups.augment.adapt and not has_masked_lm_head(mlm):
+        if not groups.augment.adapts and not has_masked_lm_head(mlm):
             yield f"--mlm {mlm}: has no masked-LM head; give a checkpoint that was saved with one"
     except UserError as error:
         yield from error.problems
         return
-    trained = {"masked_lm": groups.augment.adapt, "cbert": groups.augment.method == "cbert"}
+    trained = {"masked_lm": groups.augment.adapts, "cbert": groups.conditional}
     for name in (name for name, used in trained.items() if used):
         if (longest := getattr(groups, name).max_length) > room:
             yield f"{name}.max_length: {longest} pieces, but {mlm} reads at most {room}"

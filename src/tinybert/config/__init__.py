@@ -5,12 +5,14 @@ Schemas are plain nested dataclasses; what makes sense beyond types is checked i
 
 from tinybert.config.parse import parse, parse_layers
 from tinybert.config.presets import Resolved, preset_names, read_preset, resolve
-from tinybert.config.schema import FILE, MODEL, Key, schema_keys
+from tinybert.config.schema import FILE, MODEL, Choice, Key, schema_keys
 from tinybert.config.source import Origin, Plain, dump_yaml, read_yaml
+from tinybert.config.unread import unread_keys, without_unread
 
 __all__ = [
     "FILE",
     "MODEL",
+    "Choice",
     "Key",
     "Origin",
     "Plain",
@@ -23,4 +25,6 @@ __all__ = [
     "read_yaml",
     "resolve",
     "schema_keys",
+    "unread_keys",
+    "without_unread",
 ]

@@ -7,17 +7,18 @@ from difflib import get_close_matches
 from math import isfinite
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from tinybert.config import schema as schemas
+from tinybert.config.choices import Chosen, Layer, choose
 from tinybert.config.source import KeyPath, Origin, Plain, read_override
+from tinybert.config.unread import unread_keys
 from tinybert.errors import UserError
 
 T = TypeVar("T")
-Layer = tuple[Mapping[str, Any], Origin]
 
 _EXPECTED: Final = {
     "int": "a whole number",
@@ -53,16 +54,30 @@ def parse(
 
 def parse_layers(schema: type[T], layers: Iterable[Layer]) -> T:
     """Like `parse` for several mappings; later ones win, key by key."""
-    merged = _Merged(_group_defaults(schema))
+    layers = list(layers)
+    merged = _Merged(schema, layers)
     for mapping, origin in layers:
         merged.lay(schema, mapping, origin)
-    try:
-        settings = TypeAdapter(schema).validate_python(merged.values)
-    except ValidationError as error:
-        merged.problems += _explain(error.errors(include_url=False), merged)
-    if merged.problems:
+    for name, chosen in merged.chosen.items():
+        found = _validated(chosen.option, merged, (name,))
+        merged.values = {key: value for key, value in merged.values.items() if key != name}
+        merged.values |= {} if found is None else {name: found}
+    settings = _validated(schema, merged)
+    if not merged.problems:
+        merged.problems += merged.unread(settings)
+    if settings is None or merged.problems:
         raise UserError(*merged.problems)
     return settings
+
+
+def _validated(schema: type[T], merged: "_Merged", path: KeyPath = ()) -> T | None:
+    """The settings, or those of one group; None where there is a problem, which is noted."""
+    try:
+        return TypeAdapter(schema).validate_python(merged.values[path[0]] if path else merged.values)
+    except ValidationError as error:
+        errors = [{**one, "loc": (*path, *one["loc"])} for one in error.errors(include_url=False)]
+        merged.problems += _explain(cast(list[ErrorDetails], errors), merged)
+        return None
 
 
 def _group_defaults(schema: type) -> dict[str, Any]:
@@ -77,10 +92,30 @@ def _group_defaults(schema: type) -> dict[str, Any]:
 class _Merged:
     """The layers laid over each other, and who wrote each key last."""
 
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
+    def __init__(self, schema: type, layers: Sequence[Layer]) -> None:
+        self.values = _group_defaults(schema)
         self.problems: list[str] = []
+        self.chosen: dict[str, Chosen] = {}
         self._writers: dict[KeyPath, Origin] = {}
+        for name, hint in schemas.hints(schema).items():
+            if (choice := schemas.choice(hint)) is not None:
+                self._choose(name, choice, layers)
+
+    def _choose(self, group: str, choice: schemas.Choice, layers: Sequence[Layer]) -> None:
+        """Find which of its options a group is; another than the default has its own defaults."""
+        usual = self.values[group][choice.key]
+        chosen, wrong = choose(group, choice, usual, layers)
+        self.problems += wrong
+        self.chosen[group] = chosen
+        if chosen.name != usual:
+            self.values[group] = {choice.key: chosen.name}
+
+    def unread(self, settings: Any) -> Iterator[str]:
+        """A line for each key that somebody set and nobody reads; presets may hold some."""
+        for path, why in unread_keys(settings):
+            for written, origin in self._writers.items():
+                if not origin.packaged and written[: len(path)] == path:
+                    yield f"{origin.where(written)}: {why}"
 
     def lay(self, schema: type, mapping: Mapping[str, Any], origin: Origin, path: KeyPath = ()) -> None:
         """Lay one mapping over what is there; `path` is the group it belongs to."""
@@ -89,9 +124,17 @@ class _Merged:
             key, _, rest = str(dotted).partition(".")
             here = (*path, key)
             hint = hints.get(key)
-            if hint is None:
+            chosen = self.chosen.get(path[0]) if len(path) == 1 else None
+            if chosen and key == chosen.choice.key:
+                self._writers[here] = origin
+            elif chosen and origin.packaged and chosen.drops(key):
+                continue
+            elif chosen and hint is None and (why := chosen.refusal(key)):
+                self.problems.append(f"{origin.where(here)}: {why}")
+            elif hint is None:
                 self.problems.append(f"{origin.where(here)}: unknown key ({_instead(schema, key)})")
             elif (group := schemas.group(hint)) is not None:
+                group = self.chosen[key].option if not path and key in self.chosen else group
                 self._lay_group(group, {rest: value} if rest else value, origin, here)
             elif rest and not schemas.takes_mapping(hint):
                 self.problems.append(f"{origin.where(here)}: has no keys of its own, got {key}.{rest}")

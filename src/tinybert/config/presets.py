@@ -6,7 +6,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from tinybert.config.parse import Layer, parse_layers
+from tinybert.config.choices import Layer
+from tinybert.config.parse import parse_layers
 from tinybert.config.source import FLAGS, Origin, read_override, read_yaml
 from tinybert.errors import UserError
 
@@ -39,7 +40,7 @@ def read_preset(recipe: str, name: str) -> Layer:
     if name not in preset_names(recipe):
         raise UserError(f"preset: {recipe} has no preset {name!r}; there are {', '.join(preset_names(recipe))}")
     mapping, origin = read_yaml(_PRESETS / recipe / f"{name}.yaml", f"preset {name}")
-    return mapping, Origin(origin.name, origin.lines)  # no folder: a preset names no files
+    return mapping, Origin(origin.name, origin.lines, packaged=True)  # no folder: a preset names no files
 
 
 def preset_layers(recipe: str, name: str) -> list[Layer]:

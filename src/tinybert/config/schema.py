@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -16,13 +16,31 @@ _KINDS: Final = {int: "whole number", float: "number", bool: "true or false", st
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Mark of a group that is one of several dataclasses: `Annotated[Base, Choice("method", {"eda": EdaSettings})]`.
+
+    Attributes:
+        key: The key of the group that says which, by name.
+        options: The dataclasses by name.
+    """
+
+    key: str
+    options: Mapping[str, type]
+
+    def readers(self, key: str) -> list[str]:
+        """The names of those that have a key."""
+        return [name for name, option in self.options.items() if key in hints(option)]
+
+
+@dataclass(frozen=True)
 class Key:
-    """One setting as the documentation shows it."""
+    """One setting as the documentation shows it; `only` names those options of a `Choice` that have it."""
 
     name: str
     kind: str
     default: Any
     help: str
+    only: tuple[str, ...] = ()
 
 
 @cache
@@ -60,6 +78,12 @@ def is_text(hint: Any) -> bool:
     return all(isinstance(word, str) for word in words) and all(one in (str, NoneType) for one in types)
 
 
+def choice(hint: Any) -> Choice | None:
+    """What a group may be, where it is one of several."""
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((mark for mark in marks if isinstance(mark, Choice)), None)
+
+
 def takes_mapping(hint: Any) -> bool:
     """Whether a key holds a mapping, such as `data.label_map`."""
     return any(inspect.isclass(origin) and issubclass(origin, Mapping) for origin in map(_container, members(hint)))
@@ -81,10 +105,29 @@ def schema_keys(schema: type, prefix: str = "") -> Iterator[Key]:
     for field in fields(schema):
         hint = hints(schema)[field.name]
         nested = group(hint)
-        if nested is not None:
+        if (options := choice(hint)) is not None:
+            yield from _keys_of_options(options, f"{prefix}{field.name}.")
+        elif nested is not None:
             yield from schema_keys(nested, f"{prefix}{field.name}.")
         else:
             yield Key(f"{prefix}{field.name}", _kind(hint), _default(field), meanings.get(field.name, ""))
+
+
+def _keys_of_options(options: Choice, prefix: str) -> Iterator[Key]:
+    """Each key of each option; one line for those that mean the same in several."""
+    found: dict[Key, list[str]] = {}
+    for name, option in options.options.items():
+        for key in schema_keys(option, prefix):
+            if key.name != f"{prefix}{options.key}":
+                found.setdefault(key, []).append(name)
+    yield Key(
+        f"{prefix}{options.key}",
+        " | ".join(options.options),
+        None,
+        _meanings(next(iter(options.options.values())))[options.key],
+    )
+    for key, names in found.items():
+        yield replace(key, only=() if len(names) == len(options.options) else tuple(names))
 
 
 def _container(hint: Any) -> Any:

@@ -33,11 +33,13 @@ class Origin:
         name: A file as the user named it, or `--` for flags, or `--set key=value`; empty = Python.
         lines: Line of each key path, from 1.
         folder: What relative paths are relative to; None = the current folder, which changes nothing.
+        packaged: Whether it is a preset, which may hold values that this run does not read.
     """
 
     name: str = ""
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
     folder: Path | None = None
+    packaged: bool = False
 
     def where(self, path: KeyPath) -> str:
         """The start of an error message about a key: file, line and key, or the flag."""

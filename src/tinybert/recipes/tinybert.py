@@ -6,6 +6,7 @@ the authors' code: the teacher is in eval mode, padding counts nowhere, no row i
 student learns the teacher's score, not the gold one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tinybert.data.settings import DataSettings
@@ -39,6 +40,12 @@ class Config(AugmentingSettings):
     intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, usual_epochs=5, lr=5e-5, schedule="constant"))
     prediction: Stage = field(default_factory=lambda: Stage(epochs=3, lr=3e-5, evaluate_every=100))
     run: RunSettings = field(default_factory=RunSettings)
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Besides, a stage that is only there on request."""
+        yield from super().unread()
+        if self.general.tokens is None:
+            yield "general", "only read where general.tokens asks for the stage"
 
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:

@@ -15,7 +15,7 @@ from tinybert import files
 from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
 from tinybert.augment.making import digest_of_rows, make_copies
 from tinybert.augment.method import AugmentContext, AugmenterFactory
-from tinybert.augment.methods import METHODS, copies_of
+from tinybert.augment.methods import METHODS
 from tinybert.augment.quality import described, quality
 from tinybert.augment.teacher_votes import TeacherVotes, judged
 from tinybert.data.encode import encode
@@ -28,7 +28,7 @@ from tinybert.stages import masked_lm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.job import Job
 from tinybert.tasks.base import Task
-from tinybert.types import Example
+from tinybert.types import Example, flatten
 
 FOLDER = "augmented"  # of a run: what the student learnt from, for people and for other programs
 TEXTS, QUALITY = "augmented.parquet", "quality.json"
@@ -48,12 +48,11 @@ def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: PreTraine
     if config.augment.method == "none":
         return job.train
     mask, originals = job.tokenizer.mask_token or MASK, job.splits.train
-    context = AugmentContext(
-        config, job.task, originals, job.unlabeled, config.mlm, config.vectors, mask, job.max_length
-    )
-    copies = copies_of(config, len(originals))
+    about = (job.task, originals, job.unlabeled, config.mlm, config.vectors, mask, job.max_length)
+    context = config.context(*about)
+    copies = config.augment.copies_of(len(originals))
     factory = factory_of(context, run)
-    place = run.stage("augment", {**inputs_of(context, copies, run), "data.max_length": job.max_length})
+    place = run.stage("augment", {**inputs_of(context, copies, run.seed), "data.max_length": job.max_length})
     if run.is_main and not place.finished:
         augmented_set = make_copies(originals, factory, copies, place)
         reading = Reading(teacher, job.tokenizer, job.max_length, place)
@@ -64,18 +63,18 @@ def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: PreTraine
     return EncodedRows.open(place.result / _ROWS)
 
 
-def factory_of(context: AugmentContext, run: Run) -> AugmenterFactory:
+def factory_of(context: AugmentContext[Any], run: Run) -> AugmenterFactory:
     """What makes the augmenter; a masked LM that has to learn first is trained, each time in a stage of its own."""
-    mlm, method = context.needed_mlm, METHODS[context.groups.augment.method]
-    if context.groups.augment.adapt:
-        mlm = str(masked_lm.adapted(mlm, _domain_texts(context, run), context.groups.masked_lm, run))
+    mlm, method = context.needed_mlm, METHODS[context.settings.method]
+    if context.settings.adapts:
+        mlm = str(masked_lm.adapted(mlm, _domain_texts(context, run), context.adaptation, run))
     if method.conditional is not None:
         training = method.conditional(context)
         mlm = str(masked_lm.conditional(mlm, context.originals, training.classes, training.settings, run))
     return method.factory(context, mlm, run)
 
 
-def _domain_texts(context: AugmentContext, run: Run) -> Examples:
+def _domain_texts(context: AugmentContext[Any], run: Run) -> Examples:
     """The originals, and unlabelled texts where there are some: all singly, as pairs cannot be encoded with them."""
     if context.unlabeled is None:
         return context.originals
@@ -90,18 +89,20 @@ def _domain_texts(context: AugmentContext, run: Run) -> Examples:
     return write_arrow(sides, target).examples
 
 
-def inputs_of(context: AugmentContext, copies: int, run: Run) -> dict[str, Any]:
+def inputs_of(context: AugmentContext[Any], copies: int, seed: int) -> dict[str, Any]:
     """All that copies depend on, by names that users know."""
-    settings = context.groups.augment
-    return {
-        "augment.method": settings.method,
-        "augment.copies": copies,
-        "augment.keep_flipped": settings.keep_flipped,
-        **METHODS[settings.method].inputs(context),
-        "train": context.originals.digest(),
-        "rows": digest_of_rows(context.originals),
-        "seed": run.seed,
-    }
+    method, settings = METHODS[context.settings.method], flatten("augment", context.settings)
+    del settings["augment.at_most"]  # decides about copies only
+    found = {**settings, **method.inputs(context), "augment.copies": copies}
+    if "mlm" in method.uses:
+        found["mlm"] = context.digest_of_mlm()
+    if context.settings.adapts:
+        found |= flatten("masked_lm", context.adaptation)
+        found["unlabeled"] = None if context.unlabeled is None else context.unlabeled.digest()
+    if method.conditional is not None:
+        found |= flatten("cbert", context.conditional)
+    rows = {"train": context.originals.digest(), "rows": digest_of_rows(context.originals)}
+    return {**found, **rows, "seed": seed}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from tinybert import files
 from tinybert.augment.making import make_copies
 from tinybert.augment.method import AugmentContext
-from tinybert.augment.methods import METHODS, copies_of
+from tinybert.augment.methods import METHODS
 from tinybert.augment.quality import quality
 from tinybert.augment.settings import AugmentGroups
 from tinybert.augment.validation import check_possible, doubts, unsuitable
@@ -198,8 +198,8 @@ def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]
         run.log.say(line)
     teacher = None if settings.teacher is None else _teacher(settings.teacher, task)
     context = _context(request, task, originals)
-    copies = copies_of(settings, len(originals))
-    inputs = {**inputs_of(context, copies, run), **_digests(request, teacher)}
+    copies = settings.augment.copies_of(len(originals))
+    inputs = {**inputs_of(context, copies, run.seed), **_digests(request, teacher)}
     if not restart and (found := _finished(request, inputs)) is not None:
         run.log.say(f"{request.target}: found finished, nothing to do")
         return found
@@ -242,12 +242,12 @@ def _teacher(path: str, task: TaskData) -> Loaded:
     return load_classifier(path)
 
 
-def _context(request: Request, task: TaskData, originals: Examples) -> AugmentContext:
+def _context(request: Request, task: TaskData, originals: Examples) -> AugmentContext[Any]:
     settings = request.settings
     mask = None if settings.teacher is None else load_tokenizer(settings.teacher).mask_token
     unlabeled = read_unlabeled(request.unlabeled, settings.data, request.rejected)
     rest = (settings.mlm, settings.vectors, mask or MASK, settings.data.max_length)
-    return AugmentContext(settings, task, originals, unlabeled, *rest)
+    return settings.context(task, originals, unlabeled, *rest)
 
 
 def _digests(request: Request, teacher: Loaded | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What every recipe is told on the command line, under the same names in YAML."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -78,6 +78,20 @@ class CommonSettings:
         """How texts are rewritten; None where they are not."""
         return None
 
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Settings that every stage has and some do not read."""
+        for name, keys in _UNREAD.items():
+            if hasattr(self, name):
+                yield from ((f"{name}.{key}", f"the stage {name} does not read it") for key in keys)
+
+
+# Only predictions are softened; no metric on dev judges what is learnt from layers.
+_UNREAD = {
+    "fine_tune": ("temperature",),
+    "general": ("temperature",),
+    "intermediate": ("temperature", "evaluate_every", "patience"),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentingSettings(AugmentGroups, CommonSettings):
@@ -86,6 +100,11 @@ class AugmentingSettings(AugmentGroups, CommonSettings):
     def augmenting(self) -> AugmentGroups:
         """By any method."""
         return self
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Of augmentation, and of the rest."""
+        yield from AugmentGroups.unread(self)
+        yield from CommonSettings.unread(self)
 
 
 def split_data(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:

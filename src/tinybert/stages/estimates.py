@@ -68,18 +68,13 @@ class Clock:
 
     def augmentation(self, groups: AugmentGroups, mlm: str | None, lengths: np.ndarray, copies: int) -> dict[str, Any]:
         """What a masked LM has to do by the settings; methods without one are quick whatever they do."""
-        method, pieces = groups.augment.method, float(lengths.sum())
+        method, pieces = METHODS[groups.augment.method], float(lengths.sum())
         seconds = len(lengths) * copies / QUICK_COPIES
-        if "mlm" in METHODS[method].uses:
+        if "mlm" in method.uses:
             forward = 2.0 * weights_of(shape_of(load_config(mlm or EMBEDDED)))
-            passes = {"original": 1.0, "progressive": copies * groups.augment.probability}
-            work = forward * pieces * copies
-            if method == "bert_glove":  # a pass for each word that is looked at
-                work = forward * float((lengths.astype(float) ** 2).sum()) * passes[groups.augment.context]
-                work /= groups.augment.group_positions
-            if method == "cbert":
-                work += 3 * forward * pieces * (groups.cbert.epochs or groups.cbert.usual_epochs)
-            if groups.augment.adapt:
-                work += 3 * forward * pieces * (groups.masked_lm.epochs or groups.masked_lm.usual_epochs)
+            work = forward * method.pieces_read(groups.augment, lengths, copies)
+            trainings = ((groups.conditional, groups.cbert), (groups.augment.adapts, groups.masked_lm))
+            epochs = sum(stage.epochs or stage.usual_epochs for there, stage in trainings if there)
+            work += 3 * forward * pieces * epochs
             seconds += work / self.speed
         return {"name": "augment", "updates": 0, "seconds": round(seconds)}

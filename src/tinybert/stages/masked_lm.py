@@ -8,7 +8,7 @@ from jaxtyping import Int
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tinybert import files
-from tinybert.augment.settings import MaskedLMSettings
+from tinybert.augment.method import MaskedLMSettings
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking, PieceMasker
@@ -49,7 +49,7 @@ def train_masked_lm(
         labels_as_types: The network reads each example's class in its token types (CBERT).
     """
     objective, student = MaskedCrossEntropy(), Student(model)
-    masker = piece_masker(tokenizer, settings.hiding, labels_as_types=labels_as_types)
+    masker = piece_masker(tokenizer, settings.masking, labels_as_types=labels_as_types)
 
     def judge() -> float:
         assert held_out is not None

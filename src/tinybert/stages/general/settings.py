@@ -43,6 +43,15 @@ class GeneralSettings(Stage):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """As of any stage; `tokens` says how long it is, and there is no longest of epochs."""
+        yield from (pair for pair in super().unread() if pair[0] == "warmup")
+        yield "most_epochs", "general distillation does not read it"
+        for name in ("epochs", "usual_epochs") if self.tokens is not None else ():
+            yield name, f"tokens={self.tokens} does not read it"
+        if self.tokens is None and self.epochs is not None:
+            yield "usual_epochs", f"epochs={self.epochs} does not read it"
+
     def set_aside(self, blocks: int) -> int:
         """How many of so many blocks are held out."""
         return min(self.held_out, max(blocks // 10, 1))

@@ -17,7 +17,6 @@ from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
 from tinybert.augment.copies import SCHEMA, examples_of, table_of
 from tinybert.augment.making import digest_of_rows, make_all_copies
 from tinybert.augment.method import AugmentContext
-from tinybert.augment.methods import METHODS
 from tinybert.augment.quality import quality
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
@@ -30,7 +29,7 @@ from tinybert.stages.augment import QUALITY, TEXTS, factory_of
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.reading import encoded
-from tinybert.types import Example
+from tinybert.types import Example, flatten
 
 ROWS, FACTS, MEMBERS = "rows.arrow", "facts.safetensors", "members.parquet"
 _SCHEMA = pa.schema(
@@ -85,17 +84,16 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
     inputs |= {"train": job.train.digest, "rows": digest_of_rows(job.splits.train)}
     if job.source is not None:
         inputs |= {"source": job.source.texts.digest(), "source rows": digest_of_rows(job.source.texts)}
-    for context in contexts.values():
-        inputs |= METHODS["stationary"].inputs(context)
+    inputs |= flatten("l2a", settings.stationary())
+    if contexts:
+        inputs["mlm"] = next(iter(contexts.values())).digest_of_mlm()
     factories = {domain: factory_of(context, run) for domain, context in contexts.items()}
     for domain, context in contexts.items():
         run.log.say(f"l2a: {domain}: {_law(job, context, run)}")
     place = run.stage("pool", {**inputs, "seed": run.seed, "data.max_length": job.max_length})
     if run.is_main and not place.finished:
         made = {
-            domain: make_all_copies(
-                context.originals, factories[domain], context.groups.augment.copies or 1, place, domain
-            )
+            domain: make_all_copies(context.originals, factories[domain], context.settings.copies or 1, place, domain)
             for domain, context in contexts.items()
         }
         as_drawn = all(same_pieces(job, context.needed_mlm) for context in contexts.values())
@@ -104,7 +102,7 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
     return _opened(place, settings, run)
 
 
-def _contexts(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, AugmentContext]:
+def _contexts(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, AugmentContext[Any]]:
     """What has to be drawn: by domain, from what."""
     origins: dict[str, Examples] = {}
     if settings.learn_from != "source":
@@ -112,25 +110,18 @@ def _contexts(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, Aug
     if job.source is not None and settings.samples_source:
         origins["source"] = job.source.texts
     return {
-        domain: AugmentContext(
-            groups=settings.augmenting(source=domain == "source"),
-            task=job.task,
-            originals=texts,
-            unlabeled=None,
-            mlm=mlm,
-            vectors=None,
-            mask=str(job.tokenizer.mask_token),
-            max_length=job.max_length,
+        domain: settings.augmenting(source=domain == "source").context(
+            job.task, texts, None, mlm, None, str(job.tokenizer.mask_token), job.max_length
         )
         for domain, texts in origins.items()
     }
 
 
-def _law(job: Job, context: AugmentContext, run: Run) -> str:
+def _law(job: Job, context: AugmentContext[Any], run: Run) -> str:
     """What the law of distances means for the texts at hand, by their lengths without special pieces."""
     lengths = encoded(context.originals, job.tokenizer, job.max_length, run).lengths
     special = job.tokenizer.num_special_tokens_to_add(pair=job.task.paired)
-    distance = context.groups.l2a.distance(len(load_tokenizer(context.needed_mlm).get_vocab()))
+    distance = context.settings.distance(len(load_tokenizer(context.needed_mlm).get_vocab()))
     return described(distance, np.maximum(lengths - special, 0))
 
 

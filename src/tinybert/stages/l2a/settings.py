@@ -1,17 +1,18 @@
 """What users say about L2A."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
-from tinybert.augment.settings import AugmentGroups, AugmentSettings
-from tinybert.augment.stationary import StationarySettings
+from tinybert.augment.settings import AugmentGroups
+from tinybert.augment.stationary import StationaryDistribution, StationarySettings
 from tinybert.data.source_domain import TeacherData
 from tinybert.selectors.policy import PolicySettings
 from tinybert.types import Stage, subset
 
 
 @dataclass(frozen=True)
-class L2ASettings(StationarySettings):
+class L2ASettings(StationaryDistribution):
     """Settings of the group `l2a`: those of the stationary distribution, and those of everything around it.
 
     Attributes:
@@ -71,13 +72,30 @@ class L2ASettings(StationarySettings):
         """Whether source texts are rewritten."""
         return self.learn_from != "target" and self.source_text != "original"
 
-    def stationary(self, *, source: bool = False) -> StationarySettings:
+    def stationary(self, *, source: bool = False) -> StationaryDistribution:
         """The distribution of a domain; source texts, of which there are many, take the fill of one forward pass."""
-        target = subset(StationarySettings, self)
+        target = subset(StationaryDistribution, self)
         return replace(target, fill="joint") if source else target
 
     def augmenting(self, *, source: bool = False) -> AugmentGroups:
         """The same as settings of augmentation."""
         copies = self.source_samples if source else self.target_samples
-        method = AugmentSettings(method="stationary", copies=copies)
-        return AugmentGroups(augment=method, l2a=self.stationary(source=source))
+        return AugmentGroups(augment=StationarySettings(**asdict(self.stationary(source=source)), copies=copies))
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """What the choice of domains, of the selector and of the generator leaves without use."""
+        if self.learn_from == "target":
+            for name in ("source_samples", "source_text"):
+                yield name, "learn_from=target does not read it"
+        elif self.source_text == "original":
+            yield "source_samples", "source_text=original does not read it"
+        if self.learn_from == "source":
+            yield "target_samples", "learn_from=source does not read it"
+        if self.learn_from != "both":
+            yield "balanced", f"learn_from={self.learn_from} does not read it"
+        if self.selector == "keep_all":
+            for name in ("policy", "act_on_originals", "reward", "reward_every", "reward_eval_size"):
+                yield name, "selector=keep_all does not read it"
+        if not self.train_generator:
+            yield "kappa", "train_generator=false does not read it"
+            yield "generator", "train_generator=false does not read it"
