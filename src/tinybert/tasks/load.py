@@ -13,7 +13,7 @@ from tinybert.data.columns import Labels
 from tinybert.data.draws import dev_rows, few_rows
 from tinybert.data.examples import Examples
 from tinybert.data.labels import without_gold
-from tinybert.data.leakage import contradictions, without_overlap
+from tinybert.data.overlap import contradictions, without_overlap
 from tinybert.data.problems import listed, shown, write_rejected
 from tinybert.data.read import DataInput, Rows, read
 from tinybert.data.refusals import LATER
@@ -46,7 +46,7 @@ class Splits:
         dev: What decides which model is best.
         test: What is only measured on; None = there is none. May be unlabelled.
         notes: What the log should say.
-        overlap: Counts of rows of train that dev and test show as well, for the report; see `leakage`. Those of the
+        overlap: Counts of rows of train that dev and test show as well, for the report; see `overlap`. Those of the
             second domain are under `source`; rows whose text has another label too, under `several_labels`.
         source: The second domain; None = there is none.
     """
