@@ -27,6 +27,7 @@ from tinybert.engine.update import Observed, update
 from tinybert.initialise import start
 from tinybert.log import Log
 from tinybert.machine import prepare
+from tinybert.models.heads import Head
 from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import Student, parse_shape
@@ -83,7 +84,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.folder = folder
-        self.teacher = load_classifier(options.teacher, ("0", "1")).model
+        self.teacher = load_classifier(options.teacher, Head(("0", "1"))).model
         tokenizer = load_tokenizer(options.teacher)
         settings = DataSettings(text=options.text)
         rng = np.random.default_rng(0)
@@ -93,7 +94,7 @@ class Bench:
         some = splits.train.select(rng.permutation(len(splits.train))[: options.rows])
         self.rows: EncodedRows = encode(some, tokenizer, PADDED_TO, folder / "rows.arrow")
         shape = parse_shape(options.student, None, None, shape_of(self.teacher.config))
-        self.plan = start.Plan(shape, ("0", "1"), seed=0)
+        self.plan = start.Plan(shape, Head(("0", "1")), seed=0)
 
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""

@@ -21,6 +21,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.initialise.matrices import r2
 from tinybert.initialise.recording import teacher_states
 from tinybert.initialise.start import Plan, project
+from tinybert.models.heads import Head
 from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import parse_shape
@@ -50,12 +51,12 @@ def main() -> None:
     parser.add_argument("--student", default="4x192")
     parser.add_argument("--text", default="text", help="column of the text")
     asked = parser.parse_args()
-    teacher = load_classifier(asked.teacher, CLASSES).model
+    teacher = load_classifier(asked.teacher, Head(CLASSES)).model
     shape = parse_shape(asked.student, None, None, shape_of(teacher.config))
     batches = list(texts(asked.train, asked.text, asked.teacher, 1500))
     made_with = [batches[number] for number in np.random.default_rng(0).permutation(len(batches))]
     started = time.process_time()
-    started = project(Plan(shape, CLASSES, seed=0), teacher, made_with)
+    started = project(Plan(shape, Head(CLASSES), seed=0), teacher, made_with)
     seconds = time.process_time() - started
     others = list(texts(asked.held_out, asked.text, asked.teacher, 1000))
     numbers = range(1, shape.layers + 1)

@@ -21,6 +21,7 @@ from tinybert.engine.fit import fit
 from tinybert.initialise import start
 from tinybert.log import Log
 from tinybert.machine import prepare
+from tinybert.models.heads import Head
 from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import Student, parse_shape
@@ -73,7 +74,7 @@ class Bench:
         self.now = time.process_time if options.threads == 1 else time.perf_counter
         self.config = resolve(l2a.Config, "l2a", config=options.preset).settings
         self.run = Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
-        teacher, tokenizer = load_classifier(options.teacher, ("0", "1")).model, load_tokenizer(options.teacher)
+        teacher, tokenizer = load_classifier(options.teacher, Head(("0", "1"))).model, load_tokenizer(options.teacher)
         settings, rng = DataSettings(text=options.text), np.random.default_rng(0)
         given = (options.data, options.dev, None, settings)
         splits = load(*given, kind=None, head_classes=None, rng=lambda _: rng, rejected_to=None)
@@ -81,7 +82,7 @@ class Bench:
         rows, dev = (encode(part, tokenizer, 128, folder / f"{n}.arrow") for n, part in enumerate((some, splits.dev)))
         self.job = Job(splits, rows, dev, None, tokenizer, 128)
         shape = parse_shape(options.student, None, None, shape_of(teacher.config))
-        self.student = lambda: Student(start.random(start.Plan(shape, ("0", "1"), seed=0), teacher))
+        self.student = lambda: Student(start.random(start.Plan(shape, Head(("0", "1")), seed=0), teacher))
         self.teacher = Teacher(teacher, "auto", self.run.device)
 
     def epoch(self, name: str, *, policy: bool) -> float:

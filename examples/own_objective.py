@@ -79,7 +79,7 @@ dev = encode(splits.dev, tokenizer, 48, run.folder / "dev.arrow")
 network = load_classifier(source).model
 sizes = shape_of(network.config)
 half = Shape(layers=sizes.layers // 2, width=sizes.width, heads=sizes.heads, inner=sizes.inner)
-student = Student(layers(Plan(half, splits.task.classes, seed=run.seed_for("birth")), network))
+student = Student(layers(Plan(half, splits.task.head, seed=run.seed_for("birth")), network))
 teacher = Teacher(network, "fp32", run.device)
 
 # One stage of training. A folder of its own makes it resumable: the same command again finds it finished.

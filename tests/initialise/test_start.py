@@ -5,16 +5,18 @@ from tinybert.errors import UserError
 from tinybert.initialise import start
 from tinybert.initialise.start import Plan
 from tinybert.layer_maps import LayerMap
+from tinybert.models.heads import SCORE, Head
 from tinybert.models.hf import ARCHITECTURES, Shape, shape_of
 from tinybert.models.loading import digest_of
 from tinybert.models.trace import observe
 from tinybert.types import LOGITS, Signal
 
 NARROW = Shape(layers=2, width=12, heads=3, inner=29)
+ANSWERS = Head(("no", "yes"))
 
 
-def plan(shape=NARROW, classes=("no", "yes"), seed=0, **others):
-    return Plan(shape, classes, seed, **others)
+def plan(shape=NARROW, head=ANSWERS, seed=0, **others):
+    return Plan(shape, head, seed, **others)
 
 
 def text(make_batch, model, batches=6):
@@ -34,7 +36,7 @@ def hidden(model, batch, layers):
 def test__a_random_student_has_the_shape_and_classes_of_the_plan(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=3)
     teacher.config.hidden_dropout_prob = 0.17
-    student = start.random(plan(classes=("a", "b", "c")), teacher)
+    student = start.random(plan(head=Head(("a", "b", "c"))), teacher)
     assert shape_of(student.config) == NARROW
     assert student.config.id2label == {0: "a", 1: "b", 2: "c"}
     assert student.config.hidden_dropout_prob == 0.17
@@ -55,7 +57,7 @@ def test__a_random_student_depends_on_its_seed_alone_and_disturbs_no_other_rando
 
 
 def test__no_classes_mean_one_score(tiny_bert):
-    student = start.random(plan(classes=()), tiny_bert(layers=3, outputs=3))
+    student = start.random(plan(head=SCORE), tiny_bert(layers=3, outputs=3))
     assert (student.config.num_labels, student.config.problem_type) == (1, "regression")
 
 

@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoConfig
 
 from tinybert.errors import UserError
-from tinybert.models.heads import has_task_head, head_classes, is_regression, name_outputs
+from tinybert.models.heads import SCORE, Head, gives_score, has_task_head, head_classes
 from tinybert.models.hf import ARCHITECTURES
 from tinybert.models.loading import quietly
 
@@ -63,10 +63,10 @@ def test_head_classes__names_in_order_or_none(config, expected):
     assert head_classes(config) == expected
 
 
-def test_name_outputs__classes_and_regression():
+def test_head__describes_classes_and_a_score():
     config = config_with(num_labels=2)
-    name_outputs(config, ("no", "maybe", "yes"))
-    assert (config.num_labels, head_classes(config), is_regression(config)) == (3, ("no", "maybe", "yes"), False)
+    Head(("no", "maybe", "yes")).describe_in(config)
+    assert (config.num_labels, head_classes(config), gives_score(config)) == (3, ("no", "maybe", "yes"), False)
     assert config.label2id == {"no": 0, "maybe": 1, "yes": 2}
-    name_outputs(config, ())
-    assert (config.num_labels, head_classes(config), is_regression(config)) == (1, None, True)
+    SCORE.describe_in(config)
+    assert (config.num_labels, head_classes(config), gives_score(config)) == (1, None, True)

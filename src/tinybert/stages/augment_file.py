@@ -27,7 +27,7 @@ from tinybert.errors import UserError
 from tinybert.folders import locked
 from tinybert.log import Log
 from tinybert.machine import choose_device, prepare
-from tinybert.models.heads import has_task_head, is_regression
+from tinybert.models.heads import has_task_head
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import Loaded, load_classifier, load_config, load_tokenizer
 from tinybert.run import Run, RunSettings
@@ -35,7 +35,7 @@ from tinybert.stages.augment import MASK, Reading, factory_of, inputs_of
 from tinybert.stages.common_settings import split_data
 from tinybert.stages.reading import read_unlabeled
 from tinybert.tasks.base import TaskData
-from tinybert.tasks.load import load_labelled
+from tinybert.tasks.load import load_labelled, task_of
 from tinybert.tasks.rewrite import check_target, rewrite
 from tinybert.types import Kind, flatten
 
@@ -237,7 +237,7 @@ def _teacher(path: str, task: TaskData) -> Loaded:
     """
     if not task.can_flip:
         raise UserError(f"--teacher: says which copies change their class, and this is {task.kind}; leave it out")
-    if not has_task_head(path) or is_regression(load_config(path)):
+    if not has_task_head(path) or not task_of(load_config(path), path, None, DataSettings()).can_flip:
         raise UserError(f"--teacher {path}: has no head that tells classes; give one that was fine-tuned")
     return load_classifier(path)
 

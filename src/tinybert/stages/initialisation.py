@@ -14,6 +14,7 @@ from tinybert.config import MODEL
 from tinybert.initialise import start
 from tinybert.initialise.fitting import fitted_directions
 from tinybert.layer_maps import LayerMap, layer_map, require_ascending
+from tinybert.models.heads import Head
 from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import digest_of, load_classifier, load_masked_lm, quietly
 from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
@@ -77,8 +78,8 @@ class Purpose(Protocol):
     """What a student is made for: a task (`Job`), or plain text."""
 
     @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Of the task, in order; empty = regression; None = there is no task."""
+    def head(self) -> Head | None:
+        """What the task asks for; None = there is no task."""
 
     @property
     def train(self) -> Rows:
@@ -105,7 +106,7 @@ def initialise(job: Purpose, origin: PreTrainedModel | None, settings: StudentSe
             inputs |= {"student.layer_map": settings.layer_map}
         folder = run.once("init", inputs, lambda target: _from_teacher(origin, job, settings, run).save(target))
     else:
-        model = _network(settings.path, job.classes, run.seed_for("birth"))
+        model = _network(settings.path, job.head, run.seed_for("birth"))
         inputs |= {"student": digest_of(model), "student.layer_map": settings.layer_map, "train": job.train.digest}
         folder = run.once(
             "init", inputs, lambda target: _from_checkpoint(model, origin, job, settings, run).save(target)
@@ -128,7 +129,7 @@ class _Stored:
 
     @staticmethod
     def load(folder: Path, job: Purpose) -> "_Stored":
-        return _Stored(_network(folder / "model", job.classes), _directions_in(folder))
+        return _Stored(_network(folder / "model", job.head), _directions_in(folder))
 
     def on(self, run: Run) -> InitialStudent:
         return InitialStudent(Student(self.model.to(run.device)), self.directions)
@@ -143,11 +144,9 @@ def _directions_in(folder: Path) -> Tensor | None:
     return load_file(stored)["directions"] if stored.exists() else None
 
 
-def _network(source: str | Path, classes: tuple[str, ...] | None, seed: int = 0) -> PreTrainedModel:
+def _network(source: str | Path, head: Head | None, seed: int = 0) -> PreTrainedModel:
     """A network with the head it needs: that of a task, or a masked LM's; a random one where it has none."""
-    return (
-        load_masked_lm(source, new_head=seed) if classes is None else load_classifier(source, classes, seed=seed).model
-    )
+    return load_masked_lm(source, new_head=seed) if head is None else load_classifier(source, head, seed=seed).model
 
 
 def _from_checkpoint(
@@ -186,7 +185,7 @@ def _from_teacher(origin: PreTrainedModel, job: Purpose, settings: StudentSettin
     shape = parse_shape(settings.path, settings.heads, settings.inner, teacher)
     how = settings.init or ("project" if shape.width < teacher.width else "layers")
     run.log.say(f"student: {shape.layers} layers x width {shape.width}, initialised by {how}")
-    plan = start.Plan(shape, job.classes, run.seed_for("birth"))
+    plan = start.Plan(shape, job.head, run.seed_for("birth"))
     if how == "random":
         return _Stored(start.random(plan, origin))
     plan = replace(plan, layer_map=_origins(settings, shape, teacher))

@@ -10,6 +10,7 @@ from tinybert.data.corpus.blocks import Blocks
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain
+from tinybert.models.heads import Head
 from tinybert.models.student import Student
 from tinybert.tasks.base import Task
 from tinybert.tasks.load import Splits
@@ -34,8 +35,8 @@ class PlainText:
     apart: bool = False
 
     @property
-    def classes(self) -> None:
-        """Plain text has none."""
+    def head(self) -> None:
+        """Plain text asks for none."""
 
     def contents(self) -> dict[str, str]:
         """Digests of everything that was read; a stage that learns from it depends on all."""
@@ -74,9 +75,9 @@ class Job:
         return self.splits.task
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Of the task, in order; empty = regression."""
-        return self.task.classes
+    def head(self) -> Head:
+        """What the task asks of a network."""
+        return self.task.head
 
     def digests(self) -> dict[str, str]:
         """What a stage that learns the labels depends on."""

@@ -14,12 +14,12 @@ from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
-from tinybert.models.heads import has_task_head, is_regression
+from tinybert.models.heads import has_task_head
 from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.run import Run
 from tinybert.stages.job import Job
-from tinybert.tasks.load import load, load_texts
+from tinybert.tasks.load import load, load_texts, task_of
 
 REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
 _FORMAT = 2  # of encoded rows
@@ -85,8 +85,7 @@ def teacher_classes(settings: Any, *, needs_teacher: bool) -> tuple[str, ...] | 
     path = settings.teacher.path
     if not needs_teacher or not has_task_head(path):
         return None
-    config = load_config(path)
-    return None if is_regression(config) else tuple(config.id2label[number] for number in range(config.num_labels))
+    return task_of(load_config(path), path, None, DataSettings()).classes or None
 
 
 def vocabulary_of(settings: Any) -> str:

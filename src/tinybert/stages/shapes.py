@@ -79,6 +79,6 @@ def refuse_other_heads(settings: Any, task: Task, *, needs_teacher: bool) -> Non
     for path in (*teacher, *student):
         if has_task_head(path):
             config = load_config(path)
-            refuse_other_task(folder_of(path), config, task.classes)
+            refuse_other_task(folder_of(path), config, task.head)
             if path in teacher:
                 refuse_other_form(settings.train or "train", task.paired, path, learnt_pairs(config))

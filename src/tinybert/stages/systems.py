@@ -58,7 +58,7 @@ def torch_system(model: PreTrainedModel, job: Job, run: Run, place: str | Path) 
     """
     network = Student(model)
     logits = {split: student_logits(network, rows, run) for split, rows in all_rows(job).items()}
-    return System(logits, torch_cost(model, place), flops_of(model, job.task.outputs))
+    return System(logits, torch_cost(model, place), flops_of(model, job.task.head.outputs))
 
 
 def torch_cost(model: PreTrainedModel, place: str | Path) -> dict[str, Any]:

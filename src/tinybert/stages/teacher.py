@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from transformers import PreTrainedModel
 
 from tinybert import files
@@ -16,7 +15,6 @@ from tinybert.export.hub import save_student
 from tinybert.models.heads import note_pairs
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import Student
-from tinybert.report.statistics import Strength, classifier_strength, regressor_strength
 from tinybert.run import Run, StageRun
 from tinybert.stages.fine_tune import fine_tune_on
 from tinybert.stages.job import Job
@@ -70,7 +68,7 @@ def task_teacher(
         UserError: If it is clearly too weak and `teacher.accept_weak` is not set; or if a domain has no labels.
     """
     assert settings.path is not None
-    loaded = load_classifier(settings.path, job.task.classes, seed=run.seed_for("teacher", "head"))
+    loaded = load_classifier(settings.path, job.head, seed=run.seed_for("teacher", "head"))
     inputs: dict[str, Any] = {"teacher": loaded.digest}
     teacher = Student(loaded.model.to(run.device))
     if loaded.has_head:
@@ -92,7 +90,7 @@ def _examine(teacher: Student, job: Job, settings: TeacherSettings, place: Stage
     examined = place.folder / "examined.json"
     if place.run.is_main and files.found_sealed(examined) is None:
         logits = student_logits(teacher, job.dev, place.run)
-        strength = _strength(logits, job, place.run)
+        strength = job.task.strength(logits, job.dev, place.run.rng("strength"))
         figures = {"dev": job.task.metrics(logits, job.dev), "strength": strength.verdict}
         files.write_sealed(examined, {**figures, "figure": strength.figure, "baseline": strength.baseline})
     place.run.wait()
@@ -108,9 +106,3 @@ def _examine(teacher: Student, job: Job, settings: TeacherSettings, place: Stage
     if found["strength"] == "weak" and not settings.accept_weak:
         raise UserError(f"{complaint}, or set teacher.accept_weak=true")
     place.run.log.say(complaint)
-
-
-def _strength(logits: np.ndarray, job: Job, run: Run) -> Strength:
-    if job.task.kind == "regression":
-        return regressor_strength(job.dev.needed_labels(), logits[:, 0], run.rng("strength"))
-    return classifier_strength(job.dev.needed_labels(), logits.argmax(axis=1), run.rng("strength"))

@@ -18,6 +18,8 @@ from tinybert.data.read import DataInput, Rows
 from tinybert.data.rewrite_table import Chosen
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
+from tinybert.models.heads import Head
+from tinybert.tasks.statistics import Strength
 from tinybert.types import Example, Kind, Objective
 
 Logits = Float[np.ndarray, "row label"]
@@ -155,8 +157,8 @@ class Task(TaskData):
 
     @property
     @abstractmethod
-    def outputs(self) -> int:
-        """Number of outputs of the head."""
+    def head(self) -> Head:
+        """What the task asks of the head of a network."""
 
     @classmethod
     @abstractmethod
@@ -214,6 +216,10 @@ class Task(TaskData):
     @abstractmethod
     def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
         """Further figures, which `metrics.json` lists by name and then by system."""
+
+    @abstractmethod
+    def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
+        """Whether a teacher knows more than one that always says the same."""
 
     @abstractmethod
     def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:

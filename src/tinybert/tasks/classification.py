@@ -28,10 +28,11 @@ from tinybert.data.resolve import Spellings, line_of, spellings
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
-from tinybert.models.heads import head_classes, is_regression
+from tinybert.models.heads import Head, gives_score, head_classes
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.metrics import check_rows, defined, quiet
+from tinybert.tasks.statistics import Strength, classifier_strength
 from tinybert.tasks.tables import TableLabels, TableTask
 from tinybert.types import Kind, Objective
 
@@ -56,9 +57,9 @@ class Classification(TableTask):
     positive: int | None = None
 
     @property
-    def outputs(self) -> int:
-        """One for each class."""
-        return len(self.classes)
+    def head(self) -> Head:
+        """An output for each class."""
+        return Head(self.classes)
 
     @classmethod
     def fits(cls, labels: Sequence[str]) -> bool:
@@ -87,7 +88,7 @@ class Classification(TableTask):
     @classmethod
     def made_for(cls, config: PretrainedConfig) -> bool:
         """See `Task`."""
-        return not is_regression(config)
+        return not gives_score(config)
 
     @classmethod
     def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "Classification":
@@ -129,6 +130,10 @@ class Classification(TableTask):
     def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
         """The confusion matrix."""
         return {"confusion": confusion(rows.needed_labels(), logits.argmax(axis=1), len(self.classes))}
+
+    def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
+        """Is it better than always giving the majority class?"""
+        return classifier_strength(rows.needed_labels(), logits.argmax(axis=1), rng)
 
     def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
         """Label and scores of each row."""

@@ -206,7 +206,7 @@ def page_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> typ
     Raises:
         UserError: If the source has to be opened for that, and cannot be.
     """
-    pages: Mapping[Kind, type[TaskData]] = {**TASKS, **AUGMENTED}
+    pages: Mapping[Kind, type[TaskData]] = {**AUGMENTED, **TASKS}
     if kind is not None:
         return pages[kind]
     return next((page for page in pages.values() if page.recognises(source, settings)), Classification)

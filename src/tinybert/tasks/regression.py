@@ -18,10 +18,11 @@ from tinybert.data.read import Rows
 from tinybert.data.resolve import spellings
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
-from tinybert.models.heads import is_regression
+from tinybert.models.heads import SCORE, Head, gives_score
 from tinybert.objectives.prediction import GoldMSE, ScoreMSE
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.metrics import check_rows, defined, quiet
+from tinybert.tasks.statistics import Strength, regressor_strength
 from tinybert.tasks.tables import TableLabels, TableTask
 from tinybert.types import Kind, Objective
 
@@ -40,9 +41,9 @@ class Regression(TableTask):
     label_type: ClassVar[pa.DataType] = pa.float64()
 
     @property
-    def outputs(self) -> int:
-        """The score."""
-        return 1
+    def head(self) -> Head:
+        """One output."""
+        return SCORE
 
     @classmethod
     def fits(cls, labels: Sequence[str]) -> bool:
@@ -66,7 +67,7 @@ class Regression(TableTask):
     @classmethod
     def made_for(cls, config: PretrainedConfig) -> bool:
         """See `Task`."""
-        return is_regression(config)
+        return gives_score(config)
 
     @classmethod
     def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "Regression":  # noqa: ARG003
@@ -104,6 +105,10 @@ class Regression(TableTask):
     def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:  # noqa: ARG002
         """There are none."""
         return {}
+
+    def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
+        """Is its correlation with the gold scores above 0?"""
+        return regressor_strength(rows.needed_labels(), logits[:, 0], rng)
 
     def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
         """The score of each row."""

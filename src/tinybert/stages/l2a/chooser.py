@@ -55,7 +55,7 @@ def chooser(
     return Reinforced(
         settings.policy,
         pool.facts,
-        job.task.outputs,
+        job.task.head.outputs,
         reward_of(student, job, settings, run),
         temperature=temperature,
         seed=run.seed_for("policy"),

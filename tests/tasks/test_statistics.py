@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tinybert.report import statistics
-from tinybert.report.statistics import (
+from tinybert.tasks import statistics
+from tinybert.tasks.regression import regression_metrics
+from tinybert.tasks.statistics import (
     accuracy_interval,
     classifier_strength,
     compare_classes,
@@ -18,7 +19,6 @@ from tinybert.report.statistics import (
     over_seeds,
     regressor_strength,
 )
-from tinybert.tasks.regression import regression_metrics
 
 
 def _rng(seed: int = 0) -> np.random.Generator:
