@@ -3,6 +3,7 @@ imported once."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,8 +38,14 @@ class Ran(NamedTuple):
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """All examples, run once."""
     folder = tmp_path_factory.mktemp("examples")
-    run, own = folder / "run", folder / "own"
-    lines = {"distill_in_memory.py": [run], "predict.py": [run], "own_objective.py": [run / "teacher", own]}
+    run, own, teacher = folder / "run", folder / "own", folder / "run" / "teacher"
+    lines = {
+        "distill_in_memory.py": [run],
+        "predict.py": [run],
+        "own_objective.py": [teacher],
+        "own_recipe.py": [teacher, own],
+        "own_augmenter.py": [teacher, folder / "copies"],
+    }
     scripts = [[str(EXAMPLES / name), *map(str, arguments)] for name, arguments in lines.items()]
     done = subprocess.run(
         [sys.executable, "-c", RUN_THEM, json.dumps(scripts)],
@@ -72,9 +79,32 @@ def test__predict_gives_the_same_answers_in_all_three_ways(ran):
     assert [["negative", "positive"][row.index(max(row))] for row in logits] == [label for label, _ in ours]
 
 
-def test__an_objective_of_ones_own_trains_a_student(ran):
-    assert ran.printed["own_objective.py"].startswith("9 updates")
-    assert (ran.own / "stages" / "1-prediction" / "result" / "student.safetensors").exists()
+def test__an_objective_of_ones_own_falls(ran):
+    terms = [re.findall(r"(\w+) (\d.\d+)", line) for line in ran.printed["own_objective.py"].splitlines()]
+    assert [[name for name, _ in line] for line in terms] == [["prediction", "states"]] * 5
+    assert float(terms[-1][1][1]) < float(terms[0][1][1]) / 2
+
+
+def test__a_recipe_of_ones_own_leaves_a_run_like_any_other(ran):
+    assert [line.split()[:2] for line in ran.printed["own_recipe.py"].splitlines()] == [
+        ["teacher", "accuracy"],
+        ["student", "accuracy"],
+    ]
+    metrics = json.loads((ran.own / "metrics.json").read_text())
+    assert (metrics["recipe"], metrics["preset"]) == ("states_and_soft", "defaults")
+    assert {"report.html", "student", "export", "config.yaml"} <= {path.name for path in ran.own.iterdir()}
+
+
+def test__an_augmenter_of_ones_own_is_compared_with_none(ran):
+    said = ran.printed["own_augmenter.py"].splitlines()
+    assert re.fullmatch(r"40 originals, 120 copies, \d+ of them distinct", said[0])
+    assert [line.split()[:2] for line in said[1:]] == [["originals", "accuracy"], ["with-copies", "accuracy"]]
+
+
+@pytest.mark.parametrize("name", [path.name for path in EXAMPLES.glob("own_*.py")])
+def test__what_is_ones_own_takes_six_imports_at_most(name):
+    lines = (EXAMPLES / name).read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if line.startswith(("import ", "from "))]) <= 6
 
 
 def test__every_example_is_run_here(ran):

@@ -1,18 +1,25 @@
 """TinyBERT: small language encoders out of big ones.
 
-The public names, each the Python face of a command; nothing heavy is imported before the first of them is used.
+The public names, each the Python face of a command, and what researchers build on: `tinybert.objectives` and
+`tinybert.types`; parts of recipes come by `from tinybert.recipes import ...`, because `tinybert.recipes` is a command.
+Nothing heavy is imported before one of them is used.
 """
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tinybert import objectives as objectives
+    from tinybert import types as types
     from tinybert.api import augment, demo, distill, evaluate, export, predict, recipes, report
 
     __version__: str
 
 __all__ = ["__version__", "augment", "demo", "distill", "evaluate", "export", "predict", "recipes", "report"]
+
+_MODULES = ("objectives", "types")
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +28,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("tinybert")
+    if name in _MODULES:
+        return import_module(f"tinybert.{name}")
     if name in __all__:
         from tinybert import api
 
@@ -30,7 +39,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names."""
-    return __all__
+    return [*__all__, *_MODULES]
 
 
 class _Package(ModuleType):

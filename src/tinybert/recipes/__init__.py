@@ -1,10 +1,35 @@
-"""The recipes: one paper, one file. `RECIPES` is the only list of them."""
+"""The recipes, one paper, one file, and what a recipe of your own is made of. `RECIPES` is the only list of ours."""
 
 from typing import Final
 
+from tinybert.engine.evaluate import metric_fn
+from tinybert.models.student import Student
+from tinybert.models.teacher import Teacher
 from tinybert.recipes import augmented_kd, fine_tune, general, l2a, tinybert
-from tinybert.recipes.recipe import Recipe
+from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.run import Run
+from tinybert.stages.augment import augmented
+from tinybert.stages.classroom import Classroom
+from tinybert.stages.common_settings import AugmentingSettings
+from tinybert.stages.initialisation import initialise
+from tinybert.stages.job import Job, Outcome
+from tinybert.stages.teacher import task_teacher
 
 RECIPES: Final = {one.RECIPE.name: one.RECIPE for one in (tinybert, general, l2a, augmented_kd, fine_tune)}
 
-__all__ = ["RECIPES", "Recipe"]
+__all__ = [
+    "RECIPES",
+    "AugmentingSettings",
+    "Classroom",
+    "Job",
+    "Outcome",
+    "Recipe",
+    "Run",
+    "Student",
+    "TaskSettings",
+    "Teacher",
+    "augmented",
+    "initialise",
+    "metric_fn",
+    "task_teacher",
+]

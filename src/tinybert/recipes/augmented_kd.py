@@ -6,19 +6,18 @@ EDA, CBERT, or samples of L2A's own distribution as the control that shows what 
 
 from dataclasses import dataclass, field
 
-from tinybert.data.settings import DataSettings
 from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
-from tinybert.recipes.recipe import Recipe
-from tinybert.run import Run, RunSettings
+from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.run import Run
 from tinybert.stages.augment import augmented
 from tinybert.stages.classroom import Classroom
 from tinybert.stages.common_settings import AugmentingSettings
-from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
+from tinybert.stages.initialisation import InitialStudent, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.groups import LastLayerGroups
-from tinybert.stages.teacher import TeacherSettings, task_teacher
+from tinybert.stages.teacher import task_teacher
 from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage, flatten
 
@@ -28,15 +27,10 @@ CITATION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(LastLayerGroups, AugmentingSettings):
+class Config(LastLayerGroups, AugmentingSettings, TaskSettings):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
-    data: DataSettings = field(default_factory=DataSettings)
-    teacher: TeacherSettings = field(default_factory=TeacherSettings)
-    student: StudentSettings = field(default_factory=StudentSettings)
-    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     distill: Stage = field(default_factory=lambda: Stage(epochs=10, lr=5e-5))
-    run: RunSettings = field(default_factory=RunSettings)
 
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:

@@ -3,38 +3,21 @@
 With a second domain it is fine-tuning on source, then on target: the control of methods whose teacher learns there too.
 """
 
-from dataclasses import dataclass, field
-
 from transformers import PreTrainedModel
 
-from tinybert.data.settings import DataSettings
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
-from tinybert.recipes.recipe import Recipe
-from tinybert.run import Run, RunSettings
-from tinybert.stages.common_settings import CommonSettings
+from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.run import Run
 from tinybert.stages.fine_tune import fine_tune_on, labelled_source
-from tinybert.stages.initialisation import StudentSettings, initialise
+from tinybert.stages.initialisation import initialise
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.teacher import TeacherSettings
-from tinybert.types import Stage
 
 CITATION = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers, arXiv:1810.04805"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config(CommonSettings):
-    """Settings of the recipe."""
-
-    data: DataSettings = field(default_factory=DataSettings)
-    teacher: TeacherSettings = field(default_factory=TeacherSettings)
-    student: StudentSettings = field(default_factory=StudentSettings)
-    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
-    run: RunSettings = field(default_factory=RunSettings)
-
-
-def distill(job: Job, config: Config, run: Run) -> Outcome:
+def distill(job: Job, config: TaskSettings, run: Run) -> Outcome:
     """A student, a checkpoint or cut out of `teacher`, trained on gold labels; the best on dev is kept."""
     domains = config.domains(job.source)
     labelled_source(job.source, domains)  # refuses before an initialisation that takes minutes
@@ -43,7 +26,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     return Outcome(student, None)
 
 
-def _origin(job: Job, config: Config, run: Run) -> PreTrainedModel | None:
+def _origin(job: Job, config: TaskSettings, run: Run) -> PreTrainedModel | None:
     """The network a shape is cut out of; whether it has a head does not matter."""
     path = config.teacher.path
     if path is None or not is_shape(config.student.path):
@@ -56,7 +39,7 @@ RECIPE = Recipe(
     "fine_tune",
     "plain fine-tuning of a small network on gold labels: the control",
     CITATION,
-    Config,
+    TaskSettings,
     distill,
     needs_teacher=False,
     uses=frozenset({"source"}),

@@ -8,21 +8,20 @@ depart from it even in the preset `paper`: the target's own texts are always lea
 
 from dataclasses import dataclass, field, replace
 
-from tinybert.data.settings import DataSettings
 from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
-from tinybert.recipes.recipe import Recipe
-from tinybert.run import Run, RunSettings
+from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.run import Run
 from tinybert.stages.classroom import Classroom
-from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
+from tinybert.stages.initialisation import InitialStudent, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.chooser import chooser
 from tinybert.stages.l2a.generator import generator_of
 from tinybert.stages.l2a.groups import L2AGroups
 from tinybert.stages.l2a.journal import Journal
 from tinybert.stages.l2a.pool import pool_of
-from tinybert.stages.teacher import TeacherSettings, task_teacher
+from tinybert.stages.teacher import task_teacher
 from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage, flatten
 
@@ -32,15 +31,10 @@ CITATION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(L2AGroups):
+class Config(L2AGroups, TaskSettings):
     """Settings of the recipe; the defaults are the preset `paper`, where the paper gives a value."""
 
-    data: DataSettings = field(default_factory=DataSettings)
-    teacher: TeacherSettings = field(default_factory=TeacherSettings)
-    student: StudentSettings = field(default_factory=StudentSettings)
-    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     distill: Stage = field(default_factory=lambda: Stage(epochs=10, lr=5e-5))
-    run: RunSettings = field(default_factory=RunSettings)
 
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:

@@ -1,12 +1,27 @@
-"""What a recipe is: a paper's procedure with its name, its settings and what it reads."""
+"""What a recipe is: a paper's procedure with its name, its settings and what it reads; the settings of most of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tinybert.run import Run
+from tinybert.data.settings import DataSettings
+from tinybert.run import Run, RunSettings
 from tinybert.stages.common_settings import CommonSettings
+from tinybert.stages.initialisation import StudentSettings
 from tinybert.stages.job import Outcome
+from tinybert.stages.teacher import TeacherSettings
+from tinybert.types import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings(CommonSettings):
+    """What every recipe for a task is told; `fine_tune` is the training on gold labels, of the teacher most often."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
+    student: StudentSettings = field(default_factory=StudentSettings)
+    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
+    run: RunSettings = field(default_factory=RunSettings)
 
 
 @dataclass(frozen=True)

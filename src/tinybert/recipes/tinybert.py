@@ -9,12 +9,11 @@ student learns the teacher's score, not the gold one.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tinybert.data.settings import DataSettings
 from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, RelationKL, Sum, layer_map
-from tinybert.recipes.recipe import Recipe
-from tinybert.run import Run, RunSettings
+from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.run import Run
 from tinybert.stages.augment import augmented
 from tinybert.stages.classroom import Classroom, mapping_of
 from tinybert.stages.common_settings import AugmentingSettings
@@ -22,24 +21,19 @@ from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrai
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise, refit_projections
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.teacher import TeacherSettings, task_teacher
+from tinybert.stages.teacher import task_teacher
 from tinybert.types import Objective, Stage
 
 CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Understanding, arXiv:1909.10351"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(AugmentingSettings):
+class Config(AugmentingSettings, TaskSettings):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
-    data: DataSettings = field(default_factory=DataSettings)
-    teacher: TeacherSettings = field(default_factory=TeacherSettings)
-    student: StudentSettings = field(default_factory=StudentSettings)
-    fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     general: GeneralSettings = field(default_factory=GeneralSettings)
     intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, usual_epochs=5, lr=5e-5, schedule="constant"))
     prediction: Stage = field(default_factory=lambda: Stage(epochs=3, lr=3e-5, evaluate_every=100))
-    run: RunSettings = field(default_factory=RunSettings)
 
     def unread(self) -> Iterator[tuple[str, str]]:
         """Besides, a stage that is only there on request."""
