@@ -8,7 +8,6 @@ export and report work as for the recipes of the package: the same command again
 
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import tinybert
 from tinybert.objectives import HiddenMSE, Sum, layer_map
@@ -38,11 +37,11 @@ def distill(job, config, run):
 
 RECIPE = Recipe("states_and_soft", "last states and soft targets in one stage", "this file", Config, distill)
 
-data = Path(tinybert.__file__).parent / "demo_data"
+data = f"{tinybert.__path__[0]}/demo_data"
 metrics = tinybert.distill(
     RECIPE,
-    train=data / "cafe_train.tsv",
-    test=data / "cafe_test.tsv",
+    train=f"{data}/cafe_train.tsv",
+    test=f"{data}/cafe_test.tsv",
     teacher=sys.argv[1] if len(sys.argv) > 1 else "runs/in-memory/teacher",
     student="2x24",
     output=sys.argv[2] if len(sys.argv) > 2 else "runs/own-recipe",
