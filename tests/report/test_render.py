@@ -90,6 +90,22 @@ def test__the_page_shows_every_part_of_a_run(make_run: MakeRun) -> None:
     assert "Dev figures." not in text
 
 
+def test__every_figure_stands_in_its_system_s_column(make_run: MakeRun) -> None:
+    run = make_run()
+    text, metrics = _render(run).text, json.loads((run / "metrics.json").read_text())
+    mcc = [f"{metrics[system]['test']['mcc']:.3f}" for system in ("teacher", "student", "student_int8")]
+    assert f"MCC {' '.join(mcc)} " in text
+    assert "Model file 438 MB 57.4 MB 7.6× smaller 14.6 MB 30× smaller" in text
+    rows = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
+    teacher = sum(row["teacher"] == row["gold"] != row["label"] for row in rows)
+    student = sum(row["label"] == row["gold"] != row["teacher"] for row in rows)
+    assert f"the teacher alone is right on {teacher} and the student alone on {student};" in text
+    assert (
+        f"The student’s accuracy differs by {100 * (student - teacher) / len(rows):+.1f} points".replace("-", "−")
+        in text
+    )
+
+
 def test__nothing_is_fetched_and_no_script_runs(make_run: MakeRun) -> None:
     run = make_run()
     page = _render(run)
