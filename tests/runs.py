@@ -190,53 +190,17 @@ def wait_for(condition: Callable[[], bool], *started: Started, seconds: float = 
 
 
 def a_command(folder: Path, tokenizer: Any, *, headless: bool = True, dropout: float = 0.1, **others: Any) -> Command:
-    """A teacher folder (without its head if `headless`: it is fine-tuned first), 24/12/12 rows, and the command."""
-    model = a_model(24, 2, tokenizer, dropout=dropout)
-    folder.mkdir(parents=True, exist_ok=True)
-    (model.base_model if headless else model).save_pretrained(folder / "teacher")
-    tokenizer.save_pretrained(folder / "teacher")
-    write_data(folder / "data")
-    return Command(folder / "teacher", folder / "data", folder / "run", **others)
+    """A teacher (without its head if `headless`: it is fine-tuned first), rows, plain text, and the command."""
+    from recipes.workshop import CLASSES, Workshop
 
-
-def a_general_command(folder: Path, tokenizer: Any) -> Command:
-    """A teacher without a head and without dropout, 300 lines of text, and `tinybert distill general`."""
-    command = a_command(folder, tokenizer, dropout=0.0, settings=GENERAL, recipe="general")
-    starts, ends = ("the film", "a movie", "the plot", "it"), ("good", "bad and dull", "not very great")
-    lines = [f"{starts[n % 4]} {('is', 'was')[n // 4 % 2]} {ends[n // 8 % 3]}" for n in range(300)]
-    (command.data / "corpus.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return command
-
-
-def a_model(width: int, seed: int, tokenizer: Any, *, dropout: float) -> Any:
-    """A BERT of two layers that has a head, and room for as many pieces as latency is measured at."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
-
-    sizes = {"num_hidden_layers": 2, "hidden_size": width, "num_attention_heads": 3, "intermediate_size": 41}
-    dropouts = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    pieces = max(tokenizer.get_vocab().values()) + 1
-    config = BertConfig(vocab_size=pieces, max_position_embeddings=130, **sizes, **dropouts)
-    config.id2label, config.label2id = {0: "neg", 1: "pos"}, {"neg": 0, "pos": 1}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return BertForSequenceClassification(config)
-
-
-def write_data(folder: Path) -> None:
-    """Three TSV files of short reviews."""
-    folder.mkdir(parents=True, exist_ok=True)
-    adjectives, nouns = ("good", "great", "bad", "dull"), ("film", "movie", "plot")
-    extras = ("", " very", " not", " not very")
-    number = 0
-    for name, rows in (("train", 24), ("dev", 12), ("test", 12)):
-        lines = ["text\tlabel"]
-        for _ in range(rows):
-            adjective, noun = adjectives[number % 4], nouns[number // 4 % 3]
-            label = "pos" if number % 4 < 2 else "neg"
-            lines.append(f"the {noun} was{extras[number // 12 % 4]} {adjective} {'it is ' * (number % 3)}\t{label}")
-            number += 1
-        (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    data = Workshop(folder / "data", tokenizer)
+    data.folder.mkdir(parents=True)
+    data.splits()
+    data.corpus(lines=300)
+    teacher = Workshop(folder, tokenizer).model(
+        classes=None if headless else CLASSES, layers=2, seed=2, dropout=dropout
+    )
+    return Command(teacher, data.folder, folder / "run", **others)
 
 
 def call(function: Callable[..., None], *arguments: Any, seconds: float = 120.0) -> int:

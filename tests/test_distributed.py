@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 import runs
+from recipes.workshop import CLASSES, Workshop
 
 # Its gradient is zero but for rounding, which Adam blows up: softmax does not see what is added to all scores of a row.
 NOT_LEARNT = "key.bias"
@@ -25,7 +26,7 @@ def lesson(tmp_path_factory, tiny_tokenizer):
     lines = (command.data / "train.tsv").read_text().splitlines()[1:23]
     rows = [Example(line.split("\t")[0], label=number % 2, row=number + 1) for number, line in enumerate(lines)]
     encode(Examples.of(rows), tiny_tokenizer, 24, folder / "rows.arrow")
-    runs.a_model(12, 1, tiny_tokenizer, dropout=0.0).save_pretrained(folder / "student")
+    Workshop(folder, tiny_tokenizer).model("student", CLASSES, 2, width=12, seed=1, dropout=0.0)
     return folder
 
 
@@ -151,7 +152,7 @@ def small_shards(folder):
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory, tiny_tokenizer):
     folder = tmp_path_factory.mktemp("texts")
-    command = runs.a_general_command(folder, tiny_tokenizer)
+    command = runs.a_command(folder, tiny_tokenizer, dropout=0.0, settings=runs.GENERAL, recipe="general")
     together = command.into(folder / "two")
     for ended in [started.wait() for started in runs.on_two(together, small_shards(folder))]:
         assert ended.code == 0, ended.said

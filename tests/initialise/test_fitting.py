@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-import runs
+from recipes.workshop import CLASSES, Workshop
 from tinybert.initialise.fitting import fitted_directions
 from tinybert.layer_maps import layer_map
 from tinybert.models.trace import observe
@@ -14,7 +16,8 @@ LAYERS = layer_map("uniform", 2, 2)
 @pytest.fixture
 def networks(tiny_tokenizer):
     """A student and a wider teacher, two layers each."""
-    return tuple(runs.a_model(width, width, tiny_tokenizer, dropout=0.0) for width in (12, 24))
+    made = Workshop(Path(), tiny_tokenizer)
+    return tuple(made.network(CLASSES, 2, width, 3, seed=width, dropout=0.0) for width in (12, 24))
 
 
 def some_text(rows: int, seed: int = 0) -> Batch:

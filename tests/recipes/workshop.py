@@ -46,10 +46,10 @@ class Workshop:
             name: Of the folder.
             classes: In the order of the head's outputs.
             layers: Number of layers.
-            how: `width`, `heads`, `seed`; `bias`: the head always gives these logits.
+            how: `width`, `heads`, `seed`, `dropout`; `bias`: the head always gives these logits.
         """
         sizes = (layers, how.get("width", 24), how.get("heads", 3))
-        model = self._network(classes, *sizes, seed=how.get("seed", 0))
+        model = self.network(classes, *sizes, seed=how.get("seed", 0), dropout=how.get("dropout", 0.1))
         if "bias" in how:
             model.classifier.weight.data.zero_()
             model.classifier.bias.data = torch.tensor(how["bias"])
@@ -61,12 +61,19 @@ class Workshop:
     def masked_lm(self, name: str = "mlm") -> Path:
         """A tiny network with a masked-LM head that was never trained."""
         with _silence():
-            self._network(None, 2, 24, 3, seed=5, masked_lm=True).save_pretrained(self.path(name))
+            self.network(None, 2, 24, 3, seed=5, masked_lm=True).save_pretrained(self.path(name))
             self.tokenizer.save_pretrained(self.path(name))
         return self.path(name)
 
-    def _network(
-        self, classes: Sequence[str] | None, layers: int, width: int, heads: int, seed: int, masked_lm: bool = False
+    def network(
+        self,
+        classes: Sequence[str] | None,
+        layers: int,
+        width: int,
+        heads: int,
+        seed: int,
+        masked_lm: bool = False,
+        dropout: float = 0.1,
     ) -> Any:
         """Random weights and biases; room for 130 pieces, because latency is measured at 128."""
         from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
@@ -84,6 +91,8 @@ class Workshop:
             pad_token_id=self.tokenizer.pad_token_id,
             type_vocab_size=2 if self.kind == "bert" else 1,
             initializer_range=0.2,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
         )
         if classes is not None:
             config.num_labels = len(classes) or 1

@@ -263,8 +263,8 @@ class Augmenting(runs.Command):
 def whole(tmp_path_factory):
     """A command that ran to its end, and how often it changed the disk."""
     folder = tmp_path_factory.mktemp("whole")
-    runs.write_data(folder / "data")
-    command = Augmenting(folder, folder / "data", folder / "out.tsv", extra=("--copies=3",), log=folder)
+    Workshop(folder, None).splits()
+    command = Augmenting(folder, folder, folder / "out.tsv", extra=("--copies=3",), log=folder)
     small, count = ("small_shards", 9), ("count_changes", (str(folder / "out.tsv"), str(folder / "changes")))
     ended = command.run(small, count)
     assert ended.code == 0, ended.said
