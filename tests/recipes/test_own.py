@@ -9,6 +9,7 @@ import tinybert
 from recipes.workshop import CLASSES, Workshop, quick_finish, read
 from tinybert.errors import UserError
 from tinybert.recipes import RECIPES, Classroom, Outcome, Recipe, TaskSettings, Teacher, initialise, task_teacher
+from tinybert.stages.common_settings import CommonSettings
 from tinybert.types import LOGITS, Objective, Stage
 
 pytestmark = pytest.mark.usefixtures("processor")
@@ -56,6 +57,13 @@ def test__what_an_own_recipe_does_not_know_is_refused_as_of_any_other(tmp_path):
         tinybert.distill(RECIPE, train="t.tsv", output=tmp_path, teacher="t", config="small")
     with pytest.raises(UserError, match="--mlm: the recipe toy does not use it"):
         tinybert.distill(RECIPE, train="t.tsv", output=tmp_path, teacher="t", student="2x12", mlm="m")
+
+
+def test__settings_without_what_every_run_reads_are_refused():
+    with pytest.raises(
+        ValueError, match="CommonSettings has no data, teacher, student, run; let it extend TaskSettings"
+    ):
+        Recipe("toy", "too little", "nobody 2026", CommonSettings, distill)
 
 
 def test__an_own_objective_is_called_like_any_other():

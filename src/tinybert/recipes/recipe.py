@@ -1,7 +1,7 @@
 """What a recipe is: a paper's procedure with its name, its settings and what it reads; the settings of most of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from tinybert.data.settings import DataSettings
@@ -49,3 +49,13 @@ class Recipe:
     uses: frozenset[str] = frozenset()
     reads: Literal["task", "text"] = "task"
     preset: str = "small"
+
+    def __post_init__(self) -> None:
+        """Refuse settings without the groups that every run reads.
+
+        Raises:
+            ValueError: Naming them.
+        """
+        known = {group.name for group in fields(self.config)}
+        if missing := [name for name in ("data", "teacher", "student", "run") if name not in known]:
+            raise ValueError(f"{self.config.__name__} has no {', '.join(missing)}; let it extend TaskSettings")
