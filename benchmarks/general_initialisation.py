@@ -48,24 +48,24 @@ def main() -> None:
 
 
 def one_start(config: Config, text: PlainText, run: Run) -> None:
-    """Train one student; at each judgement keep it as a folder and print its loss."""
+    """Train one student; at each evaluation keep it as a folder and print its loss."""
     model = pretrained_teacher(config.teacher, run)
     initial, teacher = initialise(text, model, config.student, run), Teacher(model, "auto", run.device)
     objective = loss(initial, teacher, config, run.seed_for("projection")).to(run.device)
     stage = config.general.decided(len(text.train))
     seen = iter(range(0, stage.max_steps + stage.evaluate_every, stage.evaluate_every))
 
-    def judge() -> float:
+    def metric() -> float:
         tokens = min(next(seen), stage.max_steps) * stage.batch_size * config.general.block_length
         loss = held_out_loss(initial.student, objective, text.held_out, teacher)
         print(f"{config.student.init:8} {tokens:>10,} tokens  held-out loss {loss:.4f}", flush=True)
         keep(initial, text, run.folder / str(tokens))
         return -loss
 
-    judge()
+    metric()
     place = run.stage("general", {})
     with without_dropout(initial.student.model):
-        fit(initial.student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge)
+        fit(initial.student, teacher, objective, text.train, stage, place, selector=KeepAll(), metric=metric)
 
 
 def keep(initial: InitialStudent, text: PlainText, folder: Path) -> None:
@@ -79,7 +79,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--student", default="4x384")
     parser.add_argument("--init", nargs="+", default=INITS, choices=INITS)
     parser.add_argument("--tokens", type=int, default=1_000_000)
-    parser.add_argument("--marks", type=int, default=4, help="how often the student is judged and kept")
+    parser.add_argument("--marks", type=int, default=4, help="how often the student is evaluated and kept")
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int)

@@ -3,7 +3,7 @@
     python benchmarks/ranks.py --teacher T --train corpus.txt --student 4x312
 
 Both are the same command on the same global batches; the second runs under torchrun. Reading, packing and
-initialisation are not counted, nor are judgements on held-out text. What the machine can give at most is shown by
+initialisation are not counted, nor are evaluations on held-out text. What the machine can give at most is shown by
 commands that run at once and know nothing of each other: cores share memory and clock.
 """
 

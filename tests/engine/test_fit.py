@@ -16,16 +16,16 @@ from tinybert.selectors.fixed import KeepAll
 from tinybert.types import LOGITS, Stage
 
 
-def learn(world, run=None, *, stage=None, selector=None, objective=None, judge=None, teacher=True):
+def learn(world, run=None, *, stage=None, selector=None, objective=None, metric=None, teacher=True):
     """One stage; returns the trained student."""
     run = run or world.run()
     stage = stage or Stage(epochs=2, batch_size=4, lr=1e-2)
     student = world.make_student()
     place = run.stage("lesson", {})
     taught_by = world.make_teacher() if teacher else None
-    judged = None if judge is None else judge(student)
+    judged = None if metric is None else metric(student)
     objective = objective or world.objective()
-    report = fit(student, taught_by, objective, world.rows, stage, place, selector=selector or KeepAll(), judge=judged)
+    report = fit(student, taught_by, objective, world.rows, stage, place, selector=selector or KeepAll(), metric=judged)
     return student, report
 
 
@@ -144,21 +144,21 @@ def test__the_best_on_dev_is_what_the_student_ends_as(make_world):
     world = make_world()
     seen = []
 
-    def judge(student):
+    def metric(student):
         def figure():
             seen.append(weights(student).clone())
             return [0.5, 0.9, 0.7, 0.9][len(seen) - 1]
 
         return figure
 
-    student, report = learn(world, stage=Stage(epochs=4, batch_size=8, lr=1e-2), judge=judge)
+    student, report = learn(world, stage=Stage(epochs=4, batch_size=8, lr=1e-2), metric=metric)
     assert torch.equal(weights(student), seen[1])  # of equals the first
     assert (report.best, report.best_step) == (0.9, 4)
 
 
 def test__patience_ends_a_stage_early(make_world):
     stage = Stage(epochs=9, batch_size=8, lr=1e-2, patience=2)
-    _, report = learn(make_world(), stage=stage, judge=lambda student: lambda: 0.5)
+    _, report = learn(make_world(), stage=stage, metric=lambda student: lambda: 0.5)
     assert report.steps == 6
     assert report.best_step == 2
 
@@ -166,7 +166,7 @@ def test__patience_ends_a_stage_early(make_world):
 def test__max_steps_and_evaluate_every(make_world):
     calls = []
     stage = Stage(epochs=9, batch_size=4, lr=1e-2, max_steps=5, evaluate_every=2)
-    _, report = learn(make_world(), stage=stage, judge=lambda student: lambda: calls.append(1) or 0.1)
+    _, report = learn(make_world(), stage=stage, metric=lambda student: lambda: calls.append(1) or 0.1)
     assert report.steps == 5
     assert len(calls) == 3  # after 2, 4 and the last
 
@@ -196,14 +196,14 @@ def stop_after(monkeypatch, run, steps, number=signal.SIGTERM):
 @pytest.mark.parametrize("steps", [1, 3, 4, 6])
 def test__a_stopped_and_resumed_stage_ends_with_the_same_bits(make_world, monkeypatch, steps):
     world = make_world()
-    judge = lambda student: lambda: float(weights(student).abs().sum() % 1)  # noqa: E731
-    whole, report = learn(world, world.run("whole"), judge=judge)
+    metric = lambda student: lambda: float(weights(student).abs().sum() % 1)  # noqa: E731
+    whole, report = learn(world, world.run("whole"), metric=metric)
     run = world.run("cut")
     stop_after(monkeypatch, run, steps)
     with pytest.raises(Interrupted):
-        learn(world, run, judge=judge)
+        learn(world, run, metric=metric)
     monkeypatch.undo()
-    resumed, again = learn(world, world.run("cut"), judge=judge)
+    resumed, again = learn(world, world.run("cut"), metric=metric)
     assert torch.equal(weights(whole), weights(resumed))
     assert (report.steps, report.best, report.best_step) == (again.steps, again.best, again.best_step)
     recorded = [(world.folder / name / "metrics.jsonl").read_text().splitlines() for name in ("whole", "cut")]

@@ -28,7 +28,7 @@ class StageReport:
         steps: Updates made.
         examples: Examples learnt from, counted as often as they were seen.
         seconds: Spent in updates, over all resumptions.
-        best: Best figure on dev; None where nothing was judged.
+        best: Best figure on dev; None where nothing was evaluated.
         best_step: When it was reached.
     """
 
@@ -48,7 +48,7 @@ def fit(
     place: StageRun,
     *,
     selector: Selector,
-    judge: Callable[[], float] | None = None,
+    metric: Callable[[], float] | None = None,
     masker: Masker | None = None,
 ) -> StageReport:
     """Train `student` in place.
@@ -61,7 +61,7 @@ def fit(
         stage: Epochs, batch size, rates.
         place: Where this stage keeps its checkpoints and its result.
         selector: Chooses which examples count.
-        judge: Gives a figure on dev, higher is better; with it the student ends as the best it was.
+        metric: Gives a figure on dev, higher is better; with it the student ends as the best it was.
         masker: Makes of a batch what both networks read and the objective sees; its draws are from torch's stream of
             the update, so that a resume draws the same. None = the batch as it is.
 
@@ -84,8 +84,8 @@ def fit(
             learner.selector.after_update()
             if learner.at_end_of_epoch:
                 learner.selector.after_epoch()
-            if judge is not None and learner.judgement_due:
-                learner.keep_best(judge)
+            if metric is not None and learner.evaluation_due:
+                learner.keep_best(metric)
             learner.save_if_due()
             bar.advance(loss=loss)
             if learner.out_of_patience:

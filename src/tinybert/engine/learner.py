@@ -30,9 +30,9 @@ class Counters:
     Attributes:
         step: Updates made.
         seconds: Spent in updates.
-        best: Best figure on dev; None before the first judgement.
+        best: Best figure on dev; None before the first evaluation.
         best_step: When it was reached.
-        judgements_since_best: What patience counts.
+        evaluations_since_best: What patience counts.
         splits: Into how many parts a micro-batch is cut because it did not fit the GPU.
         bad_steps: Updates in a row without a finite gradient.
     """
@@ -41,7 +41,7 @@ class Counters:
     seconds: float = 0.0
     best: float | None = None
     best_step: int | None = None
-    judgements_since_best: int = 0
+    evaluations_since_best: int = 0
     splits: int = 1
     bad_steps: int = 0
 
@@ -97,15 +97,15 @@ class Learner:
         return self.now.step % self.epoch_steps == 0 or self.now.step == self.steps
 
     @property
-    def judgement_due(self) -> bool:
-        """Whether the student is to be judged after the last update."""
+    def evaluation_due(self) -> bool:
+        """Whether the student is to be evaluated after the last update."""
         every = self.stage.evaluate_every
         return self.at_end_of_epoch if every is None else self.now.step % every == 0 or self.now.step == self.steps
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether too many judgements brought no new best."""
-        return self.stage.patience is not None and self.now.judgements_since_best >= self.stage.patience
+        """Whether too many evaluations brought no new best."""
+        return self.stage.patience is not None and self.now.evaluations_since_best >= self.stage.patience
 
     def remaining_batches(self, rows_of: RowsOf) -> Iterator[tuple[Rows, Int[np.ndarray, " batch"]]]:
         """The global batches from here to the last update; their order is a function of (seed, stage, epoch)."""
@@ -116,13 +116,13 @@ class Learner:
             stop = min(len(order), done + self.steps - self.now.step)
             yield from ((rows, order[number]) for number in range(done, stop))
 
-    def keep_best(self, judge: Callable[[], float]) -> None:
+    def keep_best(self, metric: Callable[[], float]) -> None:
         """Judge the student on dev; remember its weights if it never was better."""
-        value = self._agreed(judge())
+        value = self._agreed(metric())
         self.run.log.record({"stage": self.place.name, "step": self.now.step, "dev": value})
-        self.now.judgements_since_best += 1
+        self.now.evaluations_since_best += 1
         if self.now.best is None or value > self.now.best:
-            self.now.best, self.now.best_step, self.now.judgements_since_best = value, self.now.step, 0
+            self.now.best, self.now.best_step, self.now.evaluations_since_best = value, self.now.step, 0
             weights = self.student.state_dict()
             self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
 

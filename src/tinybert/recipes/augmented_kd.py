@@ -40,8 +40,8 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
     lessons = Classroom(student, teacher, augmented(job, config, run, model), config.teacher, run)
     learnt = loss(initial, teacher, config, job.task, run)
-    judge = metric_fn(student, job.dev, job.task, run)
-    lessons.teach("distill", learnt, config.distill, judge, **flatten("objective", config.objective))
+    metric = metric_fn(student, job.dev, job.task, run)
+    lessons.teach("distill", learnt, config.distill, metric, **flatten("objective", config.objective))
     return Outcome(student, model)
 
 

@@ -59,10 +59,10 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     selector = chooser(student, job, pool, settings, config.distill.temperature, run, after)
     epoch = pool.rows.select(pool.epoch) if generator is None else generator.rows_of
     learnt = loss(initial, teacher, config, job.task, run)
-    judge = metric_fn(student, job.dev, job.task, run)
+    metric = metric_fn(student, job.dev, job.task, run)
     lessons = Classroom(student, teacher, pool.rows, config.teacher, run)
     depends_on = {**flatten("l2a", settings), **flatten("objective", config.objective)}
-    lessons.teach("distill", learnt, config.distill, judge, selector, epoch, **depends_on)
+    lessons.teach("distill", learnt, config.distill, metric, selector, epoch, **depends_on)
     return Outcome(student, model, journal.figures())
 
 

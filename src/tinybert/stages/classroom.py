@@ -41,7 +41,7 @@ class Classroom:
         name: str,
         objective: Objective,
         stage: Stage,
-        judge: Callable[[], float] | None = None,
+        metric: Callable[[], float] | None = None,
         selector: Selector | None = None,
         epoch: EncodedRows | RowsOf | None = None,
         masker: Masker | None = None,
@@ -53,7 +53,7 @@ class Classroom:
             name: Of the stage, which is also that of its settings.
             objective: What the student is to learn.
             stage: Epochs, batch size, rates.
-            judge: The figure on dev that decides which weights are kept; None keeps the last.
+            metric: The figure on dev that decides which weights are kept; None keeps the last.
             selector: Chooses which examples count; None = all do.
             epoch: A view on `examples`, where not every one of them is learnt from once in an epoch; or for each epoch
                 rows of its own, for which the teacher's outputs are not remembered.
@@ -67,7 +67,7 @@ class Classroom:
         needs = objective.needs_teacher | chosen.needs_teacher
         budget = "off" if callable(rows) else self.settings.cache
         teacher = self.teacher if masker else remembered(self.teacher, needs, self.examples, place, budget)
-        return fit(self.student, teacher, objective, rows, stage, place, selector=chosen, judge=judge, masker=masker)
+        return fit(self.student, teacher, objective, rows, stage, place, selector=chosen, metric=metric, masker=masker)
 
 
 def mapping_of(settings: StudentSettings) -> dict[str, Any]:

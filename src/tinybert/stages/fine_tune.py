@@ -69,9 +69,9 @@ def fine_tune_on(
 
 def fine_tune(student: Student, job: Job, stage: Stage, place: StageRun, rows: EncodedRows) -> StageReport:
     """Train a network on the gold labels of some rows; it ends as the best it was on `job.dev`."""
-    judge = metric_fn(student, job.dev, job.task, place.run)
+    metric = metric_fn(student, job.dev, job.task, place.run)
     decided = stretched(stage, len(rows))
-    return fit(student, None, job.task.gold(), rows, decided, place, selector=KeepAll(), judge=judge)
+    return fit(student, None, job.task.gold(), rows, decided, place, selector=KeepAll(), metric=metric)
 
 
 def labelled_source(source: SourceDomain | None, domains: TeacherData) -> Examples | None:

@@ -51,12 +51,12 @@ def train_masked_lm(
     objective, student = MaskedCrossEntropy(), Student(model)
     masker = piece_masker(tokenizer, settings.masking, labels_as_types=labels_as_types)
 
-    def judge() -> float:
+    def metric() -> float:
         assert held_out is not None
         return -held_out_loss(student, objective, held_out, masker=masker)
 
-    chosen = None if held_out is None else judge
-    return fit(student, None, objective, rows, settings, place, selector=KeepAll(), judge=chosen, masker=masker)
+    chosen = None if held_out is None else metric
+    return fit(student, None, objective, rows, settings, place, selector=KeepAll(), metric=chosen, masker=masker)
 
 
 def adapted(source: str, texts: Examples, settings: MaskedLMSettings, run: Run) -> Path:

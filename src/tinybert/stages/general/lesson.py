@@ -52,7 +52,7 @@ def learn_in_general(
     """
     masker = piece_masker(text.tokenizer, Masking()) if settings.masked_lm else None
 
-    def judge() -> float:
+    def metric() -> float:
         return -held_out_loss(student, objective, text.held_out, teacher, masker)
 
     inputs = {**flatten("general", settings), **depends_on, **text.contents()}
@@ -62,7 +62,7 @@ def learn_in_general(
     stage = settings.decided(len(text.train))
     with nullcontext() if settings.dropout else without_dropout(student.model):
         return fit(
-            student, teacher, objective, text.train, stage, place, selector=KeepAll(), judge=judge, masker=masker
+            student, teacher, objective, text.train, stage, place, selector=KeepAll(), metric=metric, masker=masker
         )
 
 

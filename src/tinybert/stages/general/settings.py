@@ -7,7 +7,7 @@ from typing import Literal
 
 from tinybert.types import Stage
 
-LOOKS = 20  # judgements on held-out text where `evaluate_every` is open: enough for a curve
+LOOKS = 20  # evaluations on held-out text where `evaluate_every` is open: enough for a curve
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class GeneralSettings(Stage):
             and value relations of the last layer (MiniLM).
         dropout: Keep the student's own dropout while it learns.
         masked_lm: Learn the teacher's masked-LM head too, so that the student can fill masks; the teacher needs one.
-        held_out: Blocks that are not learnt from, on which the student is judged; at most a tenth of all.
+        held_out: Blocks that are not learnt from, on which the student is evaluated; at most a tenth of all.
     """
 
     epochs: int | None = 1
@@ -57,7 +57,7 @@ class GeneralSettings(Stage):
         return min(self.held_out, max(blocks // 10, 1))
 
     def decided(self, blocks: int) -> Stage:
-        """The stage for a text of so many blocks: as many updates as `tokens` need, judged some twenty times.
+        """The stage for a text of so many blocks: as many updates as `tokens` need, evaluated some twenty times.
 
         Example:
             >>> stage = GeneralSettings(tokens=1_000_000, batch_size=32).decided(blocks=500)
