@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
+import reads
 import tinybert
 from recipes.workshop import (
     REPOSITORY,
@@ -27,12 +28,13 @@ from recipes.workshop import (
     on_one_processor,
     pickles,
     quick_finish,
+    quickest,
     read,
     stage,
     that_know_their_place,
 )
 from tinybert import cli, launch
-from tinybert.config import preset_names
+from tinybert.config import preset_names, resolve
 from tinybert.engine import fit
 from tinybert.models.loading import digest_of, load_classifier
 from tinybert.recipes import RECIPES
@@ -45,6 +47,7 @@ SYSTEM = {"dev", "test", "parameters", "bytes", "latency_ms", "threads"}
 QUALITY = {"accuracy", "f1", "macro_f1", "mcc"}
 TEXT = "the film was very good"
 FOR_TASKS = [name for name, recipe in RECIPES.items() if recipe.reads == "task"]  # plain text: test_general.py
+ELSEWHERE: set[str] = set()  # keys that are read in other runs only
 EXPORTED = "tinybert"  # the recipe whose ONNX files are no stand-ins: an export takes seconds
 
 
@@ -80,8 +83,11 @@ def made(
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def make(folder: Path) -> None:
-        with quick_finish(real_export=request.param == EXPORTED), watched_teacher(folder):
+        classes = reads.classes_in(RECIPES[request.param].config())
+        finish_quickly = quick_finish(real_export=request.param == EXPORTED)
+        with finish_quickly, watched_teacher(folder), reads.noted(*classes) as found:
             Workshop(folder, tiny_tokenizer).distill(request.param)
+        (folder / "settings_read.json").write_text(json.dumps(sorted(found)))
 
     return Made(
         request.param, Workshop(made_once(base / f"conformance-{request.param}-{processor}", make), tiny_tokenizer)
@@ -132,6 +138,13 @@ def test__the_run_leaves_every_promised_file(made):
     assert {"model.onnx", "model_int8.onnx", "config.json", "tokenizer.json"} <= set(hashes(made.run / "export"))
     assert not list(made.run.rglob(".tmp-*"))
     assert not (made.run / "cache").exists()
+
+
+def test__every_setting_is_read_or_refused(made):
+    config = {"set": quickest(made.recipe), "default": RECIPES[made.recipe].preset}
+    found = resolve(RECIPES[made.recipe].config, made.recipe, overrides=config["set"], default=config["default"])
+    noted = {tuple(pair) for pair in read(made.workshop.path("settings_read.json"))}
+    assert set(reads.unread_in(found.settings, noted)) - ELSEWHERE == set()
 
 
 def test__no_file_of_the_run_is_a_pickle(made):
