@@ -71,6 +71,12 @@ class RunSettings:
         if self.checkpoint_every <= 0:
             raise ValueError(f"checkpoint_every is a number of seconds above 0, got {self.checkpoint_every}")
 
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Keys that others leave without use, and why; see `config.unread`."""
+        if self.executor == "local":
+            for name in ("address", "workers"):
+                yield name, "executor=local does not read it"
+
 
 @dataclass
 class DataFolder:

@@ -62,7 +62,7 @@ def test__it_is_found_again_and_its_public_copy_is_put_back(workshop):
     run = workshop.path("run")
     before = sha256(run / "augmented" / "augmented.parquet")
     shutil.rmtree(run / "augmented")
-    workshop.distill(also=(*EDA, "run.workers=3"))
+    workshop.distill(also=(*EDA, "run.checkpoint_every=200"))
     assert sha256(run / "augmented" / "augmented.parquet") == before
 
 

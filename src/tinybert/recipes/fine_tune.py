@@ -3,6 +3,9 @@
 With a second domain it is fine-tuning on source, then on target: the control of methods whose teacher learns there too.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from transformers import PreTrainedModel
 
 from tinybert.models.heads import has_task_head
@@ -17,7 +20,18 @@ from tinybert.stages.job import Job, Outcome
 CITATION = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers, arXiv:1810.04805"
 
 
-def distill(job: Job, config: TaskSettings, run: Run) -> Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Config(TaskSettings):
+    """Settings of the recipe."""
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Besides: a teacher that is only the origin of a student answers nothing."""
+        yield from super().unread()
+        for name in ("dtype", "cache", "accept_weak"):
+            yield f"teacher.{name}", "the recipe fine_tune does not read it"
+
+
+def distill(job: Job, config: Config, run: Run) -> Outcome:
     """A student, a checkpoint or cut out of `teacher`, trained on gold labels; the best on dev is kept."""
     domains = config.domains(job.source)
     labelled_source(job.source, domains)  # refuses before an initialisation that takes minutes
@@ -26,7 +40,7 @@ def distill(job: Job, config: TaskSettings, run: Run) -> Outcome:
     return Outcome(student, None)
 
 
-def _origin(job: Job, config: TaskSettings, run: Run) -> PreTrainedModel | None:
+def _origin(job: Job, config: Config, run: Run) -> PreTrainedModel | None:
     """The network a shape is cut out of; whether it has a head does not matter."""
     path = config.teacher.path
     if path is None or not is_shape(config.student.path):
@@ -39,7 +53,7 @@ RECIPE = Recipe(
     "fine_tune",
     "plain fine-tuning of a small network on gold labels: the control",
     CITATION,
-    TaskSettings,
+    Config,
     distill,
     needs_teacher=False,
     uses=frozenset({"source"}),

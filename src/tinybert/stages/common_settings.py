@@ -83,6 +83,11 @@ class CommonSettings:
         for name, keys in _UNREAD.items():
             if hasattr(self, name):
                 yield from ((f"{name}.{key}", f"the stage {name} does not read it") for key in keys)
+        if not any(hasattr(self, name) for name in ("intermediate", "general")):
+            for name in ("projection", "attention_weight"):
+                yield f"student.{name}", "only a stage that learns all layers reads it"
+        if (groups := self.augmenting()) is None or groups.augment.method == "none":
+            yield "run.executor", "no text is rewritten in this run"
 
 
 # Only predictions are softened; no metric on dev judges what is learnt from layers.
