@@ -18,13 +18,15 @@ from statistics import mean
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from tinybert.augment.bert_glove import BertGlove, BertGloveSettings
 from tinybert.augment.candidates import Candidates, Context
 from tinybert.data.lexicon import STOP_WORDS
 from tinybert.data.pieces import read
 from tinybert.data.settings import DataSettings
+from tinybert.families import network_of
+from tinybert.families.network import Network
 from tinybert.machine import prepare
 from tinybert.models.embedded import folder_of_minilm
 from tinybert.models.loading import load_masked_lm, load_tokenizer
@@ -88,12 +90,12 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def network(folder: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def network(folder: str | None) -> tuple[Network, PreTrainedTokenizerFast]:
     """A masked language model and its tokenizer."""
     if folder is not None:
         return load_masked_lm(folder), load_tokenizer(folder)
     torch.manual_seed(0)
-    return BertForMaskedLM(BertConfig()).eval(), load_tokenizer(folder_of_minilm())
+    return network_of(BertForMaskedLM(BertConfig()).eval()), load_tokenizer(folder_of_minilm())
 
 
 def some_texts(options: argparse.Namespace) -> list[str]:
@@ -111,7 +113,7 @@ def is_replaceable(word: str) -> bool:
 
 
 def slow(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], now: Clock, *, gradients: bool
+    model: Network, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], now: Clock, *, gradients: bool
 ) -> tuple[float, float]:
     """Places and sentences per second of their way."""
     started, count = now(), 0
@@ -125,7 +127,7 @@ def slow(
                 masked = [*pieces[:place], tokenizer.mask_token, *pieces[place + 1 :]]
                 ids = tokenizer.convert_tokens_to_ids(["[CLS]", *masked, "[SEP]", *pieces, "[SEP]"])
                 types = [0] * (len(pieces) + 2) + [1] * (len(pieces) + 1)
-                scores = model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types])).logits
+                scores = model.model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types])).logits
                 torch.argsort(scores[0, place + 1], descending=True)[:CANDIDATES].tolist()
                 count += 1
     seconds = now() - started

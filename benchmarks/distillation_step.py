@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 from tinybert.data.batches import batches
 from tinybert.data.encode import encode
@@ -24,13 +23,14 @@ from tinybert.data.settings import DataSettings
 from tinybert.engine.cache import remembered
 from tinybert.engine.learner import Learner
 from tinybert.engine.update import Observed, update
+from tinybert.families import shape_of
+from tinybert.families.network import Network
 from tinybert.initialise import start
 from tinybert.log import Log
 from tinybert.machine import prepare
 from tinybert.models.heads import Head
-from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
-from tinybert.models.student import Student, parse_shape
+from tinybert.models.student import parse_shape
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.prediction import SoftCrossEntropy
 from tinybert.recipes.tinybert import layers_loss
@@ -101,9 +101,9 @@ class Bench:
         teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
         return layers_loss(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
 
-    def student(self) -> Student:
+    def student(self) -> Network:
         """A new one."""
-        return Student(start.random(self.plan, self.teacher))
+        return start.random(self.plan, self.teacher)
 
     def our_steps(self, name: str, objective: Objective, budget: str) -> Iterator[int]:
         """The engine's updates."""
@@ -126,11 +126,11 @@ class Bench:
         return plain_steps(self.student(), self.teacher, objective, (padded(self.rows.batch(part)) for part in order))
 
 
-def plain_steps(student: Student, model: PreTrainedModel, objective: Objective, read: Iterator[Batch]) -> Iterator[int]:
+def plain_steps(student: Network, model: Network, objective: Objective, read: Iterator[Batch]) -> Iterator[int]:
     """A loop as people write it: eager attention, dropout, fp32, everything at every step."""
-    teacher = Student(model)
-    for network in (student.model, teacher.model):
-        network.set_attn_implementation("eager")
+    teacher = model
+    for network in (student, teacher):
+        network.parts.model.set_attn_implementation("eager")
     teacher.eval()
     student.train()
     parameters = [*student.parameters(), *objective.parameters()]

@@ -16,7 +16,7 @@ from tinybert.engine.fit import fit
 from tinybert.export.hub import save_network
 from tinybert.log import Log
 from tinybert.machine import choose_device, prepare
-from tinybert.models.hf import without_dropout
+from tinybert.models.inference import without_dropout
 from tinybert.models.teacher import Teacher
 from tinybert.recipes.general import Config, loss
 from tinybert.run import Run, RunSettings
@@ -64,12 +64,12 @@ def one_start(config: Config, text: PlainText, run: Run) -> None:
 
     metric()
     place = run.stage("general", {})
-    with without_dropout(initial.student.model):
+    with without_dropout(initial.student):
         fit(initial.student, teacher, objective, text.train, stage, place, selector=KeepAll(), metric=metric)
 
 
 def keep(initial: InitialStudent, text: PlainText, folder: Path) -> None:
-    save_network(initial.student.model.base_model, text.tokenizer, folder)
+    save_network(initial.student.body(), text.tokenizer, folder)
 
 
 def parsed() -> argparse.Namespace:

@@ -21,12 +21,14 @@ from tinybert.data.corpus.packing import pack
 from tinybert.data.corpus.texts import texts_of
 from tinybert.engine.learner import Learner
 from tinybert.engine.update import update
+from tinybert.families import shape_of
+from tinybert.families.network import Network
 from tinybert.initialise import start
 from tinybert.log import Log
 from tinybert.machine import prepare
-from tinybert.models.hf import shape_of, without_dropout
+from tinybert.models.inference import without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
-from tinybert.models.student import Student, parse_shape
+from tinybert.models.student import parse_shape
 from tinybert.models.teacher import Teacher
 from tinybert.recipes.tinybert import layers_loss
 from tinybert.run import Run, RunSettings
@@ -64,9 +66,9 @@ class Bench:
         teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
         return layers_loss(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
 
-    def student(self) -> Student:
+    def student(self) -> Network:
         """A new one."""
-        return Student(start.random(start.Plan(self.shape, None, seed=0), self.teacher))
+        return start.random(start.Plan(self.shape, None, seed=0), self.teacher)
 
     def our_steps(self) -> Iterator[int]:
         """The engine's updates."""
@@ -74,7 +76,7 @@ class Bench:
         place, teacher = run.stage("general", {}), Teacher(self.teacher, "auto", run.device)
         stage, student = Stage(epochs=1000, batch_size=self.batch), self.student()
         learner = Learner(student, self.layers(), KeepAll(), stage, place, len(self.blocks))
-        with without_dropout(student.model):
+        with without_dropout(student):
             for rows, indices in learner.remaining_batches(lambda _: self.blocks):
                 update(learner, teacher, rows, indices)
                 yield len(indices)

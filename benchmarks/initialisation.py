@@ -19,10 +19,10 @@ from tinybert.data.batches import by_length
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
 from tinybert.initialise.matrices import r2
+from tinybert.initialise.project import project
 from tinybert.initialise.recording import teacher_states
-from tinybert.initialise.start import Plan, project
+from tinybert.initialise.start import Plan
 from tinybert.models.heads import Head
-from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import parse_shape
 from tinybert.tasks.classification import Classification
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--text", default="text", help="column of the text")
     asked = parser.parse_args()
     teacher = load_classifier(asked.teacher, Head(CLASSES)).model
-    shape = parse_shape(asked.student, None, None, shape_of(teacher.config))
+    shape = parse_shape(asked.student, None, None, teacher.shape)
     batches = list(texts(asked.train, asked.text, asked.teacher, 1500))
     made_with = [batches[number] for number in np.random.default_rng(0).permutation(len(batches))]
     started = time.process_time()
@@ -60,7 +60,7 @@ def main() -> None:
     seconds = time.process_time() - started
     others = list(texts(asked.held_out, asked.text, asked.teacher, 1000))
     numbers = range(1, shape.layers + 1)
-    copied = [-(-m * shape_of(teacher.config).layers // shape.layers) for m in numbers]  # the uniform map
+    copied = [-(-m * teacher.shape.layers // shape.layers) for m in numbers]  # the uniform map
     theirs = teacher_states(teacher, others, copied).hidden
     ours = teacher_states(started.model, others, list(numbers)).hidden
     pairs = [(0, 0), *zip(numbers, copied, strict=True)]

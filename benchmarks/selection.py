@@ -18,13 +18,14 @@ from tinybert.config import resolve
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
 from tinybert.engine.fit import fit
+from tinybert.families import shape_of
+from tinybert.families.network import Network
 from tinybert.initialise import start
 from tinybert.log import Log
 from tinybert.machine import prepare
 from tinybert.models.heads import Head
-from tinybert.models.hf import shape_of
 from tinybert.models.loading import load_classifier, load_tokenizer
-from tinybert.models.student import Student, parse_shape
+from tinybert.models.student import parse_shape
 from tinybert.models.teacher import Teacher
 from tinybert.recipes import l2a
 from tinybert.run import Run, RunSettings
@@ -82,7 +83,7 @@ class Bench:
         rows, dev = (encode(part, tokenizer, 128, folder / f"{n}.arrow") for n, part in enumerate((some, splits.dev)))
         self.job = Job(splits, rows, dev, None, tokenizer, 128)
         shape = parse_shape(options.student, None, None, shape_of(teacher.config))
-        self.student = lambda: Student(start.random(start.Plan(shape, Head(("0", "1")), seed=0), teacher))
+        self.student = lambda: start.random(start.Plan(shape, Head(("0", "1")), seed=0), teacher)
         self.teacher = Teacher(teacher, "auto", self.run.device)
 
     def epoch(self, name: str, *, policy: bool) -> float:
@@ -95,7 +96,7 @@ class Bench:
         fit(student, self.teacher, objective, self.job.train, stage, self.run.stage(name, {}), selector=selector)
         return self.now() - started
 
-    def policy(self, student: Student) -> Selector:
+    def policy(self, student: Network) -> Selector:
         """A policy that knows nothing yet, of rows that are all samples."""
         rows = len(self.job.train)
         nothing = torch.zeros(rows)

@@ -122,7 +122,7 @@ def tiny_model() -> Callable[..., Any]:
 
 @pytest.fixture
 def tiny_bert() -> Callable[..., Any]:
-    """`tiny_bert(layers, width, heads, outputs)`: a random BertForSequenceClassification in eval mode."""
+    """`tiny_bert(layers, width, heads, outputs)`: a random BERT with a task head in eval mode."""
 
     def make(layers: int = 2, width: int = 24, heads: int = 3, outputs: int = 2, **others: Any) -> Any:
         return make_tiny_model("bert", layers, width, heads, outputs=outputs, **others)
@@ -194,6 +194,8 @@ def make_tiny_model(
     """See the fixture `tiny_model`."""
     import transformers
 
+    from tinybert.families import network_of
+
     auto_class = {"classifier": "AutoModelForSequenceClassification", "masked_lm": "AutoModelForMaskedLM"}
     auto = getattr(transformers, auto_class.get(head, "AutoModel"))
     with torch.random.fork_rng(devices=[]):
@@ -202,7 +204,7 @@ def make_tiny_model(
         with torch.no_grad():
             for parameter in model.parameters():  # biases and LayerNorms too, so that mixing them up shows
                 parameter += 0.1 * torch.randn_like(parameter)
-    return model
+    return network_of(model)
 
 
 def tiny_config(model_type: str, layers: int, width: int, heads: int, inner: int, outputs: int) -> Any:
@@ -227,9 +229,9 @@ def tiny_config(model_type: str, layers: int, width: int, heads: int, inner: int
 
 def padding_of(model_type: str) -> int:
     """The padding piece of a tiny network, from which some count positions."""
-    from tinybert.models.hf import ARCHITECTURES
+    from tinybert.families import FAMILIES
 
-    return max(ARCHITECTURES[model_type].first_position - 1, 0)
+    return FAMILIES[model_type].padding or 0
 
 
 def make_unigram_tokenizer(spelt_in_bytes: bool = False) -> Any:

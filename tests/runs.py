@@ -646,7 +646,6 @@ def _take_part(lesson: Lesson, rank: int) -> None:
     from tinybert.layer_maps import layer_map
     from tinybert.log import Log
     from tinybert.models.loading import load_classifier
-    from tinybert.models.student import Student
     from tinybert.models.teacher import Teacher
     from tinybert.objectives.hidden import HiddenMSE
     from tinybert.objectives.prediction import SoftCrossEntropy
@@ -662,7 +661,7 @@ def _take_part(lesson: Lesson, rank: int) -> None:
     log = Log(lesson.output / "metrics.jsonl", silent=rank > 0)
     run = Run(lesson.output, 3, RunSettings(), torch.device("cpu"), log, rank=rank, world=world)
     place = run.stage("lesson", {})
-    student = Student(load_classifier(lesson.folder / "student").model)
+    student = load_classifier(lesson.folder / "student").model
     teacher = Teacher(load_classifier(lesson.folder / "teacher").model, "fp32", run.device)
     hidden = HiddenMSE(layer_map("uniform", 2, 2), 12, 24, seed=1)
     objective = Sum(hidden, SoftCrossEntropy())

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from transformers import PreTrainedModel
 
+from tinybert.families.network import Network
 from tinybert.models import embedded
 
 
@@ -30,7 +30,7 @@ class LowRank(nn.Module):
         return matrix + self.up @ self.down
 
 
-def make_low_rank(model: PreTrainedModel, rank: int, seed: int) -> None:
+def make_low_rank(model: Network, rank: int, seed: int) -> None:
     """Freeze all matrices of a network's layers and its embeddings, and give each matrix a difference that learns.
 
     Args:
@@ -38,7 +38,7 @@ def make_low_rank(model: PreTrainedModel, rank: int, seed: int) -> None:
         rank: Of the differences.
         seed: Of their starting point.
     """
-    base = model.base_model
+    base = model.parts.base
     for parameter in base.parameters():
         parameter.requires_grad_(parameter.ndim == 1)
     with torch.random.fork_rng(devices=[]):
@@ -47,7 +47,7 @@ def make_low_rank(model: PreTrainedModel, rank: int, seed: int) -> None:
             parametrize.register_parametrization(linear, "weight", LowRank(linear.weight, rank))
 
 
-def difference(model: PreTrainedModel) -> dict[str, Tensor]:
+def difference(model: Network) -> dict[str, Tensor]:
     """The narrow matrices by the name of the module they belong to, such as `encoder.layer.0.output.dense.up`."""
     found: dict[str, Tensor] = {}
     for name, linear in embedded.matrices_of(model):
@@ -56,7 +56,7 @@ def difference(model: PreTrainedModel) -> dict[str, Tensor]:
     return found
 
 
-def asset_of(model: PreTrainedModel) -> dict[str, Tensor]:
+def asset_of(model: Network) -> dict[str, Tensor]:
     """What a network of low rank learnt, in half precision: what `embedded.complete` takes."""
     full = {name: parameter.detach() for name, parameter in embedded.learnt_in_full(model)}
     return {name: tensor.half().contiguous() for name, tensor in {**difference(model), **full}.items()}

@@ -27,9 +27,8 @@ from tinybert.engine.evaluate import held_out_loss
 from tinybert.log import Log
 from tinybert.machine import prepare
 from tinybert.models import embedded
-from tinybert.models.hf import without_dropout
+from tinybert.models.inference import without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
-from tinybert.models.student import Student
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, RunSettings
 from tinybert.stages.masked_lm import MaskedLMSettings, piece_masker, train_masked_lm
@@ -77,7 +76,7 @@ def main() -> None:
     rebuilt = load_masked_lm(embedded.folder_of_minilm(), new_head=SEED)
     embedded.complete(rebuilt, asset)
     masker = piece_masker(tokenizer, Masking())
-    loss = held_out_loss(Student(rebuilt), MaskedCrossEntropy(), held_out, masker=masker)
+    loss = held_out_loss(rebuilt, MaskedCrossEntropy(), held_out, masker=masker)
     run.log.say(f"{asset}: {asset.stat().st_size:,} bytes, sha256 {files.sha256_file(asset)}")
     run.log.say(f"held-out loss, 15 % hidden, rebuilt from the asset: {loss:.4f} nats per piece")
 

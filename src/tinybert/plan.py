@@ -20,11 +20,11 @@ from tinybert.data.examples import Examples
 from tinybert.data.hub import PREFIX
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
+from tinybert.families.network import Shape
 from tinybert.folders import refuse_foreign
 from tinybert.launch import FILES, Request
 from tinybert.machine import choose_device
 from tinybert.models.heads import has_task_head
-from tinybert.models.hf import Shape
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source

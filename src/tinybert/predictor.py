@@ -18,13 +18,12 @@ from tinybert.data.settings import DataSettings
 from tinybert.engine.evaluate import Answer, logits_of, student_answer
 from tinybert.errors import UserError
 from tinybert.export.runtime import OnnxModel
+from tinybert.families import longest_input
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.models.heads import learnt_pairs, refuse_other_form
-from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.models.source import folder_of
-from tinybert.models.student import Student
 from tinybert.run import RunSettings
 from tinybert.tasks.base import Task
 from tinybert.tasks.load import load_for, task_of
@@ -122,4 +121,4 @@ def _answer_of(place: Path) -> Answer:
         file = place if place.suffix == ".onnx" else place / "model.onnx"
         return OnnxModel(file, torch.get_num_threads()).answer
     device = choose_device(None)
-    return student_answer(Student(load_classifier(place).model.to(device)), device)
+    return student_answer(load_classifier(place).model.to(device), device)

@@ -26,6 +26,6 @@ def mlm_folder(tmp_path: Any, tiny_model: Any, tiny_tokenizer: Any) -> str:
     from recipes.workshop import _silence as silence
 
     with silence():
-        tiny_model("bert", head="masked_lm").save_pretrained(tmp_path / "mlm")
+        tiny_model("bert", head="masked_lm").save(tmp_path / "mlm")
         tiny_tokenizer.save_pretrained(tmp_path / "mlm")
     return str(tmp_path / "mlm")

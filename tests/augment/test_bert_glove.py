@@ -63,7 +63,7 @@ def twin(model, tokenizer, settings, text=TEXT):
         ids = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
         ids[place + 1] = tokenizer.mask_token_id
         with torch.no_grad():
-            return model(torch.tensor([ids])).logits[0, place + 1].tolist()
+            return model.model(torch.tensor([ids])).logits[0, place + 1].tolist()
 
     def spelled(word):
         return tokenizer(word, add_special_tokens=False).input_ids

@@ -20,7 +20,7 @@ TEXT = (2, *(VOCABULARY.index(word) for word in ("the", "film", "was", "good")),
 def logits_of(model, context, place):
     pieces = [MASK if number in context.hidden else piece for number, piece in enumerate(context.pieces)]
     with torch.no_grad():
-        return model(torch.tensor([pieces])).logits[0, place].tolist()
+        return model.model(torch.tensor([pieces])).logits[0, place].tolist()
 
 
 @pytest.mark.parametrize("keep_original", [True, False])

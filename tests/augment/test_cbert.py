@@ -24,8 +24,8 @@ def network(tiny_model):
     """Random, but with opinions: without the factor all its distributions would be nearly uniform."""
     model = tiny_model("bert", head="masked_lm")
     with torch.no_grad():
-        model.bert.embeddings.token_type_embeddings.weight.mul_(9)
-        model.cls.predictions.transform.LayerNorm.weight.mul_(3)
+        model.model.bert.embeddings.token_type_embeddings.weight.mul_(9)
+        model.model.cls.predictions.transform.LayerNorm.weight.mul_(3)
     return model
 
 
@@ -49,7 +49,7 @@ def test__every_place_follows_its_exact_law(label, make_cbert, network, tiny_tok
     def scores_of(shown: list[int]) -> list[list[float]]:
         with torch.no_grad():
             ids = torch.tensor([shown])
-            return network(input_ids=ids, token_type_ids=torch.full_like(ids, label)).logits[0].double().tolist()
+            return network.model(input_ids=ids, token_type_ids=torch.full_like(ids, label)).logits[0].double().tolist()
 
     copies = [copy.text.split(" ") for copy in cbert([example], MANY, stream)]
     for number, place in enumerate((1, 2)):

@@ -51,7 +51,7 @@ def network(tiny_model):
 def opinionated(tiny_model, seed):
     model = tiny_model("bert", head="masked_lm", seed=seed)
     with torch.no_grad():
-        model.cls.predictions.transform.LayerNorm.weight.mul_(2)
+        model.model.cls.predictions.transform.LayerNorm.weight.mul_(2)
     return model
 
 
@@ -83,7 +83,7 @@ def enumerated(network, settings: StationarySettings) -> dict[tuple[int, ...], f
     @cache
     def scores(shown: tuple[int, ...]) -> list[list[float]]:
         with torch.no_grad():
-            return network(input_ids=torch.tensor([shown])).logits[0].double().tolist()
+            return network.model(input_ids=torch.tensor([shown])).logits[0].double().tolist()
 
     def log_probability(sample: tuple[int, ...]) -> float:
         return reference.log_probability(IN_PIECES, sample, allowed, 4, lambda shown: scores(tuple(shown)), **known)
@@ -226,7 +226,7 @@ def test__what_is_cut_off_stays(make):
 def test__cold_takes_the_best_and_hot_all_alike(make_toy, network):
     cold, hot = (make_toy(alpha=9.0, min_edits=3, word_temperature=value) for value in (1e-4, 1e9))
     with torch.no_grad():
-        logits = network(input_ids=torch.tensor([[2, 4, 4, 4, 3]])).logits[0]
+        logits = network.model(input_ids=torch.tensor([[2, 4, 4, 4, 3]])).logits[0]
     best = [max(others, key=lambda n: logits[place, n]) for place, others in ((1, (6, 7)), (2, (5, 7)), (3, (9,)))]
     assert {made.sample.pieces for made in cold([FILMS], 50, stream)} == {(2, *best, 3)}
     samples = list(hot([FILMS], MANY, stream))

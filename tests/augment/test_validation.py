@@ -70,7 +70,7 @@ def test__all_that_is_wrong_with_models_and_vectors_is_said_at_once(tmp_path, ml
 
 def test__a_masked_lm_without_its_head_is_refused_unless_it_is_to_learn_one(tmp_path, tiny_model, tiny_tokenizer):
     with silence():
-        tiny_model("bert", head="none").save_pretrained(tmp_path / "headless")
+        tiny_model("bert", head="none").save(tmp_path / "headless")
         tiny_tokenizer.save_pretrained(tmp_path / "headless")
     headless = str(tmp_path / "headless")
     with pytest.raises(UserError, match="has no masked-LM head"):

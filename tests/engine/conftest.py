@@ -61,7 +61,6 @@ def make_world(tmp_path, tiny_tokenizer, tiny_bert) -> Callable[..., World]:
 
         from tinybert.data.encode import encode
         from tinybert.data.examples import Examples
-        from tinybert.models.student import Student
         from tinybert.models.teacher import Teacher
 
         encoded = encode(Examples.of(sentences(rows)), tiny_tokenizer, 32, tmp_path / "rows.arrow")
@@ -71,7 +70,7 @@ def make_world(tmp_path, tiny_tokenizer, tiny_bert) -> Callable[..., World]:
             for module in model.modules():
                 if isinstance(module, torch.nn.Dropout):
                     module.p = dropout
-            return Student(model)
+            return model
 
         def teacher() -> Any:
             return Teacher(tiny_bert(4, 24, 3, 2, seed=7), "fp32", torch.device("cpu"))

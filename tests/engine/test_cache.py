@@ -8,8 +8,7 @@ import torch
 
 from tinybert.engine import store
 from tinybert.engine.cache import StoredTeacher, remembered, size_in_bytes
-from tinybert.models import trace
-from tinybert.models.hf import architecture_of, layers_of
+from tinybert.families import trace
 from tinybert.models.teacher import Teacher
 from tinybert.types import LOGITS, MASKED_LOGITS, SIGNAL_KINDS, Signal, SignalKind
 
@@ -39,8 +38,8 @@ def test__what_is_read_back_is_what_the_teacher_shows(make_world, rows):
 
 
 def test__a_new_signal_is_an_entry_in_two_tables(make_world, monkeypatch):
-    def outputs(model, layer):
-        return {"output": layers_of(model)[layer - 1].get_submodule(architecture_of(model).attention_output)}
+    def outputs(parts, layer):
+        return {"output": parts.layer(layer).attention_output}
 
     monkeypatch.setitem(SIGNAL_KINDS, "attention_outputs", SignalKind(("piece", "width"), lowest=1))
     monkeypatch.setitem(trace._RECORDED, "attention_outputs", trace._Recorded(outputs, lambda _, output: output))

@@ -18,6 +18,7 @@ def exported(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> E
     from transformers import BertConfig, BertForSequenceClassification
 
     from tinybert.export.onnx import export_onnx
+    from tinybert.families import network_of
 
     config = BertConfig(
         vocab_size=max(tiny_tokenizer.get_vocab().values()) + 1,
@@ -34,11 +35,12 @@ def exported(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> E
         model = BertForSequenceClassification(config)  # in training mode on purpose: dropout must not be exported
         for parameter in model.parameters():  # biases too: the exporter merges those that are equal
             torch.nn.init.normal_(parameter, std=0.2)
+    network = network_of(model)
     texts = ["a good film", "dull", "not a very good plot and it was long", "bad"]
     folder = tmp_path_factory.mktemp("run") / "export"
     rows = [encoded_pairs(tiny_tokenizer, texts)]
-    report = export_onnx(model, tiny_tokenizer, folder, max_length=48, int8=True, rows=rows)
-    return Exported(model, tiny_tokenizer, report)
+    report = export_onnx(network, tiny_tokenizer, folder, max_length=48, int8=True, rows=rows)
+    return Exported(network, tiny_tokenizer, report)
 
 
 def encoded_pairs(tokenizer: Any, texts: list[str]) -> Any:

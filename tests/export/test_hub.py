@@ -10,6 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from transformers.utils import logging
 
 from tinybert.export.hub import save_student
+from tinybert.families import network_of
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +34,8 @@ def test__plain_transformers_loads_it_with_equal_logits(student: Any, tiny_token
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "student")
     given = tokenizer(["a good film", "dull"], ["it was not", "bad"], padding=True, return_tensors="pt")
     with torch.no_grad():
-        assert torch.equal(model(**given).logits, student(**given).logits)
-    assert type(model) is type(student)
+        assert torch.equal(model(**given).logits, student.model(**given).logits)
+    assert type(model) is type(student.model)
     assert model.config.id2label == student.config.id2label
 
 
@@ -43,7 +44,9 @@ def test__pipeline_answers_texts_and_pairs(student: Any, tiny_tokenizer: Any, tm
     ask = pipeline("text-classification", model=str(tmp_path / "student"), device="cpu")
     pair = {"text": "a good film", "text_pair": "it was not"}
     with torch.no_grad():
-        expected = student(**tiny_tokenizer(pair["text"], pair["text_pair"], return_tensors="pt")).logits.softmax(-1)[0]
+        expected = student.model(**tiny_tokenizer(pair["text"], pair["text_pair"], return_tensors="pt")).logits.softmax(
+            -1
+        )[0]
     answer = ask(pair, top_k=None)
     assert {line["label"]: line["score"] for line in answer} == pytest.approx(
         dict(zip(student.config.id2label.values(), expected.tolist(), strict=True)), abs=1e-6
@@ -86,7 +89,9 @@ def test__only_safetensors_and_text_and_no_local_path(student: Any, tiny_tokeniz
 def test__saving_a_loaded_student_again_names_no_folder(student: Any, tiny_tokenizer: Any, tmp_path: Path) -> None:
     save_student(student, tiny_tokenizer, tmp_path / "first", max_length=32)
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "first")
-    save_student(again, AutoTokenizer.from_pretrained(tmp_path / "first"), tmp_path / "second", max_length=32)
+    save_student(
+        network_of(again), AutoTokenizer.from_pretrained(tmp_path / "first"), tmp_path / "second", max_length=32
+    )
     for path in (tmp_path / "second").iterdir():
         assert path.read_bytes() == (tmp_path / "first" / path.name).read_bytes(), path.name
 
@@ -96,8 +101,8 @@ def test__pipeline_gives_a_regression_as_it_is(
 ) -> None:
     model = tiny_bert(outputs=1)
     with torch.no_grad():
-        model.classifier.bias.fill_(4.0)  # a sigmoid would give 0.98
-        expected = model(**tiny_tokenizer("a film", return_tensors="pt")).logits.item()
+        model.model.classifier.bias.fill_(4.0)  # a sigmoid would give 0.98
+        expected = model.model(**tiny_tokenizer("a film", return_tensors="pt")).logits.item()
     save_student(model, tiny_tokenizer, tmp_path / "student", max_length=32)
     ask = pipeline("text-classification", model=str(tmp_path / "student"), device="cpu")
     assert ask("a film")[0]["score"] == pytest.approx(expected, abs=1e-5)

@@ -19,7 +19,7 @@ def test__the_export_agrees_on_many_shapes(exported: Any) -> None:
 def test__a_changed_weight_is_found_and_its_shape_named(exported: Any) -> None:
     other = copy.deepcopy(exported.model)
     with torch.no_grad():
-        other.classifier.bias[1] += 0.01
+        other.model.classifier.bias[1] += 0.01
     model = OnnxModel(exported.report.model, threads=1)
     with pytest.raises(RuntimeError, match=r"model\.onnx differs from the torch model by 0\.01 at 1 x 1 pieces"):
         parity_difference(other, model, np.random.default_rng(0))
@@ -28,7 +28,7 @@ def test__a_changed_weight_is_found_and_its_shape_named(exported: Any) -> None:
 def test__not_a_number_is_no_agreement(exported: Any) -> None:
     broken = copy.deepcopy(exported.model)
     with torch.no_grad():
-        broken.classifier.bias[0] = float("nan")
+        broken.model.classifier.bias[0] = float("nan")
     with pytest.raises(RuntimeError, match="nan"):
         parity_difference(broken, OnnxModel(exported.report.model, threads=1), np.random.default_rng(0))
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from recipes.workshop import CLASSES, Workshop
-from tinybert.initialise.fitting import fitted_directions
+from tinybert.families import network_of
+from tinybert.initialise.recording import fitted_directions
 from tinybert.layer_maps import layer_map
-from tinybert.models.trace import observe
 from tinybert.types import Batch, Signal
 
 LAYERS = layer_map("uniform", 2, 2)
@@ -17,7 +17,7 @@ LAYERS = layer_map("uniform", 2, 2)
 def networks(tiny_tokenizer):
     """A student and a wider teacher, two layers each."""
     made = Workshop(Path(), tiny_tokenizer)
-    return tuple(made.network(CLASSES, 2, width, 3, seed=width, dropout=0.0) for width in (12, 24))
+    return tuple(network_of(made.network(CLASSES, 2, width, 3, seed=width, dropout=0.0)) for width in (12, 24))
 
 
 def some_text(rows: int, seed: int = 0) -> Batch:
@@ -32,7 +32,7 @@ def states(model, batch, layers):
     """The states of some layers at the real pieces, on end."""
     needs = frozenset(Signal("hidden_states", layer) for layer in layers)
     with torch.no_grad():
-        seen = observe(model.eval(), batch, needs)
+        seen = model.eval().observe(batch, needs)
     return [seen[Signal("hidden_states", layer)][batch.real].double().numpy() for layer in layers]
 
 

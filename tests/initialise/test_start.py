@@ -2,13 +2,12 @@ import pytest
 import torch
 
 from tinybert.errors import UserError
-from tinybert.initialise import start
+from tinybert.families import FAMILIES, shape_of
+from tinybert.families.network import Shape
+from tinybert.initialise import project, start
 from tinybert.initialise.start import Plan
 from tinybert.layer_maps import LayerMap
 from tinybert.models.heads import SCORE, Head
-from tinybert.models.hf import ARCHITECTURES, Shape, shape_of
-from tinybert.models.loading import digest_of
-from tinybert.models.trace import observe
 from tinybert.types import LOGITS, Signal
 
 NARROW = Shape(layers=2, width=12, heads=3, inner=29)
@@ -25,14 +24,14 @@ def text(make_batch, model, batches=6):
 
 
 def hidden(model, batch, layers):
-    trace = observe(model, batch, frozenset(Signal("hidden_states", layer) for layer in layers))
+    trace = model.observe(batch, frozenset(Signal("hidden_states", layer) for layer in layers))
     return {layer: trace[Signal("hidden_states", layer)][batch.real].detach() for layer in layers}
 
 
 # --- random
 
 
-@pytest.mark.parametrize("model_type", ARCHITECTURES)
+@pytest.mark.parametrize("model_type", FAMILIES)
 def test__a_random_student_has_the_shape_and_classes_of_the_plan(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=3)
     teacher.config.hidden_dropout_prob = 0.17
@@ -42,7 +41,7 @@ def test__a_random_student_has_the_shape_and_classes_of_the_plan(tiny_model, mak
     assert student.config.hidden_dropout_prob == 0.17
     assert not student.training
     batch = text(make_batch, student)[0]
-    assert observe(student, batch, frozenset({LOGITS}))[LOGITS].shape == (7, 3)
+    assert student.observe(batch, frozenset({LOGITS}))[LOGITS].shape == (7, 3)
 
 
 def test__a_random_student_depends_on_its_seed_alone_and_disturbs_no_other_randomness(tiny_bert):
@@ -50,10 +49,10 @@ def test__a_random_student_depends_on_its_seed_alone_and_disturbs_no_other_rando
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    digest = digest_of(start.random(plan(), teacher))
+    digest = start.random(plan(), teacher).digest()
     assert torch.equal(torch.rand(3), expected)
-    assert digest == digest_of(start.random(plan(), teacher))
-    assert digest != digest_of(start.random(plan(seed=1), teacher))
+    assert digest == start.random(plan(), teacher).digest()
+    assert digest != start.random(plan(seed=1), teacher).digest()
 
 
 def test__no_classes_mean_one_score(tiny_bert):
@@ -64,7 +63,7 @@ def test__no_classes_mean_one_score(tiny_bert):
 # --- layers
 
 
-@pytest.mark.parametrize("model_type", ARCHITECTURES)
+@pytest.mark.parametrize("model_type", FAMILIES)
 def test__copied_layers_work_as_in_the_teacher(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=4)
     lowest = LayerMap(((1, 1), (2, 2)))
@@ -78,10 +77,10 @@ def test__layers_are_chosen_by_the_map_and_uniform_by_default(tiny_bert):
     teacher = tiny_bert(layers=4)
     student = start.layers(plan(Shape(2, 24, 3, 41)), teacher)
     for m, g in ((1, 2), (2, 4)):
-        copied, original = student.bert.encoder.layer[m - 1], teacher.bert.encoder.layer[g - 1]
+        copied, original = student.model.bert.encoder.layer[m - 1], teacher.model.bert.encoder.layer[g - 1]
         for name, value in original.state_dict().items():
             assert torch.equal(copied.state_dict()[name], value)
-    assert not torch.equal(student.bert.pooler.dense.weight, teacher.bert.pooler.dense.weight)
+    assert not torch.equal(student.model.bert.pooler.dense.weight, teacher.model.bert.pooler.dense.weight)
 
 
 @pytest.mark.parametrize(
@@ -106,27 +105,27 @@ def test__a_map_that_leaves_layers_out_makes_no_student(tiny_bert):
 # --- project
 
 
-@pytest.mark.parametrize("model_type", ARCHITECTURES)
+@pytest.mark.parametrize("model_type", FAMILIES)
 def test__projected_to_the_teachers_own_sizes_a_student_is_the_teacher(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=2)
     batches = text(make_batch, teacher)
-    made = start.project(plan(Shape(2, 24, 3, 41)), teacher, batches)
+    made = project.project(plan(Shape(2, 24, 3, 41)), teacher, batches)
     for layer, states in hidden(made.model, batches[0], (0, 1, 2)).items():
         torch.testing.assert_close(states, hidden(teacher, batches[0], (layer,))[layer], atol=1e-3, rtol=1e-3)
     scores = frozenset({Signal("attention_scores", 2)})
     same, original = (
-        observe(model, batches[0], scores)[Signal("attention_scores", 2)] for model in (made.model, teacher)
+        model.observe(batches[0], scores)[Signal("attention_scores", 2)] for model in (made.model, teacher)
     )
     torch.testing.assert_close(same, original, atol=5e-3, rtol=1e-3)
     assert min(made.r2.values()) > 0.9999
     assert made.energy == pytest.approx({0: 1, 1: 1, 2: 1})
 
 
-@pytest.mark.parametrize("model_type", ARCHITECTURES)
+@pytest.mark.parametrize("model_type", FAMILIES)
 def test__a_projected_student_shows_what_the_report_says(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=4)
     batches = text(make_batch, teacher)
-    made = start.project(plan(), teacher, batches)
+    made = project.project(plan(), teacher, batches)
     assert shape_of(made.model.config) == NARROW
     torch.testing.assert_close(made.directions.T @ made.directions, torch.eye(12))
     for layer, copied in ((0, 0), (1, 2), (2, 4)):
@@ -142,7 +141,7 @@ def test__a_projected_student_shows_what_the_report_says(tiny_model, make_batch,
 def test__a_projected_student_is_nearer_to_its_teacher_than_a_random_one(tiny_bert, make_batch):
     teacher = tiny_bert(layers=4)
     batches, unseen = text(make_batch, teacher, 30), make_batch([15, 12], seed=99)
-    made = start.project(plan(), teacher, batches)
+    made = project.project(plan(), teacher, batches)
     wanted = hidden(teacher, unseen, (4,))[4] @ made.directions
     errors = [
         float((hidden(student, unseen, (2,))[2] - wanted).square().mean())
@@ -153,11 +152,11 @@ def test__a_projected_student_is_nearer_to_its_teacher_than_a_random_one(tiny_be
 
 def test__projecting_twice_gives_the_same_bits_and_leaves_the_teacher_alone(tiny_bert, make_batch):
     teacher = tiny_bert(layers=4).train()
-    batches, before = text(make_batch, teacher), digest_of(teacher)
-    first, second = (start.project(plan(), teacher, iter(batches)) for _ in range(2))
-    assert digest_of(first.model) == digest_of(second.model)
+    batches, before = text(make_batch, teacher), teacher.digest()
+    first, second = (project.project(plan(), teacher, iter(batches)) for _ in range(2))
+    assert first.model.digest() == second.model.digest()
     assert torch.equal(first.directions, second.directions)
-    assert digest_of(teacher) == before
+    assert teacher.digest() == before
     assert teacher.training
     assert all(parameter.requires_grad for parameter in first.model.parameters())
 
@@ -175,7 +174,7 @@ def test__padding_changes_nothing(tiny_bert, make_batch):
         )
         for batch in batches
     ]
-    plain, other = (start.project(plan(), teacher, some) for some in (batches, padded))
+    plain, other = (project.project(plan(), teacher, some) for some in (batches, padded))
     assert plain.r2 == pytest.approx(other.r2, abs=1e-3)
     torch.testing.assert_close(plain.directions, other.directions, atol=1e-4, rtol=1e-3)
 
@@ -183,17 +182,17 @@ def test__padding_changes_nothing(tiny_bert, make_batch):
 def test__more_inner_neurons_than_the_teacher_has_are_kept_random(tiny_bert, make_batch):
     teacher = tiny_bert(layers=4)
     batches, shape = text(make_batch, teacher), Shape(2, 12, 3, 60)
-    made = start.project(plan(shape), teacher, batches).model
+    made = project.project(plan(shape), teacher, batches).model
     initial = start.random(plan(shape), teacher)
-    rows = [model.bert.encoder.layer[0].intermediate.dense.weight[41:] for model in (made, initial)]
+    rows = [model.model.bert.encoder.layer[0].intermediate.dense.weight[41:] for model in (made, initial)]
     assert torch.equal(*rows)
 
 
 def test__text_is_read_until_there_is_enough(tiny_bert, make_batch, monkeypatch):
-    monkeypatch.setattr(start, "_PIECES", 100)
+    monkeypatch.setattr(project, "_PIECES", 100)
     teacher = tiny_bert(layers=4)
     batches = iter(text(make_batch, teacher))  # 79 pieces each
-    start.project(plan(), teacher, batches)
+    project.project(plan(), teacher, batches)
     assert len(list(batches)) == 4
 
 
@@ -208,9 +207,9 @@ def test__text_is_read_until_there_is_enough(tiny_bert, make_batch, monkeypatch)
 def test__students_that_cannot_be_projected_are_refused(tiny_bert, make_batch, shape, message):
     teacher = tiny_bert(layers=4)
     with pytest.raises(UserError, match=message):
-        start.project(plan(shape), teacher, text(make_batch, teacher))
+        project.project(plan(shape), teacher, text(make_batch, teacher))
 
 
 def test__projecting_without_text_is_refused(tiny_bert):
     with pytest.raises(UserError, match="needs text"):
-        start.project(plan(), tiny_bert(layers=4), [])
+        project.project(plan(), tiny_bert(layers=4), [])

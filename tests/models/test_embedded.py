@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from tinybert.errors import UserError
 from tinybert.models import embedded
-from tinybert.models.loading import digest_of, load_masked_lm, load_tokenizer
+from tinybert.models.loading import load_masked_lm, load_tokenizer
 
 needs_minilm = pytest.mark.skipif(not embedded.is_available(), reason="the extra demo is not installed")
 
@@ -62,10 +62,10 @@ def test__without_the_extra_the_message_says_what_to_install(monkeypatch):
 @needs_minilm
 def test__the_embedded_masked_lm_fills_masks_with_words_that_fit():
     model, tokenizer = load_masked_lm(embedded.EMBEDDED), load_tokenizer(embedded.EMBEDDED)
-    assert digest_of(model) == digest_of(load_masked_lm(embedded.EMBEDDED))
+    assert model.digest() == load_masked_lm(embedded.EMBEDDED).digest()
     found = tokenizer("he opened the door and [MASK] into the room .", return_tensors="pt")
     with torch.no_grad():
-        logits = model(**found).logits[0, found.input_ids[0] == tokenizer.mask_token_id][0]
+        logits = model.model(**found).logits[0, found.input_ids[0] == tokenizer.mask_token_id][0]
     likely = set(tokenizer.convert_ids_to_tokens(logits.topk(10).indices.tolist()))
     assert likely & {"went", "came", "walked", "stepped", "looked", "entered"}, likely
 

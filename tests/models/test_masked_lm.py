@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from conftest import VOCABULARY, padding_of
-from tinybert.models import hf
+from tinybert.families import FAMILIES
 from tinybert.models.masked_lm import MaskedInput, MaskedLM
-from tinybert.models.trace import observe
 from tinybert.types import MASKED_LOGITS, Batch, Signal
 
-ALL = tuple(hf.ARCHITECTURES)
+ALL = tuple(FAMILIES)
 CPU = torch.device("cpu")
 MASK = VOCABULARY.index("[MASK]")
 ROWS = (
@@ -42,7 +41,7 @@ def alone(model, row):
     if row.types is not None:
         inputs["token_type_ids"] = torch.tensor([list(row.types)])
     with torch.no_grad():
-        return model(**inputs).logits[0][list(row.places)]
+        return model.model(**inputs).logits[0][list(row.places)]
 
 
 @pytest.mark.parametrize("model_type", ALL)
@@ -120,13 +119,13 @@ def test_fill__what_cannot_be_read_is_refused(rows, said, make_mlm):
 
 def test_piece_vectors__are_the_input_embeddings(make_mlm):
     model, mlm = make_mlm()
-    assert torch.equal(mlm.piece_vectors, model.get_input_embeddings().weight)
+    assert torch.equal(mlm.piece_vectors, model.model.get_input_embeddings().weight)
     assert not mlm.piece_vectors.requires_grad
 
 
 def test_piece_vectors__are_rounded_where_the_model_is(make_mlm, processor):
     model, mlm = make_mlm(dtype="auto")
-    assert torch.equal(mlm.piece_vectors, model.get_input_embeddings().weight.to(mlm.dtype).float())
+    assert torch.equal(mlm.piece_vectors, model.model.get_input_embeddings().weight.to(mlm.dtype).float())
 
 
 def masked_batch(pad):
@@ -141,11 +140,11 @@ def test_observe__the_top_layer_does_no_more_than_the_places_need(model_type, ki
     """Values and gradients are the same as where all of the top layer runs because its states are asked for."""
     model, batch = tiny_model(model_type, 2, head="masked_lm"), masked_batch(padding_of(model_type))
     sizes, gradients, logits = [], [], []
-    inner = hf.layers_of(model)[-1].get_submodule(hf.architecture_of(model).inner)
+    inner = model.parts.layers[-1].get_submodule(model.layout.inner)
     handle = inner.register_forward_hook(lambda _, inputs, __: sizes.append(inputs[0].shape[:2].numel()))
     for needs in ({MASKED_LOGITS}, {MASKED_LOGITS, Signal(kind, 2)}):
         model.zero_grad()
-        logits.append(observe(model, batch, frozenset(needs))[MASKED_LOGITS])
+        logits.append(model.observe(batch, frozenset(needs))[MASKED_LOGITS])
         logits[-1].square().sum().backward()
         gradients.append(
             {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}

@@ -15,7 +15,7 @@ def saved(tmp_path, tiny_bert):
     from tinybert.models.loading import quietly
 
     with quietly():
-        tiny_bert().save_pretrained(tmp_path / "model")
+        tiny_bert().save(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -140,7 +140,7 @@ def test_weight_names__whole_and_in_shards(saved, tiny_bert):
     names = weight_names(saved)
     assert "bert.embeddings.word_embeddings.weight" in names
     with quietly():
-        tiny_bert().save_pretrained(saved.parent / "shards", max_shard_size="10KB")
+        tiny_bert().model.save_pretrained(saved.parent / "shards", max_shard_size="10KB")
     assert not (saved.parent / "shards" / "model.safetensors").exists()
     assert weight_names(saved.parent / "shards") == names
     files = list((saved.parent / "shards").glob("*.safetensors"))

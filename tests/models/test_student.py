@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from tinybert.errors import UserError
-from tinybert.models.hf import Shape
-from tinybert.models.student import Student, parse_shape, refuse_deeper
+from tinybert.families.network import Shape
+from tinybert.models.student import parse_shape, refuse_deeper
 from tinybert.types import LOGITS, Signal
 
 BERT_BASE = Shape(layers=12, width=768, heads=12, inner=3072)
@@ -43,7 +43,7 @@ def test__a_student_deeper_than_its_teacher_is_refused_where_layers_map():
 
 
 def test__a_student_observes_with_gradient(tiny_bert, make_batch):
-    student = Student(tiny_bert(layers=2))
+    student = tiny_bert(layers=2)
     needs = frozenset({LOGITS, Signal("hidden_states", 1)})
     trace = student.observe(make_batch(), needs)
     trace[LOGITS].sum().backward()
@@ -52,7 +52,7 @@ def test__a_student_observes_with_gradient(tiny_bert, make_batch):
 
 
 def test__the_digest_follows_the_weights(tiny_bert):
-    student, same = Student(tiny_bert()), Student(tiny_bert())
+    student, same = tiny_bert(), tiny_bert()
     before = student.digest()
     assert before == same.digest()
     with torch.no_grad():

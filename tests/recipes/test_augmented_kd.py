@@ -5,7 +5,6 @@ import torch
 
 from references.reinforce import soft_entropy
 from tinybert.log import Log
-from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.recipes import augmented_kd
 from tinybert.run import Run, RunSettings
@@ -29,7 +28,7 @@ def terms(tiny_bert, make_batch, run):
 
     def found(settings=None, kind="classification", temperature=1.0):
         model, batch = tiny_bert(outputs=1 if kind == "regression" else 2).eval(), make_batch()
-        initial = InitialStudent(Student(model), torch.eye(24))
+        initial = InitialStudent(model, torch.eye(24))
         teacher = Teacher(model, "fp32", CPU)
         task = Regression() if kind == "regression" else Classification(("no", "yes"))
         config = augmented_kd.Config(objective=settings or LastLayerSettings(), distill=Stage(temperature=temperature))

@@ -36,7 +36,7 @@ from recipes.workshop import (
 from tinybert import cli, launch
 from tinybert.config import preset_names, resolve
 from tinybert.engine import fit
-from tinybert.models.loading import digest_of, load_classifier
+from tinybert.models.loading import load_classifier
 from tinybert.recipes import RECIPES
 from tinybert.stages import finish
 
@@ -100,7 +100,7 @@ def watched_teacher(folder: Path) -> Iterator[None]:
     real = launch.finish
 
     def noting(job: Any, outcome: Any, *others: Any) -> Any:
-        digest = None if outcome.teacher is None else digest_of(outcome.teacher)
+        digest = None if outcome.teacher is None else outcome.teacher.digest()
         (folder / "teacher_after.json").write_text(json.dumps(digest))
         (folder / "given_after.json").write_text(json.dumps(hashes(folder / "teacher")))
         return real(job, outcome, *others)

@@ -76,7 +76,7 @@ def watched(folder: Path) -> Iterator[None]:
 
     def finishing(text: Any, outcome: Any, *others: Any) -> Any:
         (folder / "read.json").write_text(json.dumps(read_in, default=sorted))
-        save_file(outcome.teacher.base_model.state_dict(), folder / "teacher_after.safetensors")
+        save_file(outcome.teacher.body().model.state_dict(), folder / "teacher_after.safetensors")
         return finish(text, outcome, *others)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -12,7 +12,6 @@ import tinybert
 from recipes.workshop import Workshop, equal, on_one_processor, pairs, ratings, read, stage, trained
 from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
-from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.recipes.tinybert import layers_loss
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
@@ -57,7 +56,7 @@ def test__twenty_steps_follow_the_committed_curve(workshop):
 
 
 def an_objective(tiny_bert, **settings):
-    student, teacher = Student(tiny_bert(2, 12)), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
+    student, teacher = tiny_bert(2, 12), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
     return layers_loss(InitialStudent(student, None), teacher, StudentSettings("2x12", **settings), seed=3)
 
 
@@ -82,7 +81,7 @@ def test__the_projection_decides_how_many_maps_are_learnt(tiny_bert, projection,
 
 @on_one_processor
 def test__the_weight_of_attention_touches_no_other_term(tiny_bert, make_batch):
-    student, teacher = Student(tiny_bert(2, 12)), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
+    student, teacher = tiny_bert(2, 12), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
     batch = make_batch((5, 3))
     plain, light = (an_objective(tiny_bert, attention_weight=weight) for weight in (1.0, 0.25))
     shown = student.observe(batch, plain.needs_student), teacher.observe(batch, plain.needs_teacher)

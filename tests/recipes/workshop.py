@@ -78,7 +78,7 @@ class Workshop:
         """Random weights and biases; room for 130 pieces, because latency is measured at 128."""
         from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
-        from tinybert.models.hf import ARCHITECTURES
+        from tinybert.families import FAMILIES
 
         config = AutoConfig.for_model(
             self.kind,
@@ -87,7 +87,7 @@ class Workshop:
             num_hidden_layers=layers,
             num_attention_heads=heads,
             intermediate_size=41,
-            max_position_embeddings=130 + ARCHITECTURES[self.kind].first_position,
+            max_position_embeddings=130 if (padding := FAMILIES[self.kind].padding) is None else 131 + padding,
             pad_token_id=self.tokenizer.pad_token_id,
             type_vocab_size=2 if self.kind == "bert" else 1,
             initializer_range=0.2,

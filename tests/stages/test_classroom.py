@@ -9,7 +9,6 @@ from tinybert.data.masking import Masking
 from tinybert.engine.cache import StoredTeacher
 from tinybert.layer_maps import layer_map
 from tinybert.log import Log
-from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
@@ -29,7 +28,7 @@ def test__the_teachers_outputs_are_stored_unless_it_reads_masked_pieces(
     monkeypatch.setattr(StoredTeacher, "observe", lambda *asked: stored.append(asked) or read(*asked))
     run = Run(tmp_path, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
     texts = Examples.of(Example(text, row=row) for row, text in enumerate(("a great plot", "very dull", "bad"), 1))
-    student, teacher = (Student(tiny_model("bert", width=12, head="masked_lm")), tiny_model("bert", head="masked_lm"))
+    student, teacher = (tiny_model("bert", width=12, head="masked_lm"), tiny_model("bert", head="masked_lm"))
     lessons = Classroom(
         student,
         Teacher(teacher, "fp32", run.device),

@@ -12,10 +12,10 @@ import torch
 from recipes.workshop import Rows, Workshop, equal, read, reviews, stage, trained
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
+from tinybert.families.network import Network
 from tinybert.log import Log
 from tinybert.models.heads import Head
 from tinybert.models.loading import load_classifier
-from tinybert.models.student import Student
 from tinybert.run import Run, RunSettings
 from tinybert.stages.fine_tune import fine_tune, fine_tune_on, labelled_source
 from tinybert.stages.job import Job
@@ -29,10 +29,10 @@ STAGE = Stage(epochs=2, batch_size=8, lr=3e-3)
 
 
 @pytest.fixture
-def network(tmp_path: Path, tiny_tokenizer: Any) -> Callable[[], Student]:
+def network(tmp_path: Path, tiny_tokenizer: Any) -> Callable[[], Network]:
     """A small network with a fresh head, the same at each call."""
     folder = Workshop(tmp_path, tiny_tokenizer).model("body", layers=2, width=12)
-    return lambda: Student(load_classifier(folder, Head(("neg", "pos"))).model)
+    return lambda: load_classifier(folder, Head(("neg", "pos"))).model
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test__a_teacher_without_a_head_learns_the_domains_it_is_told(begun, tmp_path
     run, job = begun("run")
     task_teacher(job, settings, STAGE, run, "source_then_target")
     assert [path.name for path in sorted((run.folder / "stages").glob("[0-9]*"))] == ["1-teacher_source", "2-teacher"]
-    kept = load_classifier(run.folder / "teacher").model.state_dict()
+    kept = load_classifier(run.folder / "teacher").model.weights()
     assert all(torch.equal(kept[name], value) for name, value in trained(run.folder, "teacher").items())
     assert (stage(run.folder, "teacher") / "examined.json").exists()
     assert inputs(run, "teacher_source")["teacher"] == inputs(run, "teacher")["teacher"]

@@ -11,10 +11,10 @@ import torch
 from recipes.workshop import reviews
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
-from tinybert.initialise import start
+from tinybert.initialise import project
 from tinybert.layer_maps import layer_map
 from tinybert.log import Log
-from tinybert.models.hf import layers_of
+from tinybert.models.heads import Head
 from tinybert.run import Run, RunSettings
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
 from tinybert.stages.reading import encoded
@@ -29,7 +29,7 @@ TASK = Classification(("neg", "pos"), 1)
 class Reviews:
     """What a student is initialised for."""
 
-    classes: tuple[str, ...] | None
+    head: Head | None
     train: Rows
 
 
@@ -52,15 +52,15 @@ def initial(tmp_path: Path, tiny_tokenizer: Any, tiny_bert: Any) -> Callable[...
 )
 def test__layers_are_those_that_the_map_names(name, taken, initial):
     found, teacher = initial("2x24", init="layers", inner=41, layer_map=name)
-    for student_layer, number in zip(layers_of(found.student.model), taken, strict=True):
-        copied = layers_of(teacher)[number - 1].state_dict()
+    for student_layer, number in zip(found.student.parts.layers, taken, strict=True):
+        copied = teacher.parts.layers[number - 1].state_dict()
         assert all(torch.equal(value, copied[key]) for key, value in student_layer.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["uniform", "top", "bottom", (2, 3)])
 def test__project_narrows_the_layers_that_the_map_names(name, initial, monkeypatch):
-    plans, project = [], start.project
-    monkeypatch.setattr(start, "project", lambda plan, *others: plans.append(plan) or project(plan, *others))
+    plans, original = [], project.project
+    monkeypatch.setattr(project, "project", lambda plan, *others: plans.append(plan) or original(plan, *others))
     initial("2x12", init="project", layer_map=name)
     assert [plan.layer_map for plan in plans] == [layer_map(name, 2, 4)]
 

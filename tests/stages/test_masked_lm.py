@@ -12,8 +12,7 @@ from tinybert.data.masking import Masking
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.errors import UserError
 from tinybert.log import Log
-from tinybert.models.loading import digest_of, load_masked_lm
-from tinybert.models.student import Student
+from tinybert.models.loading import load_masked_lm
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, RunSettings
 from tinybert.stages.masked_lm import MaskedLMSettings, adapted, conditional, piece_masker
@@ -40,7 +39,7 @@ def source(tiny_model, tiny_tokenizer, tmp_path):
 
     def saved(head: str = "masked_lm", model_type: str = "bert") -> str:
         folder = tmp_path / f"{model_type}-{head}"
-        tiny_model(model_type, head=head).save_pretrained(folder)
+        tiny_model(model_type, head=head).save(folder)
         tokenizer = make_unigram_tokenizer() if model_type == "xlm-roberta" else tiny_tokenizer
         tokenizer.save_pretrained(folder)
         return str(folder)
@@ -56,7 +55,7 @@ def texts():
 def loss_of(model, texts, run, tiny_tokenizer) -> float:
     rows = encoded(texts, tiny_tokenizer, 32, run)
     masker = piece_masker(tiny_tokenizer, Masking())
-    return held_out_loss(Student(model), MaskedCrossEntropy(), rows, masker=masker)
+    return held_out_loss(model, MaskedCrossEntropy(), rows, masker=masker)
 
 
 @pytest.mark.parametrize("head", ["masked_lm", "none"])
@@ -68,13 +67,13 @@ def test_adapted__knows_the_texts_better(head, source, texts, run, tiny_tokenize
 
 def test_adapted__is_found_again(source, texts, run, tmp_path):
     first = adapted(source(), texts, BRIEF, run)
-    digest = digest_of(load_masked_lm(first))
+    digest = load_masked_lm(first).digest()
     again = Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
     assert adapted(source(), texts, BRIEF, again) == first
-    assert digest_of(load_masked_lm(first)) == digest
+    assert load_masked_lm(first).digest() == digest
     (first / "model.safetensors").write_bytes(b"damaged")
     third = Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
-    assert digest_of(load_masked_lm(adapted(source(), texts, BRIEF, third))) == digest
+    assert load_masked_lm(adapted(source(), texts, BRIEF, third)).digest() == digest
 
 
 @pytest.mark.parametrize(("model_type", "classes"), [("bert", 2), ("bert", 4), ("xlm-roberta", 2)])
@@ -84,7 +83,7 @@ def test_conditional__reads_as_many_classes_as_there_are(model_type, classes, so
     assert model.config.type_vocab_size == classes
     ids = torch.tensor([[2, 5, 4, 3]])
     with torch.no_grad():
-        first, last = (model(ids, token_type_ids=torch.full_like(ids, k)).logits for k in (0, classes - 1))
+        first, last = (model.model(ids, token_type_ids=torch.full_like(ids, k)).logits for k in (0, classes - 1))
     assert not torch.allclose(first, last)
 
 

@@ -7,7 +7,7 @@ import pytest
 from recipes.workshop import Workshop, quick_finish
 from tinybert.engine import fit
 from tinybert.errors import UserError
-from tinybert.models.hf import Shape
+from tinybert.families.network import Shape
 from tinybert.stages.shapes import shapes
 
 

@@ -7,14 +7,13 @@ from safetensors.torch import save_file
 from torch.nn.utils import parametrize
 
 from tinybert.models import embedded
-from tinybert.models.trace import observe
 from tinybert.types import Signal
 
 STATES = Signal("hidden_states", 2)
 
 
 def shown(model, batch):
-    return observe(model, batch, frozenset({STATES}))[STATES]
+    return model.observe(batch, frozenset({STATES}))[STATES]
 
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "distilbert"])
@@ -27,13 +26,15 @@ def test_make_low_rank__changes_nothing_at_first(model_type, tiny_model, make_ba
 
 def test_make_low_rank__leaves_matrices_and_embeddings_as_they_are(tiny_model, make_batch):
     model, batch = tiny_model("bert"), make_batch()
-    before = {name: value.clone() for name, value in model.bert.named_parameters()}
+    before = {name: value.clone() for name, value in model.model.bert.named_parameters()}
     low_rank.make_low_rank(model, rank=3, seed=0)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
     for _ in range(2):  # in the first update only one of the two narrow matrices has a gradient
         shown(model, batch).square().sum().backward()
         optimizer.step()
-    frozen = {n: p for n, p in model.bert.named_parameters() if n.endswith("original") or "embeddings.weight" in n}
+    frozen = {
+        n: p for n, p in model.model.bert.named_parameters() if n.endswith("original") or "embeddings.weight" in n
+    }
     assert len(frozen) == 2 * 6 + 3
     for name, value in frozen.items():
         assert torch.equal(value, before[name.replace("parametrizations.weight.original", "weight")]), name

@@ -12,7 +12,7 @@ from tinybert import files
 from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking
 from tinybert.models.embedded import EMBEDDED
-from tinybert.models.loading import digest_of, load_masked_lm, load_tokenizer
+from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.run import Run
 from tinybert.tasks.base import TaskData
@@ -131,7 +131,7 @@ class AugmentContext(Generic[S]):
         """Sha256 over the masked LM's weights, configuration and vocabulary."""
         vocabulary = files.sha256_json(load_tokenizer(self.needed_mlm).get_vocab())
         network = load_masked_lm(self.needed_mlm, new_head=0 if self.settings.adapts else None)
-        return files.sha256_json([digest_of(network), vocabulary])
+        return files.sha256_json([network.digest(), vocabulary])
 
 
 Make = Callable[[], Augmenter]  # called once in each process that makes copies

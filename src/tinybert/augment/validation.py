@@ -11,9 +11,9 @@ from tinybert.data.examples import Examples
 from tinybert.data.lexicon import knows
 from tinybert.data.words import spaced_words_of
 from tinybert.errors import UserError
+from tinybert.families import longest_input
 from tinybert.models.embedded import EMBEDDED, is_available
 from tinybert.models.heads import has_masked_lm_head
-from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.tasks.base import TaskData
 from tinybert.types import Example

@@ -10,8 +10,8 @@ from torch import Tensor
 from tinybert.data.batches import by_length
 from tinybert.data.encoded import EncodedRows
 from tinybert.engine.update import Observed
+from tinybert.families.network import Network
 from tinybert.models.inference import evaluation_mode
-from tinybert.models.student import Student
 from tinybert.run import HELD_OUT_SEED, Run
 from tinybert.tasks.base import Task
 from tinybert.types import LOGITS, NO_TRACE, Batch, Masker, Objective, Rows
@@ -28,7 +28,7 @@ def logits_of(answer: Answer, rows: EncodedRows) -> Float[np.ndarray, "row label
     return np.concatenate(logits)[in_row_order]
 
 
-def student_answer(student: Student, device: torch.device) -> Answer:
+def student_answer(student: Network, device: torch.device) -> Answer:
     """A network's logits in evaluation mode and fp32; leaves its mode and all random streams as they were."""
 
     def answer(batch: Batch) -> Float[Tensor, "batch label"]:
@@ -38,18 +38,18 @@ def student_answer(student: Student, device: torch.device) -> Answer:
     return answer
 
 
-def student_logits(student: Student, rows: EncodedRows, run: Run) -> Float[np.ndarray, "row label"]:
+def student_logits(student: Network, rows: EncodedRows, run: Run) -> Float[np.ndarray, "row label"]:
     """The logits of a network for all rows."""
     return logits_of(student_answer(student, run.device), rows)
 
 
-def metric_fn(student: Student, rows: EncodedRows, task: Task, run: Run) -> Callable[[], float]:
+def metric_fn(student: Network, rows: EncodedRows, task: Task, run: Run) -> Callable[[], float]:
     """The figure on some rows that decides which weights are kept: `Task.figure`."""
     return lambda: task.metrics(student_logits(student, rows, run), rows)[task.figure]
 
 
 def held_out_loss(
-    student: Student, objective: Objective, rows: Rows, teacher: Observed | None = None, masker: Masker | None = None
+    student: Network, objective: Objective, rows: Rows, teacher: Observed | None = None, masker: Masker | None = None
 ) -> float:
     """The mean of an objective per example on text that is not learnt from.
 
@@ -60,7 +60,7 @@ def held_out_loss(
         teacher: What the objective compares with; None where it needs none.
         masker: As of `fit`; here it draws the same each time.
     """
-    device = student.model.device
+    device = student.device
     total = 0.0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), evaluation_mode(student):
         torch.manual_seed(HELD_OUT_SEED)

@@ -15,7 +15,7 @@ from tinybert.engine import checkpoint
 from tinybert.engine.learner import Learner, RowsOf
 from tinybert.engine.update import Observed, update
 from tinybert.errors import Interrupted
-from tinybert.models.student import Student
+from tinybert.families.network import Network
 from tinybert.run import StageRun
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
@@ -40,7 +40,7 @@ class StageReport:
 
 
 def fit(
-    student: Student,
+    student: Network,
     teacher: Observed | None,
     objective: Objective,
     rows: Rows | RowsOf,
@@ -114,7 +114,7 @@ def _finished(learner: Learner) -> StageReport:
     return report
 
 
-def _recall(student: Student, place: StageRun) -> StageReport:
+def _recall(student: Network, place: StageRun) -> StageReport:
     """Give a student the weights that a finished stage ended with."""
     student.load_state_dict(load_file(place.result / "student.safetensors"))
     return StageReport(**files.read_json(place.result / "report.json"))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tinybert.engine import checkpoint, optimise
 from tinybert.errors import Interrupted
-from tinybert.models.student import Student
+from tinybert.families.network import Network
 from tinybert.run import StageRun
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
@@ -64,7 +64,7 @@ class Learner:
         sums: How many figures ranks add up after an update; 0 = not known yet.
     """
 
-    student: Student
+    student: Network
     objective: Objective
     selector: Selector
     stage: Stage

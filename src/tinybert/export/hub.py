@@ -1,27 +1,27 @@
-"""A student as a plain transformers folder: `AutoModelFor...` and `pipeline()` load it with no code of ours."""
+"""A student as a folder; a Transformer as one that `AutoModelFor...` and `pipeline()` load with no code of ours."""
 
 import copy
 from pathlib import Path
 
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from tinybert.export.quiet import quiet
+from tinybert.families.network import Network
 from tinybert.files import atomic_folder, write_manifest
-from tinybert.models.hf import longest_input
 from tinybert.models.loading import without_fixed_lengths
 
 # What a tokenizer remembers of the place it was loaded from; transformers would write it into tokenizer_config.json.
 _OF_THE_PLACE = ("is_local", "local_files_only", "name_or_path")
 
 
-def save_student(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int) -> None:
+def save_student(model: Network, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int) -> None:
     """Write a model and its tokenizer as one folder, whole or not at all.
 
     The folder holds `model.safetensors`, `config.json` and the tokenizer; an existing folder is replaced. Neither
     the model nor the tokenizer is changed.
 
     Args:
-        model: A transformers model with its task head; class names are those of its configuration.
+        model: With its task head; class names are those of its configuration.
         tokenizer: The tokenizer that made the training data.
         folder: Where to.
         max_length: Pieces per text or pair; `truncation=True` cuts there.
@@ -31,12 +31,12 @@ def save_student(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fol
     """
     with atomic_folder(folder) as temporary:
         with quiet():
-            model.save_pretrained(temporary)
+            model.save(temporary)
         save_description(model, tokenizer, temporary, max_length=max_length)
 
 
 def save_description(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int, cuts: bool = False
+    model: Network, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int, cuts: bool = False
 ) -> None:
     """Write everything but the weights into an existing folder: configuration and tokenizer.
 
@@ -50,7 +50,7 @@ def save_description(
         cuts: Whether tokenizer.json itself says to cut there, for those who read it without transformers.
     """
     config = copy.deepcopy(model.config)
-    config.architectures, config.dtype = [type(model).__name__], model.dtype
+    config.architectures, config.dtype = [model.saved_as], model.dtype
     if config.problem_type is None:
         config.problem_type = "regression" if config.num_labels == 1 else "single_label_classification"
     config.save_pretrained(folder)
@@ -69,7 +69,7 @@ def plain_tokenizer(tokenizer: PreTrainedTokenizerFast, max_length: int) -> PreT
     return plain
 
 
-def save_network(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def save_network(model: Network, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write a network without a task head, and its tokenizer, as one folder, whole or not at all.
 
     Raises:
@@ -77,6 +77,6 @@ def save_network(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fol
     """
     with atomic_folder(folder) as temporary:
         with quiet():
-            model.save_pretrained(temporary)
-        plain_tokenizer(tokenizer, longest_input(model.config)).save_pretrained(temporary)
+            model.save(temporary)
+        plain_tokenizer(tokenizer, model.longest).save_pretrained(temporary)
         write_manifest(temporary)

@@ -9,15 +9,15 @@ import numpy as np
 import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from tinybert.errors import UserError
 from tinybert.export.hub import save_description
 from tinybert.export.parity import int8_difference, parity_difference, random_batch
 from tinybert.export.quiet import quiet
 from tinybert.export.runtime import OnnxModel
+from tinybert.families.network import Network
 from tinybert.files import atomic_folder
-from tinybert.models.hf import architecture_of, inputs_of, longest_input
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.source import first_line
@@ -76,12 +76,12 @@ def export(model: Path, output: Path, *, int8: bool = False) -> ExportReport:
     """
     _refuse_foreign(output)
     network, tokenizer = load_classifier(model).model, load_tokenizer(model)
-    longest = min(int(tokenizer.model_max_length), longest_input(network.config))
+    longest = min(int(tokenizer.model_max_length), network.longest)
     return export_onnx(network, tokenizer, output, max_length=longest, int8=int8)
 
 
 def export_onnx(
-    model: PreTrainedModel,
+    model: Network,
     tokenizer: PreTrainedTokenizerFast,
     folder: Path,
     *,
@@ -117,14 +117,13 @@ def export_onnx(
         return _check(original, temporary, folder, rows if int8 else None)
 
 
-def to_onnx(model: PreTrainedModel) -> onnx.ModelProto:
+def to_onnx(model: Network) -> onnx.ModelProto:
     """The graph of a model; nothing in it tells on which machine it was made, and the same model gives the same bytes.
 
     Raises:
         UserError: If the exporter cannot express the model.
     """
-    architecture = architecture_of(model)
-    inputs = inputs_of(model, random_batch(model, _EXAMPLE, np.random.default_rng(0)))
+    inputs = model.inputs(random_batch(model, _EXAMPLE, np.random.default_rng(0)))
     axes = {name: {0: "batch", 1: "sequence"} for name in inputs}
     try:
         with quiet(), evaluation_mode(model):
@@ -132,9 +131,7 @@ def to_onnx(model: PreTrainedModel) -> onnx.ModelProto:
                 model, kwargs=inputs, dynamo=True, output_names=["logits"], dynamic_shapes=axes, verbose=False
             )
     except torch.onnx.errors.OnnxExporterError as error:
-        raise UserError(
-            f"onnx: the exporter cannot express this {architecture.model_type} model: {first_line(error)}"
-        ) from error
+        raise UserError(f"onnx: the exporter cannot express this {model.family} model: {first_line(error)}") from error
     assert program is not None
     return _without_talk(program.model_proto)
 
@@ -164,7 +161,7 @@ def _save(proto: onnx.ModelProto, path: Path) -> None:
     onnx.save(proto, path, save_as_external_data=weights > LARGEST_FILE, location=path.name + DATA)
 
 
-def _check(model: PreTrainedModel, written: Path, folder: Path, rows: Iterable[Batch] | None) -> ExportReport:
+def _check(model: Network, written: Path, folder: Path, rows: Iterable[Batch] | None) -> ExportReport:
     """Compare what is in `written` and report it as the files of `folder`; `rows` are None without an int8 file."""
     threads = torch.get_num_threads()
     fp32 = OnnxModel(written / MODEL, threads)
@@ -189,7 +186,7 @@ def _bytes(path: Path) -> int:
     return sum(part.stat().st_size for part in (path, path.with_name(path.name + DATA)) if part.exists())
 
 
-def _on_cpu(model: PreTrainedModel) -> PreTrainedModel:
+def _on_cpu(model: Network) -> Network:
     """The model itself where it is float32 on the CPU, otherwise a copy that is."""
     if model.dtype == torch.float32 and model.device.type == "cpu":
         return model

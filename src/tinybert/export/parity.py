@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from transformers import PreTrainedModel
 
 from tinybert.export.runtime import OnnxModel
-from tinybert.models.hf import inputs_of, longest_input
+from tinybert.families.network import Network
 from tinybert.models.inference import evaluation_mode
 from tinybert.types import Batch
 
@@ -37,9 +36,7 @@ class Int8Difference:
     mean: float
 
 
-def parity_difference(
-    model: PreTrainedModel, exported: OnnxModel, rng: np.random.Generator, shapes: int = SHAPES
-) -> float:
+def parity_difference(model: Network, exported: OnnxModel, rng: np.random.Generator, shapes: int = SHAPES) -> float:
     """Largest difference of a logit between torch and ONNX over random batches.
 
     The first three are the shapes at which a wrongly frozen axis shows: one piece, two rows of one piece, the longest.
@@ -53,7 +50,7 @@ def parity_difference(
     Raises:
         RuntimeError: If they differ by more than `TOLERANCE`; it names the shape.
     """
-    longest = min(LONGEST, longest_input(model.config))
+    longest = min(LONGEST, model.longest)
     chosen = [(1, 1), (2, 1), (1, longest), *(_random_shape(longest, rng) for _ in range(shapes - 3))]
     return max(_difference_at(shape, model, exported, rng) for shape in chosen[:shapes])
 
@@ -79,7 +76,7 @@ def difference(before: Float[np.ndarray, "row label"], after: Float[np.ndarray, 
     return Int8Difference(rows=len(before), agreement=same, largest=float(apart.max()), mean=float(apart.mean()))
 
 
-def random_batch(model: PreTrainedModel, shape: tuple[int, int], rng: np.random.Generator) -> Batch:
+def random_batch(model: Network, shape: tuple[int, int], rng: np.random.Generator) -> Batch:
     """Random pieces and types in rows of random length, padded on the right; the first row is full.
 
     Args:
@@ -107,12 +104,10 @@ def _random_shape(longest: int, rng: np.random.Generator) -> tuple[int, int]:
     return int(rng.integers(1, LARGEST_BATCH + 1)), round(float(longest ** rng.random()))
 
 
-def _difference_at(
-    shape: tuple[int, int], model: PreTrainedModel, exported: OnnxModel, rng: np.random.Generator
-) -> float:
+def _difference_at(shape: tuple[int, int], model: Network, exported: OnnxModel, rng: np.random.Generator) -> float:
     batch = random_batch(model, shape, rng)
     with evaluation_mode(model):
-        expected = model(**inputs_of(model, batch)).logits
+        expected = model(**model.inputs(batch))
     apart = float((expected - exported.answer(batch)).abs().max())
     allowed = TOLERANCE * max(1.0, float(expected.abs().max()))
     if not apart <= allowed:  # also where it is NaN

@@ -1,4 +1,4 @@
-"""The arithmetic of the initialisation `project`: matrices in, matrices out, no networks (see `start.project`).
+"""The arithmetic of the initialisation `project`: matrices in, matrices out, no networks (see `project`).
 
 Weights follow torch: a linear map of `out x in`. A matrix with bias has the bias as its last column, and belongs to
 inputs with a 1 appended. Products over pieces are summed in float64, decompositions are done in float64.

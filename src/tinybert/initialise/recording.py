@@ -1,4 +1,4 @@
-"""What a network shows at the real pieces of some text, module by module: what `narrowing` computes with."""
+"""What networks show at the real pieces of some text, and projections fitted to it."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from contextlib import ExitStack
@@ -9,17 +9,20 @@ from typing import Any, Literal, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
-from tinybert.models.hf import architecture_of, inputs_of, layers_of, states_after, truncated
+from tinybert.families.network import Network
+from tinybert.initialise.matrices import moment
+from tinybert.layer_maps import LayerMap
 from tinybert.models.inference import evaluation_mode
-from tinybert.types import Batch
+from tinybert.types import Batch, Signal
 
+_PIECES = 10_000  # of text that projections are fitted on: enough for some hundred inputs
+_RIDGE = 1e-3  # of the mean square of an input
 Key = TypeVar("Key", bound=Hashable)
 
 
 def record(
-    model: PreTrainedModel,
+    network: Network,
     batches: Iterable[Batch],
     modules: Mapping[Key, nn.Module],
     layers: int,
@@ -28,7 +31,7 @@ def record(
     """What goes into modules, or comes out of them, when the bottom layers run; padding is left out.
 
     Args:
-        model: Runs in eval mode and without its head.
+        network: Runs in eval mode and without its head.
         batches: What it runs on.
         modules: Which modules, by any names.
         layers: How many layers run.
@@ -44,12 +47,13 @@ def record(
         value = given if side == "input" else got
         last[key] = value if isinstance(value, Tensor) else value[0]
 
-    with evaluation_mode(model), truncated(model, layers), ExitStack() as hooks:
+    parts = network.parts
+    with evaluation_mode(network), parts.truncated(layers), ExitStack() as hooks:
         for key, module in modules.items():
             hooks.callback(module.register_forward_hook(partial(keep, key)).remove)
         for batch in batches:
-            moved = batch.to(model.device)
-            model.base_model(**inputs_of(model, moved))
+            moved = batch.to(network.device)
+            parts.base(**network.inputs(moved))
             for key, value in last.items():
                 rows[key].append(value[moved.real].float().cpu())
     return {key: torch.cat(rows.pop(key)) for key in modules}  # popped, so that not everything exists twice
@@ -80,13 +84,12 @@ class TeacherStates:
     attended: dict[int, Float[Tensor, "piece width"]]
 
 
-def teacher_states(teacher: PreTrainedModel, batches: Iterable[Batch], copied: Iterable[int]) -> TeacherStates:
+def teacher_states(teacher: Network, batches: Iterable[Batch], copied: Iterable[int]) -> TeacherStates:
     """The states before, inside and after the layers that are copied, and the embeddings."""
-    layers, copied = layers_of(teacher), sorted(copied)
-    norm = architecture_of(teacher).attention_norm
+    parts, copied = teacher.parts, sorted(copied)
     wanted = {0, *copied, *(layer - 1 for layer in copied)}
-    modules = {("hidden", layer): states_after(teacher, layer) for layer in wanted}
-    modules |= {("attended", layer): layers[layer - 1].get_submodule(norm) for layer in copied}
+    modules = {("hidden", layer): parts.states_after(layer) for layer in wanted}
+    modules |= {("attended", layer): parts.layer(layer).attention_norm for layer in copied}
     seen = record(teacher, batches, modules, layers=copied[-1])
     return TeacherStates(
         hidden={layer: seen["hidden", layer] for layer in wanted},
@@ -95,8 +98,49 @@ def teacher_states(teacher: PreTrainedModel, batches: Iterable[Batch], copied: I
 
 
 def hidden_states(
-    model: PreTrainedModel, batches: Iterable[Batch], layers: Iterable[int]
+    network: Network, batches: Iterable[Batch], layers: Iterable[int]
 ) -> dict[int, Float[Tensor, "piece width"]]:
     """The states after some layers at the real pieces; 0 = embeddings."""
-    modules = {layer: states_after(model, layer) for layer in layers}
-    return record(model, batches, modules, layers=max(modules))
+    signals = {layer: Signal("hidden_states", layer) for layer in layers}
+    rows: dict[int, list[Tensor]] = {layer: [] for layer in signals}
+    with evaluation_mode(network):
+        for batch in batches:
+            moved = batch.to(network.device)
+            trace = network.observe(moved, frozenset(signals.values()))
+            for layer, signal in signals.items():
+                rows[layer].append(trace[signal][moved.real].float().cpu())
+    return {layer: torch.cat(rows.pop(layer)) for layer in signals}
+
+
+def fitted_directions(
+    student: Network, teacher: Network, layers: LayerMap, batches: Iterable[Batch]
+) -> Float[Tensor, "teacher_width student_width"]:
+    """The matrix that brings a student's states nearest to its teacher's; ours, no paper.
+
+    A projection drawn at random pulls a student that already imitates its teacher away from it until the projection is
+    learnt. One matrix that all projections start with: ridge regression over the embedding and all mapped layers, each
+    teacher layer weighing the same.
+
+    Args:
+        student: Reads the teacher's vocabulary.
+        teacher: On the same device.
+        layers: Which of its layers teach.
+        batches: Text on that device; reading stops after 10,000 pieces.
+
+    Raises:
+        ValueError: If there is no text.
+    """
+    pairs = ((0, 0), *layers.pairs)
+    text = enough(batches, _PIECES)
+    if not text:
+        raise ValueError("there is no text to fit projections on")
+    own = hidden_states(student, text, [m for m, _ in pairs])
+    taught = hidden_states(teacher, text, [g for _, g in pairs])
+    inputs, outputs = torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
+    for m, g in pairs:
+        weight = 1 / taught[g].double().square().sum()
+        inputs = inputs + weight * moment(own[m], own[m])
+        outputs = outputs + weight * moment(own[m], taught[g])
+    ridge = _RIDGE * inputs.diagonal().mean() * torch.eye(len(inputs), dtype=inputs.dtype)
+    solved: Tensor = torch.linalg.solve(inputs + ridge, outputs)
+    return solved.T.float()

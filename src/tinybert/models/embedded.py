@@ -13,11 +13,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from transformers import PreTrainedModel
 
 from tinybert.errors import UserError
+from tinybert.families.network import Network
 from tinybert.files import sha256_file
-from tinybert.models.hf import layers_of
 
 EMBEDDED = "minilm-mlm"  # as `--mlm` calls it
 ASSET = "minilm_mlm.safetensors"
@@ -57,34 +56,34 @@ def is_named(source: str | Path) -> bool:
     return str(source) == EMBEDDED and not Path(source).exists()
 
 
-def complete(model: PreTrainedModel, asset: Path | None = None) -> None:
+def complete(network: Network, asset: Path | None = None) -> None:
     """Turn all-MiniLM-L6-v2 with any masked-LM head into `minilm-mlm`, in place.
 
     Args:
-        model: In float32, on the CPU.
+        network: In float32, on the CPU.
         asset: What was learnt; None = what comes with the package.
     """
     learnt = load_file(asset or Path(str(resources("tinybert") / "assets" / ASSET)))
     with torch.no_grad():
-        for name, linear in matrices_of(model):
+        for name, linear in matrices_of(network):
             linear.weight += learnt[f"{name}.up"].float() @ learnt[f"{name}.down"].float()
-        for name, parameter in learnt_in_full(model):
+        for name, parameter in learnt_in_full(network):
             parameter.copy_(learnt[name])
 
 
-def matrices_of(model: PreTrainedModel) -> Iterator[tuple[str, nn.Linear]]:
+def matrices_of(network: Network) -> Iterator[tuple[str, nn.Linear]]:
     """The linear maps that have a low-rank difference, those of all layers, and their names below the base model."""
-    names = {module: name for name, module in model.base_model.named_modules()}
-    for module in layers_of(model).modules():
+    names = {module: name for name, module in network.parts.base.named_modules()}
+    for module in network.parts.layers.modules():
         if isinstance(module, nn.Linear):
             yield names[module], module
 
 
-def learnt_in_full(model: PreTrainedModel) -> list[tuple[str, nn.Parameter]]:
+def learnt_in_full(network: Network) -> list[tuple[str, nn.Parameter]]:
     """What is stored as it is: the head without the tied embeddings, and all vectors of the network."""
-    tied = model.get_input_embeddings().weight
+    tied = network.piece_vectors
     return [
         (name, parameter)
-        for name, parameter in model.named_parameters()
+        for name, parameter in network.parts.model.named_parameters()
         if parameter is not tied and (name.startswith("cls.") or parameter.ndim == 1)
     ]

@@ -8,8 +8,8 @@ from typing import Any
 from transformers import PretrainedConfig
 
 from tinybert.errors import UserError
+from tinybert.families import FAMILIES
 from tinybert.models import embedded
-from tinybert.models.hf import ARCHITECTURES
 from tinybert.models.source import folder_of, read_config, saved_as, weight_names, weight_shape
 
 
@@ -52,7 +52,7 @@ def has_task_head(source: str | Path) -> bool:
     """
     folder = folder_of(source)
     config = read_config(folder)
-    output = f"{ARCHITECTURES[config['model_type']].head_output}.weight"
+    output = f"{FAMILIES[config['model_type']].task_head}.weight"
     if not saved_as(config).endswith("ForSequenceClassification") or output not in weight_names(folder):
         return False
     said = config.get("num_labels") or len(output_names(folder, config))
@@ -69,8 +69,8 @@ def has_masked_lm_head(source: str | Path) -> bool:
     if embedded.is_named(source):
         return True
     folder = folder_of(source)
-    first = ARCHITECTURES[read_config(folder)["model_type"]].masked_lm[0]
-    return any(name.startswith(f"{first}.") for name in weight_names(folder))
+    first = FAMILIES[read_config(folder)["model_type"]].masked_lm_head
+    return first is not None and any(name.startswith(f"{first}.") for name in weight_names(folder))
 
 
 def output_names(folder: Path, config: Mapping[str, Any]) -> dict[int, str]:

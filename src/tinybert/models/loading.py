@@ -1,7 +1,6 @@
 """Networks and tokenizers out of folders that transformers saved, or out of the hub: float32, safetensors, no code."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,28 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
-from transformers import (
-    AutoConfig,
-    AutoModelForMaskedLM,
-    AutoTokenizer,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from tinybert.errors import UserError
-from tinybert.files import sha256_json
+from tinybert.families import FAMILIES, family_of
+from tinybert.families.network import MASKED_LM, Network
 from tinybert.models import embedded
 from tinybert.models.heads import Head, has_masked_lm_head, has_task_head, output_names, refuse_other_task
-from tinybert.models.hf import architecture_of
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
 
 # What a forward pass returns and which attention it uses is decided here, not by whoever saved the model.
 _IGNORED = ("output_attentions", "output_hidden_states", "return_dict", "attn_implementation", "name_or_path")
 _LENGTHS = ("max_length", "truncation_strategy", "stride", "pad_to_multiple_of")
-_NOT_CONTENT = ("transformers_version", "dtype", "architectures", "text_pairs")  # of a configuration, for its digest
 
 
 @dataclass(frozen=True)
@@ -42,13 +32,13 @@ class Loaded:
         has_head: Whether the task head comes from the checkpoint; otherwise it is random and must be trained.
     """
 
-    model: PreTrainedModel
+    model: Network
     has_head: bool
 
     @cached_property
     def digest(self) -> str:
         """Sha256 over weights and configuration."""
-        return digest_of(self.model)
+        return self.model.digest()
 
 
 def load_config(source: str | Path) -> PretrainedConfig:
@@ -63,7 +53,7 @@ def load_config(source: str | Path) -> PretrainedConfig:
     if "id2label" in kept:
         kept["id2label"] = output_names(folder, content)
     with quietly(), _blaming(folder / "config.json"):
-        return type(AutoConfig.for_model(content["model_type"])).from_dict(kept)
+        return FAMILIES[content["model_type"]].config(kept)
 
 
 def load_classifier(source: str | Path, head: Head | None = None, *, seed: int = 0) -> Loaded:
@@ -85,13 +75,11 @@ def load_classifier(source: str | Path, head: Head | None = None, *, seed: int =
         raise UserError(f"{folder}: has no task head; fine-tune it first")
     if head is not None:
         head.describe_in(config)
-    architecture = architecture_of(config)
-    new = () if has_head else (architecture.head_hidden, architecture.head_output)
     with _seeded(seed):
-        return Loaded(_load(getattr(transformers, (head or Head()).auto), folder, config, new=new), has_head)
+        return Loaded(_load(folder, config, (head or Head()).auto, new_head=not has_head), has_head)
 
 
-def load_masked_lm(source: str | Path, *, new_head: int | None = None) -> PreTrainedModel:
+def load_masked_lm(source: str | Path, *, new_head: int | None = None) -> Network:
     """A network with its masked-LM head.
 
     Args:
@@ -107,11 +95,11 @@ def load_masked_lm(source: str | Path, *, new_head: int | None = None) -> PreTra
         return model
     folder, config = folder_of(source), load_config(source)
     if has_masked_lm_head(folder):
-        return _load(AutoModelForMaskedLM, folder, config, new=())
+        return _load(folder, config, MASKED_LM, new_head=False)
     if new_head is None:
         raise UserError(f"{folder}: has no masked-LM head; give a checkpoint that was saved with one")
     with _seeded(new_head):
-        return _load(AutoModelForMaskedLM, folder, config, new=architecture_of(config).masked_lm)
+        return _load(folder, config, MASKED_LM, new_head=True)
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
@@ -142,16 +130,6 @@ def without_fixed_lengths(tokenizer: PreTrainedTokenizerFast) -> PreTrainedToken
     return tokenizer
 
 
-def digest_of(model: PreTrainedModel) -> str:
-    """Sha256 over all weights and the configuration: the same before saving and after loading, on every device."""
-    content = {key: value for key, value in model.config.to_dict().items() if not key.startswith("_")}
-    total = hashlib.sha256(sha256_json({key: content[key] for key in content if key not in _NOT_CONTENT}).encode())
-    for name, value in sorted(model.state_dict().items()):
-        total.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return total.hexdigest()
-
-
 @contextmanager
 def quietly() -> Iterator[None]:
     """Inside the block transformers shows neither progress bars nor reports when it loads and saves."""
@@ -166,26 +144,14 @@ def quietly() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _load(auto: Any, folder: Path, config: PretrainedConfig, new: Sequence[str]) -> PreTrainedModel:
-    """Load weights; each must be stored and fit, except those of the modules `new`, which are random."""
+def _load(folder: Path, config: PretrainedConfig, head: str, *, new_head: bool) -> Network:
+    """Load weights; each must be stored and fit, except those of a new head, which are random."""
     weight_names(folder)
     with quietly(), _blaming(folder):
-        model, report = auto.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            ignore_mismatched_sizes=True,  # so that the report names them; refused below
-            output_loading_info=True,
-        )
-    missing = {name for name in report["missing_keys"] if not name.startswith(tuple(f"{module}." for module in new))}
-    surplus = {name for name in report["unexpected_keys"] if f"{architecture_of(config).layers}." in name}
-    wrong = {entry[0] for entry in report["mismatched_keys"]}
-    if misfits := sorted(missing | surplus | wrong):
+        network, misfits = family_of(config).load(folder, config, head, new_head=new_head)
+    if misfits:
         raise UserError(f"{folder}: config.json and the weights do not fit each other, first at {misfits[0]}")
-    return model
+    return network
 
 
 def _refuse_misfitting_tokenizer(folder: Path, tokenizer: Any, config: PretrainedConfig) -> None:
@@ -196,9 +162,9 @@ def _refuse_misfitting_tokenizer(folder: Path, tokenizer: Any, config: Pretraine
         raise UserError(f"{folder}: the tokenizer has no {missing[0]} token; add it to tokenizer_config.json")
     if (highest := max(tokenizer.get_vocab().values())) >= config.vocab_size:
         raise UserError(f"{folder}: the tokenizer has piece {highest}, the network only {config.vocab_size} of them")
-    first = architecture_of(config).first_position
-    if first and not tokenizer.pad_token_id == config.pad_token_id == first - 1:
-        raise UserError(f"{folder}: the padding piece must be {first - 1}, since positions are counted from it")
+    padding = family_of(config).padding
+    if padding is not None and not tokenizer.pad_token_id == config.pad_token_id == padding:
+        raise UserError(f"{folder}: the padding piece must be {padding}, since positions are counted from it")
 
 
 @contextmanager

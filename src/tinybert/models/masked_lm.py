@@ -10,13 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from tinybert.models.hf import longest_input, use_fastest_attention
+from tinybert.families.network import Network
 from tinybert.models.inference import evaluation_mode
-from tinybert.models.loading import digest_of
 from tinybert.models.teacher import DType, teacher_dtype
-from tinybert.models.trace import observe
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.types import MASKED_LOGITS, Batch
 
@@ -57,7 +55,7 @@ class MaskedLM:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: Network,
         tokenizer: PreTrainedTokenizerFast,
         device: torch.device,
         dtype: DType = "auto",
@@ -77,18 +75,17 @@ class MaskedLM:
         """
         self.vocabulary = Vocabulary(tokenizer)
         self.device, self.dtype = device, teacher_dtype(dtype, device)
-        self.digest = digest_of(model)
-        self.longest = longest_input(model.config)
+        self.digest = model.digest()
+        self.longest = model.longest
         self._budget = pieces_at_once or (PIECES_ON_CPU if device.type == "cpu" else PIECES_ELSEWHERE)
         self._pad = int(tokenizer.pad_token_id)
         self._model = copy.deepcopy(model).to(device, self.dtype).requires_grad_(False)
-        use_fastest_attention(self._model, self.dtype, device)
+        self._model.use_fastest_attention(self.dtype, device)
 
     @property
     def piece_vectors(self) -> Float[Tensor, "vocabulary width"]:
         """The input embeddings of all pieces, in float32 on the CPU."""
-        vectors: Tensor = self._model.get_input_embeddings().weight
-        return vectors.float().cpu()
+        return self._model.piece_vectors.float().cpu()
 
     def alike(
         self, hidden: Int[Tensor, " place"], *, marks_are_words: bool = False
@@ -169,7 +166,7 @@ class MaskedLM:
             start += together
 
     def _reduced(self, rows: Sequence[MaskedInput], which: Int[Tensor, " place"], reduce: Reduce) -> tuple[Tensor, ...]:
-        trace = observe(self._model, self._batch(rows).to(self.device), frozenset({MASKED_LOGITS}))
+        trace = self._model.observe(self._batch(rows).to(self.device), frozenset({MASKED_LOGITS}))
         logits = trace[MASKED_LOGITS].float()
         if self.device.type == "mps":  # knows no float64, which drawing needs
             logits = logits.cpu()

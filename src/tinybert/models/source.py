@@ -24,9 +24,9 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError, safe_open
 
 from tinybert.errors import ResourceError, UserError
+from tinybert.families import family_named
 from tinybert.files import full_disk_as_resource_error
 from tinybert.models import embedded
-from tinybert.models.hf import architecture_named
 
 _FETCHED = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt")
 
@@ -59,7 +59,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     config = read_object(path)
-    architecture_named(config.get("model_type"), str(path))
+    family_named(config.get("model_type"), str(path))
     if "quantization_config" in config:
         raise UserError(f"{path}: the weights are quantised; give the model they were made from")
     if config.get("is_decoder") or config.get("is_encoder_decoder"):

@@ -1,41 +1,14 @@
-"""The student: its sizes, and the network that is trained and later saved as a plain transformers model."""
+"""The sizes of a student, as `--student` gives them."""
 
 import re
 from pathlib import Path
 
-from torch import nn
-from transformers import PreTrainedModel
-
 from tinybert.errors import UserError
-from tinybert.models.hf import Shape, shape_of
-from tinybert.models.loading import digest_of
-from tinybert.models.trace import observe
-from tinybert.types import Batch, Signal, Trace
+from tinybert.families.network import Shape
 
 _SHAPE = re.compile(r"(\d+)\s*x\s*(\d+)", re.IGNORECASE)
 # The released General_TinyBERT 4L is 4/312/1200/12 (Jiao et al. 2020); every other width has BERT's own 4 x width.
 _INNER_OF_312 = 1200
-
-
-class Student(nn.Module):
-    """A network that learns; `model` is a plain transformers model with its task head, and is what gets saved."""
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        super().__init__()
-        self.model = model
-
-    @property
-    def shape(self) -> Shape:
-        """Its sizes."""
-        return shape_of(self.model.config)
-
-    def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
-        """One forward pass, with gradient, that records only what was asked for."""
-        return observe(self.model, batch, needs)
-
-    def digest(self) -> str:
-        """Sha256 over weights and configuration."""
-        return digest_of(self.model)
 
 
 def is_shape(text: str) -> bool:

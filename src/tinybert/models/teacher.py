@@ -4,11 +4,10 @@ import copy
 from typing import Literal, final
 
 import torch
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig
 
-from tinybert.models.hf import Shape, native_bfloat16, shape_of, use_fastest_attention
-from tinybert.models.loading import digest_of
-from tinybert.models.trace import observe
+from tinybert.families.network import Network, Shape
+from tinybert.machine import native_bfloat16
 from tinybert.types import Batch, Signal, Trace
 
 DType = Literal["auto", "fp32", "bf16"]
@@ -32,12 +31,12 @@ class Teacher:
         digest: Sha256 over the weights as they came, before any change of dtype, and the configuration.
     """
 
-    def __init__(self, model: PreTrainedModel, dtype: DType, device: torch.device) -> None:
+    def __init__(self, model: Network, dtype: DType, device: torch.device) -> None:
         self.dtype = teacher_dtype(dtype, device)
         self.device = device
-        self.digest = digest_of(model)
+        self.digest = model.digest()
         self._model = copy.deepcopy(model).to(device, self.dtype).requires_grad_(False)
-        use_fastest_attention(self._model, self.dtype, device)
+        self._model.use_fastest_attention(self.dtype, device)
 
     @property
     def config(self) -> PretrainedConfig:
@@ -47,7 +46,7 @@ class Teacher:
     @property
     def shape(self) -> Shape:
         """The network's sizes."""
-        return shape_of(self.config)
+        return self._model.shape
 
     @property
     def outputs(self) -> int:
@@ -59,5 +58,5 @@ class Teacher:
         self._model.eval()  # again, in case somebody walked over all modules with .train()
         # The student's training step may run under autocast, which must not choose the teacher's dtype.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            trace = observe(self._model, batch.to(self.device), needs)
+            trace = self._model.observe(batch.to(self.device), needs)
         return Trace({signal: values.float() for signal, values in trace.items()})

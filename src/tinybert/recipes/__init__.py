@@ -3,7 +3,7 @@
 from typing import Final
 
 from tinybert.engine.evaluate import metric_fn
-from tinybert.models.student import Student
+from tinybert.families import network_of
 from tinybert.models.teacher import Teacher
 from tinybert.recipes import augmented_kd, fine_tune, general, l2a, tinybert
 from tinybert.recipes.recipe import Recipe, TaskSettings
@@ -25,11 +25,11 @@ __all__ = [
     "Outcome",
     "Recipe",
     "Run",
-    "Student",
     "TaskSettings",
     "Teacher",
     "augmented",
     "initialise",
     "metric_fn",
+    "network_of",
     "task_teacher",
 ]

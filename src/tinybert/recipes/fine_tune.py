@@ -6,8 +6,7 @@ With a second domain it is fine-tuning on source, then on target: the control of
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transformers import PreTrainedModel
-
+from tinybert.families.network import Network
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
@@ -40,7 +39,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     return Outcome(student, None)
 
 
-def _origin(job: Job, config: Config, run: Run) -> PreTrainedModel | None:
+def _origin(job: Job, config: Config, run: Run) -> Network | None:
     """The network a shape is cut out of; whether it has a head does not matter."""
     path = config.teacher.path
     if path is None or not is_shape(config.student.path):

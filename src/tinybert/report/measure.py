@@ -56,16 +56,16 @@ def forward_flops(length: int, *, layers: int, width: int, inner: int, outputs: 
     return 2 * (layers * layer + width**2 + width * outputs)
 
 
-def torch_forward(model: nn.Module) -> Forward:
-    """A Hugging Face model as `latency` wants it; call `latency` inside `models.inference.evaluation_mode`.
+def torch_forward(network: nn.Module) -> Forward:
+    """A network as `latency` wants it; call `latency` inside `models.inference.evaluation_mode`.
 
     With a task head the time includes it.
     """
-    device = next(model.parameters()).device
+    device = next(network.parameters()).device
 
     def forward(input_ids: np.ndarray, attention_mask: np.ndarray) -> object:
         ids, mask = (torch.from_numpy(array).to(device) for array in (input_ids, attention_mask))
-        return model(input_ids=ids, attention_mask=mask)[0].cpu()  # the copy waits for an accelerator
+        return network(input_ids=ids, attention_mask=mask).cpu()  # the copy waits for an accelerator
 
     return forward
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
 from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
@@ -22,7 +22,7 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.engine.evaluate import logits_of, student_answer
-from tinybert.models.student import Student
+from tinybert.families.network import Network
 from tinybert.run import Run, StageRun
 from tinybert.stages import masked_lm
 from tinybert.stages.common_settings import AugmentingSettings
@@ -36,7 +36,7 @@ MASK = "[MASK]"  # of a tokenizer without one
 _ROWS = "rows.arrow"
 
 
-def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: PreTrainedModel) -> EncodedRows:
+def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network) -> EncodedRows:
     """The encoded training rows, each followed by its copies; made once, found again by a resumed run.
 
     Args:
@@ -116,7 +116,7 @@ class Reading:
         place: The stage it is asked in.
     """
 
-    teacher: PreTrainedModel
+    teacher: Network
     tokenizer: PreTrainedTokenizerFast
     max_length: int
     place: StageRun
@@ -135,7 +135,7 @@ class Reading:
         texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
         encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
         run = self.place.run
-        answer = student_answer(Student(self.teacher), run.device)
+        answer = student_answer(self.teacher, run.device)
         votes = TeacherVotes(
             lambda picked: logits_of(answer, picked).argmax(axis=1), self.place.checkpoints / "classes", run.log
         )

@@ -28,7 +28,6 @@ from tinybert.folders import locked
 from tinybert.log import Log
 from tinybert.machine import choose_device, prepare
 from tinybert.models.heads import has_task_head
-from tinybert.models.hf import longest_input
 from tinybert.models.loading import Loaded, load_classifier, load_config, load_tokenizer
 from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import MASK, Reading, factory_of, inputs_of
@@ -209,7 +208,7 @@ def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]
     place = run.stage("augment", inputs)
     left, flips = make_copies(originals, factory, copies, place), None
     if teacher is not None and settings.teacher is not None:
-        longest = min(settings.data.max_length, longest_input(teacher.model.config))
+        longest = min(settings.data.max_length, teacher.model.longest)
         reading = Reading(teacher.model.to(run.device), load_tokenizer(settings.teacher), longest, place)
         left, flips = reading.judge(left, place.checkpoints / "rows.arrow", keep=settings.augment.keep_flipped)
     figures = quality(left, flips)

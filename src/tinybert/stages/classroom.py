@@ -9,7 +9,7 @@ from tinybert.engine.cache import remembered
 from tinybert.engine.fit import StageReport, fit
 from tinybert.engine.learner import RowsOf
 from tinybert.engine.optimise import stretched
-from tinybert.models.student import Student
+from tinybert.families.network import Network
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
@@ -30,7 +30,7 @@ class Classroom:
         run: Where lessons are kept.
     """
 
-    student: Student
+    student: Network
     teacher: Teacher
     examples: EncodedRows
     settings: TeacherSettings

@@ -10,8 +10,9 @@ import torch
 from tinybert.augment.methods import METHODS
 from tinybert.augment.settings import AugmentGroups
 from tinybert.engine.optimise import stretched
+from tinybert.families import shape_of
+from tinybert.families.network import Shape
 from tinybert.models.embedded import EMBEDDED
-from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_config
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.types import Stage

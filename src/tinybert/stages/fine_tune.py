@@ -15,7 +15,7 @@ from tinybert.engine.evaluate import metric_fn
 from tinybert.engine.fit import StageReport, fit
 from tinybert.engine.optimise import stretched
 from tinybert.errors import UserError
-from tinybert.models.student import Student
+from tinybert.families.network import Network
 from tinybert.run import Run, StageRun
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.job import Job
@@ -25,7 +25,7 @@ from tinybert.types import Stage, flatten
 
 def fine_tune_on(
     domains: TeacherData,
-    student: Student,
+    student: Network,
     job: Job,
     stage: Stage,
     run: Run,
@@ -67,7 +67,7 @@ def fine_tune_on(
     return place
 
 
-def fine_tune(student: Student, job: Job, stage: Stage, place: StageRun, rows: EncodedRows) -> StageReport:
+def fine_tune(student: Network, job: Job, stage: Stage, place: StageRun, rows: EncodedRows) -> StageReport:
     """Train a network on the gold labels of some rows; it ends as the best it was on `job.dev`."""
     metric = metric_fn(student, job.dev, job.task, place.run)
     decided = stretched(stage, len(rows))

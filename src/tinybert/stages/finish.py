@@ -49,7 +49,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     key = _key(job, outcome)
     if (found := found_finished(run, key, ("predictions.jsonl", "export/model.onnx"))) is not None:
         return found
-    model = outcome.student.model
+    model = outcome.student
     note_pairs(model.config, job.task.paired)
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
     run.log.say("export: ONNX fp32 and int8")
@@ -88,7 +88,7 @@ def _systems(job: Job, outcome: Outcome, about: About, run: Run) -> Systems:
         assert about.teacher is not None
         tuned = run.folder / "teacher"
         systems["teacher"] = torch_system(outcome.teacher, job, run, tuned if tuned.exists() else about.teacher)
-    model = outcome.student.model
+    model = outcome.student
     systems["student"] = torch_system(model, job, run, run.folder / "student")
     systems["student_int8"] = onnx_system(run.folder / "export" / "model_int8.onnx", model, job)
     return systems

@@ -8,16 +8,15 @@ from typing import Annotated, Literal, Protocol, runtime_checkable
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from tinybert.config import MODEL
-from tinybert.initialise import start
-from tinybert.initialise.fitting import fitted_directions
+from tinybert.families.network import Network, Shape
+from tinybert.initialise import project, start
+from tinybert.initialise.recording import fitted_directions
 from tinybert.layer_maps import LayerMap, layer_map, require_ascending
 from tinybert.models.heads import Head
-from tinybert.models.hf import Shape, shape_of
-from tinybert.models.loading import digest_of, load_classifier, load_masked_lm, quietly
-from tinybert.models.student import Student, is_shape, parse_shape, refuse_deeper
+from tinybert.models.loading import load_classifier, load_masked_lm, quietly
+from tinybert.models.student import is_shape, parse_shape, refuse_deeper
 from tinybert.run import Run
 from tinybert.types import Batch, Rows
 
@@ -69,7 +68,7 @@ class InitialStudent:
             checkpoint's states to the teacher's; None otherwise.
     """
 
-    student: Student
+    student: Network
     directions: Float[Tensor, "teacher_width student_width"] | None
 
 
@@ -86,7 +85,7 @@ class Purpose(Protocol):
         """The texts on which `project` looks at the teacher; labels play no part."""
 
 
-def initialise(job: Purpose, origin: PreTrainedModel | None, settings: StudentSettings, run: Run) -> InitialStudent:
+def initialise(job: Purpose, origin: Network | None, settings: StudentSettings, run: Run) -> InitialStudent:
     """The student of a run: made once, found again by a resumed run.
 
     Args:
@@ -107,7 +106,7 @@ def initialise(job: Purpose, origin: PreTrainedModel | None, settings: StudentSe
         folder = run.once("init", inputs, lambda target: _from_teacher(origin, job, settings, run).save(target))
     else:
         model = _network(settings.path, job.head, run.seed_for("birth"))
-        inputs |= {"student": digest_of(model), "student.layer_map": settings.layer_map, "train": job.train.digest}
+        inputs |= {"student": model.digest(), "student.layer_map": settings.layer_map, "train": job.train.digest}
         folder = run.once(
             "init", inputs, lambda target: _from_checkpoint(model, origin, job, settings, run).save(target)
         )
@@ -118,12 +117,12 @@ def initialise(job: Purpose, origin: PreTrainedModel | None, settings: StudentSe
 class _Stored:
     """What the stage stores."""
 
-    model: PreTrainedModel
+    model: Network
     directions: Tensor | None = None
 
     def save(self, folder: Path) -> None:
         with quietly():
-            self.model.save_pretrained(folder / "model")
+            self.model.save(folder / "model")
         if self.directions is not None:
             _save_directions(self.directions, folder)
 
@@ -132,7 +131,7 @@ class _Stored:
         return _Stored(_network(folder / "model", job.head), _directions_in(folder))
 
     def on(self, run: Run) -> InitialStudent:
-        return InitialStudent(Student(self.model.to(run.device)), self.directions)
+        return InitialStudent(self.model.to(run.device), self.directions)
 
 
 def _save_directions(directions: Tensor, folder: Path) -> None:
@@ -144,13 +143,13 @@ def _directions_in(folder: Path) -> Tensor | None:
     return load_file(stored)["directions"] if stored.exists() else None
 
 
-def _network(source: str | Path, head: Head | None, seed: int = 0) -> PreTrainedModel:
+def _network(source: str | Path, head: Head | None, seed: int = 0) -> Network:
     """A network with the head it needs: that of a task, or a masked LM's; a random one where it has none."""
     return load_masked_lm(source, new_head=seed) if head is None else load_classifier(source, head, seed=seed).model
 
 
 def _from_checkpoint(
-    student: PreTrainedModel, origin: PreTrainedModel | None, job: Purpose, settings: StudentSettings, run: Run
+    student: Network, origin: Network | None, job: Purpose, settings: StudentSettings, run: Run
 ) -> _Stored:
     """A checkpoint as it is, of which `shapes` knows that it can learn from this teacher."""
     if origin is None:
@@ -158,30 +157,28 @@ def _from_checkpoint(
     return _Stored(student, _fitted(student.to(run.device), origin, job, settings, run))
 
 
-def _fitted(
-    student: PreTrainedModel, origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run
-) -> Tensor:
+def _fitted(student: Network, origin: Network, job: Purpose, settings: StudentSettings, run: Run) -> Tensor:
     """What brings the states of a student that has learnt before nearest to the teacher's."""
-    layers = layer_map(settings.layer_map, shape_of(student.config).layers, shape_of(origin.config).layers)
+    layers = layer_map(settings.layer_map, student.shape.layers, origin.shape.layers)
     return fitted_directions(student, origin, layers, _some_texts(job.train, run))
 
 
 def refit_projections(
-    initial: InitialStudent, origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run
+    initial: InitialStudent, origin: Network, job: Purpose, settings: StudentSettings, run: Run
 ) -> InitialStudent:
     """A student that has learnt meanwhile, its projections fitted again to a teacher; the stage `projections`."""
     student = initial.student
     inputs = {"student": student.digest(), "student.layer_map": settings.layer_map, "train": job.train.digest}
 
     def make(target: Path) -> None:
-        _save_directions(_fitted(student.model, origin, job, settings, run), target)
+        _save_directions(_fitted(student, origin, job, settings, run), target)
 
     return replace(initial, directions=_directions_in(run.once("projections", inputs, make)))
 
 
-def _from_teacher(origin: PreTrainedModel, job: Purpose, settings: StudentSettings, run: Run) -> _Stored:
+def _from_teacher(origin: Network, job: Purpose, settings: StudentSettings, run: Run) -> _Stored:
     """A shape cut out of the teacher."""
-    teacher = shape_of(origin.config)
+    teacher = origin.shape
     shape = parse_shape(settings.path, settings.heads, settings.inner, teacher)
     how = settings.init or ("project" if shape.width < teacher.width else "layers")
     run.log.say(f"student: {shape.layers} layers x width {shape.width}, initialised by {how}")
@@ -191,7 +188,7 @@ def _from_teacher(origin: PreTrainedModel, job: Purpose, settings: StudentSettin
     plan = replace(plan, layer_map=_origins(settings, shape, teacher))
     if how == "layers":
         return _Stored(start.layers(plan, origin))
-    projected = start.project(plan, origin, _some_texts(job.train, run))
+    projected = project.project(plan, origin, _some_texts(job.train, run))
     kept = ", ".join(f"{share:.2f}" for share in projected.energy.values())
     r2 = ", ".join(f"{share:.2f}" for share in projected.r2.values())
     run.log.say(f"student: its directions keep {kept} of the teacher's states; its layers reproduce r2 {r2} of that")

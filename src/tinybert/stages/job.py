@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from tinybert.data.corpus.blocks import Blocks
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain
+from tinybert.families.network import Network
 from tinybert.models.heads import Head
-from tinybert.models.student import Student
 from tinybert.tasks.base import Task
 from tinybert.tasks.load import Splits
 
@@ -112,6 +112,6 @@ class Outcome:
         figures: What `metrics.json` says of this recipe's own stages, by name.
     """
 
-    student: Student
-    teacher: PreTrainedModel | None
+    student: Network
+    teacher: Network | None
     figures: Mapping[str, Any] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Int
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
 from tinybert.augment.method import MaskedLMSettings
@@ -16,9 +16,9 @@ from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
 from tinybert.engine.optimise import stretched
 from tinybert.export.hub import save_network
-from tinybert.models.hf import give_token_types
-from tinybert.models.loading import digest_of, load_masked_lm, load_tokenizer
-from tinybert.models.student import Student
+from tinybert.families import give_token_types
+from tinybert.families.network import Network
+from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.run import Run, StageRun
@@ -28,7 +28,7 @@ from tinybert.types import flatten
 
 
 def train_masked_lm(
-    model: PreTrainedModel,
+    model: Network,
     tokenizer: PreTrainedTokenizerFast,
     rows: EncodedRows,
     settings: MaskedLMSettings,
@@ -48,15 +48,15 @@ def train_masked_lm(
         held_out: Text that decides which weights are kept; None keeps the last.
         labels_as_types: The network reads each example's class in its token types (CBERT).
     """
-    objective, student = MaskedCrossEntropy(), Student(model)
+    objective = MaskedCrossEntropy()
     masker = piece_masker(tokenizer, settings.masking, labels_as_types=labels_as_types)
 
     def metric() -> float:
         assert held_out is not None
-        return -held_out_loss(student, objective, held_out, masker=masker)
+        return -held_out_loss(model, objective, held_out, masker=masker)
 
     chosen = None if held_out is None else metric
-    return fit(student, None, objective, rows, settings, place, selector=KeepAll(), metric=chosen, masker=masker)
+    return fit(model, None, objective, rows, settings, place, selector=KeepAll(), metric=chosen, masker=masker)
 
 
 def adapted(source: str, texts: Examples, settings: MaskedLMSettings, run: Run) -> Path:
@@ -102,7 +102,7 @@ def conditional(
 
 def _trained(
     name: str,
-    model: PreTrainedModel,
+    model: Network,
     source: str,
     texts: Examples,
     settings: MaskedLMSettings,
@@ -113,7 +113,7 @@ def _trained(
     """The folder of a masked LM that was trained on some texts, now or before."""
     tokenizer = load_tokenizer(source)
     rows = encoded(texts, tokenizer, settings.max_length, run)
-    inputs = {**flatten(name, settings), "mlm": digest_of(model), "examples": rows.digest, "seed": run.seed}
+    inputs = {**flatten(name, settings), "mlm": model.digest(), "examples": rows.digest, "seed": run.seed}
     place = run.stage(name, inputs)
     folder = place.folder / "model"
     if not (place.finished and files.is_whole(folder)):

@@ -14,8 +14,8 @@ from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
+from tinybert.families import longest_input
 from tinybert.models.heads import has_task_head
-from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.run import Run
 from tinybert.stages.job import Job

@@ -3,9 +3,10 @@
 from typing import Any
 
 from tinybert.errors import UserError
+from tinybert.families import shape_of
+from tinybert.families.network import Shape
 from tinybert.layer_maps import layer_map
 from tinybert.models.heads import has_task_head, learnt_pairs, refuse_other_form, refuse_other_task
-from tinybert.models.hf import Shape, shape_of
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.source import folder_of, weight_names
 from tinybert.models.student import is_shape, parse_shape, refuse_deeper

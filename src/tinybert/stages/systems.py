@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from transformers import PreTrainedModel
 
 from tinybert.data.encoded import EncodedRows
 from tinybert.engine.evaluate import logits_of, student_logits
 from tinybert.export.runtime import OnnxModel
-from tinybert.models.hf import longest_input, shape_of
+from tinybert.families.network import Network
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.source import stored_bytes
-from tinybert.models.student import Student
 from tinybert.report import measure
 from tinybert.run import Run
 from tinybert.stages.job import Job
@@ -47,8 +45,8 @@ class System:
         return job.task.details(self.logits[split], rows)
 
 
-def torch_system(model: PreTrainedModel, job: Job, run: Run, place: str | Path) -> System:
-    """A transformers model; its latency is that of torch in fp32.
+def torch_system(model: Network, job: Job, run: Run, place: str | Path) -> System:
+    """A network; its latency is that of torch in fp32.
 
     Args:
         model: Teacher or student.
@@ -56,12 +54,11 @@ def torch_system(model: PreTrainedModel, job: Job, run: Run, place: str | Path) 
         run: Where it runs.
         place: Where it is stored: a folder, or its name on the hub.
     """
-    network = Student(model)
-    logits = {split: student_logits(network, rows, run) for split, rows in all_rows(job).items()}
+    logits = {split: student_logits(model, rows, run) for split, rows in all_rows(job).items()}
     return System(logits, torch_cost(model, place), flops_of(model, job.task.head.outputs))
 
 
-def torch_cost(model: PreTrainedModel, place: str | Path) -> dict[str, Any]:
+def torch_cost(model: Network, place: str | Path) -> dict[str, Any]:
     """Parameters, bytes of the weights as they are stored, latency in fp32 and threads, as in `metrics.json`."""
     with evaluation_mode(model):
         latency = _latency(measure.torch_forward(model), model)
@@ -73,14 +70,14 @@ def torch_cost(model: PreTrainedModel, place: str | Path) -> dict[str, Any]:
     }
 
 
-def flops_of(model: PreTrainedModel, outputs: int) -> dict[str, int]:
+def flops_of(model: Network, outputs: int) -> dict[str, int]:
     """Of one forward pass, by number of pieces."""
-    shape = shape_of(model.config)
+    shape = model.shape
     sizes = {"layers": shape.layers, "width": shape.width, "inner": shape.inner, "outputs": outputs}
     return {str(length): measure.forward_flops(length, **sizes) for length in measure.LENGTHS}
 
 
-def onnx_system(file: Path, student: PreTrainedModel, job: Job) -> System:
+def onnx_system(file: Path, student: Network, job: Job) -> System:
     """An exported student behind ONNX Runtime on the processor."""
     threads = torch.get_num_threads()
     model = OnnxModel(file, threads)
@@ -109,7 +106,7 @@ def final_rows(job: Job) -> tuple[str, EncodedRows]:
     return list(labelled_rows(job).items())[-1]
 
 
-def _latency(forward: measure.Forward, model: PreTrainedModel) -> dict[str, dict[str, float]]:
+def _latency(forward: measure.Forward, model: Network) -> dict[str, dict[str, float]]:
     """At the usual lengths, as far as the model's positions reach."""
-    lengths = [length for length in measure.LENGTHS if length <= longest_input(model.config)]
+    lengths = [length for length in measure.LENGTHS if length <= model.longest]
     return measure.latency(forward, vocabulary=model.config.vocab_size, lengths=lengths)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from transformers import PreTrainedModel
-
 from tinybert import files
 from tinybert.config import MODEL
 from tinybert.data.source_domain import TeacherData
@@ -12,9 +10,9 @@ from tinybert.engine.cache import size_in_bytes
 from tinybert.engine.evaluate import student_logits
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
+from tinybert.families.network import Network
 from tinybert.models.heads import note_pairs
 from tinybert.models.loading import load_classifier
-from tinybert.models.student import Student
 from tinybert.run import Run, StageRun
 from tinybert.stages.fine_tune import fine_tune_on
 from tinybert.stages.job import Job
@@ -54,7 +52,7 @@ class TeacherSettings(TeacherNetwork):
 
 def task_teacher(
     job: Job, settings: TeacherSettings, stage: Stage, run: Run, teacher_data: TeacherData = "target"
-) -> PreTrainedModel:
+) -> Network:
     """The teacher with its head, in fp32, on the run's device; fine-tuned first if it came without one.
 
     Args:
@@ -70,7 +68,7 @@ def task_teacher(
     assert settings.path is not None
     loaded = load_classifier(settings.path, job.head, seed=run.seed_for("teacher", "head"))
     inputs: dict[str, Any] = {"teacher": loaded.digest}
-    teacher = Student(loaded.model.to(run.device))
+    teacher = loaded.model.to(run.device)
     if loaded.has_head:
         unread = "" if teacher_data == "target" else f", whatever teacher_data={teacher_data} says"
         run.log.say(f"teacher: {settings.path} has a head for this task and is used as it is{unread}")
@@ -78,14 +76,14 @@ def task_teacher(
     else:
         run.log.say(f"teacher: {settings.path} has no task head; it is fine-tuned first")
         place = fine_tune_on(teacher_data, teacher, job, stage, run, name="teacher", inputs=inputs)
-        note_pairs(teacher.model.config, job.task.paired)
+        note_pairs(teacher.config, job.task.paired)
         if run.is_main and not (run.folder / "teacher").exists():
-            save_student(teacher.model, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
+            save_student(teacher, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
     _examine(teacher, job, settings, place)
-    return teacher.model
+    return teacher
 
 
-def _examine(teacher: Student, job: Job, settings: TeacherSettings, place: StageRun) -> None:
+def _examine(teacher: Network, job: Job, settings: TeacherSettings, place: StageRun) -> None:
     """Evaluate the teacher on dev before anything is distilled from it, once."""
     examined = place.folder / "examined.json"
     if place.run.is_main and files.found_sealed(examined) is None:

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from transformers import PreTrainedModel
-
 from tinybert import files
 from tinybert.export.hub import save_network
-from tinybert.models.hf import longest_input
+from tinybert.families.network import Network
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.finish import About, write_cards
@@ -23,13 +21,13 @@ def finish_general(
     key = {"student": outcome.student.digest(), **text.contents()}
     if (found := found_finished(run, key)) is not None:
         return found
-    student = outcome.student.model if settings.masked_lm else outcome.student.model.base_model
+    student = outcome.student if settings.masked_lm else outcome.student.body()
     save_network(student, text.tokenizer, run.folder / "student")
     run.log.say("evaluate: size and latency of teacher and student")
     metrics = _metrics(text, outcome, student, about, settings, run)
     files.write_json(run.folder / "metrics.json", metrics)
     pipeline = "fill-mask" if settings.masked_lm else "feature-extraction"
-    longest = longest_input(student.config)
+    longest = student.longest
     write_cards(metrics, about, run, pipeline=pipeline, verb=None, paired=False, max_length=longest)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
@@ -37,13 +35,13 @@ def finish_general(
 
 
 def _metrics(
-    text: PlainText, outcome: Outcome, student: PreTrainedModel, about: About, settings: GeneralSettings, run: Run
+    text: PlainText, outcome: Outcome, student: Network, about: About, settings: GeneralSettings, run: Run
 ) -> dict[str, Any]:
     figures, blocks = dict(outcome.figures["general"]), {"train": text.train, "held_out": text.held_out}
     loss = figures.pop("held_out_loss")  # the student's, where there is no task to be good at
     assert outcome.teacher is not None
     assert about.teacher is not None
-    teacher = outcome.teacher if settings.masked_lm else outcome.teacher.base_model
+    teacher = outcome.teacher if settings.masked_lm else outcome.teacher.body()
     return {
         "recipe": about.recipe,
         "preset": about.preset,

@@ -6,14 +6,12 @@ No prediction is learnt: what a task will ask is not known yet.
 from contextlib import nullcontext
 from typing import Any
 
-from transformers import PreTrainedModel
-
 from tinybert.data.masking import Masking
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
-from tinybert.models.hf import without_dropout
+from tinybert.families.network import Network
+from tinybert.models.inference import without_dropout
 from tinybert.models.loading import load_masked_lm
-from tinybert.models.student import Student
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
@@ -24,14 +22,14 @@ from tinybert.stages.teacher import TeacherNetwork
 from tinybert.types import Objective, flatten
 
 
-def pretrained_teacher(settings: TeacherNetwork, run: Run) -> PreTrainedModel:
+def pretrained_teacher(settings: TeacherNetwork, run: Run) -> Network:
     """The teacher as its checkpoint is, without a task head; a masked-LM head that it lacks is random, never learnt."""
     assert settings.path is not None
     return load_masked_lm(settings.path, new_head=run.seed_for("teacher", "masked_lm")).to(run.device)
 
 
 def learn_in_general(
-    student: Student,
+    student: Network,
     teacher: Teacher,
     objective: Objective,
     text: PlainText,
@@ -60,7 +58,7 @@ def learn_in_general(
         "general", inputs | {"teacher": teacher.digest, "teacher.dtype": str(teacher.dtype), "seed": run.seed}
     )
     stage = settings.decided(len(text.train))
-    with nullcontext() if settings.dropout else without_dropout(student.model):
+    with nullcontext() if settings.dropout else without_dropout(student):
         return fit(
             student, teacher, objective, text.train, stage, place, selector=KeepAll(), metric=metric, masker=masker
         )

@@ -13,9 +13,9 @@ from tinybert.data.corpus.packing import pack
 from tinybert.data.corpus.texts import digest_of, is_stream, size_of, texts_of
 from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError
+from tinybert.families import longest_input
 from tinybert.log import PLAIN_LINE_EVERY
 from tinybert.models.heads import has_masked_lm_head
-from tinybert.models.hf import longest_input
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.student import is_shape
 from tinybert.run import HELD_OUT_SEED, Run, stream

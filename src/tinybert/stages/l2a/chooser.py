@@ -8,7 +8,7 @@ from jaxtyping import Int, Shaped
 
 from tinybert.engine.evaluate import held_out_loss, metric_fn
 from tinybert.errors import UserError
-from tinybert.models.student import Student
+from tinybert.families.network import Network
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
 from tinybert.selectors.reinforced import Reinforced, Reward
@@ -21,7 +21,7 @@ AfterEpisode = Callable[[Reinforced], object]
 
 
 def chooser(
-    student: Student,
+    student: Network,
     job: Job,
     pool: Pool,
     settings: L2ASettings,
@@ -63,7 +63,7 @@ def chooser(
     )
 
 
-def reward_of(student: Student, job: Job, settings: L2ASettings, run: Run) -> Reward:
+def reward_of(student: Network, job: Job, settings: L2ASettings, run: Run) -> Reward:
     """Measure the student as `l2a.reward` says, on so many rows of dev as `l2a.reward_eval_size` says."""
     rows, size = job.dev, settings.reward_eval_size
     if size is not None and size < len(rows):

@@ -25,10 +25,10 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.masking import FixedMasker
 from tinybert.engine.fit import fit
 from tinybert.engine.optimise import stretched
+from tinybert.families.network import Network
 from tinybert.models.embedded import EMBEDDED
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
-from tinybert.models.student import Student
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import GeneratorLikelihood
 from tinybert.run import Run, StageRun
@@ -104,16 +104,16 @@ class Generator:
     def _members(self, epoch: int) -> Iterator[Example]:
         return members_of(self._folder(epoch))
 
-    def _network(self, epoch: int) -> Student:
+    def _network(self, epoch: int) -> Network:
         """The generator after so many epochs."""
-        network = Student(load_masked_lm(self._source).to(self.place.run.device))
+        network = load_masked_lm(self._source).to(self.place.run.device)
         if epoch > 0:
             learnt = self.place.folder / f"generator-{epoch}" / "result" / "student.safetensors"
             network.load_state_dict(load_file(learnt))
         return network
 
     def _teach(
-        self, network: Student, samples: Sequence[Sample], weights: Float[Tensor, " sample"], lesson: StageRun
+        self, network: Network, samples: Sequence[Sample], weights: Float[Tensor, " sample"], lesson: StageRun
     ) -> None:
         """One epoch on what was drawn, as the generator reads it."""
         tokenizer = load_tokenizer(self._source)
@@ -125,9 +125,9 @@ class Generator:
             objective, stage, selector = GeneratorLikelihood(), self.settings.generator, Weighted(weights)
             fit(network, None, objective, rows, stage, lesson, selector=selector, masker=masker)
 
-    def _draw(self, network: Student, epoch: int, folder: Path) -> None:
+    def _draw(self, network: Network, epoch: int, folder: Path) -> None:
         """The next edition: the same places, other words."""
-        masked_lm = MaskedLM(network.model, load_tokenizer(self._source), self.place.run.device)
+        masked_lm = MaskedLM(network, load_tokenizer(self._source), self.place.run.device)
         redraw = {
             source: Stationary(masked_lm, self.settings.stationary(source=source), self.job.max_length)
             for source in (False, True)

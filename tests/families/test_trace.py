@@ -7,11 +7,11 @@ import torch
 
 from conftest import padding_of
 from tinybert.errors import UserError
-from tinybert.models import hf
-from tinybert.models.trace import attention_scores, observe
+from tinybert.families import FAMILIES, network_of
+from tinybert.families.trace import attention_scores
 from tinybert.types import LOGITS, Signal
 
-ALL = tuple(hf.ARCHITECTURES)
+ALL = tuple(FAMILIES)
 LAYERS = 3
 
 
@@ -28,18 +28,18 @@ def batch_for(model_type, make_batch, lengths=(7, 3, 5)):
 
 def reference(model, batch):
     """Eager attention of transformers itself, with everything it can show."""
-    eager = type(model)(model.config).eval()
-    eager.load_state_dict(model.state_dict())
-    if hf.architecture_of(model).fused:
+    eager = type(model.model)(model.config).eval()
+    eager.load_state_dict(model.weights())
+    if model.layout.fused:
         eager.set_attn_implementation("eager")
-    return eager(**hf.inputs_of(model, batch), output_attentions=True, output_hidden_states=True)
+    return eager(**model.inputs(batch), output_attentions=True, output_hidden_states=True)
 
 
 @pytest.mark.parametrize("model_type", ALL)
 def test_observe__scores_after_mask_and_softmax_are_eager_attention(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
     expected = reference(model, batch).attentions
-    trace = observe(model, batch, every_signal(LAYERS))
+    trace = model.observe(batch, every_signal(LAYERS))
     masked = [
         trace[Signal("attention_scores", m)].masked_fill(~batch.real[:, None, None], -torch.inf)
         for m in range(1, LAYERS + 1)
@@ -53,7 +53,7 @@ def test_observe__scores_after_mask_and_softmax_are_eager_attention(model_type, 
 def test_observe__hidden_states_and_logits_are_those_of_transformers(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
     expected = reference(model, batch)
-    trace = observe(model, batch, every_signal(LAYERS))
+    trace = model.observe(batch, every_signal(LAYERS))
     assert len(expected.hidden_states) == LAYERS + 1
     for m, hidden in enumerate(expected.hidden_states):
         torch.testing.assert_close(
@@ -65,10 +65,10 @@ def test_observe__hidden_states_and_logits_are_those_of_transformers(model_type,
 @pytest.mark.parametrize("model_type", ALL)
 def test_observe__values_times_attention_are_what_the_heads_are_joined_from(model_type, tiny_model, make_batch):
     model, batch, joined = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch), []
-    path = hf.architecture_of(model).attention_output
-    for layer in hf.layers_of(model):
+    path = model.layout.attention_output
+    for layer in model.parts.layers:
         layer.get_submodule(path).register_forward_pre_hook(lambda _, inputs: joined.append(inputs[0]))
-    trace = observe(model, batch, every_signal(LAYERS))
+    trace = model.observe(batch, every_signal(LAYERS))
     for m, expected in enumerate(joined, 1):
         scores = trace[Signal("attention_scores", m)].masked_fill(~batch.real[:, None, None], -torch.inf)
         by_head = trace[Signal("values", m)].view(*batch.real.shape, scores.shape[1], -1).transpose(1, 2)
@@ -79,7 +79,7 @@ def test_observe__values_times_attention_are_what_the_heads_are_joined_from(mode
 @pytest.mark.parametrize("model_type", ALL)
 def test_observe__the_first_state_is_that_of_the_first_piece_after_the_layer(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
-    trace = observe(model, batch, every_signal(LAYERS))
+    trace = model.observe(batch, every_signal(LAYERS))
     for m, hidden in enumerate(reference(model, batch).hidden_states[1:], 1):
         torch.testing.assert_close(trace[Signal("first_state", m)], hidden[:, 0], atol=1e-6, rtol=1e-5)
 
@@ -87,9 +87,9 @@ def test_observe__the_first_state_is_that_of_the_first_piece_after_the_layer(mod
 @pytest.mark.parametrize("model_type", ALL)
 def test_observe__queries_times_keys_are_the_scores_without_a_bias(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
-    if path := hf.architecture_of(model).position_bias:
-        torch.nn.init.zeros_(model.base_model.get_submodule(path).weight)
-    trace = observe(model, batch, every_signal(LAYERS))
+    if path := model.layout.position_bias:
+        torch.nn.init.zeros_(model.model.base_model.get_submodule(path).weight)
+    trace = model.observe(batch, every_signal(LAYERS))
     for m in range(1, LAYERS + 1):
         scores = trace[Signal("attention_scores", m)]
         found = attention_scores(trace[Signal("queries", m)], trace[Signal("keys", m)], scores.shape[1])
@@ -104,7 +104,7 @@ def test_observe__padding_changes_nothing_for_real_pieces(model_type, tiny_model
         *(getattr(batch, name)[1:] for name in ("input_ids", "token_type_ids", "real", "labels", "rows"))
     )
     cut = type(batch)(alone.input_ids[:, :4], alone.token_type_ids[:, :4], alone.real[:, :4], alone.labels, alone.rows)
-    padded, bare = (observe(model, some, every_signal(LAYERS)) for some in (batch, cut))
+    padded, bare = (model.observe(some, every_signal(LAYERS)) for some in (batch, cut))
     torch.testing.assert_close(padded[LOGITS][1:], bare[LOGITS], atol=1e-5, rtol=1e-5)
     for m in range(LAYERS + 1):
         torch.testing.assert_close(
@@ -118,19 +118,19 @@ def test_observe__padding_changes_nothing_for_real_pieces(model_type, tiny_model
 @pytest.mark.parametrize("model_type", ALL)
 def test_observe__every_weight_below_a_signal_gets_a_gradient(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
-    trace = observe(model, batch, frozenset({Signal("attention_scores", 2), Signal("hidden_states", 1)}))
+    trace = model.observe(batch, frozenset({Signal("attention_scores", 2), Signal("hidden_states", 1)}))
     (
         trace[Signal("attention_scores", 2)].square().mean() + trace[Signal("hidden_states", 1)].square().mean()
     ).backward()
-    touched = {name for name, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()}
-    architecture = hf.architecture_of(model)
-    prefix = f"{model.base_model_prefix}.{architecture.layers}"
+    touched = {name for name, weight in model.model.named_parameters() if weight.grad is not None and weight.grad.any()}
+    architecture = model.layout
+    prefix = f"{model.model.base_model_prefix}.{architecture.layers}"
     assert f"{prefix}.1.{architecture.query}.weight" in touched
     assert f"{prefix}.0.{architecture.output}.weight" in touched
-    assert f"{model.base_model_prefix}.embeddings.word_embeddings.weight" in touched
+    assert f"{model.model.base_model_prefix}.embeddings.word_embeddings.weight" in touched
     assert not any(name.startswith((f"{prefix}.2", "classifier")) for name in touched)
     if architecture.position_bias:
-        assert f"{model.base_model_prefix}.{architecture.position_bias}.weight" in touched
+        assert f"{model.model.base_model_prefix}.{architecture.position_bias}.weight" in touched
 
 
 @pytest.mark.parametrize("model_type", ALL)
@@ -150,13 +150,13 @@ def test_observe__every_weight_below_a_signal_gets_a_gradient(model_type, tiny_m
 )
 def test_observe__only_layers_that_are_needed_run(model_type, needs, runs, tiny_model, make_batch):
     model, ran = tiny_model(model_type, LAYERS), []
-    handles = [layer.register_forward_hook(lambda *_: ran.append(1)) for layer in hf.layers_of(model)]
+    handles = [layer.register_forward_hook(lambda *_: ran.append(1)) for layer in model.parts.layers]
     head_ran = []
-    handles.append(model.classifier.register_forward_hook(lambda *_: head_ran.append(1)))
-    trace = observe(model, batch_for(model_type, make_batch), frozenset(needs))
+    handles.append(model.model.classifier.register_forward_hook(lambda *_: head_ran.append(1)))
+    trace = model.observe(batch_for(model_type, make_batch), frozenset(needs))
     assert (len(ran), len(head_ran)) == (runs, int(LOGITS in needs))
     assert set(trace) == needs
-    assert len(hf.layers_of(model)) == LAYERS
+    assert len(model.parts.layers) == LAYERS
 
 
 def test_observe__fused_attention_stays_on(tiny_bert, make_batch, monkeypatch):
@@ -164,7 +164,7 @@ def test_observe__fused_attention_stays_on(tiny_bert, make_batch, monkeypatch):
     monkeypatch.setattr(
         torch.nn.functional, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or fused(*a, **k)
     )
-    observe(tiny_bert(LAYERS), make_batch(), every_signal(LAYERS))
+    tiny_bert(LAYERS).observe(make_batch(), every_signal(LAYERS))
     assert len(calls) == LAYERS
 
 
@@ -177,15 +177,15 @@ def test_observe__leaves_no_hook_and_no_layer_out_also_after_an_error(tiny_bert,
     names = list(model.state_dict())
     broken = type(batch)(batch.input_ids + 10_000, batch.token_type_ids, batch.real, batch.labels, batch.rows)
     with pytest.raises(IndexError):
-        observe(model, broken, frozenset({Signal("attention_scores", 1)}))
-    assert (hooks_of(model), list(model.state_dict()), len(hf.layers_of(model))) == (0, names, LAYERS)
-    observe(model, batch, every_signal(LAYERS))
+        model.observe(broken, frozenset({Signal("attention_scores", 1)}))
+    assert (hooks_of(model), list(model.state_dict()), len(model.parts.layers)) == (0, names, LAYERS)
+    model.observe(batch, every_signal(LAYERS))
     assert hooks_of(model) == 0
 
 
 def test_observe__keeps_no_graph_alive(tiny_bert, make_batch):
     model = tiny_bert(LAYERS)
-    trace = observe(model, make_batch(), every_signal(LAYERS))
+    trace = model.observe(make_batch(), every_signal(LAYERS))
     kept = weakref.ref(trace[Signal("attention_scores", 1)])
     assert kept() is not None
     del trace
@@ -202,15 +202,15 @@ def test_observe__keeps_no_graph_alive(tiny_bert, make_batch):
 )
 def test_observe__a_layer_that_does_not_exist_is_refused(signal, tiny_bert, make_batch):
     with pytest.raises(ValueError, match=f"{signal.kind} of layer {signal.layer} asked of a network with layers"):
-        observe(tiny_bert(LAYERS), make_batch(), frozenset({signal}))
+        tiny_bert(LAYERS).observe(make_batch(), frozenset({signal}))
 
 
-def test_observe__an_unsupported_architecture_is_named_with_those_that_are(make_batch):
+def test_network_of__an_unsupported_architecture_is_named_with_those_that_are():
     from transformers import AutoConfig, AutoModel
 
     config = AutoConfig.for_model("gpt2", n_layer=1, n_head=2, n_embd=8, vocab_size=31)
     with pytest.raises(UserError, match="'gpt2' is not supported; use one of bert, roberta"):
-        observe(AutoModel.from_config(config), make_batch(), frozenset({Signal("hidden_states", 1)}))
+        network_of(AutoModel.from_config(config))
 
 
 def test_attention_scores__against_a_loop():

@@ -11,42 +11,23 @@ from typing import Any, Final, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
-from tinybert.models.hf import (
-    architecture_of,
-    inputs_of,
-    layers_of,
-    masked_lm_scores,
-    states_after,
-    truncated,
-)
+from tinybert.families.parts import Parts
 from tinybert.types import LOGITS, MASKED_LOGITS, Batch, Signal, Trace
 
 
-def observe(model: PreTrainedModel, batch: Batch, needs: frozenset[Signal]) -> Trace:
-    """Run a network on a batch and record the signals asked for, nothing else; gradients flow through them.
-
-    Args:
-        model: A Hugging Face model of a supported architecture; with a task head where LOGITS is needed.
-        batch: Encoded examples on the model's device.
-        needs: The signals; layers count from 1, layer 0 of the hidden states is the embedding output.
-
-    Raises:
-        ValueError: If a signal names a layer the network does not have, or masked logits are asked for without places.
-        UserError: If the architecture is not supported.
-    """
-    highest = _highest_layer(model, needs)
+def record(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Trace:
+    """Run a Transformer on a batch and record the signals asked for; see `network.Network.observe`."""
     recorded = {signal: _RECORDED[signal.kind] for signal in needs if signal.kind in _RECORDED}
-    parts = {signal: kind.modules(model, signal.layer) for signal, kind in recorded.items()}
-    with _outputs(parts.values()) as outputs, _only(model, highest, needs), _only_at_places(model, batch, needs):
-        network = model if LOGITS in needs else model.base_model
-        result = network(**inputs_of(model, batch))
-        ends = {MASKED_LOGITS: _filled(model, result, batch, needs)} if MASKED_LOGITS in needs else {}
+    modules = {signal: kind.modules(parts, signal.layer) for signal, kind in recorded.items()}
+    with _outputs(modules.values()) as outputs, _only(parts, needs), _only_at_places(parts, batch, needs):
+        network = parts.model if LOGITS in needs else parts.base
+        result = network(**parts.inputs(batch))
+        ends = {MASKED_LOGITS: _filled(parts, result, batch, needs)} if MASKED_LOGITS in needs else {}
     if LOGITS in needs:
         ends[LOGITS] = result.logits
     shown = {
-        signal: kind.of(model, **{name: outputs[module] for name, module in parts[signal].items()})
+        signal: kind.of(parts, **{name: outputs[module] for name, module in modules[signal].items()})
         for signal, kind in recorded.items()
     }
     return Trace(shown | ends)
@@ -73,32 +54,23 @@ def attention_scores(
     return torch.matmul(scaled, key.view(by_head).permute(0, 2, 3, 1))
 
 
-def _highest_layer(model: PreTrainedModel, needs: Iterable[Signal]) -> int:
-    """The highest layer that some signal comes from."""
-    layers = len(layers_of(model))
-    for signal in needs:
-        if signal.layer > layers:
-            raise ValueError(f"{signal} asked of a network with layers {signal.lowest} to {layers}")
-    return max((signal.layer for signal in needs), default=0)
-
-
-def _only(model: PreTrainedModel, highest: int, needs: frozenset[Signal]) -> AbstractContextManager[None]:
+def _only(parts: Parts, needs: frozenset[Signal]) -> AbstractContextManager[None]:
     """Leave out the layers that nothing needs."""
     whole = not needs.isdisjoint({LOGITS, MASKED_LOGITS})
-    return nullcontext() if whole else truncated(model, highest)
+    return nullcontext() if whole else parts.truncated(max((signal.layer for signal in needs), default=0))
 
 
 @contextmanager
-def _only_at_places(model: PreTrainedModel, batch: Batch, needs: frozenset[Signal]) -> Iterator[None]:
+def _only_at_places(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Iterator[None]:
     """Where only the masked logits look at the top layer, its feed-forward part runs only at the places to fill.
 
     From the attention's norm on, a layer treats each place by itself; what the hook hands on is one row of all places.
     """
-    if not _narrowed(model, needs):
+    if not _narrowed(parts, needs):
         yield
         return
     places = batch.needed_targets() >= 0
-    norm = layers_of(model)[-1].get_submodule(architecture_of(model).attention_norm)
+    norm = parts.layer(len(parts.layers)).attention_norm
     handle = norm.register_forward_hook(lambda _module, _inputs, states: states[places][None])
     try:
         yield
@@ -106,19 +78,17 @@ def _only_at_places(model: PreTrainedModel, batch: Batch, needs: frozenset[Signa
         handle.remove()
 
 
-def _narrowed(model: PreTrainedModel, needs: frozenset[Signal]) -> bool:
+def _narrowed(parts: Parts, needs: frozenset[Signal]) -> bool:
     """Whether nothing but the masked logits is made of the top layer's output."""
-    top = len(layers_of(model))
+    top = len(parts.layers)
     states = any(signal.kind in ("hidden_states", "first_state") and signal.layer == top for signal in needs)
     return MASKED_LOGITS in needs and LOGITS not in needs and not states
 
 
-def _filled(
-    model: PreTrainedModel, result: Any, batch: Batch, needs: frozenset[Signal]
-) -> Float[Tensor, "place vocabulary"]:
+def _filled(parts: Parts, result: Any, batch: Batch, needs: frozenset[Signal]) -> Float[Tensor, "place vocabulary"]:
     """The masked-LM head runs only at the places to fill: its matrix is as large as the vocabulary."""
     states = result.last_hidden_state
-    return masked_lm_scores(model, states[0] if _narrowed(model, needs) else states[batch.needed_targets() >= 0])
+    return parts.masked_lm_scores(states[0] if _narrowed(parts, needs) else states[batch.needed_targets() >= 0])
 
 
 class _Recorded(NamedTuple):
@@ -129,35 +99,33 @@ class _Recorded(NamedTuple):
         of: Makes it of the network and these outputs.
     """
 
-    modules: Callable[[PreTrainedModel, int], dict[str, nn.Module]]
+    modules: Callable[[Parts, int], dict[str, nn.Module]]
     of: Callable[..., Tensor]
 
 
-def _states(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
-    return {"states": states_after(model, layer)}
+def _states(parts: Parts, layer: int) -> dict[str, nn.Module]:
+    return {"states": parts.states_after(layer)}
 
 
-def _projection(name: str) -> Callable[[PreTrainedModel, int], dict[str, nn.Module]]:
-    """`query`, `key` or `value`, as `Architecture` calls them."""
+def _projection(name: str) -> Callable[[Parts, int], dict[str, nn.Module]]:
+    """`query`, `key` or `value`, as `Layer` calls them."""
 
-    def module(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
-        return {name: layers_of(model)[layer - 1].get_submodule(getattr(architecture_of(model), name))}
+    def module(parts: Parts, layer: int) -> dict[str, nn.Module]:
+        return {name: getattr(parts.layer(layer), name)}
 
     return module
 
 
-def _scored(model: PreTrainedModel, layer: int) -> dict[str, nn.Module]:
+def _scored(parts: Parts, layer: int) -> dict[str, nn.Module]:
     """MPNet adds a bias by head and distance, the same in every layer."""
-    parts = _projection("query")(model, layer) | _projection("key")(model, layer)
-    if bias := architecture_of(model).position_bias:
-        parts["position_bias"] = model.base_model.get_submodule(bias)
-    return parts
+    modules = _projection("query")(parts, layer) | _projection("key")(parts, layer)
+    return modules if parts.position_bias is None else modules | {"position_bias": parts.position_bias}
 
 
 def _scores_of(
-    model: PreTrainedModel, query: Tensor, key: Tensor, position_bias: Tensor | None = None
+    parts: Parts, query: Tensor, key: Tensor, position_bias: Tensor | None = None
 ) -> Float[Tensor, "batch head seq seq"]:
-    scores = attention_scores(query, key, model.config.num_attention_heads)
+    scores = attention_scores(query, key, parts.heads)
     return scores if position_bias is None else scores + position_bias.permute(2, 0, 1)
 
 

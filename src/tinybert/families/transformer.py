@@ -1,0 +1,197 @@
+"""The encoders of Hugging Face behind the protocol: a plain transformers model, and a layout of where its parts are."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+import transformers
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+
+from tinybert.families import trace
+from tinybert.families.network import MASKED_LM, Family, Network, Shape
+from tinybert.families.parts import Layout, Parts
+from tinybert.machine import attention_kernel
+from tinybert.types import SIGNAL_KINDS, Batch, Signal, Trace
+
+
+@final
+class Transformer(Network):
+    """A transformers model; saved, it is a plain transformers folder.
+
+    Attributes:
+        model: The model.
+        layout: Where its parts are.
+    """
+
+    def __init__(self, layout: Layout, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.layout, self.model = layout, model
+        self.training = model.training
+
+    @property
+    def signals(self) -> frozenset[str]:  # type: ignore[override]
+        """All that there are."""
+        return frozenset(SIGNAL_KINDS)
+
+    @property
+    def config(self) -> PretrainedConfig:
+        """The model's configuration."""
+        return self.model.config
+
+    @property
+    def parts(self) -> Parts:
+        """Where layers, matrices and embeddings are."""
+        return Parts(self.layout, self.model)
+
+    @property
+    def shape(self) -> Shape:
+        """Its sizes."""
+        return self.layout.shape(self.config)
+
+    @property
+    def longest(self) -> int:
+        """How many pieces, special ones included, the position embeddings have room for."""
+        return int(self.config.max_position_embeddings) - self.layout.first_position
+
+    @property
+    def piece_vectors(self) -> Float[Tensor, "vocabulary width"]:
+        """The input embeddings of all pieces; ELECTRA's may be narrower than its layers."""
+        vectors: Tensor = self.model.get_input_embeddings().weight
+        return vectors
+
+    @property
+    def saved_as(self) -> str:
+        """The model's class."""
+        return type(self.model).__name__
+
+    def inputs(self, batch: Batch) -> dict[str, Tensor]:
+        """The arguments of `forward`; token types only where there is a table of more than one."""
+        return self.parts.inputs(batch)
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "batch piece"],
+        attention_mask: Int[Tensor, "batch piece"],
+        token_type_ids: Int[Tensor, "batch piece"] | None = None,
+    ) -> Float[Tensor, "batch ..."]:
+        """The logits of the head; the states of the last layer where there is no head."""
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        shown: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask, **types)[0]
+        return shown
+
+    def record(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
+        """One forward pass; see `trace`."""
+        return trace.record(self.parts, batch, needs)
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """All weights, by transformers' names."""
+        weights: Mapping[str, Tensor] = self.model.state_dict()
+        return weights
+
+    def save(self, folder: Path) -> None:
+        """Write config.json and model.safetensors as transformers does."""
+        self.model.save_pretrained(folder)
+
+    def use_fastest_attention(self, dtype: torch.dtype, device: torch.device) -> None:
+        """Switch to the attention that is fastest where the network will run; MPNet has only its own."""
+        if self.layout.fused:
+            self.model.set_attn_implementation(attention_kernel(dtype, device))
+
+    def body(self) -> "Transformer":
+        """The network without its head; shares the weights."""
+        return Transformer(self.layout, self.model.base_model)
+
+
+def _as_it_is(config: PretrainedConfig, shape: Shape) -> None:
+    """Most families have no other sizes than those of a `Shape`."""
+
+
+@final
+@dataclass(frozen=True)
+class TransformerFamily(Family):
+    """A family of transformers models.
+
+    Attributes:
+        layout: Where the parts are.
+        resize_more: Sets sizes of a configuration that a `Shape` does not have.
+    """
+
+    layout: Layout
+    resize_more: Callable[[PretrainedConfig, Shape], None] = _as_it_is
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """`model_type` in config.json."""
+        return self.layout.model_type
+
+    @property
+    def task_head(self) -> str:  # type: ignore[override]
+        """The matrix that gives the logits."""
+        return self.layout.head_output
+
+    @property
+    def masked_lm_head(self) -> str:  # type: ignore[override]
+        """The first part of the masked-LM head."""
+        return self.layout.masked_lm[0]
+
+    @property
+    def token_types(self) -> bool:  # type: ignore[override]
+        """Whether the forward pass takes token types."""
+        return self.layout.token_types
+
+    @property
+    def padding(self) -> int | None:  # type: ignore[override]
+        """Some count positions from the padding piece."""
+        return self.layout.first_position - 1 if self.layout.first_position else None
+
+    def config(self, content: Mapping[str, Any]) -> PretrainedConfig:
+        """What a config.json says."""
+        found: PretrainedConfig = type(AutoConfig.for_model(self.name)).from_dict(dict(content))
+        return found
+
+    def shape(self, config: PretrainedConfig) -> Shape:
+        """The sizes a configuration gives."""
+        return self.layout.shape(config)
+
+    def longest(self, config: PretrainedConfig) -> int:
+        """How many pieces the position embeddings have room for."""
+        return int(config.max_position_embeddings) - self.layout.first_position
+
+    def resized(self, config: PretrainedConfig, shape: Shape) -> PretrainedConfig:
+        """A copy of a configuration with other sizes."""
+        new = copy.deepcopy(config)
+        new.num_hidden_layers, new.hidden_size, new.num_attention_heads = shape.layers, shape.width, shape.heads
+        setattr(new, self.layout.inner_size, shape.inner)
+        self.resize_more(new, shape)
+        return new
+
+    def create(self, config: PretrainedConfig, head: str) -> Transformer:
+        """A network with transformers' initial weights, in eval mode."""
+        return Transformer(self.layout, getattr(transformers, head).from_config(config, dtype=torch.float32).eval())
+
+    def load(
+        self, folder: Path, config: PretrainedConfig, head: str, *, new_head: bool
+    ) -> tuple[Transformer, list[str]]:
+        """Load weights; each must be stored and fit, except those of a new head, which are random."""
+        model, report = getattr(transformers, head).from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # so that the report names them
+            output_loading_info=True,
+        )
+        layout = self.layout
+        of_head = layout.masked_lm if head == MASKED_LM else (layout.head_hidden, layout.head_output)
+        new = tuple(f"{module}." for module in of_head) if new_head else ()
+        missing = {name for name in report["missing_keys"] if not name.startswith(new)}
+        surplus = {name for name in report["unexpected_keys"] if f"{layout.layers}." in name}
+        wrong = {entry[0] for entry in report["mismatched_keys"]}
+        return Transformer(layout, model), sorted(missing | surplus | wrong)

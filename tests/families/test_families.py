@@ -1,0 +1,101 @@
+"""The pages of the families, checked against real networks of every supported architecture."""
+
+import pytest
+import torch
+from torch import nn
+
+from conftest import padding_of
+from tinybert import machine
+from tinybert.errors import UserError
+from tinybert.families import FAMILIES, family_named, family_of, longest_input, shape_of
+from tinybert.families.network import Shape
+from tinybert.models.heads import Head
+
+ALL = tuple(FAMILIES)
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_architecture__every_weight_of_a_classifier_is_named_exactly_once(model_type, tiny_model):
+    model = tiny_model(model_type, layers=2)
+    architecture = model.layout
+    base = [*architecture.embedding_tables, architecture.embedding_norm, architecture.position_bias]
+    base += ["embeddings_project"] if model_type == "electra" else []
+    of_layer = ("query", "key", "value", "attention_output", "attention_norm", "inner", "output", "output_norm")
+    base += [f"{architecture.layers}.{m}.{getattr(architecture, part)}" for m in range(2) for part in of_layer]
+    modules = [model.parts.base.get_submodule(name) for name in base if name]
+    modules += [model.model.get_submodule(name) for name in (architecture.head_hidden, architecture.head_output)]
+    named = [id(parameter) for module in modules for parameter in module.parameters(recurse=False)]
+    assert sorted(named) == sorted(id(parameter) for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_architecture__matrices_have_the_sizes_their_names_say(model_type, tiny_model):
+    model = tiny_model(model_type, width=24, inner=41, outputs=5)
+    architecture, layer = model.layout, model.parts.layers[0]
+    square = (architecture.query, architecture.key, architecture.value, architecture.attention_output)
+    assert all(layer.get_submodule(name).weight.shape == (24, 24) for name in square)
+    assert layer.get_submodule(architecture.inner).weight.shape == (41, 24)
+    assert layer.get_submodule(architecture.output).weight.shape == (24, 41)
+    assert all(
+        isinstance(layer.get_submodule(name), nn.LayerNorm)
+        for name in (architecture.attention_norm, architecture.output_norm)
+    )
+    assert model.model.get_submodule(architecture.head_hidden).weight.shape == (24, 24)
+    assert model.model.get_submodule(architecture.head_output).weight.shape == (5, 24)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_shape_of__and_resized(model_type, tiny_model):
+    config = tiny_model(model_type, layers=3, width=24, heads=3, inner=41, outputs=5).config
+    assert shape_of(config) == Shape(layers=3, width=24, heads=3, inner=41)
+    smaller = Shape(layers=2, width=12, heads=2, inner=17)
+    changed = family_of(config).resized(config, smaller)
+    assert (shape_of(changed), shape_of(config).layers) == (smaller, 3)
+    network = family_of(changed).create(changed, Head().auto)
+    assert len(network.parts.layers) == 2
+    assert network.model.get_submodule(network.layout.head_output).weight.shape == (5, 12)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_longest_input__is_the_longest_that_runs(model_type, tiny_model, make_batch):
+    model = tiny_model(model_type)
+    longest = longest_input(model.config)
+    model(**model.inputs(make_batch((longest,))))
+    with pytest.raises((IndexError, RuntimeError)):
+        model(**model.inputs(make_batch((longest + 1,))))
+
+
+def test_inputs_of__token_types_only_where_there_is_a_choice(tiny_model, make_batch):
+    passed = {kind for kind in ALL if "token_type_ids" in tiny_model(kind).inputs(make_batch())}
+    assert passed == {"bert", "electra"}
+
+
+def test_truncated__runs_the_bottom_layers_and_restores_all(tiny_bert):
+    model = tiny_bert(layers=3)
+    layers, names = list(model.parts.layers), list(model.state_dict())
+
+    @model.parts.truncated(1)
+    def fail():
+        assert list(model.parts.layers) == layers[:1]
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert (list(model.parts.layers), list(model.state_dict())) == (layers, names)
+
+
+def test_architecture_named__the_unsupported_is_named_with_the_supported():
+    with pytest.raises(UserError, match=r"^here: architecture 'xlnet' is not supported; use one of bert, roberta"):
+        family_named("xlnet", "here")
+
+
+@pytest.mark.parametrize("model_type", ALL)
+def test_use_fastest_attention__changes_speed_not_results(model_type, tiny_model, make_batch, monkeypatch):
+    monkeypatch.setattr(machine, "native_bfloat16", lambda device: True)
+    model = tiny_model(model_type)
+    inputs = model.inputs(make_batch(pad=padding_of(model_type)))
+    before = model.model(**inputs).logits
+    model.use_fastest_attention(torch.bfloat16, CPU)
+    assert model.config._attn_implementation == "eager"
+    torch.testing.assert_close(model.model(**inputs).logits, before, atol=1e-6, rtol=1e-5)
