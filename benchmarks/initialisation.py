@@ -26,7 +26,7 @@ from tinybert.models.heads import Head
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.student import parse_shape
 from tinybert.tasks.classification import Classification
-from tinybert.tasks.load import load_for
+from tinybert.tasks.read import load_for
 from tinybert.types import Batch
 
 CLASSES = ("0", "1")  # of the random head, which plays no part

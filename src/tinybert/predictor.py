@@ -26,7 +26,7 @@ from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.models.source import folder_of
 from tinybert.run import RunSettings
 from tinybert.tasks.base import Task
-from tinybert.tasks.load import load_for, task_of
+from tinybert.tasks.read import load_for, task_of
 from tinybert.types import Kind
 
 

@@ -12,7 +12,8 @@ from tinybert.data.settings import DataSettings
 from tinybert.data.words import Edit, words_of
 from tinybert.errors import UserError
 from tinybert.tasks.classification import Classification
-from tinybert.tasks.load import Splits, load, load_labelled
+from tinybert.tasks.load import Splits, load
+from tinybert.tasks.read import load_labelled
 from tinybert.tasks.regression import Regression
 from tinybert.tasks.rewrite import rewrite
 from tinybert.types import Example, Kind

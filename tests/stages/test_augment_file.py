@@ -53,7 +53,7 @@ def test__originals_and_copies_are_written_in_order_with_all_columns(workshop):
 def test__what_it_wrote_is_labelled_data_again(workshop):
     tinybert.augment("eda", train=reviews(12), output="out.jsonl", copies=2)
     from tinybert.data.settings import DataSettings
-    from tinybert.tasks.load import load_labelled
+    from tinybert.tasks.read import load_labelled
 
     task, examples = load_labelled(workshop.path("out.jsonl"), DataSettings(), kind=None)
     assert task.classes == ("neg", "pos")

@@ -19,7 +19,7 @@ from tinybert.run import Run, RunSettings
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
 from tinybert.stages.reading import encoded
 from tinybert.tasks.classification import Classification
-from tinybert.tasks.load import load_for
+from tinybert.tasks.read import load_for
 from tinybert.types import Rows
 
 TASK = Classification(("neg", "pos"), 1)

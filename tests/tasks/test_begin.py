@@ -5,7 +5,7 @@ import pytest
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.tasks.base import TaskData
-from tinybert.tasks.load import load_labelled
+from tinybert.tasks.read import load_labelled
 
 
 def task_of(*labels: Any, kind: Any = None, head: tuple[str, ...] | None = None, **settings: Any) -> TaskData:

@@ -14,7 +14,8 @@ from tinybert import tasks
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
 from tinybert.tasks import AUGMENTED, TASKS
-from tinybert.tasks.load import load, load_labelled
+from tinybert.tasks.load import load
+from tinybert.tasks.read import load_labelled
 from tinybert.tasks.regression import Regression
 from tinybert.types import Kind
 

@@ -12,7 +12,8 @@ from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.tasks.base import Task
 from tinybert.tasks.classification import Classification
-from tinybert.tasks.load import Splits, described, load, load_for, load_texts
+from tinybert.tasks.load import Splits, described, load
+from tinybert.tasks.read import load_for, load_texts
 from tinybert.tasks.regression import Regression
 from tinybert.types import Example
 
@@ -53,8 +54,8 @@ def texts(examples: Any) -> list[str]:
 
 def test_task__counts_outputs() -> None:
     task = Classification(("neg", "pos"), positive=1)
-    assert task.outputs == 2
-    assert Regression().outputs == 1
+    assert task.head.outputs == 2
+    assert Regression().head.outputs == 1
 
 
 def test_load__reads_files_lists_and_frames_alike(loaded: Callable[..., Splits], write: Write) -> None:

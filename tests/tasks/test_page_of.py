@@ -9,8 +9,8 @@ from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.tasks.base import TaskData
 from tinybert.tasks.classification import Classification
-from tinybert.tasks.load import load_labelled, page_of
 from tinybert.tasks.question_answering import QuestionAnswering
+from tinybert.tasks.read import load_labelled, page_of
 from tinybert.tasks.regression import Regression
 from tinybert.tasks.token_classification import TokenClassification
 from tinybert.types import Answer, Example, Kind

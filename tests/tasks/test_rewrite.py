@@ -18,7 +18,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.data.words import Edit
 from tinybert.errors import UserError
-from tinybert.tasks.load import load_labelled
+from tinybert.tasks.read import load_labelled
 from tinybert.tasks.rewrite import check_target, rewrite
 from tinybert.types import Example, Kind
 

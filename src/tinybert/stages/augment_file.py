@@ -34,7 +34,7 @@ from tinybert.stages.augment import MASK, Reading, factory_of, inputs_of
 from tinybert.stages.common_settings import split_data
 from tinybert.stages.reading import read_unlabeled
 from tinybert.tasks.base import TaskData
-from tinybert.tasks.load import load_labelled, task_of
+from tinybert.tasks.read import load_labelled, task_of
 from tinybert.tasks.rewrite import check_target, rewrite
 from tinybert.types import Kind, flatten
 

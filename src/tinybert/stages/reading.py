@@ -19,7 +19,8 @@ from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.run import Run
 from tinybert.stages.job import Job
-from tinybert.tasks.load import load, load_texts, task_of
+from tinybert.tasks.load import load
+from tinybert.tasks.read import load_texts, task_of
 
 REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
 _FORMAT = 2  # of encoded rows

@@ -1,30 +1,26 @@
-"""The one door to data: which page reads a source, and what a run, a model or an augmentation gets out of it."""
+"""The data of a run: train, dev and test, and a second domain where there is one."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import PretrainedConfig
 
 from tinybert.data.columns import Labels
 from tinybert.data.draws import dev_rows, few_rows
 from tinybert.data.examples import Examples
-from tinybert.data.labels import without_gold
 from tinybert.data.overlap import contradictions, without_overlap
-from tinybert.data.problems import listed, shown, write_rejected
-from tinybert.data.read import DataInput, Rows, read
+from tinybert.data.problems import listed, shown
+from tinybert.data.read import DataInput, Rows
 from tinybert.data.refusals import LATER
-from tinybert.data.resolve import spellings, unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
-from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
-from tinybert.tasks import AUGMENTED, TASKS
-from tinybert.tasks.base import Task, TaskData
+from tinybert.tasks import TASKS
+from tinybert.tasks.base import Task
 from tinybert.tasks.classification import Classification
+from tinybert.tasks.read import not_empty, noting_rejected, page_by_labels
 from tinybert.types import Kind
 
 Rng = Callable[[str], np.random.Generator]  # from the name of a random stream to the stream
@@ -91,7 +87,7 @@ def load(
     page = _learnt_page(train, settings, kind)
     given = {"train": train, "dev": dev, "test": test, "source": source}
     rows: dict[str, Rows] = {}
-    with _rejected(rejected_to, rows):
+    with noting_rejected(rejected_to, rows):
         for name, one in given.items():
             if one is not None:
                 rows[name] = page.read(one, settings, labels=_LABELS[name], name=name)
@@ -116,102 +112,6 @@ def load(
     return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second)
 
 
-def load_labelled(
-    source: DataInput,
-    settings: DataSettings,
-    *,
-    kind: Kind | None,
-    head_classes: tuple[str, ...] | None = None,
-    name: str = "train",
-    rejected_to: Path | None = None,
-) -> tuple[TaskData, Examples]:
-    """Read labelled data by themselves, as augmentation needs them; of any kind.
-
-    Args:
-        source: See `read.open_rows`; or a file of CoNLL columns, or SQuAD JSON.
-        settings: Of the group `data`.
-        kind: None = by the form of the source, or by its labels.
-        head_classes: Names of the classes of a teacher's head, for classification; None = there is none.
-        name: What messages call an object in memory.
-        rejected_to: File for the rows that were put aside; None = they are not written down.
-
-    Raises:
-        UserError: If the data cannot be used; one line says which row of which file, and what to do.
-    """
-    page, rows = page_of(source, settings, kind), dict[str, Rows]()
-    with _rejected(rejected_to, rows):
-        rows[name] = page.read(source, settings, labels="needed", name=name)
-        page = _by_labels(rows[name], settings, kind) or page
-        task, labels = page.begin(rows[name], settings, head_classes, insisted=kind is not None)
-        return task, _not_empty(rows[name], labels.examples(rows[name]))
-
-
-def load_for(source: DataInput, settings: DataSettings, task: Task, *, labelled: bool) -> Examples:
-    """Read data for a model that exists.
-
-    Whether the rows are pairs is for the data to say; labels are matched to the classes whatever their capitals.
-
-    Args:
-        source: See `read.open_rows`; `-` is standard input, one text a line or JSON lines.
-        settings: Of the group `data`.
-        task: The model's.
-        labelled: Whether labels are read, to evaluate the model; otherwise nobody looks at them.
-
-    Raises:
-        UserError: If the data cannot be used; one line says which row of which file, and what to do.
-    """
-    rows = task.read(source, settings, labels="needed" if labelled else "none", name="data")
-    return _not_empty(rows, task.labels(settings).examples(rows) if labelled else unlabelled(rows))
-
-
-def load_texts(source: DataInput, settings: DataSettings, name: str, rejected_to: Path | None) -> Examples:
-    """Read a table of texts whose labels, if it has some, nobody looks at.
-
-    Args:
-        source: See `read.open_rows`.
-        settings: Of the group `data`.
-        name: What messages call an object in memory.
-        rejected_to: File that the rows which were put aside are added to; None = they are not written down.
-
-    Raises:
-        UserError: If the data cannot be used; one line says which row of which file, and what to do.
-    """
-    rows: dict[str, Rows] = {}
-    with _rejected(rejected_to, rows, added=True):
-        rows[name] = read(source, settings, labels="none", name=name)
-        return _not_empty(rows[name], unlabelled(rows[name]))
-
-
-def task_of(config: PretrainedConfig, model: str, kind: Kind | None, settings: DataSettings) -> Task:
-    """The task of a model that exists.
-
-    Args:
-        config: Its configuration.
-        model: What messages call it.
-        kind: What the user takes it for; None = what it is.
-        settings: Of the group `data`.
-
-    Raises:
-        UserError: If it is a model for another kind.
-    """
-    page = next((page for page in TASKS.values() if page.made_for(config)), Classification)
-    if kind not in (None, page.kind):
-        raise UserError(f"--kind {kind}: {model} is a model for {page.kind}")
-    return page.of_model(config, settings)
-
-
-def page_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[TaskData]:
-    """The page that reads a source: the kind that was named, the one whose form the source has, else a table's.
-
-    Raises:
-        UserError: If the source has to be opened for that, and cannot be.
-    """
-    pages: Mapping[Kind, type[TaskData]] = {**AUGMENTED, **TASKS}
-    if kind is not None:
-        return pages[kind]
-    return next((page for page in pages.values() if page.recognises(source, settings)), Classification)
-
-
 def _learnt_page(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[Task]:
     """The same of the kinds that are learnt; the reader of tables knows how to refuse the others."""
     if kind is None:
@@ -219,16 +119,6 @@ def _learnt_page(source: DataInput, settings: DataSettings, kind: Kind | None) -
     if kind not in TASKS:
         raise UserError(f"--kind {kind}: {LATER}")
     return TASKS[kind]
-
-
-def _by_labels(train: Rows, settings: DataSettings, kind: Kind | None) -> type[Task] | None:
-    """The page that the labels of a table are for; None where the kind was named, or the data are no table."""
-    if kind is not None or "label" not in train.table.column_names:
-        return None
-    found = spellings(train).names
-    label_map = without_gold(found, settings.label_map)
-    names = [name for spelling in found if (name := renamed(spelling, label_map)) is not None]
-    return next((other for other in TASKS.values() if other.fits(names)), None)
 
 
 def described(name: str, examples: Examples, task: Task) -> str:
@@ -263,10 +153,10 @@ def _resolved(
     head: tuple[str, ...] | None,
 ) -> tuple[Task, dict[str, Examples], SourceDomain | None]:
     train = rows["train"]
-    page = _by_labels(train, settings, kind) or page
+    page = page_by_labels(train, settings, kind) or page
     task, labels = page.begin(train, settings, head, insisted=kind is not None)
     examples = {
-        name: _not_empty(part, labels.examples(part, needed=name != "test"))
+        name: not_empty(part, labels.examples(part, needed=name != "test"))
         for name, part in rows.items()
         if name != "source"
     }
@@ -286,22 +176,6 @@ def _check_variety(name: str, examples: Examples, task: Task, why: str) -> None:
 
 def _shown(label: Any) -> str:
     return shown(label) if isinstance(label, str) else f"{label:g}"
-
-
-def _not_empty(rows: Rows, examples: Examples) -> Examples:
-    if len(examples) == 0:
-        raise UserError(f"{rows.name}: no row is left; see data.label_map and data.skip_bad")
-    return examples
-
-
-@contextmanager
-def _rejected(target: Path | None, rows: Mapping[str, Rows], *, added: bool = False) -> Iterator[None]:
-    """Write down the rows that were put aside inside the block, however it ends."""
-    try:
-        yield
-    finally:
-        if target is not None:
-            write_rejected(target, [part.problems for part in rows.values()], added=added)
 
 
 def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:

@@ -15,7 +15,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.files import atomic_file
 from tinybert.tasks.base import TaskData
-from tinybert.tasks.load import load_labelled, page_of
+from tinybert.tasks.read import load_labelled, page_of
 from tinybert.types import Example, Kind
 
 
