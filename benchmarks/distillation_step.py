@@ -20,8 +20,8 @@ from tinybert.data.batches import batches
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.settings import DataSettings
-from tinybert.engine.cache import remembered
 from tinybert.engine.learner import Learner
+from tinybert.engine.teacher_outputs import cached_teacher
 from tinybert.engine.update import Observed, update
 from tinybert.families import shape_of
 from tinybert.families.network import Network
@@ -110,11 +110,11 @@ class Bench:
         folder = self.folder / f"{name}-{budget}"
         folder.mkdir()
         run = Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
-        place = run.stage(name, {})
+        place = run.begin(name)
         teacher: Observed = Teacher(self.teacher, "auto", run.device)
-        teacher = remembered(teacher, objective.needs_teacher, self.rows, place, budget)
+        teacher = cached_teacher(teacher, objective.needs_teacher, self.rows, place, run, budget)
         stage = Stage(epochs=1000, batch_size=32)
-        learner = Learner(self.student(), objective, KeepAll(), stage, place, len(self.rows))
+        learner = Learner(self.student(), objective, KeepAll(), stage, place, run, len(self.rows))
         for rows, indices in learner.remaining_batches(lambda _: self.rows):
             update(learner, teacher, rows, indices)
             yield len(indices)

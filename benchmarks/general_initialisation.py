@@ -63,9 +63,9 @@ def one_start(config: Config, text: PlainText, run: Run) -> None:
         return -loss
 
     metric()
-    place = run.stage("general", {})
+    place = run.begin("general")
     with without_dropout(initial.student):
-        fit(initial.student, teacher, objective, text.train, stage, place, selector=KeepAll(), metric=metric)
+        fit(initial.student, teacher, objective, text.train, stage, place, run, selector=KeepAll(), metric=metric)
 
 
 def keep(initial: InitialStudent, text: PlainText, folder: Path) -> None:

@@ -93,7 +93,7 @@ class Bench:
         objective = l2a.loss(initial, self.teacher, self.config, self.job.task, self.run)
         selector = self.policy(student) if policy else KeepAll()
         started = self.now()
-        fit(student, self.teacher, objective, self.job.train, stage, self.run.stage(name, {}), selector=selector)
+        fit(student, self.teacher, objective, self.job.train, stage, self.run.begin(name), self.run, selector=selector)
         return self.now() - started
 
     def policy(self, student: Network) -> Selector:

@@ -225,6 +225,7 @@ SOURCES: Final = {
     "run.deterministic": "ours",
     "run.checkpoint_every": "ours",
     "run.keep": "ours",
+    "run.store": "ours",
     "run.tensorboard": "ours",
     "run.executor": "ours",
     "run.address": "ours",

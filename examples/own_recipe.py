@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import tinybert
 from tinybert.objectives import HiddenMSE, Sum, layer_map
-from tinybert.recipes import Classroom, Outcome, Recipe, TaskSettings, Teacher, initialise, metric_fn, task_teacher
+from tinybert.recipes import Distiller, Outcome, Recipe, TaskSettings, Teacher, initialise, task_teacher
 from tinybert.types import Stage
 
 
@@ -30,8 +30,8 @@ def distill(job, config, run):
     last = layer_map("last", student.shape.layers, teacher.shape.layers)
     states = HiddenMSE(last, student.shape.width, teacher.shape.width, initial=initial.directions, embedding=False)
     loss = Sum(job.task.soft(config.distill.temperature), (0.5, states))
-    stages = Classroom(student, teacher, job.train, config.teacher, run)
-    stages.teach("distill", loss, config.distill, metric_fn(student, job.dev, job.task, run))
+    distiller = Distiller(student, teacher, job.train, job.task, config.teacher, run)
+    distiller.run_stage("distill", loss, config.distill, job.dev)
     return Outcome(student, model)
 
 

@@ -438,11 +438,11 @@ def _try_everywhere(what: str, folder: str, happens: Callable[[bool, str, Any], 
 
     save, check = _SAVES[what]
     base = Path(folder)
-    before = _small_run(base / "before")
+    before = _unfinished(base / "before")
     for step in (1, 2):
         _save_checkpoint(before, step)
-    before.checkpoints.parent.joinpath("model").mkdir()
-    before.checkpoints.parent.joinpath("model", "weights").write_text("old")
+    (before[0].folder / "model").mkdir()
+    (before[0].folder / "model" / "weights").write_text("old")
     shutil.copytree(base / "before", base / "counting")
     changes = _in_a_fork(save, base / "counting", 0, happens)
     assert changes > 10
@@ -454,18 +454,20 @@ def _try_everywhere(what: str, folder: str, happens: Callable[[bool, str, Any], 
         if wanted == DIED:
             sweep(place)
         assert not list(place.rglob(".tmp-*")), fatal
-        check(_small_run(place), fatal == 1, ended not in (DIED, NO_ROOM))
+        check(_unfinished(place), fatal == 1, ended not in (DIED, NO_ROOM))
         assert _in_a_fork(save, place, 0, happens) > 10  # and it can be done again
-        check(_small_run(place), False, True)
+        check(_unfinished(place), False, True)
 
 
-def _small_run(folder: Path) -> Any:
+def _unfinished(folder: Path) -> tuple[Any, Any]:
+    """The artifact of a step, and its run."""
     import torch
 
     from tinybert.log import Log
     from tinybert.run import Run, RunSettings
 
-    return Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True)).stage("lesson", {})
+    run = Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
+    return run.store.entry("lesson"), run
 
 
 def _tensors(step: int) -> Any:
@@ -474,55 +476,56 @@ def _tensors(step: int) -> Any:
     return {name: {"w": torch.full((50,), float(step + place))} for place, name in enumerate(("student", "best"))}
 
 
-def _save_checkpoint(place: Any, step: int = 3) -> None:
+def _save_checkpoint(began: Any, step: int = 3) -> None:
     from tinybert.engine import checkpoint
 
-    checkpoint.save(place, step, _tensors(step), {"step": step})
+    checkpoint.save(*began, step, _tensors(step), {"step": step})
 
 
-def _check_checkpoint(place: Any, first: bool, last: bool) -> None:
+def _check_checkpoint(began: Any, first: bool, last: bool) -> None:
     """The newest is the old or the new one, whole; never the one before."""
     import torch
 
     from tinybert.engine import checkpoint
 
-    found = checkpoint.newest(place)
+    found = checkpoint.newest(*began)
     step = found.counters["step"]
     assert step in ((2,) if first else (3,) if last else (2, 3)), step
     for name, group in _tensors(step).items():
         assert torch.equal(found.tensors[name]["w"], group["w"])
 
 
-def _save_result(place: Any) -> None:
+def _save_result(began: Any) -> None:
     from tinybert.engine import checkpoint
 
-    place.finish(lambda folder: checkpoint.write_tensors(folder, _tensors(9)))
+    began[0].make(lambda folder: checkpoint.write_tensors(folder, _tensors(9)))
 
 
-def _check_result(place: Any, first: bool, last: bool) -> None:
+def _check_result(began: Any, first: bool, last: bool) -> None:
     """A whole result, or none and the checkpoints it can be had from."""
     import torch
 
     from tinybert.engine import checkpoint
 
-    assert place.finished or not last
-    assert not place.finished or not first
-    if place.finished:
+    place, _ = began
+    assert place.whole or not last
+    assert not place.whole or not first
+    if place.whole:
         assert torch.equal(checkpoint.read_tensors(place.result)["student"]["w"], _tensors(9)["student"]["w"])
     else:
-        assert checkpoint.newest(place).counters == {"step": 2}
+        assert checkpoint.newest(*began).counters == {"step": 2}
 
 
-def _save_folder(place: Any) -> None:
+def _save_folder(began: Any) -> None:
     from tinybert.files import atomic_folder
 
-    with atomic_folder(place.folder / "model") as folder:
+    with atomic_folder(began[0].folder / "model") as folder:
         (folder / "weights").write_text("new")
 
 
-def _check_folder(place: Any, first: bool, last: bool) -> None:
+def _check_folder(began: Any, first: bool, last: bool) -> None:
     """An existing folder is replaced: it holds the old or the new content."""
-    content = (place.folder / "model" / "weights").read_text()
+    content = (began[0].folder / "model" / "weights").read_text()
     assert content in (("old",) if first else ("new",) if last else ("old", "new"))
 
 
@@ -541,7 +544,7 @@ def _in_a_fork(save: Callable[[Any], None], folder: Path, fatal: int, happens: C
     if child == 0:
         code = 250
         try:
-            place = _small_run(folder)
+            place = _unfinished(folder)
             changes = Disk(str(folder), lambda count, event, where: happens(_due(count, fatal), event, where))
             changes.watch()
             save(place)
@@ -660,14 +663,14 @@ def _take_part(lesson: Lesson, rank: int) -> None:
         torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
     log = Log(lesson.output / "metrics.jsonl", silent=rank > 0)
     run = Run(lesson.output, 3, RunSettings(), torch.device("cpu"), log, rank=rank, world=world)
-    place = run.stage("lesson", {})
+    place = run.begin("lesson")
     student = load_classifier(lesson.folder / "student").model
     teacher = Teacher(load_classifier(lesson.folder / "teacher").model, "fp32", run.device)
     hidden = HiddenMSE(layer_map("uniform", 2, 2), 12, 24, seed=1)
     objective = Sum(hidden, SoftCrossEntropy())
     rows = EncodedRows.open(lesson.folder / "rows.arrow")
     stage = Stage(epochs=3, batch_size=4, lr=3e-3, accumulate=lesson.accumulate)
-    fit(student, teacher, objective, rows, stage, place, selector=_keeping(lesson.keep))
+    fit(student, teacher, objective, rows, stage, place, run, selector=_keeping(lesson.keep))
 
 
 def _keeping(keep: frozenset[int] | None) -> Any:

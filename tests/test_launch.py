@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from augment.worlds import french
-from recipes.workshop import contents, finished_in, on_one_processor, read, reviews, stage
+from recipes.workshop import contents, finished_in, on_one_processor, read, reviews, stage, steps_of
 from tinybert import launch
 from tinybert.engine import fit
 from tinybert.errors import UserError
@@ -30,7 +30,7 @@ def workshop(finished, workshop):
 
 
 def stages(run: Path) -> dict[str, dict]:
-    return {path.name: contents(path / "result") for path in sorted((run / "stages").glob("[0-9]*"))}
+    return {name: contents(stage(run, name)) for name in steps_of(run)}
 
 
 @pytest.mark.usefixtures("untrained")
@@ -104,7 +104,7 @@ def test__restart_from_a_stage_redoes_it_and_what_follows(workshop):
     before, student = stages(run), (run / "student" / "model.safetensors").read_bytes()
     workshop.distill(also=("prediction.lr=1e-4",), restart_from="prediction")
     after = stages(run)
-    assert {name for name in before if before[name] != after[name]} == {"4-prediction"}
+    assert {name for name in before if before[name] != after[name]} == {"prediction"}
     assert (run / "student" / "model.safetensors").read_bytes() != student
     steps = [line["step"] for line in read(run / "metrics.jsonl") if line["stage"] == "prediction" and "loss" in line]
     assert steps == [1, 2, 3, 4, 5, 6]
@@ -205,7 +205,7 @@ def test__a_finish_that_was_cut_short_is_made_up_for(workshop):
 def test__keep_student_leaves_what_is_shipped(workshop, monkeypatch):
     run = workshop.path("run")
     metrics = workshop.distill(also=("run.keep=student",))
-    assert {path.name for path in run.iterdir()} >= {"student", "export", "report.html", "metrics.json", "kept.json"}
+    assert {path.name for path in run.iterdir()} >= {"student", "export", "report.html", "metrics.json", "steps.json"}
     assert not {path.name for path in run.iterdir()} & {"stages", "teacher", "cache"}
     monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("something was trained"))
     monkeypatch.setattr(finish, "export_onnx", lambda *_, **__: pytest.fail("something was exported"))
@@ -230,7 +230,10 @@ def test__seeds_are_runs_of_their_own_and_a_summary(workshop):
     assert len(weights) == 2
     left = {"seed-1", "seed-2", "metrics.json", "report.html", "stages", ".lock"}
     assert {path.name for path in folder.iterdir()} == left
-    assert [path.name for path in (folder / "stages").iterdir()] == ["data"]  # the encoded rows of all
+    stored = [path.name.rsplit("-", 1)[0] for path in (folder / "stages").iterdir()]
+    assert stored.count("rows") == 3  # of all seeds
+    assert stored.count("prediction") == 2
+    assert "teacher_outputs" not in stored
     assert summary == read(folder / "metrics.json")
     assert summary["seeds"] == [1, 2]
     accuracy = summary["student"]["test"]["accuracy"]
@@ -315,7 +318,7 @@ def test__settings_may_come_as_groups_dotted_or_from_a_file(workshop):
     assert (found.prediction.lr, found.prediction.epochs, found.prediction.warmup) == (2e-3, 7, 0.5)
     assert (found.seed, found.intermediate.epochs) == (6, 4)
     assert Path(found.teacher.path) == workshop.path("teacher")
-    assert stage(workshop.path("run"), "init").name == "2-init"
+    assert stage(workshop.path("run"), "init").name.startswith("init-")
 
 
 def test__texts_of_another_language_are_remarked_on(workshop, capsys):

@@ -5,17 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tinybert.artifacts import Store
 from tinybert.errors import Interrupted, UserError
-from tinybert.folders import forget_stages, locked, refuse_foreign, refuse_unknown_stage
+from tinybert.folders import Record, forget_steps, locked, refuse_earlier, refuse_foreign, refuse_unknown_stage
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.run import Run, RunSettings
+
+CHANGED_LR = r"^prediction\.lr: changed since stage prediction.*--restart-from prediction"
 
 
 def a_run(folder: Path, **config: object) -> Run:
@@ -34,82 +38,107 @@ def test__a_stream_depends_on_its_name_and_the_seed_and_on_nothing_else(tmp_path
     assert 0 <= run.seed_for("x") < 2**63
 
 
-def test__a_finished_stage_is_found_again_and_an_unfinished_one_is_not(tmp_path):
+def fill(folder: Path) -> None:
+    (folder / "value.txt").write_text("4")
+
+
+def test__a_finished_step_is_found_again(tmp_path):
     made = []
-
-    def make(folder: Path) -> None:
-        made.append(folder)
-        (folder / "value.txt").write_text("4")
-
     for _ in range(2):
-        result = a_run(tmp_path).once("init", {"student.heads": 2}, make)
-        assert (result / "value.txt").read_text() == "4"
+        found = a_run(tmp_path).step("init", lambda folder: made.append(folder) or fill(folder), heads=2)
+        assert (found.result / "value.txt").read_text() == "4"
     assert len(made) == 1
 
 
-def test__a_damaged_result_is_made_again(tmp_path):
-    result = a_run(tmp_path).once("init", {}, lambda folder: (folder / "value.txt").write_text("4") and None)
-    (result / "value.txt").write_text("5")
-    again = a_run(tmp_path).once("init", {}, lambda folder: (folder / "value.txt").write_text("4") and None)
-    assert (again / "value.txt").read_text() == "4"
+def test__a_damaged_result_is_made_again(tmp_path, capsys):
+    made = a_run(tmp_path).step("init", fill)
+    (made.result / "value.txt").write_text("5")
+    assert (a_run(tmp_path).step("init", fill).result / "value.txt").read_text() == "4"
+    assert "init: the stored result is damaged" in capsys.readouterr().err
 
 
-def test__a_changed_setting_names_the_key_and_the_stage(tmp_path):
-    a_run(tmp_path, **{"prediction.lr": 1e-5}).stage("prediction", {"prediction.lr": 1e-5})
-    with pytest.raises(UserError, match=r"prediction\.lr.*stage prediction.*--restart-from prediction"):
-        a_run(tmp_path, **{"prediction.lr": 2e-5}).stage("prediction", {"prediction.lr": 2e-5})
+def test__a_changed_setting_names_the_key_and_the_step(tmp_path):
+    for lr, said in ((1e-5, nullcontext()), (2e-5, pytest.raises(UserError, match=CHANGED_LR))):
+        with said:
+            a_run(tmp_path, **{"prediction.lr": lr}).begin("prediction", prediction={"lr": lr})
 
 
-def test__changed_data_name_the_setting_that_changed_them(tmp_path):
-    a_run(tmp_path, **{"data.per_class": None}).stage("teacher", {"train": "one digest"})
-    with pytest.raises(UserError, match=r"data\.per_class.*stage teacher"):
-        a_run(tmp_path, **{"data.per_class": 40}).stage("teacher", {"train": "another"})
+def test__changed_contents_name_the_setting_that_changed_them(tmp_path):
+    a_run(tmp_path, **{"train": "t.tsv", "data.per_class": None}).begin("teacher", train="one digest")
+    with pytest.raises(UserError, match=r"^data\.per_class, train: changed since stage teacher"):
+        a_run(tmp_path, **{"train": "t.tsv", "data.per_class": 40}).begin("teacher", train="another")
 
 
-def test__another_stage_in_the_place_of_one_names_what_led_there(tmp_path):
-    a_run(tmp_path, **{"augment.method": "none"}).stage("prediction", {})
+def test__another_step_in_the_place_of_one_names_what_led_there(tmp_path):
+    a_run(tmp_path, **{"augment.method": "none"}).begin("prediction")
     with pytest.raises(
         UserError, match=r"^augment\.method: changed since stage prediction .*--restart-from prediction"
     ):
-        a_run(tmp_path, **{"augment.method": "eda"}).stage("augment", {})
+        a_run(tmp_path, **{"augment.method": "eda"}).begin("augment")
     with pytest.raises(UserError, match=r"^the recipe: changed since stage prediction"):
-        a_run(tmp_path, **{"augment.method": "none"}).stage("distill", {})
-    assert [path.name for path in (tmp_path / "stages").iterdir()] == ["1-prediction"]
+        a_run(tmp_path, **{"augment.method": "none"}).begin("distill")
+    assert [step.name for step in Record(tmp_path).steps] == ["prediction"]
 
 
-def test__a_stage_depends_on_the_ones_before_it(tmp_path):
-    before = a_run(tmp_path)
-    before.stage("teacher", {"seed": 1})
-    assert before.stage("student", {}).fingerprint != a_run(tmp_path / "b").stage("student", {}).fingerprint
+def test__a_record_that_is_damaged_counts_as_none_and_what_is_stored_is_found(tmp_path):
+    made = a_run(tmp_path).step("init", fill)
+    (tmp_path / "steps.json").write_text("{")
+    assert a_run(tmp_path).step("init", pytest.fail) == made
+    assert [step.name for step in Record(tmp_path).steps] == ["init"]
 
 
-def test__restart_from_a_stage_forgets_it_and_what_follows(tmp_path):
+def test__runs_that_share_a_store_make_the_same_once_and_neither_removes_it(tmp_path):
+    runs = [a_run(tmp_path / name) for name in "ab"]
+    for run in runs:
+        run.store = Store(tmp_path / "store", shared=True)
+    made = runs[0].step("teacher", fill, train="the same")
+    assert runs[1].step("teacher", pytest.fail, train="the same") == made
+    runs[1].store.tidy(())
+    assert made.whole
+    forget_steps(tmp_path / "b", runs[1].store, None, {})
+    assert not made.whole
+
+
+def test__restart_from_a_step_forgets_it_and_what_follows(tmp_path):
     run = a_run(tmp_path)
+    made = {}
     for name in ("teacher", "init", "prediction"):
-        run.once(name, {}, lambda folder: (folder / "x").write_text("x") and None)
+        made[name] = run.step(name, fill)
         run.log.record({"stage": name})
     for shown in ("teacher", "augmented"):
         (tmp_path / shown).mkdir()
         (tmp_path / shown / "x").write_text("x")
-    forget_stages(tmp_path, "init", {"teacher": "teacher", "init": "augmented/x"})
+    forget_steps(tmp_path, run.store, "init", {"teacher": "teacher", "init": "augmented/x"})
     assert (tmp_path / "teacher" / "x").exists()
     assert not list((tmp_path / "augmented").iterdir())
-    assert [path.name for path in (tmp_path / "stages").iterdir()] == ["1-teacher"]
+    assert [name for name in made if made[name].whole] == ["teacher"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines == [{"stage": "teacher"}]
-    forget_stages(tmp_path, "init", {})  # not reached any more: nothing to forget
-    forget_stages(tmp_path, None, {"teacher": "teacher"})
-    assert not list((tmp_path / "stages").iterdir())
+    forget_steps(tmp_path, run.store, "init", {})  # not reached any more: nothing to forget
+    assert made["teacher"].whole
+    forget_steps(tmp_path, run.store, None, {"teacher": "teacher"})
+    assert not made["teacher"].whole
     assert not (tmp_path / "teacher").exists()
 
 
-def test__a_stage_that_some_run_has_reached_can_be_restarted_from(tmp_path):
-    a_run(tmp_path / "a").once("teacher", {}, lambda folder: (folder / "x").write_text("x") and None)
+def test__a_step_that_some_run_has_reached_can_be_restarted_from(tmp_path):
+    a_run(tmp_path / "a").step("teacher", fill)
     refuse_unknown_stage([tmp_path / "a", tmp_path / "b"], "teacher")
     with pytest.raises(UserError, match="there are: teacher"):
         refuse_unknown_stage([tmp_path / "a", tmp_path / "b"], "nonsense")
     with pytest.raises(UserError, match="there are: none yet"):
         refuse_unknown_stage([tmp_path / "b"], "teacher")
+
+
+@pytest.mark.parametrize("left", ["stages/1-teacher/begun.json", "kept.json"])
+def test__a_run_of_an_earlier_version_is_refused_until_it_is_begun_anew(tmp_path, left):
+    refuse_earlier(tmp_path)
+    (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / left).write_text("{}")
+    with pytest.raises(UserError, match="holds a run of an earlier version, which cannot go on; --restart begins anew"):
+        refuse_earlier(tmp_path)
+    forget_steps(tmp_path, Store(tmp_path / "stages"), None, {})
+    refuse_earlier(tmp_path)
 
 
 def test__a_second_process_on_the_same_folder_is_refused(tmp_path):

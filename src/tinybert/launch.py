@@ -12,10 +12,13 @@ from typing import Any
 import torch
 
 from tinybert import files
+from tinybert.artifacts import Store, by_name
 from tinybert.augment.validation import check_possible, doubts, unsuitable
 from tinybert.config import dump_yaml, resolve, without_unread
+from tinybert.data.vectors import VECTORS
+from tinybert.engine.teacher_outputs import OUTPUTS
 from tinybert.errors import UserError
-from tinybert.folders import forget_stages, locked, refuse_foreign, refuse_unknown_stage
+from tinybert.folders import Record, forget_steps, locked, refuse_earlier, refuse_foreign, refuse_unknown_stage
 from tinybert.log import Log
 from tinybert.machine import (
     Processes,
@@ -29,11 +32,11 @@ from tinybert.models.student import is_shape
 from tinybert.recipes import RECIPES, Recipe
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
-from tinybert.run import DataFolder, Run
+from tinybert.run import Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
 from tinybert.stages.common_settings import split_data
 from tinybert.stages.finish import About, finish
-from tinybert.stages.finished import KEPT, keep_only_the_student, kept_result
+from tinybert.stages.finished import keep_only_the_student, kept_result
 from tinybert.stages.general.finish import finish_general
 from tinybert.stages.general.reading import read_plain_text
 from tinybert.stages.general.settings import general_within, refused_within
@@ -41,7 +44,6 @@ from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.journal import SELECTION
 from tinybert.stages.reading import read
 from tinybert.stages.shapes import refuse_other_heads, shapes
-from tinybert.types import flatten
 
 CONFIG = "config.yaml"
 FILES = ("train", "dev", "test", "source", "unlabeled")
@@ -133,16 +135,11 @@ def launch(request: Request, *, restart: bool = False, restart_from: str | None 
     if restart_from is not None:
         refuse_unknown_stage([one.folder for one in requests], restart_from)
     again = _Again(restart or restart_from is not None, restart_from)
-    data = DataFolder(request.folder / "stages" / "data")
-    work = _Work(again, request.folder / "cache", data, device, processes)
+    work = _Work(again, _store_of(request), device, processes)
     with lost_processes_as_resource_error(), work.owning(request.folder):
         metrics = [_one_run(one, work) if one is request else _one_of_several(one, work) for one in requests]
         if processes.rank == 0:
-            files.remove(work.cache, ignore_errors=True)
-            if request.settings.run.keep == "student":
-                files.remove(request.folder / "stages", ignore_errors=True)
-            else:
-                data.forget_others()
+            _tidy(request, work.store)
             if seeds is not None:
                 return _summary(request.folder, [one.folder for one in requests])
     return metrics[0]
@@ -155,20 +152,40 @@ class _Again:
     wanted: bool
     stage: str | None
 
+    @property
+    def all(self) -> bool:
+        """Whether nothing of before is used."""
+        return self.wanted and self.stage is None
+
 
 @dataclass(frozen=True)
 class _Work:
     """What all runs of one command share."""
 
     again: _Again
-    cache: Path
-    data: DataFolder
+    store: Store
     device: torch.device
     processes: Processes
 
     def owning(self, folder: Path) -> AbstractContextManager[None]:
         """Own a folder; the first process does it for all."""
         return locked(folder) if self.processes.rank == 0 else nullcontext()
+
+
+def _store_of(request: Request) -> Store:
+    """Where the artifacts of a command lie: with its output, or where `run.store` says."""
+    outside = request.settings.run.store
+    return Store(request.folder / "stages") if outside is None else Store(Path(outside), shared=True)
+
+
+def _tidy(request: Request, store: Store) -> None:
+    """Remove what nobody needs when a command has ended; seeds that this one did not ask for keep what is theirs."""
+    if request.settings.run.keep == "student":
+        files.remove(request.folder / "stages", ignore_errors=True)
+    else:
+        runs = (request.folder, *request.folder.glob("seed-*"))
+        named = {store.recorded(step.name, step.key).folder.name for run in runs for step in Record(run).steps}
+        store.tidy(named, passing={OUTPUTS, VECTORS})
 
 
 def _summary(folder: Path, runs: Sequence[Path]) -> dict[str, Any]:
@@ -186,6 +203,8 @@ def _one_of_several(request: Request, work: _Work) -> dict[str, Any]:
 
 
 def _one_run(request: Request, work: _Work) -> dict[str, Any]:
+    if not work.again.all:
+        refuse_earlier(request.folder)
     run = _begin(request, work)
     run.wait()  # until the first process owns the folder
     with run.listening():
@@ -199,8 +218,7 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
             for line in doubts(groups, job.splits.train):
                 run.log.say(line)
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
-            forget_stages(request.folder, work.again.stage, SHOWN)
-            (request.folder / KEPT).unlink(missing_ok=True)
+            forget_steps(request.folder, run.store, work.again.stage, SHOWN)
         run.wait()
         outcome = request.recipe.distill(job, request.settings, run)
         metrics = {}
@@ -239,8 +257,8 @@ def _begin(request: Request, work: _Work) -> Run:
     request.folder.mkdir(parents=True, exist_ok=True)
     board = request.folder / "tensorboard" if settings.run.tensorboard else None
     log = Log(request.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
-    config = {key: value for key, value in flatten("", _portable(request)).items() if not key.startswith("run.")}
-    place = (work.device, log, config, work.cache, work.data, processes.rank, processes.world)
+    config = {key: value for key, value in by_name(_portable(request)).items() if not key.startswith("run.")}
+    place = (work.device, log, config, work.store, processes.rank, processes.world)
     run = Run(request.folder, settings.seed, settings.run, *place)
     where = f"{work.device}, {processes.world} processes" if processes.world > 1 else str(work.device)
     log.say(f"{request.recipe.name}, preset {request.preset}, seed {settings.seed}, on {where}, in {request.folder}")
@@ -298,7 +316,8 @@ def _portable(request: Request) -> Any:
         name: replace(group := getattr(settings, name), path=files.seen_from(folder, group.path))
         for name in ("teacher", "student")
     }
-    return replace(settings, output=".", **paths, **models)
+    run = replace(settings.run, store=files.seen_from(folder, settings.run.store))
+    return replace(settings, output=".", run=run, **paths, **models)
 
 
 def _with_portable_notes(job: Job, request: Request) -> Job:

@@ -1,25 +1,25 @@
-"""Where and how a run happens, never what it does: folder, lock, device, seed streams, stages, signals.
+"""Where and how a run happens, never what it does: folder, store, device, seed streams, signals.
 
-A run is a chain of stages. Each has a folder with what it was begun with (its fingerprint: contents and settings,
-chained to its parent) and, once finished, its result. The same command again skips finished stages.
+A run is a sequence of steps. What each makes is an artifact of the store, and the run's folder records their keys: the
+same command again finds what is finished, and a changed setting is noticed at the first step that depends on it.
 """
 
 import hashlib
-import json
-import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 
-from tinybert import files
-from tinybert.errors import Interrupted, UserError
+from tinybert.artifacts import Artifact, Make, Store
+from tinybert.config import FILE
+from tinybert.errors import Interrupted
+from tinybert.folders import Record
 from tinybert.log import Log
 
 HELD_OUT_SEED = 0  # what is drawn of and on held-out text is the same in every run, so that losses can be compared
@@ -38,7 +38,7 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How a run is carried out; no key here changes a stage's fingerprint.
+    """How a run is carried out; nothing here is among what a step's key comes from.
 
     Attributes:
         dtype: Of the student's forward pass: `auto` is bf16 autocast on a GPU that has it, fp32 elsewhere.
@@ -46,6 +46,7 @@ class RunSettings:
         deterministic: Refuse operations without a deterministic form.
         checkpoint_every: Seconds between checkpoints; there is one at the end of every epoch as well.
         keep: `student` removes stages and teacher once the run has succeeded.
+        store: Where artifacts lie that other runs use too; None = in the output's folder `stages`.
         tensorboard: Write event files too (needs the extra `tensorboard`).
         executor: Who augments: this process, or Ray (needs the extra `ray`).
         address: Of a Ray cluster; None = one of this machine, which ends with the work.
@@ -57,6 +58,7 @@ class RunSettings:
     deterministic: bool = True
     checkpoint_every: float = 300.0
     keep: Literal["all", "student"] = "all"
+    store: Annotated[str | None, FILE] = None
     tensorboard: bool = False
     executor: Literal["local", "ray"] = "local"
     address: str | None = None
@@ -79,25 +81,6 @@ class RunSettings:
 
 
 @dataclass
-class DataFolder:
-    """Encoded rows and packed text, named by what they were made from; the seeds of one command share them."""
-
-    folder: Path
-    _used: set[str] = field(default_factory=set)
-
-    def place(self, name: str) -> Path:
-        """Where data of this name are or will be."""
-        self._used.add(name)
-        return self.folder / name
-
-    def forget_others(self) -> None:
-        """Remove what was made from data or settings that this command does not have."""
-        for path in self.folder.glob("*"):
-            if path.name not in self._used:
-                files.remove(path, ignore_errors=True)
-
-
-@dataclass
 class Run:
     """One run: its place on the disk, its machine and its randomness.
 
@@ -108,11 +91,10 @@ class Run:
         device: Where networks run.
         log: What it says.
         config: All resolved settings by dotted name; names the culprit when a stage no longer matches.
-        cache: Folder for teacher outputs; the seeds of one command share it.
-        data: Where data are kept once they are encoded; None = with the stages.
+        store: Where artifacts lie; None = in the folder `stages`.
         rank: Which of `world` processes this is.
         world: Number of processes.
-        by_stage: Whether the command can redo a run from a stage on.
+        by_step: Whether the command can redo a run from a step on.
     """
 
     folder: Path
@@ -121,20 +103,23 @@ class Run:
     device: torch.device
     log: Log
     config: Mapping[str, Any] = field(default_factory=dict)
-    cache: Path | None = None
-    data: DataFolder | None = None
+    store: Store = field(default_factory=lambda: Store(Path()))
     rank: int = 0
     world: int = 1
-    by_stage: bool = True
+    by_step: bool = True
     stop_signal: int = 0
     _deferring: bool = False
-    _parent: str = ""
-    _stages: int = 0
+    _begun: int = 0
 
-    def stored(self, name: str) -> Path:
-        """The place of encoded data, by what they were made from."""
-        self.data = self.data or DataFolder(self.folder / "stages" / "data")
-        return self.data.place(name)
+    def __post_init__(self) -> None:
+        """Keep artifacts with the run where nothing else was said."""
+        if self.store.root == Path():
+            self.store = Store(self.folder / "stages")
+
+    @property
+    def record(self) -> Record:
+        """What it has begun."""
+        return Record(self.folder)
 
     @property
     def is_main(self) -> bool:
@@ -157,32 +142,61 @@ class Run:
         """See `stream`; of this run's seed."""
         return stream(self.seed, *names)
 
-    def stage(self, name: str, inputs: Mapping[str, Any]) -> "StageRun":
-        """Enter the next stage of the chain.
+    def begin(self, name: str, /, **inputs: Any) -> Artifact:
+        """Enter the next step; it is recorded, so that a later command notices what has changed.
 
         Args:
-            name: What the stage is called in settings and messages.
-            inputs: What its result depends on: digests of contents and settings by their dotted name.
+            name: What the step is called in settings and messages.
+            inputs: All that the result depends on, see `Store.entry`; settings under the name of their group.
 
         Raises:
-            UserError: If the stage was begun with other inputs.
+            UserError: If the step was begun with other inputs.
         """
-        self._stages += 1
-        fingerprint = files.sha256_json({"inputs": dict(inputs), "parent": self._parent, "stage": name})
-        place = StageRun(self, name, self.folder / "stages" / f"{self._stages}-{name}", fingerprint)
+        artifact = self.store.entry(name, **inputs)
         if self.is_main:
-            place.begin(inputs)
+            self.record.begin(self._begun, artifact, self.config, by_step=self.by_step)
+        self._begun += 1
         self.wait()
-        self._parent = fingerprint
-        return place
+        return artifact
 
-    def once(self, name: str, inputs: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
-        """The result folder of a stage that is not a training: made now by `make`, or found."""
-        place = self.stage(name, inputs)
-        if not place.finished and self.is_main:
-            place.finish(make)
+    def step(self, name: str, make: Make, /, **inputs: Any) -> Artifact:
+        """The artifact of the next step: made now by `make`, or found; see `begin`."""
+        return self.finished(self.begin(name, **inputs), make)
+
+    def stored(self, name: str, make: Make, /, **inputs: Any) -> Artifact:
+        """The artifact of something that is no step of its own: other inputs of it are noticed where it is used."""
+        return self.finished(self.store.entry(name, **inputs), make)
+
+    def finished(self, artifact: Artifact, make: Make) -> Artifact:
+        """An artifact that the first process makes by `make` where it is not there; all wait."""
+        with self.making(artifact) as missing:
+            if missing and self.is_main:
+                artifact.make(make)
+        return artifact
+
+    @contextmanager
+    def making(self, artifact: Artifact) -> Iterator[bool]:
+        """Own an artifact that is not whole, with all processes of the run; gives whether it has to be made.
+
+        Another run that makes it is waited for, and then it is there.
+        """
+        with ExitStack() as owned:
+            missing = self.is_main and not artifact.whole
+            if missing:
+                if artifact.result.exists():
+                    self.log.say(f"{artifact.name}: the stored result is damaged; it is made again")
+                owned.enter_context(artifact.locked(self.log.say))
+                missing = not artifact.whole
+            yield bool(self.agreed(float(missing)))
         self.wait()
-        return place.result
+
+    def agreed(self, value: float) -> float:
+        """The first process's figure on all of them."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor(value, dtype=torch.float64, device=self.device)
+        torch.distributed.broadcast(shared, 0)
+        return float(shared)
 
     def wait(self) -> None:
         """Wait for the other processes."""
@@ -216,83 +230,3 @@ class Run:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-@dataclass
-class StageRun:
-    """The place of one stage: what it began with, its checkpoints, its result."""
-
-    run: Run
-    name: str
-    folder: Path
-    fingerprint: str
-
-    @property
-    def result(self) -> Path:
-        """The folder of the finished result."""
-        return self.folder / "result"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Where unfinished training is saved."""
-        return self.folder / "checkpoints"
-
-    @property
-    def finished(self) -> bool:
-        """Whether there is a result and it is whole."""
-        if files.is_whole(self.result):
-            return True
-        if self.result.exists():
-            self.run.log.say(f"{self.name}: the stored result is damaged; the stage is done again")
-        return False
-
-    def begin(self, inputs: Mapping[str, Any]) -> None:
-        """Note what the stage begins with, or check that it is what it was begun with."""
-        begun = self.folder / "begun.json"
-        before = files.found_sealed(begun)
-        if before is not None:
-            if before["fingerprint"] != self.fingerprint:
-                raise UserError(self._mismatch(before, inputs))
-            return
-        if self.folder.parent.name == "stages":  # only there do numbers count
-            self._refuse_another()
-        if self.folder.exists() and any(self.folder.iterdir()):  # results of nobody knows what
-            self.run.log.say(f"{self.name}: {begun.name} is missing or damaged; the stage is done again")
-            shutil.rmtree(self.folder)
-        entry = {"fingerprint": self.fingerprint, "inputs": dict(inputs), "config": dict(self.run.config)}
-        files.write_sealed(begun, entry)
-
-    def within(self, name: str, inputs: Mapping[str, Any]) -> "StageRun":
-        """The place of work inside this stage, chained to it; begun, or found as it was begun."""
-        fingerprint = files.sha256_json({"inputs": dict(inputs), "parent": self.fingerprint, "stage": name})
-        place = StageRun(self.run, name, self.folder / name, fingerprint)
-        place.begin(inputs)
-        return place
-
-    def finish(self, make: Callable[[Path], None]) -> None:
-        """Write the result atomically: `make` fills a folder, which then appears whole, with its manifest."""
-        with files.atomic_folder(self.result) as temporary:
-            make(temporary)
-            files.write_manifest(temporary)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
-
-    def _mismatch(self, before: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
-        old, inputs = before["inputs"], json.loads(json.dumps(dict(inputs)))  # what is read back has no tuples
-        changed = [key for key in {**old, **inputs} if old.get(key) != inputs.get(key)]
-        known, now = before["config"], self.run.config
-        if any(inputs.get(key) != now.get(key) for key in changed):  # a digest: what a person changed helps more
-            changed += [key for key in now if key.startswith(("data.", "general.")) and known.get(key) != now[key]]
-        return self._changed(", ".join(sorted(set(changed))) or "an earlier stage", self.name)
-
-    def _refuse_another(self) -> None:
-        """Refuse to begin in the place of another stage: what came after it would be mixed up with what comes now."""
-        number = self.folder.name.split("-")[0]
-        for begun in self.folder.parent.glob(f"{number}-*/begun.json"):
-            if (before := files.found_sealed(begun)) is not None:
-                known, now = before["config"], self.run.config
-                changed = sorted(key for key in known if key in now and known[key] != now[key])
-                raise UserError(self._changed(", ".join(changed) or "the recipe", begun.parent.name.split("-", 1)[1]))
-
-    def _changed(self, names: str, stage: str) -> str:
-        redo = f"--restart-from {stage} redoes it and what follows, " if self.run.by_stage else ""
-        return f"{names}: changed since stage {stage} of {self.run.folder} began; {redo}--restart begins anew"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from augment.worlds import augmented as make
-from augment.worlds import place, rows
+from augment.worlds import rows, run_in
 from tinybert.augment import augmented_set
 from tinybert.augment.augmented_set import parts_of, write_arrow
 from tinybert.data.examples import Examples
@@ -60,7 +60,7 @@ def test__the_same_row_number_twice_is_refused(tmp_path):
 def test__shards_of_a_killed_run_are_used_and_damaged_ones_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr(augmented_set, "COPIES_PER_SHARD", 8)
     usual = list(make(tmp_path))
-    copies = place(tmp_path).checkpoints / "copies"
+    copies = run_in(tmp_path).begin("augment").work / "copies"
     times = {path.name: path.stat().st_mtime_ns for path in copies.glob("*.parquet")}
     assert len(times) == 5
     (copies / "000001.parquet").unlink()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from augment.worlds import groups, place
+from augment.worlds import groups, run_in
 from recipes.workshop import on_one_processor
 from tinybert.augment import cbert
 from tinybert.augment.making import make_copies
@@ -33,9 +33,9 @@ def context_of(of_groups, mlm_folder, **changes):
 
 
 def copies_by(context, folder, count=3):
-    at = place(folder)
-    factory = factory_of(context, at.run)
-    return make_copies(context.originals, factory, count, at)
+    run = run_in(folder)
+    factory = factory_of(context, run)
+    return make_copies(context.originals, factory, count, run.begin("augment"), run)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -71,7 +71,7 @@ def test__word_vectors_are_converted_once_and_serve_words_of_several_pieces(tmp_
     )
     augmented = copies_by(context, tmp_path / "run", 2)
     assert [copy.text for copy in augmented.copies_only()] == ["horse horse horse"]
-    assert len(list((tmp_path / "run" / "cache").glob("vectors-*"))) == 1
+    assert len(list((tmp_path / "run" / "stages").glob("vectors-*"))) == 1
     assert inputs_of(context, 3, seed=1)["vectors"] is not None
 
 
@@ -82,7 +82,7 @@ def test__adaptation_trains_the_masked_lm_first(tmp_path, mlm_folder, unlabeled)
     assert inputs["mlm"] == plain["mlm"]
     assert {"masked_lm.lr", "unlabeled"} <= inputs.keys() - plain.keys()
     augmented = copies_by(context, tmp_path / "run")
-    (trained,) = (tmp_path / "run" / "stages").glob("*-masked_lm/model/model.safetensors")
+    (trained,) = (tmp_path / "run" / "stages").glob("masked_lm_network-*/result/model.safetensors")
     assert trained.exists()
     assert augmented.copies > 6
 

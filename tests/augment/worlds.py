@@ -47,15 +47,14 @@ def groups(method: str, **augment: Any) -> Any:
     )
 
 
-def place(folder: Path, seed: int = 0, **settings: Any) -> Any:
-    """The stage `augment` of a run."""
+def run_in(folder: Path, seed: int = 0, **settings: Any) -> Any:
+    """A run in a folder."""
     import torch
 
     from tinybert.log import Log
     from tinybert.run import Run, RunSettings
 
-    run = Run(folder, seed, RunSettings(**settings), torch.device("cpu"), Log(silent=True))
-    return run.stage("augment", {})
+    return Run(folder, seed, RunSettings(**settings), torch.device("cpu"), Log(silent=True))
 
 
 def augmented(folder: Path, copies: int = 4, originals: Any = None, **how: Any) -> Any:
@@ -63,4 +62,5 @@ def augmented(folder: Path, copies: int = 4, originals: Any = None, **how: Any) 
     from tinybert.augment.making import make_copies
     from tinybert.augment.method import AugmenterFactory
 
-    return make_copies(originals or rows(), AugmenterFactory(Shuffler), copies, place(folder, **how))
+    run = run_in(folder, **how)
+    return make_copies(originals or rows(), AugmenterFactory(Shuffler), copies, run.begin("augment"), run)

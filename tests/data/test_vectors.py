@@ -9,6 +9,7 @@ import pytest
 
 from references import vectors as slow
 from tinybert import files
+from tinybert.artifacts import Store
 from tinybert.data import vectors
 from tinybert.data.vectors import nearest_rows, open_vectors, unit_rows
 from tinybert.errors import UserError
@@ -62,7 +63,7 @@ def zipped(path, *members):
 def test_nearest__the_words_of_a_loop(block, known, write, tmp_path, monkeypatch):
     monkeypatch.setattr(vectors, "BLOCK", block)
     monkeypatch.setattr(vectors, "_QUERIES", 10)
-    found = open_vectors(write(text_of(known)), tmp_path)
+    found = open_vectors(write(text_of(known)), Store(tmp_path))
     assert len(found) == len(known)
     order = list(known)
     for word, near in zip(known, found.nearest(list(known), 6), strict=True):
@@ -70,7 +71,7 @@ def test_nearest__the_words_of_a_loop(block, known, write, tmp_path, monkeypatch
 
 
 def test_nearest__unknown_words_are_looked_up_in_lower_case(known, write, tmp_path):
-    found = open_vectors(write(text_of(known)), tmp_path)
+    found = open_vectors(write(text_of(known)), Store(tmp_path))
     upper, lower, film, other = found.nearest(["MOVIE", "movie", "Film", "unheard"], 3)
     assert upper == lower != film
     assert other == ()
@@ -78,7 +79,7 @@ def test_nearest__unknown_words_are_looked_up_in_lower_case(known, write, tmp_pa
 
 
 def test_nearest__no_more_than_there_are(write, tmp_path):
-    found = open_vectors(write("one 1 0\ntwo 0 1\n"), tmp_path)
+    found = open_vectors(write("one 1 0\ntwo 0 1\n"), Store(tmp_path))
     assert found.nearest(["one"], 15) == [("two",)]
     assert found.nearest([], 15) == []
 
@@ -98,7 +99,7 @@ def test_open_vectors__all_forms_are_the_same_words(form, known, write, tmp_path
         path = zipped(tmp_path / "v.zip", ("folder/", ""), ("folder/v.txt", text))
     else:
         path = write(text)
-    found = open_vectors(path, tmp_path / "stores")
+    found = open_vectors(path, Store(tmp_path / "stores"))
     assert found._words.to_pylist() == list(known)
     rows = np.concatenate(found._blocks)
     np.testing.assert_allclose(rows, unit_rows(np.array(list(known.values()))), atol=1e-6)
@@ -106,28 +107,28 @@ def test_open_vectors__all_forms_are_the_same_words(form, known, write, tmp_path
 
 def test_open_vectors__the_first_row_of_a_word_counts_and_a_limit_counts_rows(write, tmp_path):
     path = write("one 1 0\ntwo 0 1\none 5 5\nthree 1 1\n")
-    assert open_vectors(path, tmp_path)._words.to_pylist() == ["one", "two", "three"]
-    limited = open_vectors(path, tmp_path, limit=3)
+    assert open_vectors(path, Store(tmp_path))._words.to_pylist() == ["one", "two", "three"]
+    limited = open_vectors(path, Store(tmp_path), limit=3)
     assert limited._words.to_pylist() == ["one", "two"]
-    assert limited.digest != open_vectors(path, tmp_path).digest
+    assert limited.digest != open_vectors(path, Store(tmp_path)).digest
 
 
 def test_open_vectors__converts_once_and_again_where_the_store_is_damaged(known, write, tmp_path, monkeypatch):
     path, conversions, convert = write(text_of(known)), [], vectors._convert
     monkeypatch.setattr(vectors, "_convert", lambda *given: conversions.append(1) or convert(*given))
     for _ in range(2):
-        open_vectors(path, tmp_path / "stores")
+        open_vectors(path, Store(tmp_path / "stores"))
     assert len(conversions) == 1
-    (store,) = (tmp_path / "stores").iterdir()
-    (store / "vectors.arrow").write_bytes(b"cut")
-    assert len(open_vectors(path, tmp_path / "stores")) == len(known)
+    (stored,) = (tmp_path / "stores").glob("vectors-*/result/vectors.arrow")
+    stored.write_bytes(b"cut")
+    assert len(open_vectors(path, Store(tmp_path / "stores"))) == len(known)
     assert len(conversions) == 2
 
 
 def test_open_vectors__a_failed_conversion_leaves_nothing(write, tmp_path):
     with pytest.raises(UserError):
-        open_vectors(write("one 1 0\ntwo 0 1\nthree 1\n"), tmp_path / "stores")
-    assert list((tmp_path / "stores").iterdir()) == []
+        open_vectors(write("one 1 0\ntwo 0 1\nthree 1\n"), Store(tmp_path / "stores"))
+    assert not list((tmp_path / "stores").glob("*/result"))
 
 
 def test_open_vectors__a_full_disk_is_said_to_be_one(known, write, tmp_path, monkeypatch):
@@ -137,7 +138,7 @@ def test_open_vectors__a_full_disk_is_said_to_be_one(known, write, tmp_path, mon
 
     monkeypatch.setattr(vectors, "_convert", full)
     with pytest.raises(files.ResourceError, match="no space left"):
-        open_vectors(write(text_of(known)), tmp_path / "stores")
+        open_vectors(write(text_of(known)), Store(tmp_path / "stores"))
 
 
 @pytest.mark.parametrize(
@@ -156,13 +157,13 @@ def test_open_vectors__a_bad_row_is_named(row, said, write, tmp_path):
     row = row if isinstance(row, bytes) else row.encode()
     content = b"the 1 0\n\n" + row + b"\nof 0 1\nto 1 1\n"
     with pytest.raises(UserError, match=said):
-        open_vectors(write(content), tmp_path / "stores")
+        open_vectors(write(content), Store(tmp_path / "stores"))
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "words\nalone\n", "3 2\n", "3 0\na 1 2\n", f"3 {9**9}\na 1 2\n"])
 def test_open_vectors__a_file_without_vectors_is_refused(content, write, tmp_path):
     with pytest.raises(UserError, match="holds no word vectors"):
-        open_vectors(write(content), tmp_path / "stores")
+        open_vectors(write(content), Store(tmp_path / "stores"))
 
 
 def test_nearest_rows__barred_rows_and_rows_of_zeros_are_left_out():
@@ -175,7 +176,7 @@ def test_nearest_rows__barred_rows_and_rows_of_zeros_are_left_out():
 
 @pytest.mark.skipif(not GLOVE.exists(), reason="needs ../shared/data/glove")
 def test_nearest__of_glove(tmp_path):
-    found = open_vectors(GLOVE, tmp_path, limit=3000)
+    found = open_vectors(GLOVE, Store(tmp_path), limit=3000)
     assert len(found) == 3000
     film, paris = found.nearest(["film", "Paris"], 8)
     assert {"movie", "films"} <= set(film)

@@ -21,11 +21,12 @@ def learn(world, run=None, *, stage=None, selector=None, objective=None, metric=
     run = run or world.run()
     stage = stage or Stage(epochs=2, batch_size=4, lr=1e-2)
     student = world.make_student()
-    place = run.stage("lesson", {})
+    place = run.begin("lesson")
     taught_by = world.make_teacher() if teacher else None
     judged = None if metric is None else metric(student)
     objective = objective or world.objective()
-    report = fit(student, taught_by, objective, world.rows, stage, place, selector=selector or KeepAll(), metric=judged)
+    how = {"selector": selector or KeepAll(), "metric": judged}
+    report = fit(student, taught_by, objective, world.rows, stage, place, run, **how)
     return student, report
 
 
@@ -56,14 +57,15 @@ def test__something_is_learnt_and_the_teacher_stays_bit_identical(make_world):
     before = {name: value.clone() for name, value in teacher._model.state_dict().items()}
     student = world.make_student()
     start = weights(student).clone()
-    place = world.run().stage("lesson", {})
+    run = world.run()
     fit(
         student,
         teacher,
         world.objective(),
         world.rows,
         Stage(epochs=3, batch_size=4, lr=1e-2),
-        place,
+        run.begin("lesson"),
+        run,
         selector=KeepAll(),
     )
     lines = [json.loads(line) for line in (world.folder / "run/metrics.jsonl").read_text().splitlines()]

@@ -160,7 +160,7 @@ def test__all_losses_are_finite_and_every_stage_trained(made):
     losses = [line["loss"] for line in lines if "loss" in line]
     assert losses
     assert all(math.isfinite(loss) for loss in losses)
-    trained = {path.parents[1].name.split("-", 1)[1] for path in made.run.glob("stages/*/result/student.safetensors")}
+    trained = {path.parents[1].name.rsplit("-", 1)[0] for path in made.run.glob("stages/*/result/student.safetensors")}
     assert {line["stage"] for line in lines if line.get("step") == 6} == trained
     assert trained
 

@@ -28,6 +28,7 @@ from recipes.workshop import (
     quick_finish,
     read,
     stage,
+    steps_of,
     that_know_their_place,
     trained,
 )
@@ -38,7 +39,7 @@ from tinybert.errors import UserError
 from tinybert.recipes import RECIPES
 
 pytestmark = pytest.mark.usefixtures("processor")
-FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "report.html", "README.md"}
+FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "report.html", "README.md", "steps.json"}
 SYSTEM = {"parameters", "bytes", "latency_ms", "threads"}
 SHORT = ("general.max_steps=2", "general.evaluate_every=2")
 
@@ -247,7 +248,7 @@ def test__killed_between_two_updates_it_goes_on_to_the_same_bits(again, monkeypa
 def test__keep_student_leaves_what_is_shipped(again, untrained):
     run = again.path("run")
     metrics = again.distill("general", also=("run.keep=student",))
-    assert {path.name for path in run.iterdir()} - {".lock"} == FILES | {"student", "kept.json"}
+    assert {path.name for path in run.iterdir()} - {".lock"} == FILES | {"student"}
     assert again.distill("general", also=("run.keep=student",)) == metrics
     with pytest.raises(UserError, match=r"train: changed since .* was finished; --restart begins anew"):
         again.distill("general", also=("run.keep=student",), train=again.corpus("other.txt", seed=7))
@@ -340,8 +341,8 @@ def test__seeds_share_one_packed_text_and_what_is_of_no_use_any_more_goes(worksh
     folder, packed = workshop.path("run"), []
     for settings in ((), ("general.block_length=24",)):
         workshop.distill("general", seeds=2, also=(*SHORT, *settings), restart=bool(settings))
-        packed += [path.name for path in (folder / "stages" / "data").iterdir()]
-        assert not [path for path in folder.glob("seed-*/stages/data/*") if path.is_dir()]
+        packed += [path.name for path in (folder / "stages").glob("corpus-*")]
+        assert not list(folder.glob("seed-*/stages"))
     assert len(packed) == len(set(packed)) == 2
     for _ in range(2):
         summary = workshop.distill("general", seeds=2, also=(*SHORT, *settings, "run.keep=student"))
@@ -426,9 +427,14 @@ def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
     short = ("intermediate.epochs=1", "prediction.epochs=1")
     workshop.distill(unlabeled=workshop.corpus(), also=(*within, *short), test=None, output=workshop.path("with"))
     workshop.distill(also=short, test=None, output=workshop.path("without"))
-    folders = sorted((workshop.path("with") / "stages").glob("[0-9]*"))
-    names = [path.name.split("-", 1)[1] for path in folders]
-    assert names == ["teacher", "init", "general", "projections", "intermediate", "prediction"]
+    assert steps_of(workshop.path("with")) == [
+        "teacher",
+        "init",
+        "general",
+        "projections",
+        "intermediate",
+        "prediction",
+    ]
     assert updates(workshop.path("with")) == 5
     metrics = read(workshop.path("with") / "metrics.json")
     assert metrics["general"]["updates"] == 5

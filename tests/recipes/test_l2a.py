@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 import tinybert
-from recipes.workshop import equal, on_one_processor, pairs, ratings, read, stage, trained
+from recipes.workshop import equal, on_one_processor, pairs, ratings, read, stage, steps_of, trained
 from tinybert.data.encoded import EncodedRows
 from tinybert.errors import UserError
 
@@ -166,13 +166,12 @@ def test__what_cannot_be_is_refused_in_a_line(workshop, changes, complaint):
 
 def test__a_teacher_without_a_head_learns_source_first_where_that_has_labels(workshop):
     workshop.distill("l2a", also=HEADED)
-    names = [path.name.partition("-")[2] for path in sorted((workshop.path("run") / "stages").glob("[0-9]*"))]
-    assert names == ["teacher_source", "teacher", "init", "pool", "distill"]
+    assert steps_of(workshop.path("run")) == ["teacher_source", "teacher", "init", "pool", "distill"]
 
 
 def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):
     run = make(*PAPER, "l2a.generator.lr=1e-2", "distill.epochs=3")
-    place = stage(run, "generator")
+    place = stage(run, "generator") / "work"
     editions = [stage(run, "pool") / "result", *(place / f"edition-{n}" / "result" for n in (1, 2))]
     drawn = [pq.read_table(edition / "members.parquet").to_pylist() for edition in editions]
     assert not (place / "edition-3").exists()  # after the last epoch there is nothing to draw for

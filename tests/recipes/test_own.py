@@ -8,7 +8,7 @@ import torch
 import tinybert
 from recipes.workshop import CLASSES, Workshop, quick_finish, read
 from tinybert.errors import UserError
-from tinybert.recipes import RECIPES, Classroom, Outcome, Recipe, TaskSettings, Teacher, initialise, task_teacher
+from tinybert.recipes import RECIPES, Distiller, Outcome, Recipe, TaskSettings, Teacher, initialise, task_teacher
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.types import LOGITS, Objective, Stage
 
@@ -32,8 +32,10 @@ class Config(TaskSettings):
 def distill(job, config, run):
     model = task_teacher(job, config.teacher, config.fine_tune, run)
     student = initialise(job, model, config.student, run).student
-    stages = Classroom(student, Teacher(model, config.teacher.dtype, run.device), job.train, config.teacher, run)
-    stages.teach("distill", LogitGap(), config.distill)
+    distiller = Distiller(
+        student, Teacher(model, config.teacher.dtype, run.device), job.train, job.task, config.teacher, run
+    )
+    distiller.run_stage("distill", LogitGap(), config.distill)
     return Outcome(student, model)
 
 

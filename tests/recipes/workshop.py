@@ -227,10 +227,29 @@ def read(path: Path) -> Any:
     return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
 
 
+def steps_of(run: Path) -> list[str]:
+    """The names of the steps that a run has begun, in order."""
+    from tinybert.folders import Record
+
+    return [step.name for step in Record(run).steps]
+
+
+def inputs_of(run: Path, name: str) -> dict[str, Any]:
+    """What a step of a run was begun with."""
+    from tinybert.folders import Record
+
+    (found,) = (step for step in Record(run).steps if step.name == name)
+    return dict(found.inputs)
+
+
 def stage(run: Path, name: str) -> Path:
-    """The folder of a stage of a run."""
-    (found,) = (run / "stages").glob(f"[0-9]*-{name}")
-    return found
+    """The folder of a step of a run, in its own store or in that of its seeds."""
+    from tinybert.artifacts import folder_name
+    from tinybert.folders import Record
+
+    (found,) = (step for step in Record(run).steps if step.name == name)
+    own, shared = (folder / "stages" / folder_name(found.name, found.key) for folder in (run, run.parent))
+    return own if own.exists() else shared
 
 
 def trained(run: Path, name: str) -> dict[str, torch.Tensor]:

@@ -188,7 +188,7 @@ def test__a_hostile_configuration_is_refused_and_runs_nothing(command, canary, t
 def test__a_checkpoint_with_other_tensors_in_it_is_not_believed(command, canary):
     """A pickle put where a stage's result lies: its hash is not that of the manifest, and it is never opened."""
     assert command.run().code == 0
-    for path in command.output.glob("stages/4-*/result/student.safetensors"):
+    for path in command.output.glob("stages/prediction-*/result/student.safetensors"):
         path.write_bytes(pickle.dumps(Bomb(canary)))
     shipped = command.weights
     ended = command.run(("without_pickle_and_network", None))
@@ -214,8 +214,8 @@ def test__a_link_in_the_run_folder_is_replaced_and_not_followed(command, tmp_pat
     assert command.run().code == 0
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "model.safetensors").write_text("mine")
-    (command.output / "stages" / "finished.json").unlink()
     metrics = command.output / "metrics.json"
+    (command.output / "report.html").unlink()
     metrics.unlink()
     metrics.symlink_to(tmp_path / "elsewhere" / "model.safetensors")
     assert command.run().code == 0

@@ -6,7 +6,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from recipes.workshop import finished_in, read, sha256, stage
+from recipes.workshop import contents, finished_in, read, sha256, stage, steps_of
 from tinybert.data.encoded import EncodedRows
 from tinybert.errors import UserError
 
@@ -29,13 +29,7 @@ def workshop(finished, workshop):
 
 def test__originals_come_with_their_copies_labels_and_figures(workshop):
     run = workshop.path("run")
-    assert [path.name for path in sorted((run / "stages").glob("[0-9]*"))] == [
-        "1-teacher",
-        "2-init",
-        "3-augment",
-        "4-intermediate",
-        "5-prediction",
-    ]
+    assert steps_of(run) == ["teacher", "init", "augment", "intermediate", "prediction"]
     table = pq.read_table(run / "augmented" / "augmented.parquet").to_pylist()
     originals = {row["origin"]: row for row in table if row["copy"] == 0}
     assert len(originals) == 24
@@ -88,10 +82,10 @@ def test__a_setting_that_the_method_does_not_read_is_refused(workshop):
 
 def test__restarting_from_it_makes_other_texts_for_other_settings(workshop):
     run = workshop.path("run")
-    started, before = sha256(stage(run, "init") / "begun.json"), sha256(run / "augmented" / "augmented.parquet")
+    started, before = contents(stage(run, "init")), sha256(run / "augmented" / "augmented.parquet")
     workshop.distill(also=(*EDA, "augment.keep_flipped=false"), restart_from="augment")
     figures = read(run / "augmented" / "quality.json")
-    assert sha256(stage(run, "init") / "begun.json") == started
+    assert contents(stage(run, "init")) == started
     assert (figures["rows"]["flipped"] > 0) == (sha256(run / "augmented" / "augmented.parquet") != before)
     assert json.loads((run / "metrics.json").read_text())["augmentation"] == figures
 

@@ -287,8 +287,9 @@ def test__told_to_stop_it_keeps_its_shards_and_goes_on(whole, tmp_path):
     command, _ = whole
     again = command.into(tmp_path / "out.tsv")
     started = again.start(("small_shards", 9), ("slow_shards", 0.2))
-    shards = tmp_path / "out.tsv.work" / "stages" / "1-augment" / "checkpoints" / "copies"
-    runs.wait_for(lambda: len(list(shards.glob("*.parquet"))) >= 3, started)
+    stages = tmp_path / "out.tsv.work" / "stages"
+    runs.wait_for(lambda: len(list(stages.glob("augment-*/work/copies/*.parquet"))) >= 3, started)
+    (shards,) = stages.glob("augment-*/work/copies")
     started.kill(signal.SIGTERM)
     ended = started.wait()
     assert ended.code == 143, ended.said

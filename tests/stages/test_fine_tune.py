@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from recipes.workshop import Rows, Workshop, equal, read, reviews, stage, trained
+from recipes.workshop import Rows, Workshop, equal, inputs_of, reviews, steps_of, trained
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.families.network import Network
@@ -61,7 +61,7 @@ def begun(tmp_path: Path, tiny_tokenizer: Any) -> Callable[..., tuple[Run, Job]]
 
 
 def inputs(run: Run, name: str) -> dict[str, Any]:
-    return dict(read(stage(run.folder, name) / "begun.json")["inputs"])
+    return inputs_of(run.folder, name)
 
 
 def test__target_is_one_stage_that_knows_of_no_source(network, begun):
@@ -69,23 +69,21 @@ def test__target_is_one_stage_that_knows_of_no_source(network, begun):
     for one, its in ((run, job), (other, alone)):
         fine_tune_on("target", network(), its, STAGE, one, name="net")
     assert inputs(run, "net") == inputs(other, "net")
-    assert set(inputs(run, "net")) >= {"train", "dev", "classes", "seed", "fine_tune.lr"}
+    assert set(inputs(run, "net")) >= {"train", "dev", "head.classes", "seed", "fine_tune.lr"}
     assert not {"source", "teacher_data"} & set(inputs(run, "net"))
     assert equal(trained(run.folder, "net"), trained(other.folder, "net"))
 
 
 def test__source_then_target_is_two_stages_in_a_chain(network, begun, tiny_tokenizer):
     run, job = begun("chain")
-    place = fine_tune_on("source_then_target", network(), job, STAGE, run, name="net", inputs={"body": "x"})
-    assert [path.name for path in sorted((run.folder / "stages").glob("[0-9]*"))] == ["1-net_source", "2-net"]
-    assert place.folder.name == "2-net"
-    assert inputs(run, "net_source")["body"] == inputs(run, "net")["body"] == "x"
+    fine_tune_on("source_then_target", network(), job, STAGE, run, name="net")
+    assert steps_of(run.folder) == ["net_source", "net"]
     assert "train" not in inputs(run, "net_source")
 
     other, _ = begun("by_hand")
     student, source = network(), labelled_source(job.source, "source_then_target")
     for name, rows in (("net_source", encoded(source, tiny_tokenizer, 32, other)), ("net", job.train)):
-        report = fine_tune(student, job, STAGE, other.stage(name, {}), rows)
+        report = fine_tune(student, job, STAGE, other, name, rows)
         assert report.steps == 2 * -(-len(rows) // 8)
         assert report.best is not None  # judged on the target's dev
         assert equal(trained(run.folder, name), trained(other.folder, name))
@@ -124,18 +122,17 @@ def test__a_source_without_labels_is_refused_before_anything_is_learnt(network, 
     with pytest.raises(UserError, match=complaint) as refused:
         fine_tune_on(domains, network(), job, STAGE, run, name="net")
     assert "\n" not in str(refused.value)
-    assert not list((run.folder / "stages").glob("[0-9]*"))
+    assert not steps_of(run.folder)
 
 
 def test__a_teacher_without_a_head_learns_the_domains_it_is_told(begun, tmp_path, tiny_tokenizer):
     settings = TeacherSettings(str(Workshop(tmp_path, tiny_tokenizer).model()), accept_weak=True)
     run, job = begun("run")
     task_teacher(job, settings, STAGE, run, "source_then_target")
-    assert [path.name for path in sorted((run.folder / "stages").glob("[0-9]*"))] == ["1-teacher_source", "2-teacher"]
+    assert steps_of(run.folder) == ["teacher_source", "teacher"]
     kept = load_classifier(run.folder / "teacher").model.weights()
     assert all(torch.equal(kept[name], value) for name, value in trained(run.folder, "teacher").items())
-    assert (stage(run.folder, "teacher") / "examined.json").exists()
-    assert inputs(run, "teacher_source")["teacher"] == inputs(run, "teacher")["teacher"]
+    assert list(run.folder.glob("stages/examined-*/result/examined.json"))
 
 
 def test__a_teacher_with_a_head_is_used_as_it_is_whatever_it_was_told(begun, tmp_path, tiny_tokenizer, capsys):

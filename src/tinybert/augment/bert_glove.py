@@ -35,6 +35,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, final
 import numpy as np
 
 from tinybert import files
+from tinybert.artifacts import Store
 from tinybert.augment.candidates import Candidates, Context
 from tinybert.augment.method import AugmentContext, AugmenterFactory, MaskedLMAugmentSettings, Method, open_masked_lm
 from tinybert.augment.neighbours import Neighbours, PieceNeighbours
@@ -284,22 +285,21 @@ def _extended(edits: list[Edit], draft: _Draft, word: int, other: str | None) ->
 
 
 def _factory(context: AugmentContext[BertGloveSettings], mlm: str, run: Run) -> AugmenterFactory:
-    stores = run.cache or run.folder / "cache"  # which the seeds of one command share
     vectors = None if context.vectors is None else Path(context.vectors)
     if vectors is None:
         note = "augment: no --vectors; the masked LM's own embeddings say which words are near"
         before: Callable[[], object] = partial(run.log.say, note)
     else:
-        before = partial(open_vectors, vectors, stores)  # converted once, and found by all who make copies
-    make = partial(_make, context.settings, mlm, vectors, stores, run.device.type, context.max_length)
+        before = partial(open_vectors, vectors, run.store)  # converted once, and found by all who make copies
+    make = partial(_make, context.settings, mlm, vectors, run.store, run.device.type, context.max_length)
     return AugmenterFactory(make, before)
 
 
 def _make(
-    settings: BertGloveSettings, mlm: str, vectors: Path | None, stores: Path, device: str, max_length: int
+    settings: BertGloveSettings, mlm: str, vectors: Path | None, store: Store, device: str, max_length: int
 ) -> BertGlove:
     network = open_masked_lm(mlm, device)
-    neighbours = PieceNeighbours(network) if vectors is None else open_vectors(vectors, stores)
+    neighbours = PieceNeighbours(network) if vectors is None else open_vectors(vectors, store)
     return BertGlove(settings, network, neighbours, max_length)
 
 

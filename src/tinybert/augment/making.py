@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from tinybert.artifacts import Artifact
 from tinybert.augment.augmented_set import AugmentedSet, parts_of
 from tinybert.augment.copies import CopyMaker, Streams, Worker
 from tinybert.augment.executors import EXECUTORS
@@ -12,29 +13,30 @@ from tinybert.augment.method import AugmenterFactory, Make
 from tinybert.augment.shards import Shards
 from tinybert.data.examples import Examples
 from tinybert.files import sha256_json
-from tinybert.run import StageRun
+from tinybert.run import Run
 
 
-def make_copies(originals: Examples, factory: AugmenterFactory, copies: int, place: StageRun) -> AugmentedSet:
+def make_copies(originals: Examples, factory: AugmenterFactory, copies: int, place: Artifact, run: Run) -> AugmentedSet:
     """Originals with their copies, each text once; what a killed run has made of them is used.
 
     Args:
         originals: Their row numbers name their random streams, so each must be there once.
         factory: Makes the augmenter, in each process that works.
         copies: Of each original.
-        place: Keeps the shards among its checkpoints.
+        place: The unfinished artifact; its work keeps the shards.
+        run: Its streams, executor and log.
 
     Raises:
         ValueError: If two originals have the same row number.
     """
-    augmented = make_all_copies(originals, factory, copies, place).without_duplicates()
+    augmented = make_all_copies(originals, factory, copies, place, run).without_duplicates()
     dropped = augmented.made - augmented.copies
-    place.run.log.say(f"augment: {dropped:,} duplicates dropped, {augmented.copies:,} left")
+    run.log.say(f"augment: {dropped:,} duplicates dropped, {augmented.copies:,} left")
     return augmented
 
 
 def make_all_copies(
-    originals: Examples, factory: AugmenterFactory, copies: int, place: StageRun, domain: str = ""
+    originals: Examples, factory: AugmenterFactory, copies: int, place: Artifact, run: Run, domain: str = ""
 ) -> AugmentedSet:
     """Originals with all their copies, equal ones too; see `make_copies`.
 
@@ -43,12 +45,13 @@ def make_all_copies(
         factory: See `make_copies`.
         copies: See `make_copies`.
         place: See `make_copies`.
+        run: See `make_copies`.
         domain: Which of several files the originals are of: their shards and random streams are their own.
     """
     if len(np.unique(originals.rows)) < len(originals):
         raise ValueError("two originals have the same row number; their copies would have the same random stream")
-    run, parts = place.run, parts_of(len(originals), copies)
-    shards = Shards(place.checkpoints / (domain or "copies"), len(parts))
+    parts = parts_of(len(originals), copies)
+    shards = Shards(place.work / (domain or "copies"), len(parts))
     missing, started = shards.missing(run.log), time.monotonic()
     rows = {number: originals[parts[number]] for number in missing}
     left = sum(map(len, rows.values()))

@@ -117,6 +117,15 @@ def lent(backend: Any) -> Iterator[None]:
         backend.no_padding() if padding is None else backend.enable_padding(**padding)
 
 
+def digest_of_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Sha256 over all that decides how a text is read: vocabulary, letters, words; not where it is cut."""
+    backend = tokenizer.backend_tokenizer
+    with lent(backend):
+        backend.no_truncation()
+        backend.no_padding()
+        return hashlib.sha256(backend.to_str().encode()).hexdigest()
+
+
 def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, contents: _Contents) -> pa.RecordBatch:
     ids: list[list[int]] = []
     types: list[list[int]] = []

@@ -6,12 +6,13 @@ CBERT (Wu et al. 2019, arXiv:1812.06705).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from tinybert.files import sha256_json
 from tinybert.types import Batch
 
 MASKED, REPLACED = 0.8, 0.1  # of the pieces to be predicted; the rest stays as it is
@@ -90,6 +91,12 @@ class PieceMasker:
         """
         self.mask, self.masking, self.labels_as_types = mask, masking, labels_as_types
         self.special, self.starts, self.ordinary = special, starts, (~special).nonzero()[:, 0]
+
+    @property
+    def digest(self) -> str:
+        """Sha256 over what it makes of a batch."""
+        tables = (self.special, self.starts)
+        return sha256_json([self.mask, asdict(self.masking), self.labels_as_types, *(t.tolist() for t in tables)])
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with some pieces masked; all draws are from torch's own stream, on the batch's device."""

@@ -1,6 +1,5 @@
 """Word vectors of GloVe and word2vec: read once from their text files, kept memory-mapped, asked for nearest words."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,17 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
+from tinybert.artifacts import Store
 from tinybert.data.packed import Unpacked, opened_text
 from tinybert.data.problems import shown
 from tinybert.errors import UserError
-from tinybert.files import atomic_folder, is_whole, sha256_file, sha256_json, write_manifest
+from tinybert.files import sha256_file
 
+VECTORS = "vectors"  # name of the artifacts
 BLOCK = 8192  # rows that are read, written and compared at once
 _QUERIES = 256  # words that are compared at once
 _LARGEST = 1e18  # sum of the sizes of a row's numbers; the squares of larger ones leave float32
 _SAMPLED = 100  # lines that tell how many numbers a row has
 _WIDEST = 100_000  # numbers of a row
-_FORM = 1  # of the store; another number, another store
 
 
 class _Row:
@@ -163,12 +163,12 @@ def unit_rows(matrix: Float[np.ndarray, "rows width"]) -> Float[np.ndarray, "row
     return scaled
 
 
-def open_vectors(path: Path, root: Path, limit: int | None = None) -> WordVectors:
+def open_vectors(path: Path, store: Store, limit: int | None = None) -> WordVectors:
     """Word vectors out of a text file, converted where that has not been done yet.
 
     Args:
         path: GloVe's text form, or word2vec's with its first line of two counts; plain, `.gz`, or `.zip` of one file.
-        root: The folder of stores; each is named by what it was made from.
+        store: Keeps what they are converted to.
         limit: The first so many rows, which are the most frequent words; None = all. TinyBERT's own code takes the
             first 100,000.
 
@@ -178,15 +178,11 @@ def open_vectors(path: Path, root: Path, limit: int | None = None) -> WordVector
     """
     with opened_text(path):
         pass  # refused before it is hashed
-    digest = sha256_json({"file": sha256_file(path), "limit": limit, "form": _FORM})
-    store = root / f"vectors-{digest[:24]}"
-    if not is_whole(store):
-        with atomic_folder(store) as temporary:
-            count = _convert(path, temporary / "vectors.arrow", limit)
-            about = {"source": path.name, "words": count, "limit": limit}
-            (temporary / "about.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
-            write_manifest(temporary)
-    return WordVectors(store / "vectors.arrow", digest)
+    place = store.entry(VECTORS, file=sha256_file(path), limit=limit)
+    with place.locked(lambda _: None):
+        if not place.whole:
+            place.make(lambda folder: _convert(path, folder / "vectors.arrow", limit))
+    return WordVectors(place.result / "vectors.arrow", place.key)
 
 
 def _convert(path: Path, target: Path, limit: int | None) -> int:

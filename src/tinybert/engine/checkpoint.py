@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tinybert import files
+from tinybert.artifacts import Artifact
 from tinybert.errors import ResourceError
-from tinybert.run import StageRun
+from tinybert.run import Run
 
 KEPT = 2
 Tensors = Mapping[str, Mapping[str, Tensor]]  # file name (without ending) → tensors
@@ -36,31 +37,31 @@ class Checkpoint:
     counters: Mapping[str, Any]
 
 
-def save(place: StageRun, step: int, tensors: Tensors, counters: Mapping[str, Any]) -> None:
+def save(place: Artifact, run: Run, step: int, tensors: Tensors, counters: Mapping[str, Any]) -> None:
     """Write the checkpoint of `step`, then delete all but the newest two.
 
     Raises:
         ResourceError: If the disk has no room; the checkpoints before stay.
     """
-    _ensure_room(place.checkpoints, tensors)
-    with files.atomic_folder(place.checkpoints / f"step-{step:08d}") as folder:
+    _ensure_room(place.work, tensors)
+    with files.atomic_folder(place.work / f"step-{step:08d}") as folder:
         write_tensors(folder, tensors)
-        files.write_json(folder / "state.json", {"counters": counters, "machine": _machine(place.run.world)})
+        files.write_json(folder / "state.json", {"counters": counters, "machine": _machine(run.world)})
         files.write_manifest(folder)
-    for old in _newest_first(place.checkpoints)[KEPT:]:
+    for old in _newest_first(place.work)[KEPT:]:
         shutil.rmtree(old)
 
 
-def newest(place: StageRun) -> Checkpoint | None:
-    """The newest whole checkpoint of a stage; None where there is none."""
-    for folder in _newest_first(place.checkpoints):
+def newest(place: Artifact, run: Run) -> Checkpoint | None:
+    """The newest whole checkpoint of an unfinished artifact; None where there is none."""
+    for folder in _newest_first(place.work):
         if not files.is_whole(folder):
-            place.run.log.say(f"{place.name}: checkpoint {folder.name} is damaged; the one before it is used")
+            run.log.say(f"{place.name}: checkpoint {folder.name} is damaged; the one before it is used")
             continue
         state = files.read_json(folder / "state.json")
-        if state["machine"] != _machine(place.run.world):
+        if state["machine"] != _machine(run.world):
             where = "another machine, build or number of processes"
-            place.run.log.say(f"{place.name}: the checkpoint is from {where}; the last bits may differ")
+            run.log.say(f"{place.name}: the checkpoint is from {where}; the last bits may differ")
         return Checkpoint(read_tensors(folder), state["counters"])
     return None
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from tinybert import files
+from tinybert.artifacts import Artifact
 from tinybert.engine import checkpoint
 from tinybert.engine.learner import Learner, RowsOf
 from tinybert.engine.update import Observed, update
 from tinybert.errors import Interrupted
 from tinybert.families.network import Network
-from tinybert.run import StageRun
+from tinybert.run import Run
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 
@@ -45,7 +46,8 @@ def fit(
     objective: Objective,
     rows: Rows | RowsOf,
     stage: Stage,
-    place: StageRun,
+    place: Artifact,
+    run: Run,
     *,
     selector: Selector,
     metric: Callable[[], float] | None = None,
@@ -59,7 +61,8 @@ def fit(
         objective: One value per example; its own parameters are trained too.
         rows: Encoded examples; or for each epoch its own, as many and as long as those before.
         stage: Epochs, batch size, rates.
-        place: Where this stage keeps its checkpoints and its result.
+        place: The artifact of this stage; until it is whole its work holds checkpoints.
+        run: Its device, random streams, log and signals.
         selector: Chooses which examples count.
         metric: Gives a figure on dev, higher is better; with it the student ends as the best it was.
         masker: Makes of a batch what both networks read and the objective sees; its draws are from torch's stream of
@@ -73,12 +76,21 @@ def fit(
         Interrupted: After a checkpoint, if a signal came.
         FloatingPointError: If gradients are not finite many times in a row.
     """
-    if place.finished:
-        return _recall(student, place)
     rows_of = rows if callable(rows) else lambda _: rows
-    learner = Learner(student, objective.to(place.run.device), selector, stage, place, len(rows_of(0)), masker)
+    with run.making(place) as missing:
+        if missing:
+            learner = Learner(student, objective.to(run.device), selector, stage, place, run, len(rows_of(0)), masker)
+            return _learn(learner, teacher, rows_of, metric)
+    return _recall(student, place)
+
+
+def _learn(
+    learner: Learner, teacher: Observed | None, rows_of: RowsOf, metric: Callable[[], float] | None
+) -> StageReport:
+    """Begin or go on, to the end."""
+    place, run = learner.place, learner.run
     learner.resume()
-    with place.run.deferring_signals(), place.run.log.progress(place.name, learner.steps, learner.now.step) as bar:
+    with run.deferring_signals(), run.log.progress(place.name, learner.steps, learner.now.step) as bar:
         for read, indices in learner.remaining_batches(rows_of):
             loss = update(learner, teacher, read, indices)
             learner.selector.after_update()
@@ -90,8 +102,8 @@ def fit(
             bar.advance(loss=loss)
             if learner.out_of_patience:
                 break
-    if place.run.stop_signal and place.run.world == 1:  # it came after the last look
-        raise Interrupted(place.run.stop_signal)
+    if run.stop_signal and run.world == 1:  # it came after the last look
+        raise Interrupted(run.stop_signal)
     return _finished(learner)
 
 
@@ -109,12 +121,11 @@ def _finished(learner: Learner) -> StageReport:
         files.write_json(folder / "report.json", asdict(report))
 
     if learner.run.is_main:
-        learner.place.finish(write)
-    learner.run.wait()
+        learner.place.make(write)
     return report
 
 
-def _recall(student: Network, place: StageRun) -> StageReport:
+def _recall(student: Network, place: Artifact) -> StageReport:
     """Give a student the weights that a finished stage ended with."""
     student.load_state_dict(load_file(place.result / "student.safetensors"))
     return StageReport(**files.read_json(place.result / "report.json"))

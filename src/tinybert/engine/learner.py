@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass, field
 from math import ceil
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from tinybert.artifacts import Artifact
 from tinybert.engine import checkpoint, optimise
 from tinybert.errors import Interrupted
 from tinybert.families.network import Network
-from tinybert.run import StageRun
+from tinybert.run import Run
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 RowsOf = Callable[[int], Rows]  # from the number of an epoch, counted from 0, to what is learnt from in it
@@ -55,7 +55,8 @@ class Learner:
         objective: What it learns; its projections learn with it.
         selector: Chooses examples; may learn too.
         stage: Settings.
-        place: Where checkpoints and the result go.
+        place: The unfinished artifact, where checkpoints and the result go.
+        run: Its machine, its random streams, its log.
         examples: Rows of the data set.
         masker: What both networks read of a batch; None = all of it.
         now: Counters.
@@ -68,7 +69,8 @@ class Learner:
     objective: Objective
     selector: Selector
     stage: Stage
-    place: StageRun
+    place: Artifact
+    run: Run
     examples: int
     masker: Masker | None = None
     now: Counters = field(default_factory=Counters)
@@ -78,7 +80,6 @@ class Learner:
 
     def __post_init__(self) -> None:
         """Name what is trained, make the optimizer, count the updates."""
-        self.run = self.place.run
         modules: dict[str, nn.Module] = {"student": self.student, "objective": self.objective}
         self.trained: dict[str, nn.Parameter] = {
             f"{owner}.{name}": parameter
@@ -118,21 +119,13 @@ class Learner:
 
     def keep_best(self, metric: Callable[[], float]) -> None:
         """Judge the student on dev; remember its weights if it never was better."""
-        value = self._agreed(metric())
+        value = self.run.agreed(metric())
         self.run.log.record({"stage": self.place.name, "step": self.now.step, "dev": value})
         self.now.evaluations_since_best += 1
         if self.now.best is None or value > self.now.best:
             self.now.best, self.now.best_step, self.now.evaluations_since_best = value, self.now.step, 0
             weights = self.student.state_dict()
             self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
-
-    def _agreed(self, value: float) -> float:
-        """The first rank's figure on all ranks, so that all keep the same best."""
-        if self.run.world == 1:
-            return value
-        shared = torch.tensor(value, dtype=torch.float64, device=self.run.device)
-        torch.distributed.broadcast(shared, 0)
-        return float(shared)
 
     def save_if_due(self) -> None:
         """Checkpoint at the end of an epoch, every so many seconds, and before giving way to a signal."""
@@ -155,12 +148,12 @@ class Learner:
             "selector": self.selector.state_dict(),
             "best": self.best_weights,
         }
-        checkpoint.save(self.place, self.now.step, tensors, asdict(self.now))
+        checkpoint.save(self.place, self.run, self.now.step, tensors, asdict(self.now))
         self._saved_at = time.monotonic()
 
     def resume(self) -> None:
         """Continue from the newest whole checkpoint, where there is one."""
-        found = checkpoint.newest(self.place)
+        found = checkpoint.newest(self.place, self.run)
         if self.run.is_main:
             self.run.log.forget(self.place.name, after=0 if found is None else int(found.counters["step"]))
         if found is None:

@@ -2,15 +2,14 @@
 
 from typing import Final
 
-from tinybert.engine.evaluate import metric_fn
 from tinybert.families import network_of
 from tinybert.models.teacher import Teacher
 from tinybert.recipes import augmented_kd, fine_tune, general, l2a, tinybert
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
 from tinybert.stages.augment import augmented
-from tinybert.stages.classroom import Classroom
 from tinybert.stages.common_settings import AugmentingSettings
+from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.teacher import task_teacher
@@ -20,7 +19,7 @@ RECIPES: Final = {one.RECIPE.name: one.RECIPE for one in (tinybert, general, l2a
 __all__ = [
     "RECIPES",
     "AugmentingSettings",
-    "Classroom",
+    "Distiller",
     "Job",
     "Outcome",
     "Recipe",
@@ -29,7 +28,6 @@ __all__ = [
     "Teacher",
     "augmented",
     "initialise",
-    "metric_fn",
     "network_of",
     "task_teacher",
 ]

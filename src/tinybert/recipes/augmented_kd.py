@@ -6,20 +6,19 @@ EDA, CBERT, or samples of L2A's own distribution as the control that shows what 
 
 from dataclasses import dataclass, field
 
-from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
 from tinybert.stages.augment import augmented
-from tinybert.stages.classroom import Classroom
 from tinybert.stages.common_settings import AugmentingSettings
+from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import InitialStudent, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.groups import LastLayerGroups
 from tinybert.stages.teacher import task_teacher
 from tinybert.tasks.base import Task
-from tinybert.types import Objective, Stage, flatten
+from tinybert.types import Objective, Stage
 
 CITATION = (
     "Feng et al. 2021, Learning to Augment for Data-Scarce Domain BERT Knowledge Distillation, AAAI, arXiv:2101.08106"
@@ -38,10 +37,9 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     model = task_teacher(job, config.teacher, config.fine_tune, run)
     initial = initialise(job, model, config.student, run)
     student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
-    lessons = Classroom(student, teacher, augmented(job, config, run, model), config.teacher, run)
+    distiller = Distiller(student, teacher, augmented(job, config, run, model), job.task, config.teacher, run)
     learnt = loss(initial, teacher, config, job.task, run)
-    metric = metric_fn(student, job.dev, job.task, run)
-    lessons.teach("distill", learnt, config.distill, metric, **flatten("objective", config.objective))
+    distiller.run_stage("distill", learnt, config.distill, job.dev)
     return Outcome(student, model)
 
 

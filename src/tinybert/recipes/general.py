@@ -18,7 +18,6 @@ from tinybert.objectives import (
 )
 from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
-from tinybert.stages.classroom import mapping_of
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.reading import CorpusSettings
@@ -48,8 +47,7 @@ def distill(text: PlainText, config: Config, run: Run) -> Outcome:
     initial = initialise(text, model, config.student, run)
     teacher = Teacher(model, config.teacher.dtype, run.device)
     learnt = loss(initial, teacher, config, run.seed_for("projection"))
-    learnt_from = mapping_of(config.student)
-    report = learn_in_general(initial.student, teacher, learnt, text, config.general, run, **learnt_from)
+    report = learn_in_general(initial.student, teacher, learnt, text, config.general, run)
     return Outcome(initial.student, model, {"general": figures_of(report, text)})
 
 

@@ -8,12 +8,11 @@ depart from it even in the preset `paper`: the target's own texts are always lea
 
 from dataclasses import dataclass, field, replace
 
-from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
-from tinybert.stages.classroom import Classroom
+from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import InitialStudent, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.chooser import chooser
@@ -23,7 +22,7 @@ from tinybert.stages.l2a.journal import Journal
 from tinybert.stages.l2a.pool import pool_of
 from tinybert.stages.teacher import task_teacher
 from tinybert.tasks.base import Task
-from tinybert.types import Objective, Stage, flatten
+from tinybert.types import Objective, Stage
 
 CITATION = (
     "Feng et al. 2021, Learning to Augment for Data-Scarce Domain BERT Knowledge Distillation, AAAI, arXiv:2101.08106"
@@ -59,10 +58,8 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     selector = chooser(student, job, pool, settings, config.distill.temperature, run, after)
     epoch = pool.rows.select(pool.epoch) if generator is None else generator.rows_of
     learnt = loss(initial, teacher, config, job.task, run)
-    metric = metric_fn(student, job.dev, job.task, run)
-    lessons = Classroom(student, teacher, pool.rows, config.teacher, run)
-    depends_on = {**flatten("l2a", settings), **flatten("objective", config.objective)}
-    lessons.teach("distill", learnt, config.distill, metric, selector, epoch, **depends_on)
+    distiller = Distiller(student, teacher, pool.rows, job.task, config.teacher, run)
+    distiller.run_stage("distill", learnt, config.distill, job.dev, selector, epoch, l2a=settings)
     return Outcome(student, model, journal.figures())
 
 

@@ -9,14 +9,13 @@ student learns the teacher's score, not the gold one.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tinybert.engine.evaluate import metric_fn
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, RelationKL, Sum, layer_map
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
 from tinybert.stages.augment import augmented
-from tinybert.stages.classroom import Classroom, mapping_of
 from tinybert.stages.common_settings import AugmentingSettings
+from tinybert.stages.distiller import Distiller
 from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise, refit_projections
@@ -52,23 +51,21 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     if job.plain_text is not None:
         pretrained = Teacher(pretrained_teacher(config.teacher, run), config.teacher.dtype, run.device)
         learnt = general_loss(initial, pretrained, config, run.seed_for("projection"))
-        report = learn_in_general(
-            initial.student, pretrained, learnt, job.plain_text, config.general, run, **mapping_of(config.student)
-        )
+        report = learn_in_general(initial.student, pretrained, learnt, job.plain_text, config.general, run)
         figures["general"] = figures_of(report, job.plain_text)
         initial = refit_projections(initial, model, job, config.student, run)
 
     student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
     examples = augmented(job, config, run, model)
-    lessons = Classroom(student, teacher, examples, config.teacher, run)
+    distiller = Distiller(student, teacher, examples, job.task, config.teacher, run)
 
     # Eq. 11 for m = 0 ... M: embeddings, hidden states and attention scores, through the layer map g.
     layers = layers_loss(initial, teacher, config.student, run.seed_for("projection"))
-    lessons.teach("intermediate", layers, config.intermediate, **mapping_of(config.student))
+    distiller.run_stage("intermediate", layers, config.intermediate)
 
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.
     soft = job.task.soft(config.prediction.temperature)
-    lessons.teach("prediction", soft, config.prediction, metric_fn(student, job.dev, job.task, run))
+    distiller.run_stage("prediction", soft, config.prediction, job.dev)
     return Outcome(student, model, figures)
 
 

@@ -1,6 +1,5 @@
 """The texts a student learns on: the task's own, and rewritten ones where the recipe asks for them."""
 
-import os
 import shutil
 from dataclasses import dataclass
 from itertools import chain
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
+from tinybert.artifacts import Artifact
 from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
 from tinybert.augment.making import digest_of_rows, make_copies
 from tinybert.augment.method import AugmentContext, AugmenterFactory
@@ -23,7 +23,7 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.engine.evaluate import logits_of, student_answer
 from tinybert.families.network import Network
-from tinybert.run import Run, StageRun
+from tinybert.run import Run
 from tinybert.stages import masked_lm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.job import Job
@@ -33,7 +33,7 @@ from tinybert.types import Example, flatten
 FOLDER = "augmented"  # of a run: what the student learnt from, for people and for other programs
 TEXTS, QUALITY = "augmented.parquet", "quality.json"
 MASK = "[MASK]"  # of a tokenizer without one
-_ROWS = "rows.arrow"
+_ROWS, _TEXTS = "rows.arrow", "texts.arrow"
 
 
 def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network) -> EncodedRows:
@@ -52,11 +52,13 @@ def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network) 
     context = config.context(*about)
     copies = config.augment.copies_of(len(originals))
     factory = factory_of(context, run)
-    place = run.stage("augment", {**inputs_of(context, copies, run.seed), "data.max_length": job.max_length})
-    if run.is_main and not place.finished:
-        augmented_set = make_copies(originals, factory, copies, place)
-        reading = Reading(teacher, job.tokenizer, job.max_length, place)
-        place.finish(lambda folder: _write(augmented_set, job, reading, config.augment.keep_flipped, folder))
+    inputs = {**inputs_of(context, copies, run.seed), "data.max_length": job.max_length, "teacher": teacher}
+    place = run.begin("augment", **inputs)
+    with run.making(place) as missing:
+        if missing and run.is_main:
+            augmented_set = make_copies(originals, factory, copies, place, run)
+            reading = Reading(teacher, job.tokenizer, job.max_length, place, run)
+            place.make(lambda folder: _write(augmented_set, job, reading, config.augment.keep_flipped, folder))
     if run.is_main:
         publish(place.result, run.folder / FOLDER)
     run.wait()
@@ -78,15 +80,16 @@ def _domain_texts(context: AugmentContext[Any], run: Run) -> Examples:
     """The originals, and unlabelled texts where there are some: all singly, as pairs cannot be encoded with them."""
     if context.unlabeled is None:
         return context.originals
-    target = run.stored(f"domain-{run.rank}.arrow")
-    target.parent.mkdir(parents=True, exist_ok=True)
     sides = (
         Example(text)
         for example in chain(context.originals, context.unlabeled)
         for text in (example.text, example.pair)
         if text is not None
     )
-    return write_arrow(sides, target).examples
+    both = {"originals": context.originals, "unlabeled": context.unlabeled}
+    place = run.stored("domain_texts", lambda folder: write_arrow(sides, folder / _TEXTS), **both)
+    with pa.memory_map(str(place.result / _TEXTS)) as mapped:
+        return Examples(pa.ipc.open_file(mapped).read_all(), None)
 
 
 def inputs_of(context: AugmentContext[Any], copies: int, seed: int) -> dict[str, Any]:
@@ -113,13 +116,15 @@ class Reading:
         teacher: With its head, on the run's device.
         tokenizer: Its tokenizer.
         max_length: Pieces it reads.
-        place: The stage it is asked in.
+        place: The unfinished artifact it is asked for.
+        run: Its device and log.
     """
 
     teacher: Network
     tokenizer: PreTrainedTokenizerFast
     max_length: int
-    place: StageRun
+    place: Artifact
+    run: Run
 
     def judge(self, augmented_set: AugmentedSet, rows: Path, *, keep: bool) -> tuple[AugmentedSet, dict[str, Any]]:
         """Encode originals and copies, ask the teacher, and leave out flipped copies unless they are to be kept.
@@ -134,10 +139,9 @@ class Reading:
         """
         texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
         encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
-        run = self.place.run
-        answer = student_answer(self.teacher, run.device)
+        answer = student_answer(self.teacher, self.run.device)
         votes = TeacherVotes(
-            lambda picked: logits_of(answer, picked).argmax(axis=1), self.place.checkpoints / "classes", run.log
+            lambda picked: logits_of(answer, picked).argmax(axis=1), self.place.work / "classes", self.run.log
         )
         left, flips = judged(augmented_set, encoded, texts, votes, keep=keep)
         rows.with_suffix(".texts").unlink()
@@ -162,7 +166,7 @@ def _write(augmented_set: AugmentedSet, job: Job, reading: Reading, keep_flipped
     figures = quality(left, flips)
     files.write_json(folder / QUALITY, figures)
     for line in described(figures):
-        reading.place.run.log.say(f"augment: {line}")
+        reading.run.log.say(f"augment: {line}")
 
 
 def write_table(augmented_set: AugmentedSet, task: Task, target: Path) -> None:
@@ -203,12 +207,9 @@ def _row(example: Example, task: Task) -> tuple[Any, ...]:
 
 
 def publish(result: Path, target: Path) -> None:
-    """Show texts and figures of a stage where people look; the same bytes on the disk where that is possible."""
+    """Copy texts and figures of a step to where people look."""
     if target.exists():
         return
     with files.atomic_folder(target) as temporary:
         for name in (name for name in (TEXTS, QUALITY) if (result / name).exists()):
-            try:
-                os.link(result / name, temporary / name)
-            except OSError:  # another file system, or one that has no links
-                shutil.copy2(result / name, temporary / name)
+            shutil.copyfile(result / name, temporary / name)

@@ -186,7 +186,7 @@ def _begin(request: Request, device: torch.device) -> Run:
     known = {key: value for key, value in flatten("", settings).items() if key not in (*_PLACES, "copies")}
     config = {key: value for key, value in known.items() if not key.startswith("run.")}
     log.say(f"augment {settings.augment.method}, preset {request.preset}, seed {settings.seed}, to {request.target}")
-    return Run(work, settings.seed, settings.run, device, log, config, work / "cache", by_stage=False)
+    return Run(work, settings.seed, settings.run, device, log, config, by_step=False)
 
 
 def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]:
@@ -205,12 +205,12 @@ def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]
     (request.work / "stages").mkdir(exist_ok=True)  # from here on the output is known to be ours without its note
     request.note.unlink(missing_ok=True)
     factory = factory_of(context, run)
-    place = run.stage("augment", inputs)
-    left, flips = make_copies(originals, factory, copies, place), None
+    place = run.begin("augment", **inputs)
+    left, flips = make_copies(originals, factory, copies, place, run), None
     if teacher is not None and settings.teacher is not None:
         longest = min(settings.data.max_length, teacher.model.longest)
-        reading = Reading(teacher.model.to(run.device), load_tokenizer(settings.teacher), longest, place)
-        left, flips = reading.judge(left, place.checkpoints / "rows.arrow", keep=settings.augment.keep_flipped)
+        reading = Reading(teacher.model.to(run.device), load_tokenizer(settings.teacher), longest, place, run)
+        left, flips = reading.judge(left, place.work / "rows.arrow", keep=settings.augment.keep_flipped)
     figures = quality(left, flips)
     run.log.say(f"augment: writing {request.target}")
     count = rewrite(request.train, settings.data, settings.kind, left.copies_only(), request.target, originals.rows)

@@ -1,7 +1,6 @@
 """Fine-tuning on gold labels, the best on dev kept: Devlin et al. 2019, section 4.1, with room for few labels."""
 
 import tempfile
-from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from tinybert.engine.fit import StageReport, fit
 from tinybert.engine.optimise import stretched
 from tinybert.errors import UserError
 from tinybert.families.network import Network
-from tinybert.run import Run, StageRun
+from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.job import Job
 from tinybert.stages.reading import encoded
-from tinybert.types import Stage, flatten
+from tinybert.types import Stage
 
 
 def fine_tune_on(
@@ -31,8 +30,7 @@ def fine_tune_on(
     run: Run,
     *,
     name: str,
-    inputs: Mapping[str, Any] | None = None,
-) -> StageRun:
+) -> None:
     """Train a network on the gold labels of target, of both domains at once, or of source and then of target.
 
     The best on the target's dev is kept in each stage; both stages have the same settings.
@@ -44,34 +42,40 @@ def fine_tune_on(
         stage: Of the group `fine_tune`.
         run: Where and how.
         name: Of the stage; what is learnt from source first is `<name>_source`.
-        inputs: What else the result depends on, see `Run.stage`.
-
-    Returns:
-        The place of the last stage.
 
     Raises:
         UserError: If source is to be learnt and has no labels, or is not given.
     """
     labelled = labelled_source(job.source, domains)
-    begun = {**(inputs or {}), **flatten("fine_tune", stage), **job.digests(), "seed": run.seed}
+    inputs: dict[str, Any] = {"train": job.train}
     rows = job.train
     if labelled is not None and domains == "joint":
-        rows = _together(labelled, job, run)
-        begun |= {"source": labelled.digest(), "data.max_length": job.max_length, "teacher_data": domains}
+        rows, inputs = _together(labelled, job, run), inputs | {"source": labelled, "teacher_data": domains}
     elif labelled is not None:
         source = encoded(labelled, job.tokenizer, job.max_length, run)
-        before = {key: value for key, value in begun.items() if key != "train"} | {"source": source.digest}
-        fine_tune(student, job, stage, run.stage(f"{name}_source", before), source)
-    place = run.stage(name, begun)
-    fine_tune(student, job, stage, place, rows)
-    return place
+        fine_tune(student, job, stage, run, f"{name}_source", source, source=source)
+    fine_tune(student, job, stage, run, name, rows, **inputs)
 
 
-def fine_tune(student: Network, job: Job, stage: Stage, place: StageRun, rows: EncodedRows) -> StageReport:
-    """Train a network on the gold labels of some rows; it ends as the best it was on `job.dev`."""
-    metric = metric_fn(student, job.dev, job.task, place.run)
-    decided = stretched(stage, len(rows))
-    return fit(student, None, job.task.gold(), rows, decided, place, selector=KeepAll(), metric=metric)
+def fine_tune(
+    student: Network, job: Job, stage: Stage, run: Run, name: str, rows: EncodedRows, **inputs: Any
+) -> StageReport:
+    """Train a network on the gold labels of some rows, as the next step; it ends as the best it was on `job.dev`.
+
+    Args:
+        student: The network that learns.
+        job: The task and its dev.
+        stage: Of the group `fine_tune`.
+        run: Where and how.
+        name: Of the step.
+        rows: What is learnt from.
+        inputs: What the rows come from, see `Run.begin`.
+    """
+    network, objective = "teacher" if name.startswith("teacher") else "student", job.task.gold()
+    known = {network: student, "objective": objective, "dev": job.dev, "head": job.head}
+    place = run.begin(name, fine_tune=stage, **inputs, **known, figure=job.task.figure, seed=run.seed)
+    how: dict[str, Any] = {"selector": KeepAll(), "metric": metric_fn(student, job.dev, job.task, run)}
+    return fit(student, None, objective, rows, stretched(stage, len(rows)), place, run, **how)
 
 
 def labelled_source(source: SourceDomain | None, domains: TeacherData) -> Examples | None:

@@ -9,15 +9,14 @@ from tinybert.errors import UserError
 from tinybert.run import Run
 from tinybert.stages.job import Read
 
-FINISHED = "stages/finished.json"
-KEPT = "kept.json"  # stands for the stages of a run that kept only its student
+FINISHED, KEPT = "finished", "kept"  # notes in a run's record
 _FILES = ("teacher.path", "student.path", "mlm", "vectors")
 
 
 def found_finished(run: Run, key: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Any] | None:
     """What `metrics.json` says of a run that ended with the same; None where there is none, or a file is missing."""
     there = ("metrics.json", "report.html", "README.md", "student/config.json", *also)
-    if files.found_sealed(run.folder / FINISHED) != key or not all((run.folder / name).exists() for name in there):
+    if run.record.noted(FINISHED) != key or not all((run.folder / name).exists() for name in there):
         return None
     run.log.say("finish: found, nothing to do")
     return dict(files.read_json(run.folder / "metrics.json"))
@@ -25,12 +24,15 @@ def found_finished(run: Run, key: Mapping[str, Any], also: Sequence[str] = ()) -
 
 def seal_finished(run: Run, key: Mapping[str, Any]) -> None:
     """Note what a run ended with, when everything it leaves is there."""
-    files.write_sealed(run.folder / FINISHED, key)
+    run.record.note(FINISHED, key)
 
 
 def keep_only_the_student(run: Run, job: Read) -> None:
     """Remove what only a resume needs, and note what the result was made from."""
-    files.write_sealed(run.folder / KEPT, _made_from(run, job))
+    run.record.note(KEPT, _made_from(run, job))
+    if not run.store.shared:
+        for step in run.record.steps:
+            run.store.recorded(step.name, step.key).forget(run.log.say)
     for name in ("stages", "teacher", "augmented"):
         files.remove(run.folder / name, ignore_errors=True)
 
@@ -41,7 +43,7 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
     Raises:
         UserError: If it was made from something else.
     """
-    before, now = files.found_sealed(run.folder / KEPT), _made_from(run, job)
+    before, now = run.record.noted(KEPT), _made_from(run, job)
     if before is None:
         return None
     if changed := sorted(key for key in {**before, **now} if before.get(key) != now.get(key)):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
@@ -18,7 +18,7 @@ from tinybert.models.heads import Head
 from tinybert.models.loading import load_classifier, load_masked_lm, quietly
 from tinybert.models.student import is_shape, parse_shape, refuse_deeper
 from tinybert.run import Run
-from tinybert.types import Batch, Rows
+from tinybert.types import Batch, Rows, subset
 
 TEXTS = 1500  # that show the principal directions of the teacher's hidden states, see docs/initialisation.md
 TEXTS_AT_ONCE = 50
@@ -26,7 +26,7 @@ DIRECTIONS = "directions.safetensors"
 
 
 @dataclass(frozen=True)
-class StudentSettings:
+class StudentNetwork:
     """The student and how it starts.
 
     Attributes:
@@ -35,19 +35,28 @@ class StudentSettings:
             `layers` at the same width.
         heads: Attention heads; None = the teacher's number.
         inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
-        projection: Maps from student to teacher states: one for the embedding and one for all layers, one for
-            both together, or one for each layer.
         layer_map: Which teacher layers teach, and which ones a shape is made from: a rule of `layer_maps`, or one
             teacher layer for each student layer, such as [1, 3, 5, 8, 10, 12].
-        attention_weight: Of the attention term beside the embedding and hidden terms, which have weight 1.
     """
 
     path: Annotated[str, MODEL] = "4x312"  # General_TinyBERT 4L, Jiao et al. 2020, section 4.1
     init: Literal["random", "layers", "project"] | None = None
     heads: int | None = None
     inner: int | None = None
-    projection: Literal["embedding_and_hidden", "shared", "per_layer"] = "embedding_and_hidden"
     layer_map: Literal["uniform", "spread", "top", "bottom", "last"] | tuple[int, ...] = "uniform"
+
+
+@dataclass(frozen=True)
+class StudentSettings(StudentNetwork):
+    """The student, and how its layers learn from the teacher's.
+
+    Attributes:
+        projection: Maps from student to teacher states: one for the embedding and one for all layers, one for
+            both together, or one for each layer.
+        attention_weight: Of the attention term beside the embedding and hidden terms, which have weight 1.
+    """
+
+    projection: Literal["embedding_and_hidden", "shared", "per_layer"] = "embedding_and_hidden"
     attention_weight: float = 1.0  # Jiao et al. 2020, Eq. 11: a plain sum
 
     def __post_init__(self) -> None:
@@ -85,7 +94,7 @@ class Purpose(Protocol):
         """The texts on which `project` looks at the teacher; labels play no part."""
 
 
-def initialise(job: Purpose, origin: Network | None, settings: StudentSettings, run: Run) -> InitialStudent:
+def initialise(job: Purpose, origin: Network | None, settings: StudentNetwork, run: Run) -> InitialStudent:
     """The student of a run: made once, found again by a resumed run.
 
     Args:
@@ -97,20 +106,18 @@ def initialise(job: Purpose, origin: Network | None, settings: StudentSettings, 
     Raises:
         UserError: If the shape or the checkpoint does not fit the teacher.
     """
-    inputs = {f"student.{key}": getattr(settings, key) for key in ("init", "heads", "inner")} | {"seed": run.seed}
+    begun: dict[str, Any] = {"head": job.head, "train": job.train, "teacher": origin, "seed": run.seed}
     if is_shape(settings.path):
         assert origin is not None
-        inputs |= {"student.path": settings.path, "train": job.train.digest}
-        if settings.init != "random":
-            inputs |= {"student.layer_map": settings.layer_map}
-        folder = run.once("init", inputs, lambda target: _from_teacher(origin, job, settings, run).save(target))
+        begun["student"] = subset(StudentNetwork, settings)
+        made = run.step("init", lambda target: _from_teacher(origin, job, settings, run).save(target), **begun)
     else:
         model = _network(settings.path, job.head, run.seed_for("birth"))
-        inputs |= {"student": model.digest(), "student.layer_map": settings.layer_map, "train": job.train.digest}
-        folder = run.once(
-            "init", inputs, lambda target: _from_checkpoint(model, origin, job, settings, run).save(target)
+        begun |= {"student": model.digest(), "student.layer_map": settings.layer_map}
+        made = run.step(
+            "init", lambda target: _from_checkpoint(model, origin, job, settings, run).save(target), **begun
         )
-    return _Stored.load(folder, job).on(run)
+    return _Stored.load(made.result, job).on(run)
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ def _network(source: str | Path, head: Head | None, seed: int = 0) -> Network:
 
 
 def _from_checkpoint(
-    student: Network, origin: Network | None, job: Purpose, settings: StudentSettings, run: Run
+    student: Network, origin: Network | None, job: Purpose, settings: StudentNetwork, run: Run
 ) -> _Stored:
     """A checkpoint as it is, of which `shapes` knows that it can learn from this teacher."""
     if origin is None:
@@ -157,26 +164,27 @@ def _from_checkpoint(
     return _Stored(student, _fitted(student.to(run.device), origin, job, settings, run))
 
 
-def _fitted(student: Network, origin: Network, job: Purpose, settings: StudentSettings, run: Run) -> Tensor:
+def _fitted(student: Network, origin: Network, job: Purpose, settings: StudentNetwork, run: Run) -> Tensor:
     """What brings the states of a student that has learnt before nearest to the teacher's."""
     layers = layer_map(settings.layer_map, student.shape.layers, origin.shape.layers)
     return fitted_directions(student, origin, layers, _some_texts(job.train, run))
 
 
 def refit_projections(
-    initial: InitialStudent, origin: Network, job: Purpose, settings: StudentSettings, run: Run
+    initial: InitialStudent, origin: Network, job: Purpose, settings: StudentNetwork, run: Run
 ) -> InitialStudent:
     """A student that has learnt meanwhile, its projections fitted again to a teacher; the stage `projections`."""
     student = initial.student
-    inputs = {"student": student.digest(), "student.layer_map": settings.layer_map, "train": job.train.digest}
 
     def make(target: Path) -> None:
         _save_directions(_fitted(student, origin, job, settings, run), target)
 
-    return replace(initial, directions=_directions_in(run.once("projections", inputs, make)))
+    begun: dict[str, Any] = {"student": student, "student.layer_map": settings.layer_map, "teacher": origin}
+    fitted = run.step("projections", make, **begun, train=job.train, seed=run.seed)
+    return replace(initial, directions=_directions_in(fitted.result))
 
 
-def _from_teacher(origin: Network, job: Purpose, settings: StudentSettings, run: Run) -> _Stored:
+def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: Run) -> _Stored:
     """A shape cut out of the teacher."""
     teacher = origin.shape
     shape = parse_shape(settings.path, settings.heads, settings.inner, teacher)
@@ -195,7 +203,7 @@ def _from_teacher(origin: Network, job: Purpose, settings: StudentSettings, run:
     return _Stored(projected.model, projected.directions)
 
 
-def _origins(settings: StudentSettings, shape: Shape, teacher: Shape) -> LayerMap:
+def _origins(settings: StudentNetwork, shape: Shape, teacher: Shape) -> LayerMap:
     """Which teacher layer each student layer is made from; `last` says so of one layer only, the rest is uniform."""
     refuse_deeper(shape, teacher)
     wanted = "uniform" if settings.layer_map == "last" else settings.layer_map

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from transformers import PreTrainedTokenizerFast
 
+from tinybert.artifacts import digest_of_input
 from tinybert.data.corpus.blocks import Blocks
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
@@ -79,11 +80,12 @@ class Job:
         """What the task asks of a network."""
         return self.task.head
 
-    def digests(self) -> dict[str, str]:
-        """What a stage that learns the labels depends on."""
-        return {"train": self.train.digest, "dev": self.dev.digest, "classes": ", ".join(self.task.classes)}
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """What a step that learns the labels depends on."""
+        return {"train": self.train, "dev": self.dev, "head": self.head}
 
-    def contents(self) -> dict[str, str | None]:
+    def contents(self) -> dict[str, Any]:
         """Digests of everything that was read."""
         others = {
             "test": None if self.test is None else self.test.digest,
@@ -91,14 +93,14 @@ class Job:
             "unlabeled": None if self.unlabeled is None else self.unlabeled.digest(),
             "plain text": None if self.plain_text is None else self.plain_text.train.digest,
         }
-        return {**self.digests(), **others}
+        return {**{name: digest_of_input(known) for name, known in self.learnt.items()}, **others}
 
 
 @runtime_checkable
 class Read(Protocol):
     """What a run has read: a `Job`, or plain text."""
 
-    def contents(self) -> Mapping[str, str | None]:
+    def contents(self) -> Mapping[str, Any]:
         """Digests of everything that was read."""
 
 

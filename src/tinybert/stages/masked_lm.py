@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from transformers import PreTrainedTokenizerFast
 
-from tinybert import files
+from tinybert.artifacts import Artifact
 from tinybert.augment.method import MaskedLMSettings
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
@@ -21,10 +21,9 @@ from tinybert.families.network import Network
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
-from tinybert.run import Run, StageRun
+from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.reading import encoded
-from tinybert.types import flatten
 
 
 def train_masked_lm(
@@ -32,7 +31,8 @@ def train_masked_lm(
     tokenizer: PreTrainedTokenizerFast,
     rows: EncodedRows,
     settings: MaskedLMSettings,
-    place: StageRun,
+    place: Artifact,
+    run: Run,
     *,
     held_out: EncodedRows | None = None,
     labels_as_types: bool = False,
@@ -44,7 +44,8 @@ def train_masked_lm(
         tokenizer: Its tokenizer.
         rows: Encoded text; labelled where labels are read as token types.
         settings: Epochs, batch size, rates, and what is masked.
-        place: Where checkpoints and the result are kept.
+        place: The artifact; see `fit`.
+        run: See `fit`.
         held_out: Text that decides which weights are kept; None keeps the last.
         labels_as_types: The network reads each example's class in its token types (CBERT).
     """
@@ -56,7 +57,7 @@ def train_masked_lm(
         return -held_out_loss(model, objective, held_out, masker=masker)
 
     chosen = None if held_out is None else metric
-    return fit(model, None, objective, rows, settings, place, selector=KeepAll(), metric=chosen, masker=masker)
+    return fit(model, None, objective, rows, settings, place, run, selector=KeepAll(), metric=chosen, masker=masker)
 
 
 def adapted(source: str, texts: Examples, settings: MaskedLMSettings, run: Run) -> Path:
@@ -113,16 +114,15 @@ def _trained(
     """The folder of a masked LM that was trained on some texts, now or before."""
     tokenizer = load_tokenizer(source)
     rows = encoded(texts, tokenizer, settings.max_length, run)
-    inputs = {**flatten(name, settings), "mlm": model.digest(), "examples": rows.digest, "seed": run.seed}
-    place = run.stage(name, inputs)
-    folder = place.folder / "model"
-    if not (place.finished and files.is_whole(folder)):
-        decided = stretched(settings, len(rows))
-        train_masked_lm(model.to(run.device), tokenizer, rows, decided, place, labels_as_types=labels_as_types)
-        if run.is_main:
-            save_network(model, tokenizer, folder)
-    run.wait()
-    return folder
+    place = run.begin(name, **{name: settings}, mlm=model, examples=rows, seed=run.seed)
+    saved = run.store.entry(f"{name}_network", trained=place)
+    with run.making(saved) as missing:
+        if missing:
+            decided = stretched(settings, len(rows))
+            train_masked_lm(model.to(run.device), tokenizer, rows, decided, place, run, labels_as_types=labels_as_types)
+            if run.is_main:
+                saved.make(lambda folder: save_network(model, tokenizer, folder))
+    return saved.result
 
 
 def piece_masker(tokenizer: PreTrainedTokenizerFast, masking: Masking, *, labels_as_types: bool = False) -> PieceMasker:

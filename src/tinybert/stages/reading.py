@@ -8,8 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from tinybert import files
-from tinybert.data.encode import encode
+from tinybert.data.encode import digest_of_tokenizer, encode
 from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
@@ -23,7 +22,7 @@ from tinybert.tasks.load import load
 from tinybert.tasks.read import load_texts, task_of
 
 REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
-_FORMAT = 2  # of encoded rows
+ROWS = "rows.arrow"  # of an artifact that holds encoded rows
 
 
 def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: bool) -> Job:
@@ -96,13 +95,12 @@ def vocabulary_of(settings: Any) -> str:
 
 def encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: int, run: Run) -> EncodedRows:
     """Encoded rows, found by content or made."""
-    vocabulary = files.sha256_json(tokenizer.get_vocab())
-    key = files.sha256_json([examples.digest(), vocabulary, max_length, _FORMAT])[:24]
-    target = run.stored(f"{key}.arrow")
-    if not target.exists() and run.is_main:
+
+    def make(folder: Path) -> None:
         started = time.monotonic()
-        rows = encode(examples, tokenizer, max_length, target)
+        rows = encode(examples, tokenizer, max_length, folder / ROWS)
         took = f"{time.monotonic() - started:.1f} s"
         run.log.say(f"data: {len(rows)} rows encoded in {took}, {rows.truncated} of them cut at {max_length} pieces")
-    run.wait()
-    return EncodedRows.open(target, examples)
+
+    how = {"tokenizer": digest_of_tokenizer(tokenizer), "max_length": max_length}
+    return EncodedRows.open(run.stored("rows", make, examples=examples, **how).result / ROWS, examples)

@@ -1,22 +1,25 @@
 """The first stage of every recipe that has a teacher: a network with a task head that is good enough to learn from."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from tinybert import files
 from tinybert.config import MODEL
 from tinybert.data.source_domain import TeacherData
-from tinybert.engine.cache import size_in_bytes
 from tinybert.engine.evaluate import student_logits
+from tinybert.engine.teacher_outputs import size_in_bytes
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
 from tinybert.families.network import Network
 from tinybert.models.heads import note_pairs
 from tinybert.models.loading import load_classifier
-from tinybert.run import Run, StageRun
+from tinybert.run import Run
 from tinybert.stages.fine_tune import fine_tune_on
 from tinybert.stages.job import Job
 from tinybert.types import Stage
+
+EXAMINED = "examined.json"
 
 
 @dataclass(frozen=True)
@@ -67,34 +70,34 @@ def task_teacher(
     """
     assert settings.path is not None
     loaded = load_classifier(settings.path, job.head, seed=run.seed_for("teacher", "head"))
-    inputs: dict[str, Any] = {"teacher": loaded.digest}
     teacher = loaded.model.to(run.device)
     if loaded.has_head:
         unread = "" if teacher_data == "target" else f", whatever teacher_data={teacher_data} says"
         run.log.say(f"teacher: {settings.path} has a head for this task and is used as it is{unread}")
-        place = run.stage("teacher", {**job.digests(), **inputs})
+        run.begin("teacher", teacher=loaded.digest, **job.learnt)
     else:
         run.log.say(f"teacher: {settings.path} has no task head; it is fine-tuned first")
-        place = fine_tune_on(teacher_data, teacher, job, stage, run, name="teacher", inputs=inputs)
+        fine_tune_on(teacher_data, teacher, job, stage, run, name="teacher")
         note_pairs(teacher.config, job.task.paired)
         if run.is_main and not (run.folder / "teacher").exists():
             save_student(teacher, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
-    _examine(teacher, job, settings, place)
+    _examine(teacher, job, settings, run)
     return teacher
 
 
-def _examine(teacher: Network, job: Job, settings: TeacherSettings, place: StageRun) -> None:
+def _examine(teacher: Network, job: Job, settings: TeacherSettings, run: Run) -> None:
     """Evaluate the teacher on dev before anything is distilled from it, once."""
-    examined = place.folder / "examined.json"
-    if place.run.is_main and files.found_sealed(examined) is None:
-        logits = student_logits(teacher, job.dev, place.run)
-        strength = job.task.strength(logits, job.dev, place.run.rng("strength"))
+
+    def make(folder: Path) -> None:
+        logits = student_logits(teacher, job.dev, run)
+        strength = job.task.strength(logits, job.dev, run.rng("strength"))
         figures = {"dev": job.task.metrics(logits, job.dev), "strength": strength.verdict}
-        files.write_sealed(examined, {**figures, "figure": strength.figure, "baseline": strength.baseline})
-    place.run.wait()
-    found = files.read_json(examined)
+        files.write_json(folder / EXAMINED, {**figures, "figure": strength.figure, "baseline": strength.baseline})
+
+    place = run.stored("examined", make, teacher=teacher, dev=job.dev, task=job.task, head=job.head, seed=run.seed)
+    found = files.read_json(place.result / EXAMINED)
     shown = ", ".join(f"{name} {value:.3f}" for name, value in found["dev"].items())
-    place.run.log.say(f"teacher on dev ({len(job.dev)} rows): {shown}")
+    run.log.say(f"teacher on dev ({len(job.dev)} rows): {shown}")
     if found["strength"] == "good":
         return
     complaint = (
@@ -103,4 +106,4 @@ def _examine(teacher: Network, job: Job, settings: TeacherSettings, place: Stage
     )
     if found["strength"] == "weak" and not settings.accept_weak:
         raise UserError(f"{complaint}, or set teacher.accept_weak=true")
-    place.run.log.say(complaint)
+    run.log.say(complaint)

@@ -163,9 +163,3 @@ def test_open__lets_go_of_its_files(blocks: Blocks, tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         path.unlink()
     assert torch.equal(blocks.batch(np.arange(len(blocks))).input_ids, expected)
-
-
-def test_open__refuses_what_is_not_all_there(blocks: Blocks, tmp_path: Path) -> None:
-    (tmp_path / "000001.arrow").unlink()
-    with pytest.raises(ValueError, match=r"not packed to its end; call `pack` again$"):
-        Blocks.open(tmp_path)

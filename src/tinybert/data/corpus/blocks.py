@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from tinybert.data.corpus.layout import Shard, marked, path_of
+from tinybert.data.corpus.layout import Shard, shards_of
 from tinybert.data.corpus.permutation import Permutation
 from tinybert.errors import UserError
 from tinybert.types import Batch
@@ -44,16 +44,12 @@ class Blocks:
 
         Raises:
             UserError: If the text does not fill a single block.
-            ValueError: If not all of it is there.
         """
-        found = marked(folder)
-        if found is None or not all(path_of(folder, number).exists() for number in range(found[0])):
-            raise ValueError(f"{folder}: the text is not packed to its end; call `pack` again")
-        shards = [Shard.open(path_of(folder, number)) for number in range(found[0])]
+        shards = [Shard.open(path) for path in shards_of(folder)]
         if not any(shard.parts for shard in shards):
-            pieces = sum(shard.left_out for shard in shards)
+            pieces, body = sum(shard.left_out for shard in shards), shards[0].body
             raise UserError(
-                f"{name}: the text has {pieces:,} pieces and a block takes {found[1]:,} of them; "
+                f"{name}: the text has {pieces:,} pieces and a block takes {body:,} of them; "
                 "give more text or choose shorter blocks"
             )
         return cls(shards, shards[0].schema.field("pieces").type.list_size)

@@ -1,10 +1,11 @@
-"""How a packed corpus lies on the disk: shards, each an Arrow file that is whole or absent, and a mark at the end.
+"""How a packed corpus lies on the disk: shards, each an Arrow file that is whole or absent.
 
 A shard is a column of lists of one length, the blocks; its last record batch is empty and carries what only the end of
 the work knows: the hash of the blocks, and how many pieces were left over.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,6 @@ from transformers import PreTrainedTokenizerFast
 from tinybert import files
 from tinybert.data.encode import lent
 
-_MARK = "corpus.json"
 _AT_ONCE = 1 << 20  # pieces in a record batch: few enough to hold, many enough that twenty million blocks open at once
 
 
@@ -106,6 +106,12 @@ class Shard(NamedTuple):
     left_out: int
     schema: pa.Schema
 
+    @property
+    def body(self) -> int:
+        """Pieces of text in a block."""
+        around = (len(json.loads(self.schema.metadata[side])) for side in (b"before", b"after"))
+        return int(self.schema.field("pieces").type.list_size) - sum(around)
+
     @classmethod
     def open(cls, path: Path) -> "Shard":
         """Map a file; nothing of it is read but where things are."""
@@ -183,12 +189,6 @@ def path_of(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.arrow"
 
 
-def mark(folder: Path, shards: int, form: Form) -> None:
-    """Note that the text is read to its end, and how many shards it makes."""
-    files.write_sealed(folder / _MARK, {"shards": shards, "body": form.body})
-
-
-def marked(folder: Path) -> tuple[int, int] | None:
-    """How many shards there are to be and how many pieces of text a block takes; None where the end was not reached."""
-    found = files.found_sealed(folder / _MARK)
-    return None if found is None else (int(found["shards"]), int(found["body"]))
+def shards_of(folder: Path) -> list[Path]:
+    """The files of all shards, in order."""
+    return sorted(folder.glob("*.arrow"))

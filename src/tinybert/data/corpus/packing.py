@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 from transformers import PreTrainedTokenizerFast
 
-from tinybert.data.corpus.layout import Form, is_whole, mark, marked, path_of, untouched, written
+from tinybert.data.corpus.layout import Form, is_whole, path_of, untouched, written
 
 SHARD_BYTES = 32_000_000  # of text
 _AT_ONCE = 1 << 18  # characters tokenised at once: pieces take a hundred times more memory there than in the file
@@ -33,7 +33,7 @@ def pack(
     shard_bytes: int = SHARD_BYTES,
     advance: Callable[[int], None] | None = None,
 ) -> None:
-    """Pack texts into blocks; what a killed process has made of them is used, and if all is there, nothing is read.
+    """Pack texts into blocks; shards that a killed process has made of them are used.
 
     The pieces of a shard are put on end across the borders of texts and cut into blocks; the rest that does not fill
     one is left out. Around each block are the special pieces that the tokenizer puts around a single text. Text that
@@ -57,26 +57,17 @@ def pack(
         ValueError: If a block has no room for text.
     """
     form = Form.of(tokenizer, block_length)
-    if _is_done(folder, form, rank, world):
-        return
     stream = _watched(_sharded(texts, shard_bytes, limit_bytes), advance or (lambda _: None))
-    shards = 0
+    number = -1
     for number, group in groupby(stream, key=itemgetter(0)):
-        shards = number + 1
         target = path_of(folder, number)
         if number % world == rank and not is_whole(target, form):
             with written(target, form) as shard:
                 for pieces in _tokenised((text for _, _, text in group), tokenizer):
                     shard.add(pieces)
-    mark(folder, shards, form)
-
-
-def _is_done(folder: Path, form: Form, rank: int, world: int) -> bool:
-    """Whether the shards that are this process's own are all there."""
-    found = marked(folder)
-    if found is None or found[1] != form.body:
-        return False
-    return all(is_whole(path_of(folder, number), form) for number in range(rank, found[0], world))
+    if number < 0 and rank == 0:  # no text at all: `Blocks.open` says so
+        with written(path_of(folder, 0), form):
+            pass
 
 
 def _sharded(texts: Iterable[str], shard_bytes: int, limit_bytes: int | None) -> Iterator[tuple[int, int, str]]:

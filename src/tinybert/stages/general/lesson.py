@@ -19,7 +19,7 @@ from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import PlainText
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.stages.teacher import TeacherNetwork
-from tinybert.types import Objective, flatten
+from tinybert.types import Objective
 
 
 def pretrained_teacher(settings: TeacherNetwork, run: Run) -> Network:
@@ -35,7 +35,6 @@ def learn_in_general(
     text: PlainText,
     settings: GeneralSettings,
     run: Run,
-    **depends_on: Any,
 ) -> StageReport:
     """Train the student in place; it ends as it was best on held-out blocks.
 
@@ -46,22 +45,18 @@ def learn_in_general(
         text: What is read.
         settings: How much of it, and how.
         run: Keeps the stage.
-        depends_on: Further settings that the objective was made from.
     """
     masker = piece_masker(text.tokenizer, Masking()) if settings.masked_lm else None
 
     def metric() -> float:
         return -held_out_loss(student, objective, text.held_out, teacher, masker)
 
-    inputs = {**flatten("general", settings), **depends_on, **text.contents()}
-    place = run.stage(
-        "general", inputs | {"teacher": teacher.digest, "teacher.dtype": str(teacher.dtype), "seed": run.seed}
-    )
+    networks = {"student": student, "teacher": teacher, "teacher.dtype": str(teacher.dtype)}
+    place = run.begin("general", general=settings, objective=objective, **text.contents(), **networks, seed=run.seed)
     stage = settings.decided(len(text.train))
     with nullcontext() if settings.dropout else without_dropout(student):
-        return fit(
-            student, teacher, objective, text.train, stage, place, selector=KeepAll(), metric=metric, masker=masker
-        )
+        how: dict[str, Any] = {"selector": KeepAll(), "metric": metric, "masker": masker}
+        return fit(student, teacher, objective, text.train, stage, place, run, **how)
 
 
 def figures_of(report: StageReport, text: PlainText) -> dict[str, Any]:

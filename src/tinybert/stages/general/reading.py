@@ -7,10 +7,10 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from tinybert import files
 from tinybert.data.corpus.blocks import Blocks
 from tinybert.data.corpus.packing import pack
 from tinybert.data.corpus.texts import digest_of, is_stream, size_of, texts_of
+from tinybert.data.encode import digest_of_tokenizer
 from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError
 from tinybert.families import longest_input
@@ -94,12 +94,17 @@ def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run:
     """The blocks of a corpus, found by content or made; all processes of a run make some of them."""
     column, length = corpus_column(settings), settings.general.block_length
     limit = _limit(source, settings.general.tokens)
-    contents = [digest_of(source, column, name, limit), tokenizer.backend_tokenizer.to_str(), column, length, limit]
-    folder = run.stored(files.sha256_json(contents)[:24])
-    texts, told = texts_of(source, column, name), _telling(size_of(source), run)
-    pack(texts, tokenizer, length, folder, rank=run.rank, world=run.world, limit_bytes=limit, advance=told)
-    run.wait()
-    return Blocks.open(folder, name)
+    text, how = digest_of(source, column, name, limit), digest_of_tokenizer(tokenizer)
+    place = run.store.entry("corpus", text=text, tokenizer=how, column=column, block_length=length, limit=limit)
+    with run.making(place) as missing:
+        if missing:
+            texts, told = texts_of(source, column, name), _telling(size_of(source), run)
+            ranks = {"rank": run.rank, "world": run.world}
+            pack(texts, tokenizer, length, place.work, **ranks, limit_bytes=limit, advance=told)
+            run.wait()
+            if run.is_main:
+                place.seal()
+    return Blocks.open(place.result, name)
 
 
 def corpus_column(settings: Any) -> str | None:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tinybert import files
+from tinybert.artifacts import Artifact
 from tinybert.augment.augmented_set import blocks, write_arrow
 from tinybert.augment.copies import Streams
 from tinybert.augment.stationary import Stationary
@@ -31,13 +32,13 @@ from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import GeneratorLikelihood
-from tinybert.run import Run, StageRun
+from tinybert.run import Run
 from tinybert.selectors.fixed import Weighted
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.pool import ROWS, Pool, encode_members, members_of, same_pieces, write_members
 from tinybert.stages.l2a.settings import L2ASettings
-from tinybert.types import Example, Sample, Stage, flatten
+from tinybert.types import Example, Sample, Stage
 
 
 def generator_of(
@@ -47,8 +48,8 @@ def generator_of(
     if not settings.train_generator or not any(example.sample for example in members_of(pool.folder)):
         return None
     epochs = stretched(stage, len(pool.epoch)).epochs or 1
-    inputs = {**flatten("l2a", settings), **flatten("distill", stage), "pool": pool.rows.digest, "seed": run.seed}
-    return Generator(job, pool, settings, mlm, epochs, run.stage("generator", inputs))
+    place = run.begin("generator", l2a=settings, distill=stage, pool=pool.rows, seed=run.seed)
+    return Generator(job, pool, settings, mlm, epochs, place, run)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Generator:
         settings: How samples are weighed, and how the generator learns.
         mlm: What it is in the beginning; None = the embedded masked LM.
         epochs: Of the student; after the last there is nothing to draw for.
-        place: Where editions lie.
+        place: Its work holds editions.
+        run: Its device, streams and log.
     """
 
     job: Job
@@ -69,7 +71,8 @@ class Generator:
     settings: L2ASettings
     mlm: str | None
     epochs: int
-    place: StageRun
+    place: Artifact
+    run: Run
 
     def rows_of(self, epoch: int) -> EncodedRows:
         """What an epoch learns from."""
@@ -85,13 +88,10 @@ class Generator:
         rows = torch.tensor([row for row, _ in samples])
         log_probabilities = torch.tensor([known.log_probability for _, known in samples])
         weights = sample_weights(selector.chances[rows], log_probabilities, self.settings)
-        inputs = {"weights": files.sha256_json(weights.tolist())}
         network = self._network(epoch - 1)
-        lesson = self.place.within(f"generator-{epoch}", inputs)
-        self._teach(network, [known for _, known in samples], weights, lesson)
-        edition = self.place.within(f"edition-{epoch}", inputs)
-        if not edition.finished:
-            edition.finish(lambda folder: self._draw(network, epoch, folder))
+        trained = self.place.part(f"generator-{epoch}")
+        self._train(network, [known for _, known in samples], weights, trained)
+        self.run.finished(self.place.part(f"edition-{epoch}"), lambda folder: self._draw(network, epoch, folder))
 
     @property
     def _source(self) -> str:
@@ -99,35 +99,35 @@ class Generator:
 
     def _folder(self, epoch: int) -> Path:
         """Where the edition of an epoch lies."""
-        return self.pool.folder if epoch == 0 else self.place.folder / f"edition-{epoch}" / "result"
+        return self.pool.folder if epoch == 0 else self.place.part(f"edition-{epoch}").result
 
     def _members(self, epoch: int) -> Iterator[Example]:
         return members_of(self._folder(epoch))
 
     def _network(self, epoch: int) -> Network:
         """The generator after so many epochs."""
-        network = load_masked_lm(self._source).to(self.place.run.device)
+        network = load_masked_lm(self._source).to(self.run.device)
         if epoch > 0:
-            learnt = self.place.folder / f"generator-{epoch}" / "result" / "student.safetensors"
+            learnt = self.place.part(f"generator-{epoch}").result / "student.safetensors"
             network.load_state_dict(load_file(learnt))
         return network
 
-    def _teach(
-        self, network: Network, samples: Sequence[Sample], weights: Float[Tensor, " sample"], lesson: StageRun
+    def _train(
+        self, network: Network, samples: Sequence[Sample], weights: Float[Tensor, " sample"], place: Artifact
     ) -> None:
         """One epoch on what was drawn, as the generator reads it."""
         tokenizer = load_tokenizer(self._source)
         masker = FixedMasker(Vocabulary(tokenizer).mask, [sample.places for sample in samples])
-        with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=self.place.folder) as folder:
+        with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=self.run.folder) as folder:
             drawn = (Example("", sample=sample) for sample in samples)
             texts = write_arrow(drawn, Path(folder) / "samples.arrow", pieces=True)
             rows = encode(texts.examples, tokenizer, self.job.max_length, Path(folder) / ROWS)
             objective, stage, selector = GeneratorLikelihood(), self.settings.generator, Weighted(weights)
-            fit(network, None, objective, rows, stage, lesson, selector=selector, masker=masker)
+            fit(network, None, objective, rows, stage, place, self.run, selector=selector, masker=masker)
 
     def _draw(self, network: Network, epoch: int, folder: Path) -> None:
         """The next edition: the same places, other words."""
-        masked_lm = MaskedLM(network, load_tokenizer(self._source), self.place.run.device)
+        masked_lm = MaskedLM(network, load_tokenizer(self._source), self.run.device)
         redraw = {
             source: Stationary(masked_lm, self.settings.stationary(source=source), self.job.max_length)
             for source in (False, True)
@@ -148,7 +148,7 @@ class Generator:
         for source, stationary in redraw.items():
             samples = [example for of_source, example in block if of_source == source and example.sample is not None]
             originals = [self._original(example, source) for example in samples]
-            streams = Streams(self.place.run.seed_for("augment", "source" if source else "target", epoch))
+            streams = Streams(self.run.seed_for("augment", "source" if source else "target", epoch))
             drawn[source] = stationary.refilled(samples, originals, streams)
         for source, example in block:
             yield example if example.sample is None else replace(next(drawn[source]), label=None)

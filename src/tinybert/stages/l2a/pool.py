@@ -13,6 +13,7 @@ from jaxtyping import Int
 from safetensors.torch import load_file, save_file
 
 from tinybert import files
+from tinybert.artifacts import Artifact
 from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
 from tinybert.augment.copies import SCHEMA, examples_of, table_of
 from tinybert.augment.making import digest_of_rows, make_all_copies
@@ -22,7 +23,7 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.models.loading import load_tokenizer
-from tinybert.run import Run, StageRun
+from tinybert.run import Run
 from tinybert.samplers.edit_distance import described
 from tinybert.selectors.features import Facts
 from tinybert.stages.augment import QUALITY, TEXTS, factory_of
@@ -81,24 +82,26 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
     contexts = _contexts(job, settings, mlm)
     drawn = ("learn_from", "target_samples", "source_samples", "source_text")
     inputs: dict[str, Any] = {f"l2a.{name}": getattr(settings, name) for name in drawn}
-    inputs |= {"train": job.train.digest, "rows": digest_of_rows(job.splits.train)}
+    inputs |= {"train": job.train, "rows": digest_of_rows(job.splits.train)}
     if job.source is not None:
-        inputs |= {"source": job.source.texts.digest(), "source rows": digest_of_rows(job.source.texts)}
+        inputs |= {"source": job.source.texts, "source rows": digest_of_rows(job.source.texts)}
     inputs |= flatten("l2a", settings.stationary())
     if contexts:
         inputs["mlm"] = next(iter(contexts.values())).digest_of_mlm()
     factories = {domain: factory_of(context, run) for domain, context in contexts.items()}
     for domain, context in contexts.items():
         run.log.say(f"l2a: {domain}: {_law(job, context, run)}")
-    place = run.stage("pool", {**inputs, "seed": run.seed, "data.max_length": job.max_length})
-    if run.is_main and not place.finished:
-        made = {
-            domain: make_all_copies(context.originals, factories[domain], context.settings.copies or 1, place, domain)
-            for domain, context in contexts.items()
-        }
-        as_drawn = all(same_pieces(job, context.needed_mlm) for context in contexts.values())
-        place.finish(lambda folder: _write(_Members(job, settings, made), as_drawn, folder))
-    run.wait()
+    place = run.begin("pool", **inputs, seed=run.seed, **{"data.max_length": job.max_length})
+    with run.making(place) as missing:
+        if missing and run.is_main:
+            made = {
+                domain: make_all_copies(
+                    context.originals, factories[domain], context.settings.copies or 1, place, run, domain
+                )
+                for domain, context in contexts.items()
+            }
+            as_drawn = all(same_pieces(job, context.needed_mlm) for context in contexts.values())
+            place.make(lambda folder: _write(_Members(job, settings, made), as_drawn, folder))
     return _opened(place, settings, run)
 
 
@@ -216,7 +219,7 @@ def _row(domain: str, example: Example) -> tuple[Any, ...]:
     return (example.text, example.pair, domain, example.row, example.copy, *drawn)
 
 
-def _opened(place: StageRun, settings: L2ASettings, run: Run) -> Pool:
+def _opened(place: Artifact, settings: L2ASettings, run: Run) -> Pool:
     rows, known = EncodedRows.open(place.result / ROWS), load_file(place.result / FACTS)
     original = (known["copy"] == 0) & ~known["source"]
     facts = Facts(

@@ -1,12 +1,13 @@
-"""Lessons: what of the teacher is stored."""
+"""Stages of distillation: what of the teacher is stored."""
 
 import pytest
 import torch
+from tinybert.data.task import Task
 
 from tinybert.data.encode import encode
 from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking
-from tinybert.engine.cache import StoredTeacher
+from tinybert.engine.teacher_outputs import StoredTeacher
 from tinybert.layer_maps import layer_map
 from tinybert.log import Log
 from tinybert.models.teacher import Teacher
@@ -14,7 +15,7 @@ from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.objectives.sum import Sum
 from tinybert.run import Run, RunSettings
-from tinybert.stages.classroom import Classroom
+from tinybert.stages.distiller import Distiller
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.stages.teacher import TeacherSettings
 from tinybert.types import Example, Stage
@@ -29,16 +30,17 @@ def test__the_teachers_outputs_are_stored_unless_it_reads_masked_pieces(
     run = Run(tmp_path, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
     texts = Examples.of(Example(text, row=row) for row, text in enumerate(("a great plot", "very dull", "bad"), 1))
     student, teacher = (tiny_model("bert", width=12, head="masked_lm"), tiny_model("bert", head="masked_lm"))
-    lessons = Classroom(
+    distiller = Distiller(
         student,
         Teacher(teacher, "fp32", run.device),
         encode(texts, tiny_tokenizer, 16, tmp_path / "rows.arrow"),
+        Task("classification", ("bad", "good")),
         TeacherSettings(),
         run,
     )
     hidden, masker = HiddenMSE(layer_map("uniform", 2, 2), 12, 24), piece_masker(tiny_tokenizer, Masking())
     both = Sum(hidden, MaskedCrossEntropy())
     objective = both if masked else hidden
-    report = lessons.teach("distill", objective, Stage(epochs=2), masker=masker if masked else None)
+    report = distiller.run_stage("distill", objective, Stage(epochs=2), masker=masker if masked else None)
     assert report.steps == 2
     assert bool(stored) != masked

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tinybert.engine import store
-from tinybert.engine.cache import StoredTeacher, remembered, size_in_bytes
+from tinybert.artifacts import Store
+from tinybert.engine import teacher_outputs
+from tinybert.engine.teacher_outputs import StoredTeacher, cached_teacher, size_in_bytes
 from tinybert.families import trace
 from tinybert.models.teacher import Teacher
 from tinybert.types import LOGITS, MASKED_LOGITS, SIGNAL_KINDS, Signal, SignalKind
@@ -17,8 +18,8 @@ NEEDS = HIDDEN | {LOGITS, Signal("attention_scores", 2), Signal("first_state", 2
 
 
 def stored(world, run=None, needs=NEEDS, budget="auto", teacher=None):
-    place = (run or world.run()).stage("lesson", {})
-    return remembered(teacher or world.make_teacher(), needs, world.rows, place, budget)
+    run = run or world.run()
+    return cached_teacher(teacher or world.make_teacher(), needs, world.rows, run.begin("lesson"), run, budget)
 
 
 @pytest.mark.parametrize("rows", [[0], [3, 1, 2], [15, 0, 7, 7]])
@@ -58,7 +59,7 @@ def test__bfloat16_outputs_survive_storing_exactly(make_world, tiny_bert):
     world = make_world()
     teacher = Teacher(tiny_bert(4, 24, 3, 2, seed=7), "bf16", torch.device("cpu"))
     source = stored(world, teacher=teacher)
-    whole = world.rows.batch(source.store._shards[0][0])
+    whole = world.rows.batch(source.outputs._shards[0][0])
     ours, theirs = source.observe(whole, NEEDS), teacher.observe(whole, NEEDS)
     assert torch.equal(ours[LOGITS], theirs[LOGITS].bfloat16().float())
     for signal in (Signal("hidden_states", 3), Signal("values", 1)):
@@ -67,9 +68,8 @@ def test__bfloat16_outputs_survive_storing_exactly(make_world, tiny_bert):
 
 def test__the_store_is_filled_once_and_shared_by_runs(make_world, monkeypatch):
     world = make_world()
-    shared = world.folder / "cache"
     first, second = world.run("a"), world.run("b")
-    first.cache = second.cache = shared
+    first.store = second.store = Store(world.folder / "store", shared=True)
     stored(world, first)
     monkeypatch.setattr(Teacher, "observe", lambda *_: pytest.fail("the teacher was asked again"))
     batch = world.rows.batch(np.array([2, 4]))
@@ -77,23 +77,35 @@ def test__the_store_is_filled_once_and_shared_by_runs(make_world, monkeypatch):
 
 
 def test__a_killed_filling_goes_on_with_the_first_missing_shard(make_world, monkeypatch):
-    monkeypatch.setattr(store, "PASS_ROWS", 2)
-    monkeypatch.setattr(store, "SHARD_PASSES", 2)
+    monkeypatch.setattr(teacher_outputs, "PASS_ROWS", 2)
+    monkeypatch.setattr(teacher_outputs, "SHARD_PASSES", 2)
     world = make_world()
-    folder = stored(world).store.folder
-    files = sorted(folder.rglob("*.bin"))
-    assert len(files) == 4 * len(NEEDS)
-    before = [path.read_bytes() for path in files]
-    files[1].unlink()
-    stored(world)
-    assert [path.read_bytes() for path in sorted(folder.rglob("*.bin"))] == before
+    whole = stored(world).places
+    before = {signal: [path.read_bytes() for path in sorted(whole[signal].result.glob("*.bin"))] for signal in NEEDS}
+    assert all(len(shards) == 4 for shards in before.values())
+    real, asked = Teacher.observe, []
+
+    def dying(*given):
+        asked.append(given)
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(Teacher, "observe", dying)
+    torn = world.run("torn")
+    with pytest.raises(KeyboardInterrupt):
+        stored(world, torn)
+    places = stored(world, world.run("torn")).places
+    assert len(asked) == 4 + 6  # of eight passes the two of the first shard are not repeated
+    after = {signal: [path.read_bytes() for path in sorted(places[signal].result.glob("*.bin"))] for signal in NEEDS}
+    assert after == before
 
 
 def test__another_teacher_has_another_store(make_world, tiny_bert):
     world = make_world()
     other = Teacher(tiny_bert(4, 24, 3, 2, seed=8), "fp32", torch.device("cpu"))
     ours, theirs = stored(world, world.run("a")), stored(world, world.run("b"), teacher=other)
-    assert ours.store.folder.name != theirs.store.folder.name
+    assert ours.places[LOGITS].key != theirs.places[LOGITS].key
 
 
 def test__a_later_lesson_finds_the_logits_of_an_earlier_one(make_world, monkeypatch):
@@ -102,7 +114,7 @@ def test__a_later_lesson_finds_the_logits_of_an_earlier_one(make_world, monkeypa
     stored(world, run, needs=frozenset({Signal("hidden_states", 3)}))
     monkeypatch.setattr(Teacher, "observe", lambda *_: pytest.fail("the teacher was asked again"))
     batch = world.rows.batch(np.array([2, 4]))
-    source = remembered(world.make_teacher(), frozenset({LOGITS}), world.rows, run.stage("next", {}), "auto")
+    source = cached_teacher(world.make_teacher(), frozenset({LOGITS}), world.rows, run.begin("next"), run, "auto")
     assert source.observe(batch, frozenset({LOGITS}))[LOGITS].shape == (2, 2)
 
 
