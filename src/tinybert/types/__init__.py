@@ -1,0 +1,36 @@
+"""The words all else is written in, a page for each subject.
+
+Only tensors, no networks: what an objective or a selector needs to know of a model is what a `Trace` shows of it.
+"""
+
+from tinybert.types.batches import Batch, Masker, Rows
+from tinybert.types.examples import Answer, Example, Kind, Label, Sample
+from tinybert.types.methods import Augmenter, Objective, Selector, Stream
+from tinybert.types.stage import Stage, flatten, subset
+from tinybert.types.traces import LOGITS, MASKED_LOGITS, NO_TRACE, SIGNAL_KINDS, Axis, Signal, SignalKind, Trace
+
+__all__ = [
+    "LOGITS",
+    "MASKED_LOGITS",
+    "NO_TRACE",
+    "SIGNAL_KINDS",
+    "Answer",
+    "Augmenter",
+    "Axis",
+    "Batch",
+    "Example",
+    "Kind",
+    "Label",
+    "Masker",
+    "Objective",
+    "Rows",
+    "Sample",
+    "Selector",
+    "Signal",
+    "SignalKind",
+    "Stage",
+    "Stream",
+    "Trace",
+    "flatten",
+    "subset",
+]
