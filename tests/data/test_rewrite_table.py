@@ -96,3 +96,19 @@ def test_write_table__keeps_types_over_blocks(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "b.parquet")
     assert table.select(types.names).schema.equals(types)
     assert table.column("score").null_count == 0
+
+
+def test_write_table__finds_types_that_fit_all_values(tmp_path: Path) -> None:
+    rows = [{"text": "a", "n": 1, "no": None}, {"text": "b", "n": float("nan"), "words": ["x"]}]
+    rows += [{"text": "c", "n": 2, "score": np.float64(1)}] * BLOCK + [{"text": "d", "n": 0.5}]
+    assert written(tmp_path / "a.parquet", rows) == len(rows)
+    table = pq.read_table(tmp_path / "a.parquet")
+    types = ["text", "n", "no", "words", "score"], ["string", "double", "string", "list<element: string>", "double"]
+    assert (table.column_names[:5], [str(kind) for kind in table.schema.types[:5]]) == types
+    assert table.column("n").null_count == 1
+
+
+def test_write_table__refuses_columns_without_a_common_type(tmp_path: Path) -> None:
+    for rows in ([{"text": "a", "x": 1}, {"x": "x"}], [*[{"text": "a", "x": 1}] * BLOCK, {"x": "x"}]):
+        with pytest.raises(UserError, match=r"column 'x' have no common type .*; write \.jsonl"):
+            written(tmp_path / "a.parquet", rows)

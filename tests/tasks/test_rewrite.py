@@ -77,9 +77,13 @@ ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
 
 
 @pytest.mark.parametrize(
-    ("name", "ending"),  # every form read, every form written, and each file's own
+    ("name", "ending"),  # every form read as text and with types, every form written, and each file's own
     sorted(
-        {*((name, ".tsv") for name in FORMS), *((f"a{end}", end) for end in ENDINGS), *(("a.tsv", e) for e in ENDINGS)}
+        {
+            *((name, end) for name in FORMS for end in (".tsv", ".parquet")),
+            *((f"a{end}", end) for end in ENDINGS),
+            *(("a.tsv", end) for end in ENDINGS),
+        }
     ),
 )
 def test_rewrite__keeps_all_columns_in_any_form(
@@ -228,11 +232,7 @@ def test_rewrite__lets_lists_follow_their_words(tmp_path: Path, ending: str) -> 
         {"id": "y", "tokens": ["Peter"], "pos": [3], "tags": ["B-PER"], "both": [[2]]},
     ]
     data = DataSettings(label_map={"out": "O"})
-    source: Any = rows
-    if ending == ".parquet":
-        source = str(tmp_path / "a.parquet")
-        pq.write_table(pa.Table.from_pylist(rows), source)
-    round_trip(source, tmp_path / f"b{ending}", data)
+    round_trip(rows, tmp_path / f"b{ending}", data)
     found = rows_of(tmp_path / f"b{ending}")
     assert found[1] == {
         "id": "x",
@@ -281,12 +281,6 @@ def test_rewrite__adds_paragraphs_to_squad(write: Callable[..., str], tmp_path: 
         ("a.tsv", "text\tlabel\na\t1\n", "b.txt", r"unknown ending '.txt'; such data is written to .tsv, .csv, "),
         ("a.tsv", "text\tlabel\na\t1\n", "a.tsv", "is the data that is augmented"),
         ("a.iob", "a O\n", "b.csv", "CoNLL columns are written as such"),
-        (
-            "a.jsonl",
-            '{"text": "a"}\n',
-            "b.parquet",
-            r"a.jsonl: the columns have no types, which Parquet needs; write .jsonl$",
-        ),
         ("a.json", "{}", "b.jsonl", r"such data is written to .json$"),
         ("a.jsonl", '{"tokens": ["a"], "tags": ["O"]}', "b.csv", r"such data is written to .jsonl, .parquet$"),
     ],
@@ -312,8 +306,9 @@ def test_rewrite__names_a_later_row_with_such_a_column(write: Callable[..., str]
 
 def test_rewrite__says_that_half_a_character_cannot_be_written(write: Callable[..., str], tmp_path: Path) -> None:
     path = write("a.jsonl", '{"text": "a", "label": 1, "x": "\\ud800"}\n')
-    with pytest.raises(UserError, match="half of a surrogate pair"):
-        rewrite(path, PLAIN, None, [], tmp_path / "b.tsv")
+    for ending in (".tsv", ".parquet"):
+        with pytest.raises(UserError, match="half of a surrogate pair"):
+            rewrite(path, PLAIN, None, [], tmp_path / f"b{ending}")
     rewrite(path, PLAIN, None, [], tmp_path / "b.jsonl")
 
 
@@ -324,7 +319,7 @@ SLOW = settings(max_examples=12, suppress_health_check=[HealthCheck.function_sco
 
 
 @SLOW
-@given(st.lists(NASTY, min_size=1, max_size=4), st.sampled_from([".tsv", ".csv", ".jsonl"]), st.booleans())
+@given(st.lists(NASTY, min_size=1, max_size=4), st.sampled_from(ENDINGS), st.booleans())
 def test_rewrite__brings_back_any_text(tmp_path: Path, texts: list[str], ending: str, again: bool) -> None:
     rows = [{"text": text, "note": text[::-1], "label": str(n % 2)} for n, text in enumerate(texts)]
     quoted = DataSettings(quoting="csv")

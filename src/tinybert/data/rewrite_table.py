@@ -1,4 +1,4 @@
-"""Originals and their copies as rows of columns: TSV, CSV, JSON lines, and Parquet where the types are known.
+"""Originals and their copies as rows of columns: TSV, CSV, JSON lines and Parquet.
 
 What was read keeps its dialect. Every row says where it comes from: `origin` is the row of the original, `copy` which
 copy it is, 0 the original itself.
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from tinybert.data.columns import Columns, Header, choose
 from tinybert.data.dialect import Dialect
-from tinybert.data.problems import BadRow, shown
+from tinybert.data.problems import BadRow, one_line, shown
 from tinybert.data.read import DataInput, numbered, open_rows
 from tinybert.data.readers import BLOCK, RowReader
 from tinybert.data.rows import is_encodable, is_missing
@@ -87,6 +87,10 @@ def write_table(
     else:
         patch = patched_words(list_columns(reader.header, settings), tags)
     rows = _together(_originals(reader, chosen), copies, patch)
+    if ending == ".parquet" and reader.types is None and reader.dialect is None:
+        originals = (row for _, row in _originals(open_rows(data, settings, "train"), chosen))
+        types = _common_types(map(_without_gaps, originals))
+        return _write_parquet(target, map(_without_gaps, rows), types)
     if ending == ".parquet":
         return _write_parquet(target, rows, _types(reader))
     if dialect is None:
@@ -97,18 +101,12 @@ def write_table(
     return _write_delimited(target, rows, [*names, ORIGIN, COPY], dialect, header=not reader.header.numbered)
 
 
-def check_table(reader: RowReader, ending: str) -> None:
-    """Refuse rows that could not be written.
+def check_columns(header: Header) -> None:
+    """Refuse columns of the names of those that are added.
 
     Raises:
-        UserError: If they have a column of the name of one that is added, or no types for Parquet.
+        UserError: If there is one.
     """
-    _check_marks(reader.header)
-    if ending == ".parquet" and reader.types is None and reader.dialect is None:
-        raise UserError(f"{reader.header.name}: the columns have no types, which Parquet needs; write .jsonl")
-
-
-def _check_marks(header: Header) -> None:
     for name in (ORIGIN, COPY):
         if name in header.names:
             raise UserError(f"{header.where}: has a column '{name}' already, which augment writes; rename or remove it")
@@ -144,7 +142,7 @@ def _originals(reader: RowReader, chosen: Chosen) -> Iterator[tuple[int, Row]]:
     for row, line, values in numbered(reader.records(reader.header.names)):
         if chosen(row) and not isinstance(values, BadRow):
             if ORIGIN in values or COPY in values:
-                _check_marks(Header(reader.header.name, tuple(values), line))
+                check_columns(Header(reader.header.name, tuple(values), line))
             yield row, values
 
 
@@ -171,8 +169,36 @@ def _types(reader: RowReader) -> pa.Schema:
     """The columns of Parquet: those of the file that was read, without dictionaries, too small for texts of copies."""
     kinds = [pa.string()] * len(reader.header.names) if reader.types is None else reader.types.types
     plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
-    names = zip(reader.header.names, plain, strict=True)
-    return pa.schema([*names, (ORIGIN, pa.int64()), (COPY, pa.int64())])
+    return _marked(zip(reader.header.names, plain, strict=True))
+
+
+def _common_types(rows: Iterator[Row]) -> pa.Schema:
+    """The columns of Parquet where nothing says their types: each has one that fits all its values.
+
+    Raises:
+        UserError: If the values of a column have no type in common.
+    """
+    found: dict[str, pa.DataType] = {}
+    while block := list(islice(rows, BLOCK)):
+        for name in dict.fromkeys(name for row in block for name in row):
+            try:
+                kinds = [found.get(name, pa.null()), pa.array([row.get(name) for row in block]).type]
+                merged = pa.unify_schemas([pa.schema([(name, k)]) for k in kinds], promote_options="permissive")
+            except (pa.ArrowException, TypeError) as error:
+                reason = f"the values of the column {shown(name)} have no common type ({one_line(error)})"
+                raise UserError(f"{reason}; write .jsonl") from error
+            found[name] = merged.field(0).type
+    return _marked((name, pa.string() if pa.types.is_null(kind) else kind) for name, kind in found.items())
+
+
+def _marked(columns: Iterable[tuple[str, pa.DataType]]) -> pa.Schema:
+    return pa.schema([*columns, (ORIGIN, pa.int64()), (COPY, pa.int64())])
+
+
+def _without_gaps(row: Row) -> Row:
+    """A row of Python's own values, with None where a value is missing, which pandas writes as NaN."""
+    values = ((name, _item(value)) for name, value in row.items())
+    return {name: None if is_missing(value) else value for name, value in values}
 
 
 def _write_parquet(target: Path, rows: Iterator[Row], types: pa.Schema) -> int:

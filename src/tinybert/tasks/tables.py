@@ -10,7 +10,7 @@ from tinybert.data.labels import Meaning
 from tinybert.data.problems import listed
 from tinybert.data.read import DataInput, Rows, open_rows, read
 from tinybert.data.resolve import resolve
-from tinybert.data.rewrite_table import Chosen, check_table, write_table
+from tinybert.data.rewrite_table import Chosen, check_columns, write_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
@@ -52,7 +52,7 @@ class TableTask(Task):
     def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
         """See `TaskData`."""
         check_ending(target, _ENDINGS)
-        check_table(open_rows(source, settings, "train"), target.suffix.lower())
+        check_columns(open_rows(source, settings, "train").header)
 
     @classmethod
     def write_back(

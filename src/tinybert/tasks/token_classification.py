@@ -15,7 +15,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow, readable
 from tinybert.data.read import STDIN, DataInput, Rows, numbered, open_rows, path_of
 from tinybert.data.refusals import CONLL_ENDINGS, has_tags, looks_like_conll
-from tinybert.data.rewrite_table import Chosen, check_table, merge_by_row, write_table
+from tinybert.data.rewrite_table import Chosen, check_columns, merge_by_row, write_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.data.tagged import TagNames, read_conll, read_lists, resolve_tags
@@ -81,7 +81,7 @@ class TokenClassification(TaskData):
         path = _conll_path(source)
         if path is None:
             check_ending(target, _LIST_ENDINGS)
-            check_table(open_rows(source, settings, "train"), target.suffix.lower())
+            check_columns(open_rows(source, settings, "train").header)
             return
         if (ending := target.suffix.lower()) in _NO_CONLL:
             raise UserError(f"{target}: CoNLL columns are written as such, not as '{ending}'; use .conll")
