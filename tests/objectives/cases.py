@@ -8,6 +8,7 @@ from torch import Tensor
 
 from objectives.worlds import CLASSES, HEADS, STUDENT_WIDTH, TEACHER_WIDTH, World
 from references.attention import attention_score_mse, mean_score_mse
+from references.binary import binary_cross_entropy, soft_binary_cross_entropy
 from references.cosine import cosine_distance
 from references.hidden import projected_hidden_mse
 from references.patience import patience_distance
@@ -15,6 +16,7 @@ from references.prediction import cross_entropy, logits_squared_error, soft_cros
 from references.relation import attention_relation, self_relation
 from tinybert.layer_maps import layer_map, patience_map
 from tinybert.objectives.attention import AttentionScoreMSE
+from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEntropy
 from tinybert.objectives.cosine import CosineDistance
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.patience import PatienceMSE
@@ -26,6 +28,7 @@ from tinybert.types import LOGITS, Objective, Signal
 MAP = layer_map("uniform", 2, 5)  # 1 -> 3, 2 -> 5
 PATIENT = patience_map("skip", 3, 5)  # 1 -> 2, 2 -> 4
 GOLD_CLASSES = torch.tensor([1, 0, 1])
+GOLD_SETS = torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0]], dtype=torch.uint8)
 GOLD_SCORES = torch.tensor([0.5, -2.0, 3.25], dtype=torch.float64)
 
 
@@ -48,6 +51,14 @@ def twin_logits(objective: Objective, world: World) -> Sequence[float]:
 
 def twin_gold(objective: Objective, world: World) -> Sequence[float]:
     return cross_entropy(world.student[LOGITS], world.batch.labels)
+
+
+def twin_gold_binary(objective: Objective, world: World) -> Sequence[float]:
+    return binary_cross_entropy(world.student[LOGITS], world.batch.labels)
+
+
+def twin_soft_binary(objective: Objective, world: World) -> Sequence[float]:
+    return soft_binary_cross_entropy(world.student[LOGITS], world.teacher[LOGITS], objective.temperature)
 
 
 def twin_gold_score(objective: Objective, world: World) -> Sequence[float]:
@@ -151,6 +162,8 @@ CASES = {
     "score": Case(ScoreMSE, twin_score, outputs=1),
     "gold": Case(GoldCrossEntropy, twin_gold, labels=GOLD_CLASSES),
     "gold score": Case(GoldMSE, twin_gold_score, outputs=1, labels=GOLD_SCORES),
+    "gold, several": Case(GoldBinaryCrossEntropy, twin_gold_binary, outputs=3, labels=GOLD_SETS),
+    "soft, several": Case(lambda: SoftBinaryCrossEntropy(2.5), twin_soft_binary, outputs=3),
     "hidden": Case(hidden, twin_hidden("embedding", "hidden", "hidden")),
     "hidden, shared": Case(lambda: hidden("shared"), twin_hidden("shared", "shared", "shared")),
     "hidden, per layer": Case(lambda: hidden("per_layer"), twin_hidden("embedding", "layer_1", "layer_2")),

@@ -2,6 +2,7 @@
 
 from tinybert.layer_maps import LayerMap, layer_map, patience_map
 from tinybert.objectives.attention import AttentionScoreMSE
+from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEntropy
 from tinybert.objectives.cosine import CosineDistance
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy, MaskedSoftCrossEntropy
@@ -13,6 +14,7 @@ from tinybert.objectives.sum import Sum
 __all__ = [
     "AttentionScoreMSE",
     "CosineDistance",
+    "GoldBinaryCrossEntropy",
     "GoldCrossEntropy",
     "GoldMSE",
     "HiddenMSE",
@@ -24,6 +26,7 @@ __all__ = [
     "RelationKL",
     "ScoreMSE",
     "SelfRelationKL",
+    "SoftBinaryCrossEntropy",
     "SoftCrossEntropy",
     "Sum",
     "layer_map",

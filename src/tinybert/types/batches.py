@@ -18,7 +18,7 @@ class Batch:
         input_ids: Piece ids.
         token_type_ids: 0 for the first text, 1 for the second.
         real: True where a piece is not padding.
-        labels: Class index or score per example; None where the data has none.
+        labels: Class index or score per example, or 0 and 1 for each label of it; None where the data has none.
         rows: Which encoded row each example is; names examples in error messages and in the teacher's cache.
         targets: The piece to be predicted, at places that a masked LM has to fill; -1 elsewhere. None = no such places.
     """
@@ -26,7 +26,7 @@ class Batch:
     input_ids: Int[Tensor, "batch seq"]
     token_type_ids: Int[Tensor, "batch seq"]
     real: Bool[Tensor, "batch seq"]
-    labels: Shaped[Tensor, " batch"] | None
+    labels: Shaped[Tensor, "batch *label"] | None
     rows: Int[Tensor, " batch"]
     targets: Int[Tensor, "batch seq"] | None = None
 
@@ -42,7 +42,7 @@ class Batch:
                 )
         for name in ("labels", "rows"):
             part = getattr(self, name)
-            if part is not None and part.shape != self.input_ids.shape[:1]:
+            if part is not None and part.shape[:1] != self.input_ids.shape[:1]:
                 raise ValueError(f"{name} are {tuple(part.shape)} for {len(self.input_ids)} examples: one for each")
 
     @classmethod
@@ -51,7 +51,7 @@ class Batch:
 
         Args:
             output: `tokenizer(texts, padding=True, return_tensors="pt")`; lists and arrays will do too.
-            labels: Class index or score of each example; None = there are none.
+            labels: Class index or score of each example, or 0 and 1 for each label; None = there are none.
 
         Raises:
             ValueError: If a part is missing, is not rectangular, masks with something else than 0 and 1, or leaves an
