@@ -71,7 +71,6 @@ def test__a_tokenizers_output_that_makes_no_batch_is_refused(changes: dict, labe
         ({"token_type_ids": torch.zeros(2, 5)}, "token_type_ids is (2, 5), input_ids (3, 5): one per piece"),
         ({"targets": torch.zeros(3)}, "targets is (3,), input_ids (3, 5): one per piece"),
         ({"labels": torch.zeros(2)}, "labels are (2,) for 3 examples: one for each"),
-        ({"labels": torch.zeros(3, 2)}, "labels are (3, 2) for 3 examples: one for each"),
     ],
 )
 def test__a_batch_whose_parts_do_not_go_together_is_refused(changes: dict, said: str) -> None:

@@ -178,6 +178,7 @@ def test__traces_of_another_batch_are_refused(case: Case) -> None:
         (torch.tensor([0.5, 1.0, 0.0]), "these labels are scores, not classes; a score learns by GoldMSE"),
         (torch.tensor([0, 1, 2]), "labels run from 0 to 2, and the head has 2 classes, counted from 0"),
         (torch.tensor([-100, 1, 0]), "labels run from -100 to 1"),
+        (torch.ones(3, 2), r"labels are \(3, 2\) for 3 examples: one for each; several learn by GoldBinary"),
     ],
 )
 def test__labels_of_the_wrong_kind_are_refused(labels: Tensor, said: str) -> None:

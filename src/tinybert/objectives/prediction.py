@@ -233,4 +233,7 @@ def _score(trace: Trace) -> Float[Tensor, " batch"]:
 def _gold(batch: Batch) -> Shaped[Tensor, " batch"]:
     if batch.labels is None:
         raise ValueError("these examples have no gold labels; learn from a teacher, or hand over labelled examples")
+    if batch.labels.ndim != 1:
+        found = f"{tuple(batch.labels.shape)} for {len(batch)} examples"
+        raise ValueError(f"labels are {found}: one for each; several learn by GoldBinaryCrossEntropy")
     return batch.labels

@@ -26,7 +26,7 @@ class Batch:
     input_ids: Int[Tensor, "batch seq"]
     token_type_ids: Int[Tensor, "batch seq"]
     real: Bool[Tensor, "batch seq"]
-    labels: Shaped[Tensor, "batch *label"] | None
+    labels: Shaped[Tensor, "batch ..."] | None
     rows: Int[Tensor, " batch"]
     targets: Int[Tensor, "batch seq"] | None = None
 
