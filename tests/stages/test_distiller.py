@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tinybert.data.task import Task
 
 from tinybert.data.encode import encode
 from tinybert.data.examples import Examples
@@ -18,6 +17,7 @@ from tinybert.run import Run, RunSettings
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.stages.teacher import TeacherSettings
+from tinybert.tasks.classification import Classification
 from tinybert.types import Example, Stage
 
 
@@ -34,7 +34,7 @@ def test__the_teachers_outputs_are_stored_unless_it_reads_masked_pieces(
         student,
         Teacher(teacher, "fp32", run.device),
         encode(texts, tiny_tokenizer, 16, tmp_path / "rows.arrow"),
-        Task("classification", ("bad", "good")),
+        Classification(("bad", "good")),
         TeacherSettings(),
         run,
     )
