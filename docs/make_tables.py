@@ -58,8 +58,9 @@ _STATIONARY: Final = {
     "word": f"the code of ARAML; `probabilities` is {_FENG}, Eq. 12",
 }
 _DISTILL: Final = {
-    **dict.fromkeys(("batch_size", "lr"), f"ours; {_FENG} by dev"),
-    **dict.fromkeys(("epochs", "temperature", "weight_decay", "warmup", "schedule"), f"ours; {_FENG} do not say"),
+    **dict.fromkeys(("batch_size", "lr"), f"ours; {_FENG} by dev; pkd: Sun et al. 2019"),
+    **dict.fromkeys(("epochs", "temperature"), f"ours; {_FENG} do not say; pkd: Sun et al. 2019"),
+    **dict.fromkeys(("weight_decay", "warmup", "schedule"), f"ours; {_FENG} do not say"),
     "usual_epochs": "ours",
     "most_epochs": "ours",
     "clip": "BERT's published code",
@@ -73,6 +74,7 @@ _CBERT: Final = {
     "most_epochs": "ours",
     "warmup": f"{_WU}; a constant rate has none",
 }
+_SUN = "Sun et al. 2019"
 _GENERAL: Final = {
     **dict.fromkeys(("epochs", "batch_size"), f"ours; {_JIAO} and {_CODE}"),
     "block_length": f"{_JIAO} and {_CODE}",
@@ -190,6 +192,10 @@ SOURCES: Final = {
     "objective.attention": _FENG,
     "objective.hidden": _FENG,
     "objective.prediction": _FENG,
+    "objective.alpha": f"{_SUN} by dev",
+    "objective.beta": f"{_SUN} by dev",
+    "objective.layers": _SUN,
+    "objective.normalised": f"{_SUN} by dev",
     **{f"distill.{key}": origin for key, origin in _DISTILL.items()},
     **{f"general.{key}": origin for key, origin in _GENERAL.items()},
     "intermediate.epochs": f"{_BY_ROWS}; {_JIAO}",

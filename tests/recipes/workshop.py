@@ -22,6 +22,7 @@ FILLERS = ("the", "a", "film", "movie", "plot", "is", "was", "very", "and", "it"
 CLASSES = ("neg", "pos")
 SIGNS = {"neg": "bad", "pos": "good"}  # the word that decides a text's class
 SHAPE = "2x12"
+AS_WIDE_AS_THE_TEACHER = {"pkd": "2x24"}  # by recipe, where a student has to be; then teacher layers are copied
 REPOSITORY = Path(__file__).parents[2]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 Rows = list[dict[str, Any]]
@@ -136,7 +137,8 @@ class Workshop:
         """What `tinybert.distill` is called with: everything tiny; `changes` win, None leaves an argument out."""
         from tinybert.recipes import RECIPES
 
-        given: dict[str, Any] = {"teacher": self.path("teacher"), "student": SHAPE, "output": self.path("run")}
+        shape = AS_WIDE_AS_THE_TEACHER.get(recipe, SHAPE)
+        given: dict[str, Any] = {"teacher": self.path("teacher"), "student": shape, "output": self.path("run")}
         given |= {"train": self.corpus()} if RECIPES[recipe].reads == "text" else self.splits()
         also = changes.pop("also", ())
         given["set"] = (*quickest(recipe, also), *also)
@@ -200,6 +202,8 @@ def quickest(recipe: str, also: Sequence[str] = ()) -> tuple[str, ...]:
     plain = ("augment.method=none",) if hasattr(defaults, "augment") else ()
     if recipe == "l2a":
         plain = ("l2a.target_samples=2", "l2a.balanced=false", "l2a.reward_eval_size=8")
+    if recipe in AS_WIDE_AS_THE_TEACHER:
+        plain = (*plain, "student.inner=41")
     shortest = (f"{stage}.{key}={value}" for stage in stages for key, value in each.items())
     length = "general.block_length=16" if RECIPES[recipe].reads == "text" else "data.max_length=32"
     every, base = (length, *plain, *shortest), plain if hasattr(defaults, "augment") else ()

@@ -8,6 +8,7 @@ from recipes.workshop import Workshop, quick_finish
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
+from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.shapes import shapes
 
 
@@ -20,7 +21,7 @@ def settings(teacher, student, heads=None, layer_map="uniform"):
     return SimpleNamespace(
         teacher=SimpleNamespace(path=None if teacher is None else str(teacher)),
         student=SimpleNamespace(path=str(student), heads=heads, inner=None, layer_map=layer_map),
-        heads_learn=True,
+        unfit=CommonSettings().unfit,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from tinybert.data.settings import DataSettings
 from tinybert.run import Run, RunSettings
 from tinybert.stages.common_settings import CommonSettings
-from tinybert.stages.initialisation import StudentSettings
+from tinybert.stages.initialisation import StudentNetwork
 from tinybert.stages.job import Outcome
 from tinybert.stages.teacher import TeacherSettings
 from tinybert.types import Stage
@@ -19,7 +19,7 @@ class TaskSettings(CommonSettings):
 
     data: DataSettings = field(default_factory=DataSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
-    student: StudentSettings = field(default_factory=StudentSettings)
+    student: StudentNetwork = field(default_factory=StudentNetwork)
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     run: RunSettings = field(default_factory=RunSettings)
 

@@ -30,6 +30,7 @@ CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Und
 class Config(AugmentingSettings, TaskSettings):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
+    student: StudentSettings = field(default_factory=StudentSettings)
     general: GeneralSettings = field(default_factory=GeneralSettings)
     intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, usual_epochs=5, lr=5e-5, schedule="constant"))
     prediction: Stage = field(default_factory=lambda: Stage(epochs=3, lr=3e-5, evaluate_every=100))

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from tinybert.augment.settings import AugmentGroups
 from tinybert.config import FILE, MODEL
 from tinybert.data.source_domain import SourceDomain, TeacherData
+from tinybert.families.network import Shape
 from tinybert.types import Kind
 
 IN_MEMORY = "(in memory)"  # stands in the settings for data that Python handed over
@@ -55,10 +56,10 @@ class CommonSettings:
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"seeds is the number of runs, at least 1, got {self.seeds}")
 
-    @property
-    def heads_learn(self) -> bool:
-        """Whether each of the student's attention heads learns from one of the teacher's."""
-        return True
+    def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
+        """Why a student of one size cannot learn from a teacher of another, a line per problem."""
+        if student.heads != teacher.heads:
+            yield f"student.heads: {student.heads} heads cannot learn from the teacher's {teacher.heads}"
 
     def domains(self, source: SourceDomain | None, /) -> TeacherData:
         """Which labelled domains a network is fine-tuned on: source first, where there is one."""
@@ -83,9 +84,6 @@ class CommonSettings:
         for name, keys in _UNREAD.items():
             if hasattr(self, name):
                 yield from ((f"{name}.{key}", f"the stage {name} does not read it") for key in keys)
-        if not any(hasattr(self, name) for name in ("intermediate", "general")):
-            for name in ("projection", "attention_weight"):
-                yield f"student.{name}", "only a stage that learns all layers reads it"
         if (groups := self.augmenting()) is None or groups.augment.method == "none":
             yield "run.executor", "no text is rewritten in this run"
 

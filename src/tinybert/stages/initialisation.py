@@ -45,6 +45,11 @@ class StudentNetwork:
     inner: int | None = None
     layer_map: Literal["uniform", "spread", "top", "bottom", "last"] | tuple[int, ...] = "uniform"
 
+    def __post_init__(self) -> None:
+        """Refuse a list that fits no student."""
+        if not isinstance(self.layer_map, str):
+            require_ascending(self.layer_map)
+
 
 @dataclass(frozen=True)
 class StudentSettings(StudentNetwork):
@@ -60,11 +65,10 @@ class StudentSettings(StudentNetwork):
     attention_weight: float = 1.0  # Jiao et al. 2020, Eq. 11: a plain sum
 
     def __post_init__(self) -> None:
-        """Refuse a weight that would train nothing, or the wrong way, and a list that fits no student."""
+        """Refuse a weight that would train nothing, or the wrong way."""
+        super().__post_init__()
         if not 0 < self.attention_weight < float("inf"):
             raise ValueError(f"attention_weight must be positive and finite, got {self.attention_weight}")
-        if not isinstance(self.layer_map, str):
-            require_ascending(self.layer_map)
 
 
 @dataclass(frozen=True)

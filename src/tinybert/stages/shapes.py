@@ -31,8 +31,8 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
         student = _stored(path)
     if teacher is not None and needs_teacher:
         refuse_deeper(student, teacher)
-        if student.heads != teacher.heads and settings.heads_learn:
-            raise UserError(f"student.heads: {student.heads} heads cannot learn from the teacher's {teacher.heads}")
+        if problems := list(settings.unfit(student, teacher)):
+            raise UserError(*problems)
         if not is_shape(path):
             _refuse_other_vocabulary(path, origin)
     if teacher is not None and (needs_teacher or is_shape(path)):

@@ -202,8 +202,8 @@ class Task(TaskData):
         """Learning from gold labels."""
 
     @abstractmethod
-    def soft(self, temperature: float) -> Objective:
-        """Learning from what the teacher gives, softened by a temperature where that is possible."""
+    def soft(self, temperature: float, *, scaled: bool = False) -> Objective:
+        """Learning from what the teacher gives, softened by a temperature, `scaled` by its square, where possible."""
 
     @abstractmethod
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:

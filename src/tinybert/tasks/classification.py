@@ -119,9 +119,9 @@ class Classification(TableTask):
         """Cross-entropy."""
         return GoldCrossEntropy()
 
-    def soft(self, temperature: float) -> Objective:
+    def soft(self, temperature: float, *, scaled: bool = False) -> Objective:
         """Cross-entropy of the two distributions, both softened."""
-        return SoftCrossEntropy(temperature)
+        return SoftCrossEntropy(temperature, scaled=scaled)
 
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
         """See `classification_metrics`."""

@@ -94,7 +94,7 @@ class Regression(TableTask):
         """Squared error."""
         return GoldMSE()
 
-    def soft(self, temperature: float) -> Objective:  # noqa: ARG002
+    def soft(self, temperature: float, *, scaled: bool = False) -> Objective:  # noqa: ARG002
         """Squared error to the teacher's score, which no temperature softens."""
         return ScoreMSE()
 

@@ -1,5 +1,6 @@
 """What a recipe with L2A's loss, or with all of L2A, is told: its groups, and what follows from them for every run."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Int
 from tinybert.augment.settings import AugmentGroups
 from tinybert.data.source_domain import SourceDomain, TeacherData, limited
 from tinybert.errors import UserError
+from tinybert.families.network import Shape
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.l2a.pool import epoch_of
 from tinybert.stages.l2a.settings import L2ASettings
@@ -39,10 +41,10 @@ class LastLayerGroups(CommonSettings):
 
     objective: LastLayerSettings = field(default_factory=LastLayerSettings)
 
-    @property
-    def heads_learn(self) -> bool:
-        """Whether attention scores are among what is learnt."""
-        return self.objective.attention
+    def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
+        """Numbers of heads may differ where attention scores are not among what is learnt."""
+        if self.objective.attention:
+            yield from super().unfit(student, teacher)
 
 
 @dataclass(frozen=True, kw_only=True)
