@@ -45,6 +45,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         "own_objective.py": [teacher],
         "own_recipe.py": [teacher, own],
         "own_augmenter.py": [teacher, folder / "copies"],
+        "own_family.py": [teacher, folder / "family"],
     }
     scripts = [[str(EXAMPLES / name), *map(str, arguments)] for name, arguments in lines.items()]
     done = subprocess.run(
@@ -99,6 +100,13 @@ def test__an_augmenter_of_ones_own_is_compared_with_none(ran):
     said = ran.printed["own_augmenter.py"].splitlines()
     assert re.fullmatch(r"40 originals, 120 copies, \d+ of them distinct", said[0])
     assert [line.split()[:2] for line in said[1:]] == [["originals", "accuracy"], ["with-copies", "accuracy"]]
+
+
+def test__a_family_of_ones_own_is_distilled_exported_and_evaluated(ran):
+    said = ran.printed["own_family.py"].splitlines()
+    assert [line.split()[:2] for line in said[:2]] == [["teacher", "accuracy"], ["student", "accuracy"]]
+    torch_says, onnx_says = (float(line.split()[-2]) for line in said[2:])
+    assert torch_says == onnx_says
 
 
 @pytest.mark.parametrize("name", [path.name for path in EXAMPLES.glob("own_*.py")])

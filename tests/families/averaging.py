@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
@@ -70,9 +69,9 @@ class AveragingFamily(Family):
         return Averaging(config).eval()
 
     def load(self, folder: Path, config: PretrainedConfig, head: str, *, new_head: bool) -> tuple[Network, list[str]]:
-        network, stored = Averaging(config), load_file(folder / "model.safetensors")
-        missing, surplus = network.load_state_dict(stored, strict=False)
-        return network.eval(), [name for name in (*missing, *surplus) if not (new_head and name.startswith("head."))]
+        network = Averaging(config).eval()
+        misfits = network.restore(folder)
+        return network, [name for name in misfits if not (new_head and name.startswith("head."))]
 
 
 def small(tokenizer: Any, outputs: int = 2) -> Averaging:

@@ -15,6 +15,8 @@ from tinybert.families.network import Family, Network, Shape
 from tinybert.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 from tinybert.families.transformer import Transformer, TransformerFamily
 
+__all__ = ["FAMILIES", "Family", "Network", "Shape", "family_named", "family_of", "network_of"]
+
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, ELECTRA, DISTILBERT, MPNET)
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
@@ -134,6 +134,11 @@ class Network(nn.Module, ABC):
         self.config.architectures = [self.saved_as]
         self.config.save_pretrained(folder)
         save_file({name: value.contiguous() for name, value in self.weights().items()}, folder / "model.safetensors")
+
+    def restore(self, folder: Path) -> list[str]:
+        """Read what `save` wrote, in place; the names of weights that are missing or of no use."""
+        missing, surplus = self.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+        return [*missing, *surplus]
 
     def use_fastest_attention(self, dtype: torch.dtype, device: torch.device) -> None:
         """Switch to the attention that is fastest for a type on a device, where there is a choice."""
