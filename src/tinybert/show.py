@@ -10,7 +10,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-_MODELS: Final = ("teacher", "student", "student_int8")
+from tinybert.report import words
+from tinybert.report.predictions import SYSTEMS
+from tinybert.report.read import evaluated_on
+
 _A_LINE_EACH: Final = ("stages", "notes")
 _PIECES: Final = "32"  # the shorter of the two lengths at which latency is measured
 
@@ -23,7 +26,7 @@ def show(result: Any, console: Console, *, as_json: bool) -> None:
         _print_json(value, console)
     elif isinstance(value, list):
         console.print(_recipes(value))
-    elif isinstance(value, dict) and any(name in value for name in _MODELS) and "stages" not in value:
+    elif isinstance(value, dict) and any(name in value for name in SYSTEMS) and "stages" not in value:
         console.print(_models(value))  # all the rest stands in metrics.json and in the report
     elif isinstance(value, dict) and "samples" in value:
         _lines({key: inner for key, inner in value.items() if key != "samples"}, console)
@@ -59,12 +62,12 @@ def _print_json(value: Any, console: Console) -> None:
 
 def _models(result: Mapping[str, Any]) -> Table:
     """One row per model: scores on test, else the loss on held-out text, else scores on dev; then what it costs."""
-    models = {name: result[name] for name in _MODELS if name in result}
-    split = next((name for name in ("test", "held_out") if any(model.get(name) for model in models.values())), "dev")
+    models = {name: result[name] for name in SYSTEMS if name in result}
+    split = evaluated_on(result)
     scores = {name: model.get(split) or {} for name, model in models.items()}
     columns = list(dict.fromkeys(key for found in scores.values() for key in found if _mean(found[key]) is not None))
     titles = [f"held-out {column}" if split == "held_out" else column for column in columns]
-    table = Table(title="On held-out text" if split == "held_out" else f"On {split}", title_justify="left")
+    table = Table(title=f"On {words.data(split)}", title_justify="left")
     for column in ("", *titles, "parameters", "size", f"ms at {_PIECES} pieces"):
         table.add_column(column, justify="right" if column else "left")
     for name, model in models.items():

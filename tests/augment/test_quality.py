@@ -95,7 +95,10 @@ def test__flips_and_figures_are_told(tmp_path):
     found = quality(make(tmp_path), {"share": 0.25, "asked": 8, "dropped": 2})
     assert found["flips"] == {"share": 0.25, "asked": 8}
     assert found["rows"]["flipped"] == 2
-    assert list(described(found))[1] == "25.0 % of 8 copies are another class to the teacher; 2 dropped"
+    assert (
+        list(described(found))[1]
+        == "the teacher gives 25.0 % of 8 copies a different class from their originals; 2 dropped"
+    )
 
 
 def test__no_copy_at_all_has_figures_too(tmp_path):

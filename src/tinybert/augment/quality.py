@@ -66,15 +66,16 @@ def described(figures: Mapping[str, Any]) -> Iterator[str]:
     rows, flips = figures["rows"], figures["flips"]
     yield (
         f"{rows['copies']:,} copies of {rows['originals']:,} rows; {100 * figures['words_changed']:.1f} % of the words "
-        f"of what was rewritten are others"
+        f"in rewritten texts changed"
     )
     if flips is not None:
         dropped = f"; {rows['flipped']:,} dropped" if rows["flipped"] else ""
-        yield f"{100 * flips['share']:.1f} % of {flips['asked']:,} copies are another class to the teacher{dropped}"
+        share = f"{100 * flips['share']:.1f} % of {flips['asked']:,} copies"
+        yield f"the teacher gives {share} a different class from their originals{dropped}"
 
 
 def words_changed(before: Sequence[str], after: Sequence[str]) -> int:
-    """How many words came, went, or are others (Levenshtein's distance over words).
+    """How many words were inserted, deleted or replaced (Levenshtein's distance over words).
 
     Example:
         >>> words_changed("a fine film".split(), "one fine old film".split())

@@ -87,9 +87,8 @@ class RunFiles:
 
     @property
     def evaluated_on(self) -> str:
-        """Which data the figures are from: `test`, else `held_out` where no task was learnt, else `dev`."""
-        found = (name for name in ("test", "held_out") if self.part("student", name) or self.part("teacher", name))
-        return str(self.metrics.get("evaluated_on") or next(found, "dev"))
+        """See the function of that name."""
+        return evaluated_on(self.metrics)
 
     def scores(self, system: str, data: str) -> dict[str, float]:
         """A system's metrics on `dev`, `test` or `held_out`."""
@@ -136,6 +135,13 @@ class RunFiles:
             if timed := [n for n in self.lengths if any(self.latency(system, n) for system in candidates)]:
                 return timed[-1]
         return None
+
+
+def evaluated_on(metrics: Mapping[str, Any]) -> str:
+    """Which data a `metrics.json` is about: `test`, else `held_out` where no task was learnt, else `dev`."""
+    systems = [mapping(metrics.get(system)) for system in SYSTEMS]
+    found = (name for name in ("test", "held_out") if any(system.get(name) for system in systems))
+    return str(metrics.get("evaluated_on") or next(found, "dev"))
 
 
 def expand(folders: Sequence[Path]) -> list[Path]:
