@@ -113,7 +113,8 @@ def initialise(job: Purpose, origin: Network | None, settings: StudentNetwork, r
     begun: dict[str, Any] = {"head": job.head, "train": job.train, "teacher": origin, "seed": run.seed}
     if is_shape(settings.path):
         assert origin is not None
-        begun["student"] = subset(StudentNetwork, settings)
+        read = subset(StudentNetwork, settings)
+        begun["student"] = replace(read, layer_map="uniform") if read.init == "random" else read  # which reads no map
         made = run.step("init", lambda target: _from_teacher(origin, job, settings, run).save(target), **begun)
     else:
         model = _network(settings.path, job.head, run.seed_for("birth"))
