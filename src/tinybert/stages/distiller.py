@@ -65,7 +65,7 @@ class Distiller:
         rows, chosen = self.examples if epoch is None else epoch, selector or KeepAll()
         place = self.run.begin(
             name,
-            **{name: stage, "teacher.dtype": str(self.teacher.dtype)},
+            **{name: stage, "teacher.dtype": self.settings.dtype},
             **depends_on,
             student=self.student,
             teacher=self.teacher,
