@@ -110,11 +110,11 @@ class Bench:
         folder = self.folder / f"{name}-{budget}"
         folder.mkdir()
         run = Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
-        place = run.begin(name)
+        artifact = run.begin(name)
         teacher: Observed = Teacher(self.teacher, "auto", run.device)
-        teacher = cached_teacher(teacher, objective.needs_teacher, self.rows, place, run, budget)
+        teacher = cached_teacher(teacher, objective.needs_teacher, self.rows, artifact, run, budget)
         stage = Stage(epochs=1000, batch_size=32)
-        learner = Learner(self.student(), objective, KeepAll(), stage, place, run, len(self.rows))
+        learner = Learner(self.student(), objective, KeepAll(), stage, artifact, run, len(self.rows))
         for rows, indices in learner.remaining_batches(lambda _: self.rows):
             update(learner, teacher, rows, indices)
             yield len(indices)

@@ -21,9 +21,9 @@ from tinybert.models.teacher import Teacher
 from tinybert.recipes.general import Config, loss
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
-from tinybert.stages.general.lesson import pretrained_teacher
 from tinybert.stages.general.reading import PlainText, read_plain_text
 from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.general.training import pretrained_teacher
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
 from tinybert.stages.teacher import TeacherNetwork
 
@@ -63,9 +63,9 @@ def one_start(config: Config, text: PlainText, run: Run) -> None:
         return -loss
 
     metric()
-    place = run.begin("general")
+    artifact = run.begin("general")
     with without_dropout(initial.student):
-        fit(initial.student, teacher, objective, text.train, stage, place, run, selector=KeepAll(), metric=metric)
+        fit(initial.student, teacher, objective, text.train, stage, artifact, run, selector=KeepAll(), metric=metric)
 
 
 def keep(initial: InitialStudent, text: PlainText, folder: Path) -> None:

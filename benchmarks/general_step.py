@@ -73,9 +73,9 @@ class Bench:
     def our_steps(self) -> Iterator[int]:
         """The engine's updates."""
         run = Run(self.folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
-        place, teacher = run.begin("general"), Teacher(self.teacher, "auto", run.device)
+        artifact, teacher = run.begin("general"), Teacher(self.teacher, "auto", run.device)
         stage, student = Stage(epochs=1000, batch_size=self.batch), self.student()
-        learner = Learner(student, self.layers(), KeepAll(), stage, place, run, len(self.blocks))
+        learner = Learner(student, self.layers(), KeepAll(), stage, artifact, run, len(self.blocks))
         with without_dropout(student):
             for rows, indices in learner.remaining_batches(lambda _: self.blocks):
                 update(learner, teacher, rows, indices)

@@ -34,7 +34,7 @@ from tinybert.selectors.fixed import KeepAll
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.initialisation import InitialStudent
 from tinybert.stages.job import Job
-from tinybert.stages.l2a.chooser import reward_of
+from tinybert.stages.l2a.selector import reward_of
 from tinybert.tasks.load import load
 from tinybert.types import Selector, Stage
 

@@ -663,14 +663,14 @@ def _take_part(lesson: Lesson, rank: int) -> None:
         torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
     log = Log(lesson.output / "metrics.jsonl", silent=rank > 0)
     run = Run(lesson.output, 3, RunSettings(), torch.device("cpu"), log, rank=rank, world=world)
-    place = run.begin("lesson")
+    artifact = run.begin("lesson")
     student = load_classifier(lesson.folder / "student").model
     teacher = Teacher(load_classifier(lesson.folder / "teacher").model, "fp32", run.device)
     hidden = HiddenMSE(layer_map("uniform", 2, 2), 12, 24, seed=1)
     objective = Sum(hidden, SoftCrossEntropy())
     rows = EncodedRows.open(lesson.folder / "rows.arrow")
     stage = Stage(epochs=3, batch_size=4, lr=3e-3, accumulate=lesson.accumulate)
-    fit(student, teacher, objective, rows, stage, place, run, selector=_keeping(lesson.keep))
+    fit(student, teacher, objective, rows, stage, artifact, run, selector=_keeping(lesson.keep))
 
 
 def _keeping(keep: frozenset[int] | None) -> Any:

@@ -41,7 +41,7 @@ from tinybert.stages.general.finish import finish_general
 from tinybert.stages.general.reading import read_plain_text
 from tinybert.stages.general.settings import general_within, refused_within
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.l2a.journal import SELECTION
+from tinybert.stages.l2a.selection_log import SELECTION
 from tinybert.stages.reading import read
 from tinybert.stages.shapes import refuse_other_heads, shapes
 

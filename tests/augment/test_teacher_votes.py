@@ -6,7 +6,7 @@ import pytest
 from augment.worlds import augmented as make
 from tinybert.augment import teacher_votes
 from tinybert.augment.augmented_set import write_arrow
-from tinybert.augment.teacher_votes import TeacherVotes, evenly, flipped, judged
+from tinybert.augment.teacher_votes import TeacherVotes, evenly, filter_flips, flipped
 from tinybert.data.encode import encode
 from tinybert.log import Log
 
@@ -40,7 +40,7 @@ def test__copies_that_change_their_class_are_found(world):
 
 def test__flipped_copies_are_dropped_or_counted(world):
     augmented, rows, texts, votes, expected, _ = world
-    left, figures = judged(augmented, rows, texts, votes, keep=False)
+    left, figures = filter_flips(augmented, rows, texts, votes, keep=False)
     assert figures == {"share": np.mean(expected), "asked": len(expected), "dropped": sum(expected)}
     copies = list(augmented.copies_only())
     assert list(left.copies_only()) == [copy for copy, gone in zip(copies, expected, strict=True) if not gone]
@@ -49,7 +49,7 @@ def test__flipped_copies_are_dropped_or_counted(world):
 def test__flips_that_are_kept_are_counted_in_a_sample(world, monkeypatch):
     augmented, rows, texts, votes, expected, asked = world
     monkeypatch.setattr(teacher_votes, "SAMPLE", 7)
-    left, figures = judged(augmented, rows, texts, votes, keep=True)
+    left, figures = filter_flips(augmented, rows, texts, votes, keep=True)
     assert left is augmented
     assert (figures["asked"], figures["dropped"]) == (7, 0)
     assert figures["share"] == np.mean([expected[place] for place in evenly(len(expected), 7)])

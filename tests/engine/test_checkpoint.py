@@ -9,18 +9,20 @@ from tinybert.engine import checkpoint
 from tinybert.errors import ResourceError
 
 
-def place_with(world, steps=(1, 2, 3)):
+def artifact_with(world, steps=(1, 2, 3)):
     run = world.run()
-    place = run.begin("lesson")
+    artifact = run.begin("lesson")
     for step in steps:
-        checkpoint.save(place, run, step, {"student": {"w": torch.full((3,), float(step))}, "best": {}}, {"step": step})
-    return place, run
+        checkpoint.save(
+            artifact, run, step, {"student": {"w": torch.full((3,), float(step))}, "best": {}}, {"step": step}
+        )
+    return artifact, run
 
 
 def test__the_newest_two_are_kept_and_the_newest_serves(make_world):
-    place, run = place_with(make_world())
-    assert sorted(path.name for path in place.work.iterdir()) == ["step-00000002", "step-00000003"]
-    found = checkpoint.newest(place, run)
+    artifact, run = artifact_with(make_world())
+    assert sorted(path.name for path in artifact.work.iterdir()) == ["step-00000002", "step-00000003"]
+    found = checkpoint.newest(artifact, run)
     assert found.counters == {"step": 3}
     assert torch.equal(found.tensors["student"]["w"], torch.full((3,), 3.0))
     assert found.tensors["best"] == {}
@@ -34,8 +36,8 @@ def test__no_checkpoint_is_none(make_world):
 @pytest.mark.parametrize("name", ["student.safetensors", "best.safetensors", "state.json", "manifest.json"])
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
 def test__any_damage_is_found_and_the_one_before_serves(make_world, capsys, name, damage):
-    place, run = place_with(make_world())
-    path = place.work / "step-00000003" / name
+    artifact, run = artifact_with(make_world())
+    path = artifact.work / "step-00000003" / name
     content = bytearray(path.read_bytes())
     if damage == "delete":
         path.unlink()
@@ -44,26 +46,26 @@ def test__any_damage_is_found_and_the_one_before_serves(make_world, capsys, name
     else:
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
-    assert checkpoint.newest(place, run).counters == {"step": 2}
+    assert checkpoint.newest(artifact, run).counters == {"step": 2}
     assert "step-00000003 is damaged" in capsys.readouterr().err
 
 
 def test__too_little_room_is_said_before_anything_is_written(make_world, monkeypatch):
-    place, run = place_with(make_world())
-    usage = shutil.disk_usage(place.folder)
+    artifact, run = artifact_with(make_world())
+    usage = shutil.disk_usage(artifact.folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=3))
     with pytest.raises(ResourceError, match="free some and run the same command again"):
-        checkpoint.save(place, run, 4, {"student": {"w": torch.zeros(3)}}, {})
-    assert checkpoint.newest(place, run).counters == {"step": 3}
+        checkpoint.save(artifact, run, 4, {"student": {"w": torch.zeros(3)}}, {})
+    assert checkpoint.newest(artifact, run).counters == {"step": 3}
 
 
 def test__a_checkpoint_of_another_machine_is_used_with_a_warning(make_world, capsys, monkeypatch):
-    place, run = place_with(make_world())
+    artifact, run = artifact_with(make_world())
     monkeypatch.setattr(torch, "get_num_threads", lambda: 999)
-    assert checkpoint.newest(place, run).counters == {"step": 3}
+    assert checkpoint.newest(artifact, run).counters == {"step": 3}
     assert "the last bits may differ" in capsys.readouterr().err
 
 
 def test__no_pickle_is_written(make_world):
-    place, _ = place_with(make_world())
-    assert {path.suffix for path in place.work.rglob("*") if path.is_file()} == {".safetensors", ".json"}
+    artifact, _ = artifact_with(make_world())
+    assert {path.suffix for path in artifact.work.rglob("*") if path.is_file()} == {".safetensors", ".json"}

@@ -21,12 +21,12 @@ def learn(world, run=None, *, stage=None, selector=None, objective=None, metric=
     run = run or world.run()
     stage = stage or Stage(epochs=2, batch_size=4, lr=1e-2)
     student = world.make_student()
-    place = run.begin("lesson")
+    artifact = run.begin("lesson")
     taught_by = world.make_teacher() if teacher else None
     judged = None if metric is None else metric(student)
     objective = objective or world.objective()
     how = {"selector": selector or KeepAll(), "metric": judged}
-    report = fit(student, taught_by, objective, world.rows, stage, place, run, **how)
+    report = fit(student, taught_by, objective, world.rows, stage, artifact, run, **how)
     return student, report
 
 

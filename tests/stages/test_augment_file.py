@@ -83,7 +83,7 @@ def test__tags_go_along_through_shards_and_file(workshop):
         tags = [word.split()[-1] for word in words]
         assert origin.startswith("# origin=")
         assert tags.count("B-PER") + tags.count("B-LOC") <= 1
-        assert all(tags[place - 1] in ("B-PER", "I-PER") for place, tag in enumerate(tags) if tag == "I-PER")
+        assert all(tags[artifact - 1] in ("B-PER", "I-PER") for artifact, tag in enumerate(tags) if tag == "I-PER")
 
 
 def test__answers_go_along_through_shards_and_file(workshop):
@@ -274,8 +274,8 @@ def whole(tmp_path_factory):
 def test__dead_at_any_change_of_the_disk_it_ends_with_the_same_bytes(whole, tmp_path):
     command, changes = whole
     again, rng = command.into(tmp_path / "out.tsv"), random.Random(1)
-    for place in sorted(rng.sample(range(1, changes), 4)):
-        ended = again.run(("small_shards", 9), ("die_at", (str(again.output), place)))
+    for artifact in sorted(rng.sample(range(1, changes), 4)):
+        ended = again.run(("small_shards", 9), ("die_at", (str(again.output), artifact)))
         assert ended.code in (runs.DIED, 0), ended.said
     ended = again.run(("small_shards", 9))
     assert ended.code == 0, ended.said

@@ -16,27 +16,29 @@ from tinybert.files import sha256_json
 from tinybert.run import Run
 
 
-def make_copies(originals: Examples, factory: AugmenterFactory, copies: int, place: Artifact, run: Run) -> AugmentedSet:
+def make_copies(
+    originals: Examples, factory: AugmenterFactory, copies: int, artifact: Artifact, run: Run
+) -> AugmentedSet:
     """Originals with their copies, each text once; what a killed run has made of them is used.
 
     Args:
         originals: Their row numbers name their random streams, so each must be there once.
         factory: Makes the augmenter, in each process that works.
         copies: Of each original.
-        place: The unfinished artifact; its work keeps the shards.
+        artifact: The unfinished artifact; its work keeps the shards.
         run: Its streams, executor and log.
 
     Raises:
         ValueError: If two originals have the same row number.
     """
-    augmented = make_all_copies(originals, factory, copies, place, run).without_duplicates()
+    augmented = make_all_copies(originals, factory, copies, artifact, run).without_duplicates()
     dropped = augmented.made - augmented.copies
     run.log.say(f"augment: {dropped:,} duplicates dropped, {augmented.copies:,} left")
     return augmented
 
 
 def make_all_copies(
-    originals: Examples, factory: AugmenterFactory, copies: int, place: Artifact, run: Run, domain: str = ""
+    originals: Examples, factory: AugmenterFactory, copies: int, artifact: Artifact, run: Run, domain: str = ""
 ) -> AugmentedSet:
     """Originals with all their copies, equal ones too; see `make_copies`.
 
@@ -44,14 +46,14 @@ def make_all_copies(
         originals: See `make_copies`.
         factory: See `make_copies`.
         copies: See `make_copies`.
-        place: See `make_copies`.
+        artifact: See `make_copies`.
         run: See `make_copies`.
         domain: Which of several files the originals are of: their shards and random streams are their own.
     """
     if len(np.unique(originals.rows)) < len(originals):
         raise ValueError("two originals have the same row number; their copies would have the same random stream")
     parts = parts_of(len(originals), copies)
-    shards = Shards(place.work / (domain or "copies"), len(parts))
+    shards = Shards(artifact.work / (domain or "copies"), len(parts))
     missing, started = shards.missing(run.log), time.monotonic()
     rows = {number: originals[parts[number]] for number in missing}
     left = sum(map(len, rows.values()))

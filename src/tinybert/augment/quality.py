@@ -26,7 +26,7 @@ def quality(augmented: AugmentedSet, flips: Mapping[str, Any] | None) -> dict[st
 
     Args:
         augmented: Originals and copies.
-        flips: As `judged` counted them; None = nobody was asked.
+        flips: As `filter_flips` counted them; None = nobody was asked.
 
     Returns:
         `rows` (originals, copies made, duplicates and flipped ones dropped, copies), `words_changed` (share),

@@ -67,7 +67,7 @@ def flipped(votes: TeacherVotes, rows: EncodedRows, texts: Texts, *, sample: int
     return differs
 
 
-def judged(
+def filter_flips(
     augmented: AugmentedSet, rows: EncodedRows, texts: Texts, votes: TeacherVotes, *, keep: bool
 ) -> tuple[AugmentedSet, dict[str, Any]]:
     """Originals and copies without those that flip, or with them.

@@ -37,31 +37,31 @@ class Checkpoint:
     counters: Mapping[str, Any]
 
 
-def save(place: Artifact, run: Run, step: int, tensors: Tensors, counters: Mapping[str, Any]) -> None:
+def save(artifact: Artifact, run: Run, step: int, tensors: Tensors, counters: Mapping[str, Any]) -> None:
     """Write the checkpoint of `step`, then delete all but the newest two.
 
     Raises:
         ResourceError: If the disk has no room; the checkpoints before stay.
     """
-    _ensure_room(place.work, tensors)
-    with files.atomic_folder(place.work / f"step-{step:08d}") as folder:
+    _ensure_room(artifact.work, tensors)
+    with files.atomic_folder(artifact.work / f"step-{step:08d}") as folder:
         write_tensors(folder, tensors)
         files.write_json(folder / "state.json", {"counters": counters, "machine": _machine(run.world)})
         files.write_manifest(folder)
-    for old in _newest_first(place.work)[KEPT:]:
+    for old in _newest_first(artifact.work)[KEPT:]:
         shutil.rmtree(old)
 
 
-def newest(place: Artifact, run: Run) -> Checkpoint | None:
+def newest(artifact: Artifact, run: Run) -> Checkpoint | None:
     """The newest whole checkpoint of an unfinished artifact; None where there is none."""
-    for folder in _newest_first(place.work):
+    for folder in _newest_first(artifact.work):
         if not files.is_whole(folder):
-            run.log.say(f"{place.name}: checkpoint {folder.name} is damaged; the one before it is used")
+            run.log.say(f"{artifact.name}: checkpoint {folder.name} is damaged; the one before it is used")
             continue
         state = files.read_json(folder / "state.json")
         if state["machine"] != _machine(run.world):
             where = "another machine, build or number of processes"
-            run.log.say(f"{place.name}: the checkpoint is from {where}; the last bits may differ")
+            run.log.say(f"{artifact.name}: the checkpoint is from {where}; the last bits may differ")
         return Checkpoint(read_tensors(folder), state["counters"])
     return None
 

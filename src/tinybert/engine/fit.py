@@ -46,7 +46,7 @@ def fit(
     objective: Objective,
     rows: Rows | RowsOf,
     stage: Stage,
-    place: Artifact,
+    artifact: Artifact,
     run: Run,
     *,
     selector: Selector,
@@ -61,7 +61,7 @@ def fit(
         objective: One value per example; its own parameters are trained too.
         rows: Encoded examples; or for each epoch its own, as many and as long as those before.
         stage: Epochs, batch size, rates.
-        place: The artifact of this stage; until it is whole its work holds checkpoints.
+        artifact: The artifact of this stage; until it is whole its work holds checkpoints.
         run: Its device, random streams, log and signals.
         selector: Chooses which examples count.
         metric: Gives a figure on dev, higher is better; with it the student ends as the best it was.
@@ -77,20 +77,22 @@ def fit(
         FloatingPointError: If gradients are not finite many times in a row.
     """
     rows_of = rows if callable(rows) else lambda _: rows
-    with run.making(place) as missing:
+    with run.making(artifact) as missing:
         if missing:
-            learner = Learner(student, objective.to(run.device), selector, stage, place, run, len(rows_of(0)), masker)
+            learner = Learner(
+                student, objective.to(run.device), selector, stage, artifact, run, len(rows_of(0)), masker
+            )
             return _learn(learner, teacher, rows_of, metric)
-    return _recall(student, place)
+    return _recall(student, artifact)
 
 
 def _learn(
     learner: Learner, teacher: Observed | None, rows_of: RowsOf, metric: Callable[[], float] | None
 ) -> StageReport:
     """Begin or go on, to the end."""
-    place, run = learner.place, learner.run
+    artifact, run = learner.artifact, learner.run
     learner.resume()
-    with run.deferring_signals(), run.log.progress(place.name, learner.steps, learner.now.step) as bar:
+    with run.deferring_signals(), run.log.progress(artifact.name, learner.steps, learner.now.step) as bar:
         for read, indices in learner.remaining_batches(rows_of):
             loss = update(learner, teacher, read, indices)
             learner.selector.after_update()
@@ -121,11 +123,11 @@ def _finished(learner: Learner) -> StageReport:
         files.write_json(folder / "report.json", asdict(report))
 
     if learner.run.is_main:
-        learner.place.make(write)
+        learner.artifact.make(write)
     return report
 
 
-def _recall(student: Network, place: Artifact) -> StageReport:
+def _recall(student: Network, artifact: Artifact) -> StageReport:
     """Give a student the weights that a finished stage ended with."""
-    student.load_state_dict(load_file(place.result / "student.safetensors"))
-    return StageReport(**files.read_json(place.result / "report.json"))
+    student.load_state_dict(load_file(artifact.result / "student.safetensors"))
+    return StageReport(**files.read_json(artifact.result / "report.json"))

@@ -55,7 +55,7 @@ class Learner:
         objective: What it learns; its projections learn with it.
         selector: Chooses examples; may learn too.
         stage: Settings.
-        place: The unfinished artifact, where checkpoints and the result go.
+        artifact: The unfinished artifact, where checkpoints and the result go.
         run: Its machine, its random streams, its log.
         examples: Rows of the data set.
         masker: What both networks read of a batch; None = all of it.
@@ -69,7 +69,7 @@ class Learner:
     objective: Objective
     selector: Selector
     stage: Stage
-    place: Artifact
+    artifact: Artifact
     run: Run
     examples: int
     masker: Masker | None = None
@@ -113,14 +113,14 @@ class Learner:
         while self.now.step < self.steps and not self.out_of_patience:
             epoch, done = divmod(self.now.step, self.epoch_steps)
             rows = rows_of(epoch)
-            order = rows.order(self.stage.batch_size, self.run.rng(self.place.name, "order", epoch))
+            order = rows.order(self.stage.batch_size, self.run.rng(self.artifact.name, "order", epoch))
             stop = min(len(order), done + self.steps - self.now.step)
             yield from ((rows, order[number]) for number in range(done, stop))
 
     def keep_best(self, metric: Callable[[], float]) -> None:
         """Judge the student on dev; remember its weights if it never was better."""
         value = self.run.agreed(metric())
-        self.run.log.record({"stage": self.place.name, "step": self.now.step, "dev": value})
+        self.run.log.record({"stage": self.artifact.name, "step": self.now.step, "dev": value})
         self.now.evaluations_since_best += 1
         if self.now.best is None or value > self.now.best:
             self.now.best, self.now.best_step, self.now.evaluations_since_best = value, self.now.step, 0
@@ -148,14 +148,14 @@ class Learner:
             "selector": self.selector.state_dict(),
             "best": self.best_weights,
         }
-        checkpoint.save(self.place, self.run, self.now.step, tensors, asdict(self.now))
+        checkpoint.save(self.artifact, self.run, self.now.step, tensors, asdict(self.now))
         self._saved_at = time.monotonic()
 
     def resume(self) -> None:
         """Continue from the newest whole checkpoint, where there is one."""
-        found = checkpoint.newest(self.place, self.run)
+        found = checkpoint.newest(self.artifact, self.run)
         if self.run.is_main:
-            self.run.log.forget(self.place.name, after=0 if found is None else int(found.counters["step"]))
+            self.run.log.forget(self.artifact.name, after=0 if found is None else int(found.counters["step"]))
         if found is None:
             return
         self.student.load_state_dict(found.tensors["student"])
@@ -164,4 +164,4 @@ class Learner:
         self.selector.load_state_dict(dict(found.tensors["selector"]))
         self.best_weights = dict(found.tensors["best"])
         self.now = Counters(**found.counters)
-        self.run.log.say(f"{self.place.name}: continues after update {self.now.step} of {self.steps}")
+        self.run.log.say(f"{self.artifact.name}: continues after update {self.now.step} of {self.steps}")

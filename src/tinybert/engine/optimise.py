@@ -12,7 +12,7 @@ from tinybert.types import Stage
 
 BETAS = (0.9, 0.999)  # BERT's own, Devlin et al. 2019, App. A.2
 LEAST_STEPS = 300  # three epochs of eighty rows are nine updates: too few to learn anything
-MOST_JUDGEMENTS = 20
+MOST_EVALUATIONS = 20
 AStage = TypeVar("AStage", bound=Stage)
 
 
@@ -24,20 +24,20 @@ def adamw(named: Mapping[str, nn.Parameter], stage: Stage) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=stage.lr, betas=BETAS, fused=True)
 
 
-def stretched(stage: AStage, rows: int) -> AStage:
+def resolve_epochs(stage: AStage, rows: int) -> AStage:
     """A stage whose length is open gets the usual epochs, but at least 300 updates and at most `most_epochs`.
 
     Many short epochs are not all judged: with few rows that would take longer than learning from them.
 
     Example:
-        >>> stretched(Stage(epochs=None), 80).epochs, stretched(Stage(epochs=None), 8635).epochs
+        >>> resolve_epochs(Stage(epochs=None), 80).epochs, resolve_epochs(Stage(epochs=None), 8635).epochs
         (20, 3)
     """
     if stage.epochs is not None:
         return stage
     updates = ceil(rows / stage.batch_size)  # of one epoch
     epochs = min(max(stage.usual_epochs, ceil(LEAST_STEPS / updates)), max(stage.most_epochs, stage.usual_epochs))
-    every = ceil(epochs * updates / MOST_JUDGEMENTS) if epochs > MOST_JUDGEMENTS else None
+    every = ceil(epochs * updates / MOST_EVALUATIONS) if epochs > MOST_EVALUATIONS else None
     return replace(stage, epochs=epochs, evaluate_every=stage.evaluate_every or every)
 
 

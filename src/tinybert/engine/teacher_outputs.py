@@ -37,7 +37,7 @@ _STORED_AS = {torch.float32: np.float32, torch.bfloat16: np.int16}
 
 
 def cached_teacher(
-    teacher: Teacher, needs: frozenset[Signal], rows: EncodedRows, place: Artifact, run: Run, budget: str
+    teacher: Teacher, needs: frozenset[Signal], rows: EncodedRows, artifact: Artifact, run: Run, budget: str
 ) -> "Teacher | StoredTeacher":
     """The teacher, or its stored outputs where they fit the budget; the decision is made once per stage.
 
@@ -47,28 +47,28 @@ def cached_teacher(
         teacher: Whose outputs they are.
         needs: The signals to store.
         rows: The rows to store them for.
-        place: The stage they are for; its work keeps the decision.
+        artifact: The stage they are for; its work keeps the decision.
         run: Has the store.
         budget: `auto`, `off`, or a size such as `4GB`.
     """
-    if MASKED_LOGITS in needs or place.whole:
+    if MASKED_LOGITS in needs or artifact.whole:
         return teacher
     outputs = _Outputs(teacher, rows)
     wanted = needs | {LOGITS}  # which cost nothing more, and which the last stage asks for
-    decision = place.work / _DECISION
+    decision = artifact.work / _DECISION
     if run.is_main and files.found_sealed(decision) is None:
-        _decide(outputs.bytes(wanted), decision, place, run, budget)
+        _decide(outputs.bytes(wanted), decision, artifact, run, budget)
     run.wait()
     if not files.read_json(decision)["stored"]:
         return teacher
     return StoredTeacher(outputs, outputs.filled(wanted, run))
 
 
-def _decide(size: int, decision: Path, place: Artifact, run: Run, budget: str) -> None:
+def _decide(size: int, decision: Path, artifact: Artifact, run: Run, budget: str) -> None:
     stored = size <= _budget_bytes(budget, run.folder)
     files.write_sealed(decision, {"stored": stored, "bytes": size})
     verb = "are stored" if stored else "are over the budget (teacher.cache) and computed at each update"
-    run.log.say(f"{place.name}: the teacher's outputs, {size / 1e6:.0f} MB, {verb}")
+    run.log.say(f"{artifact.name}: the teacher's outputs, {size / 1e6:.0f} MB, {verb}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class StoredTeacher:
     """A teacher whose outputs are read back instead of computed."""
 
     outputs: "_Outputs"
-    places: Mapping[Signal, Artifact]
+    artifacts: Mapping[Signal, Artifact]
 
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """The stored outputs of the batch's rows, zero where the batch is padded.
@@ -86,7 +86,7 @@ class StoredTeacher:
         """
         if batch.targets is not None:
             raise ValueError("stored teacher outputs are of whole texts, and pieces of this batch are masked")
-        return Trace({signal: self.outputs.read(signal, self.places[signal], batch) for signal in needs})
+        return Trace({signal: self.outputs.read(signal, self.artifacts[signal], batch) for signal in needs})
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class _Outputs:
         """
         there = {signal: self._artifact(signal, run) for signal in sorted(signals)}
         with ExitStack() as owned:
-            missing = {signal: place for signal, place in there.items() if owned.enter_context(run.making(place))}
+            missing = {
+                signal: artifact for signal, artifact in there.items() if owned.enter_context(run.making(artifact))
+            }
             if missing and run.is_main:
                 self._fill(missing, run)
         return there
@@ -119,27 +121,27 @@ class _Outputs:
         how = {"signal": signal, "dtype": str(self.teacher.dtype), "versions": versions}
         return run.store.entry(OUTPUTS, teacher=self.teacher, rows=self.rows, **how)
 
-    def _fill(self, places: Mapping[Signal, Artifact], run: Run) -> None:
+    def _fill(self, artifacts: Mapping[Signal, Artifact], run: Run) -> None:
         total = len(self._shards)
         lacking = {
             number: some
             for number in range(total)
-            if (some := [signal for signal in places if not self._is_there(places[signal], signal, number)])
+            if (some := [signal for signal in artifacts if not self._is_there(artifacts[signal], signal, number)])
         }
         with run.log.progress("teacher outputs", total, total - len(lacking)) as bar:
             for number, some in lacking.items():
-                self._write({signal: places[signal] for signal in some}, number, run.device)
+                self._write({signal: artifacts[signal] for signal in some}, number, run.device)
                 bar.advance()
-        for place in places.values():
-            place.seal()
+        for artifact in artifacts.values():
+            artifact.seal()
 
-    def read(self, signal: Signal, place: Artifact, batch: Batch) -> Float[Tensor, "batch ..."]:
+    def read(self, signal: Signal, artifact: Artifact, batch: Batch) -> Float[Tensor, "batch ..."]:
         """One signal of a batch's rows as the teacher would give it: in fp32, zero in the padding, on its device."""
         padded = signal.shape(batch.real.shape[1], self._axes)
         out = np.zeros((len(batch), *padded), _STORED_AS[self.teacher.dtype])
         for number, index in enumerate(batch.rows.tolist()):
             shape = signal.shape(int(self.rows.lengths[index]), self._axes)
-            out[number][tuple(slice(size) for size in shape)] = self._row(signal, place, index).reshape(shape)
+            out[number][tuple(slice(size) for size in shape)] = self._row(signal, artifact, index).reshape(shape)
         return torch.from_numpy(out).view(self.teacher.dtype).float().to(batch.rows.device)
 
     @cached_property
@@ -176,31 +178,31 @@ class _Outputs:
             self._layout[signal] = sizes, ends
         return self._layout[signal]
 
-    def _is_there(self, place: Artifact, signal: Signal, shard: int) -> bool:
+    def _is_there(self, artifact: Artifact, signal: Signal, shard: int) -> bool:
         """Whether a shard is there, and as long as it must be."""
-        path, rows = _path(place.work, shard), np.concatenate(self._shards[shard])
+        path, rows = _path(artifact.work, shard), np.concatenate(self._shards[shard])
         wanted = int(self._sizes(signal)[rows].sum()) * self.teacher.dtype.itemsize
         return path.exists() and path.stat().st_size == wanted
 
-    def _write(self, places: Mapping[Signal, Artifact], shard: int, device: torch.device) -> None:
-        parts: dict[Signal, list[bytes]] = {signal: [] for signal in places}
+    def _write(self, artifacts: Mapping[Signal, Artifact], shard: int, device: torch.device) -> None:
+        parts: dict[Signal, list[bytes]] = {signal: [] for signal in artifacts}
         for members in self._shards[shard]:
             batch = self.rows.batch(members)
-            trace = self.teacher.observe(batch.to(device), frozenset(places))
-            for signal in places:
+            trace = self.teacher.observe(batch.to(device), frozenset(artifacts))
+            for signal in artifacts:
                 values = trace[signal].to(self.teacher.dtype).cpu()
                 parts[signal] += (
                     _bytes(row[tuple(slice(size) for size in signal.shape(length, self._axes))])
                     for row, length in zip(values, self.rows.lengths[members].tolist(), strict=True)
                 )
         for signal, rows in parts.items():
-            with files.atomic_file(_path(places[signal].work, shard)) as target, target.open("wb") as stream:
+            with files.atomic_file(_path(artifacts[signal].work, shard)) as target, target.open("wb") as stream:
                 stream.writelines(rows)
 
-    def _row(self, signal: Signal, place: Artifact, index: int) -> np.ndarray:
+    def _row(self, signal: Signal, artifact: Artifact, index: int) -> np.ndarray:
         """The numbers of one row, straight from the memory map."""
         sizes, ends = self._laid_out(signal)
-        path, end = _path(place.result, int(self._shard_of[index])), int(ends[index])
+        path, end = _path(artifact.result, int(self._shard_of[index])), int(ends[index])
         if path not in self._open:
             self._open[path] = np.memmap(path, dtype=_STORED_AS[self.teacher.dtype], mode="r")
         return self._open[path][end - int(sizes[index]) : end]

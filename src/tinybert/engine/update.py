@@ -61,7 +61,7 @@ def _gradients(
                 raise ResourceError("not even one example fits the GPU's memory; make rows shorter") from error
             learner.optimizer.zero_grad(set_to_none=True)
             learner.now.splits *= 2
-            name = learner.place.name
+            name = learner.artifact.name
             learner.run.log.say(f"{name}: out of GPU memory; micro-batches are halved, the global batch stays")
     optimise.sum_gradients_over_ranks(learner.trained.values(), learner.run.world)
     return sums
@@ -71,7 +71,7 @@ def _forward_backward(
     learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]
 ) -> dict[str, float]:
     """Forward and backward of this rank's share, micro-batch by micro-batch."""
-    run, name = learner.run, learner.place.name
+    run, name = learner.run, learner.artifact.name
     totals: dict[str, Tensor] = {key: torch.zeros((), device=run.device) for key in ("kept", "loss")}
     parts = min(learner.stage.accumulate * learner.now.splits, len(indices))
     for number, part in enumerate(np.array_split(indices, parts)):
@@ -141,7 +141,7 @@ def _step(learner: Learner, kept: float, indices: Int[np.ndarray, " batch"]) -> 
 
 def _skip(learner: Learner, indices: Int[np.ndarray, " batch"]) -> None:
     learner.now.bad_steps += 1
-    where = f"{learner.place.name}, update {learner.now.step}"
+    where = f"{learner.artifact.name}, update {learner.now.step}"
     learner.run.log.say(f"{where}: the gradient is not finite; the update is skipped")
     if learner.now.bad_steps >= BAD_STEPS:
         rows = ", ".join(str(row) for row in indices[:8])
@@ -156,7 +156,7 @@ def _record(learner: Learner, means: dict[str, float], kept: float, speed: float
     terms = {name: value for name, value in means.items() if name != "loss"}
     learner.run.log.record(
         {
-            "stage": learner.place.name,
+            "stage": learner.artifact.name,
             "step": now.step,
             "epoch": (now.step - 1) // learner.epoch_steps,
             "loss": means["loss"],

@@ -19,9 +19,9 @@ from tinybert.objectives import (
 from tinybert.recipes.recipe import Recipe
 from tinybert.run import Run, RunSettings
 from tinybert.stages.common_settings import CommonSettings
-from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.reading import CorpusSettings
 from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.general.training import figures_of, pretrained_teacher, train_general
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
 from tinybert.stages.job import Outcome, PlainText
 from tinybert.stages.teacher import TeacherNetwork
@@ -47,7 +47,7 @@ def distill(text: PlainText, config: Config, run: Run) -> Outcome:
     initial = initialise(text, model, config.student, run)
     teacher = Teacher(model, config.teacher.dtype, run.device)
     learnt = loss(initial, teacher, config, run.seed_for("projection"))
-    report = learn_in_general(initial.student, teacher, learnt, text, config.general, run)
+    report = train_general(initial.student, teacher, learnt, text, config.general, run)
     return Outcome(initial.student, model, {"general": figures_of(report, text)})
 
 

@@ -15,11 +15,11 @@ from tinybert.run import Run
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import InitialStudent, initialise
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.l2a.chooser import chooser
 from tinybert.stages.l2a.generator import generator_of
 from tinybert.stages.l2a.groups import L2AGroups
-from tinybert.stages.l2a.journal import Journal
 from tinybert.stages.l2a.pool import pool_of
+from tinybert.stages.l2a.selection_log import SelectionLog
+from tinybert.stages.l2a.selector import make_selector
 from tinybert.stages.teacher import task_teacher
 from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage
@@ -48,19 +48,19 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
 
     # Alg. 1, lines 2 and 3: samples z ~ P_s(z|x) of both domains, drawn once.
     pool = pool_of(job, settings, config.mlm, run)
-    journal = Journal(pool, job.task.classes, run)
-    journal.begin()
+    selection_log = SelectionLog(pool, job.task.classes, run)
+    selection_log.begin()
 
     # Lines 4 to 15: states, actions, updates and rewards, batch by batch; the policy learns at the end of an epoch,
     # and after it the generator, where that is not frozen.
     generator = generator_of(job, pool, settings, config.mlm, config.distill, run)
-    after = [journal.note] if generator is None else [journal.note, generator.learn]
-    selector = chooser(student, job, pool, settings, config.distill.temperature, run, after)
+    after = [selection_log.note] if generator is None else [selection_log.note, generator.learn]
+    selector = make_selector(student, job, pool, settings, config.distill.temperature, run, after)
     epoch = pool.rows.select(pool.epoch) if generator is None else generator.rows_of
     learnt = loss(initial, teacher, config, job.task, run)
     distiller = Distiller(student, teacher, pool.rows, job.task, config.teacher, run)
     distiller.run_stage("distill", learnt, config.distill, job.dev, selector, epoch, l2a=settings)
-    return Outcome(student, model, journal.figures())
+    return Outcome(student, model, selection_log.figures())
 
 
 def loss(initial: InitialStudent, teacher: Teacher, config: Config, task: Task, run: Run) -> Objective:

@@ -16,8 +16,8 @@ from tinybert.run import Run
 from tinybert.stages.augment import augmented
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.distiller import Distiller
-from tinybert.stages.general.lesson import figures_of, learn_in_general, pretrained_teacher
 from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.general.training import figures_of, pretrained_teacher, train_general
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise, refit_projections
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.teacher import task_teacher
@@ -52,7 +52,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     if job.plain_text is not None:
         pretrained = Teacher(pretrained_teacher(config.teacher, run), config.teacher.dtype, run.device)
         learnt = general_loss(initial, pretrained, config, run.seed_for("projection"))
-        report = learn_in_general(initial.student, pretrained, learnt, job.plain_text, config.general, run)
+        report = train_general(initial.student, pretrained, learnt, job.plain_text, config.general, run)
         figures["general"] = figures_of(report, job.plain_text)
         initial = refit_projections(initial, model, job, config.student, run)
 

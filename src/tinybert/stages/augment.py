@@ -17,7 +17,7 @@ from tinybert.augment.making import digest_of_rows, make_copies
 from tinybert.augment.method import AugmentContext, AugmenterFactory
 from tinybert.augment.methods import METHODS
 from tinybert.augment.quality import described, quality
-from tinybert.augment.teacher_votes import TeacherVotes, judged
+from tinybert.augment.teacher_votes import TeacherVotes, filter_flips
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
@@ -53,16 +53,16 @@ def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network) 
     copies = config.augment.copies_of(len(originals))
     factory = factory_of(context, run)
     inputs = {**inputs_of(context, copies, run.seed), "data.max_length": job.max_length, "teacher": teacher}
-    place = run.begin("augment", **inputs)
-    with run.making(place) as missing:
+    artifact = run.begin("augment", **inputs)
+    with run.making(artifact) as missing:
         if missing and run.is_main:
-            augmented_set = make_copies(originals, factory, copies, place, run)
-            reading = Reading(teacher, job.tokenizer, job.max_length, place, run)
-            place.make(lambda folder: _write(augmented_set, job, reading, config.augment.keep_flipped, folder))
+            augmented_set = make_copies(originals, factory, copies, artifact, run)
+            reading = Reading(teacher, job.tokenizer, job.max_length, artifact, run)
+            artifact.make(lambda folder: _write(augmented_set, job, reading, config.augment.keep_flipped, folder))
     if run.is_main:
-        publish(place.result, run.folder / FOLDER)
+        publish(artifact.result, run.folder / FOLDER)
     run.wait()
-    return EncodedRows.open(place.result / _ROWS)
+    return EncodedRows.open(artifact.result / _ROWS)
 
 
 def factory_of(context: AugmentContext[Any], run: Run) -> AugmenterFactory:
@@ -87,8 +87,8 @@ def _domain_texts(context: AugmentContext[Any], run: Run) -> Examples:
         if text is not None
     )
     both = {"originals": context.originals, "unlabeled": context.unlabeled}
-    place = run.stored("domain_texts", lambda folder: write_arrow(sides, folder / _TEXTS), **both)
-    with pa.memory_map(str(place.result / _TEXTS)) as mapped:
+    artifact = run.stored("domain_texts", lambda folder: write_arrow(sides, folder / _TEXTS), **both)
+    with pa.memory_map(str(artifact.result / _TEXTS)) as mapped:
         return Examples(pa.ipc.open_file(mapped).read_all(), None)
 
 
@@ -116,17 +116,19 @@ class Reading:
         teacher: With its head, on the run's device.
         tokenizer: Its tokenizer.
         max_length: Pieces it reads.
-        place: The unfinished artifact it is asked for.
+        artifact: The unfinished artifact it is asked for.
         run: Its device and log.
     """
 
     teacher: Network
     tokenizer: PreTrainedTokenizerFast
     max_length: int
-    place: Artifact
+    artifact: Artifact
     run: Run
 
-    def judge(self, augmented_set: AugmentedSet, rows: Path, *, keep: bool) -> tuple[AugmentedSet, dict[str, Any]]:
+    def filter_flips(
+        self, augmented_set: AugmentedSet, rows: Path, *, keep: bool
+    ) -> tuple[AugmentedSet, dict[str, Any]]:
         """Encode originals and copies, ask the teacher, and leave out flipped copies unless they are to be kept.
 
         Args:
@@ -141,9 +143,9 @@ class Reading:
         encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
         answer = student_answer(self.teacher, self.run.device)
         votes = TeacherVotes(
-            lambda picked: logits_of(answer, picked).argmax(axis=1), self.place.work / "classes", self.run.log
+            lambda picked: logits_of(answer, picked).argmax(axis=1), self.artifact.work / "classes", self.run.log
         )
-        left, flips = judged(augmented_set, encoded, texts, votes, keep=keep)
+        left, flips = filter_flips(augmented_set, encoded, texts, votes, keep=keep)
         rows.with_suffix(".texts").unlink()
         return left, flips
 
@@ -159,7 +161,7 @@ def _write(augmented_set: AugmentedSet, job: Job, reading: Reading, keep_flipped
     """What the stage leaves: encoded rows to learn from, texts to look at, and how good they are."""
     left, flips = augmented_set, None
     if job.task.can_flip:
-        left, flips = reading.judge(augmented_set, folder / _ROWS, keep=keep_flipped)
+        left, flips = reading.filter_flips(augmented_set, folder / _ROWS, keep=keep_flipped)
     if flips is None or left is not augmented_set:
         reading.encode(left, folder / _ROWS)
     write_table(left, job.task, folder / TEXTS)

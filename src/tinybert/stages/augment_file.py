@@ -205,12 +205,12 @@ def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]
     (request.work / "stages").mkdir(exist_ok=True)  # from here on the output is known to be ours without its note
     request.note.unlink(missing_ok=True)
     factory = factory_of(context, run)
-    place = run.begin("augment", **inputs)
-    left, flips = make_copies(originals, factory, copies, place, run), None
+    artifact = run.begin("augment", **inputs)
+    left, flips = make_copies(originals, factory, copies, artifact, run), None
     if teacher is not None and settings.teacher is not None:
         longest = min(settings.data.max_length, teacher.model.longest)
-        reading = Reading(teacher.model.to(run.device), load_tokenizer(settings.teacher), longest, place, run)
-        left, flips = reading.judge(left, place.work / "rows.arrow", keep=settings.augment.keep_flipped)
+        reading = Reading(teacher.model.to(run.device), load_tokenizer(settings.teacher), longest, artifact, run)
+        left, flips = reading.filter_flips(left, artifact.work / "rows.arrow", keep=settings.augment.keep_flipped)
     figures = quality(left, flips)
     run.log.say(f"augment: writing {request.target}")
     count = rewrite(request.train, settings.data, settings.kind, left.copies_only(), request.target, originals.rows)

@@ -7,7 +7,7 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.engine.evaluate import metric_fn
 from tinybert.engine.fit import StageReport, fit
 from tinybert.engine.learner import RowsOf
-from tinybert.engine.optimise import stretched
+from tinybert.engine.optimise import resolve_epochs
 from tinybert.engine.teacher_outputs import cached_teacher
 from tinybert.families.network import Network
 from tinybert.models.teacher import Teacher
@@ -63,7 +63,7 @@ class Distiller:
             depends_on: What the selector and the rows of an epoch were made from.
         """
         rows, chosen = self.examples if epoch is None else epoch, selector or KeepAll()
-        place = self.run.begin(
+        artifact = self.run.begin(
             name,
             **{name: stage, "teacher.dtype": self.settings.dtype},
             **depends_on,
@@ -77,10 +77,10 @@ class Distiller:
             masker=masker,
             seed=self.run.seed,
         )
-        stage = stretched(stage, len(rows(0) if callable(rows) else rows))
+        stage = resolve_epochs(stage, len(rows(0) if callable(rows) else rows))
         needs = objective.needs_teacher | chosen.needs_teacher
         budget = "off" if callable(rows) or masker else self.settings.cache
-        teacher = cached_teacher(self.teacher, needs, self.examples, place, self.run, budget)
+        teacher = cached_teacher(self.teacher, needs, self.examples, artifact, self.run, budget)
         metric = None if dev is None else metric_fn(self.student, dev, self.task, self.run)
         how: dict[str, Any] = {"selector": chosen, "metric": metric, "masker": masker}
-        return fit(self.student, teacher, objective, rows, stage, place, self.run, **how)
+        return fit(self.student, teacher, objective, rows, stage, artifact, self.run, **how)

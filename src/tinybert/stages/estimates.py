@@ -9,7 +9,7 @@ import torch
 
 from tinybert.augment.methods import METHODS
 from tinybert.augment.settings import AugmentGroups
-from tinybert.engine.optimise import stretched
+from tinybert.engine.optimise import resolve_epochs
 from tinybert.families import shape_of
 from tinybert.families.network import Shape
 from tinybert.models.embedded import EMBEDDED
@@ -51,7 +51,7 @@ class Clock:
         self, name: str, stage: Stage, lengths: np.ndarray, learner: Shape, teacher: Shape | None
     ) -> dict[str, Any]:
         """A stage on rows of these lengths."""
-        stage = stretched(stage, len(lengths))
+        stage = resolve_epochs(stage, len(lengths))
         work = 6.0 * weights_of(learner)  # two operations per weight and piece forward, four backward
         if teacher is not None:
             work += 2.0 * weights_of(teacher) / (stage.epochs or 1)  # once; its outputs are stored

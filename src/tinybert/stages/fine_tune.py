@@ -12,7 +12,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain, TeacherData
 from tinybert.engine.evaluate import metric_fn
 from tinybert.engine.fit import StageReport, fit
-from tinybert.engine.optimise import stretched
+from tinybert.engine.optimise import resolve_epochs
 from tinybert.errors import UserError
 from tinybert.families.network import Network
 from tinybert.run import Run
@@ -73,9 +73,9 @@ def fine_tune(
     """
     network, objective = "teacher" if name.startswith("teacher") else "student", job.task.gold()
     known = {network: student, "objective": objective, "dev": job.dev, "head": job.head}
-    place = run.begin(name, fine_tune=stage, **inputs, **known, figure=job.task.figure, seed=run.seed)
+    artifact = run.begin(name, fine_tune=stage, **inputs, **known, figure=job.task.figure, seed=run.seed)
     how: dict[str, Any] = {"selector": KeepAll(), "metric": metric_fn(student, job.dev, job.task, run)}
-    return fit(student, None, objective, rows, stretched(stage, len(rows)), place, run, **how)
+    return fit(student, None, objective, rows, resolve_epochs(stage, len(rows)), artifact, run, **how)
 
 
 def labelled_source(source: SourceDomain | None, domains: TeacherData) -> Examples | None:

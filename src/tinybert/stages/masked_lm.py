@@ -14,7 +14,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking, PieceMasker
 from tinybert.engine.evaluate import held_out_loss
 from tinybert.engine.fit import StageReport, fit
-from tinybert.engine.optimise import stretched
+from tinybert.engine.optimise import resolve_epochs
 from tinybert.export.hub import save_network
 from tinybert.families import give_token_types
 from tinybert.families.network import Network
@@ -31,7 +31,7 @@ def train_masked_lm(
     tokenizer: PreTrainedTokenizerFast,
     rows: EncodedRows,
     settings: MaskedLMSettings,
-    place: Artifact,
+    artifact: Artifact,
     run: Run,
     *,
     held_out: EncodedRows | None = None,
@@ -44,7 +44,7 @@ def train_masked_lm(
         tokenizer: Its tokenizer.
         rows: Encoded text; labelled where labels are read as token types.
         settings: Epochs, batch size, rates, and what is masked.
-        place: The artifact; see `fit`.
+        artifact: The artifact; see `fit`.
         run: See `fit`.
         held_out: Text that decides which weights are kept; None keeps the last.
         labels_as_types: The network reads each example's class in its token types (CBERT).
@@ -57,7 +57,7 @@ def train_masked_lm(
         return -held_out_loss(model, objective, held_out, masker=masker)
 
     chosen = None if held_out is None else metric
-    return fit(model, None, objective, rows, settings, place, run, selector=KeepAll(), metric=chosen, masker=masker)
+    return fit(model, None, objective, rows, settings, artifact, run, selector=KeepAll(), metric=chosen, masker=masker)
 
 
 def adapted(source: str, texts: Examples, settings: MaskedLMSettings, run: Run) -> Path:
@@ -114,12 +114,14 @@ def _trained(
     """The folder of a masked LM that was trained on some texts, now or before."""
     tokenizer = load_tokenizer(source)
     rows = encoded(texts, tokenizer, settings.max_length, run)
-    place = run.begin(name, **{name: settings}, mlm=model, examples=rows, seed=run.seed)
-    saved = run.store.entry(f"{name}_network", trained=place)
+    artifact = run.begin(name, **{name: settings}, mlm=model, examples=rows, seed=run.seed)
+    saved = run.store.entry(f"{name}_network", trained=artifact)
     with run.making(saved) as missing:
         if missing:
-            decided = stretched(settings, len(rows))
-            train_masked_lm(model.to(run.device), tokenizer, rows, decided, place, run, labels_as_types=labels_as_types)
+            decided = resolve_epochs(settings, len(rows))
+            train_masked_lm(
+                model.to(run.device), tokenizer, rows, decided, artifact, run, labels_as_types=labels_as_types
+            )
             if run.is_main:
                 saved.make(lambda folder: save_network(model, tokenizer, folder))
     return saved.result

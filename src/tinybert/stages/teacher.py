@@ -94,8 +94,8 @@ def _examine(teacher: Network, job: Job, settings: TeacherSettings, run: Run) ->
         figures = {"dev": job.task.metrics(logits, job.dev), "strength": strength.verdict}
         files.write_json(folder / EXAMINED, {**figures, "figure": strength.figure, "baseline": strength.baseline})
 
-    place = run.stored("examined", make, teacher=teacher, dev=job.dev, task=job.task, head=job.head, seed=run.seed)
-    found = files.read_json(place.result / EXAMINED)
+    artifact = run.stored("examined", make, teacher=teacher, dev=job.dev, task=job.task, head=job.head, seed=run.seed)
+    found = files.read_json(artifact.result / EXAMINED)
     shown = ", ".join(f"{name} {value:.3f}" for name, value in found["dev"].items())
     run.log.say(f"teacher on dev ({len(job.dev)} rows): {shown}")
     if found["strength"] == "good":

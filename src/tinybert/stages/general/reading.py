@@ -95,16 +95,16 @@ def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run:
     column, length = corpus_column(settings), settings.general.block_length
     limit = _limit(source, settings.general.tokens)
     text, how = digest_of(source, column, name, limit), digest_of_tokenizer(tokenizer)
-    place = run.store.entry("corpus", text=text, tokenizer=how, column=column, block_length=length, limit=limit)
-    with run.making(place) as missing:
+    artifact = run.store.entry("corpus", text=text, tokenizer=how, column=column, block_length=length, limit=limit)
+    with run.making(artifact) as missing:
         if missing:
             texts, told = texts_of(source, column, name), _telling(size_of(source), run)
             ranks = {"rank": run.rank, "world": run.world}
-            pack(texts, tokenizer, length, place.work, **ranks, limit_bytes=limit, advance=told)
+            pack(texts, tokenizer, length, artifact.work, **ranks, limit_bytes=limit, advance=told)
             run.wait()
             if run.is_main:
-                place.seal()
-    return Blocks.open(place.result, name)
+                artifact.seal()
+    return Blocks.open(artifact.result, name)
 
 
 def corpus_column(settings: Any) -> str | None:

@@ -25,7 +25,7 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.masking import FixedMasker
 from tinybert.engine.fit import fit
-from tinybert.engine.optimise import stretched
+from tinybert.engine.optimise import resolve_epochs
 from tinybert.families.network import Network
 from tinybert.models.embedded import EMBEDDED
 from tinybert.models.loading import load_masked_lm, load_tokenizer
@@ -47,9 +47,9 @@ def generator_of(
     """The generator of a run; None where it is frozen, or there are no samples."""
     if not settings.train_generator or not any(example.sample for example in members_of(pool.folder)):
         return None
-    epochs = stretched(stage, len(pool.epoch)).epochs or 1
-    place = run.begin("generator", l2a=settings, distill=stage, pool=pool.rows, seed=run.seed)
-    return Generator(job, pool, settings, mlm, epochs, place, run)
+    epochs = resolve_epochs(stage, len(pool.epoch)).epochs or 1
+    artifact = run.begin("generator", l2a=settings, distill=stage, pool=pool.rows, seed=run.seed)
+    return Generator(job, pool, settings, mlm, epochs, artifact, run)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Generator:
         settings: How samples are weighed, and how the generator learns.
         mlm: What it is in the beginning; None = the embedded masked LM.
         epochs: Of the student; after the last there is nothing to draw for.
-        place: Its work holds editions.
+        artifact: Its work holds editions.
         run: Its device, streams and log.
     """
 
@@ -71,7 +71,7 @@ class Generator:
     settings: L2ASettings
     mlm: str | None
     epochs: int
-    place: Artifact
+    artifact: Artifact
     run: Run
 
     def rows_of(self, epoch: int) -> EncodedRows:
@@ -89,9 +89,9 @@ class Generator:
         log_probabilities = torch.tensor([known.log_probability for _, known in samples])
         weights = sample_weights(selector.chances[rows], log_probabilities, self.settings)
         network = self._network(epoch - 1)
-        trained = self.place.part(f"generator-{epoch}")
+        trained = self.artifact.part(f"generator-{epoch}")
         self._train(network, [known for _, known in samples], weights, trained)
-        self.run.finished(self.place.part(f"edition-{epoch}"), lambda folder: self._draw(network, epoch, folder))
+        self.run.finished(self.artifact.part(f"edition-{epoch}"), lambda folder: self._draw(network, epoch, folder))
 
     @property
     def _source(self) -> str:
@@ -99,7 +99,7 @@ class Generator:
 
     def _folder(self, epoch: int) -> Path:
         """Where the edition of an epoch lies."""
-        return self.pool.folder if epoch == 0 else self.place.part(f"edition-{epoch}").result
+        return self.pool.folder if epoch == 0 else self.artifact.part(f"edition-{epoch}").result
 
     def _members(self, epoch: int) -> Iterator[Example]:
         return members_of(self._folder(epoch))
@@ -108,12 +108,12 @@ class Generator:
         """The generator after so many epochs."""
         network = load_masked_lm(self._source).to(self.run.device)
         if epoch > 0:
-            learnt = self.place.part(f"generator-{epoch}").result / "student.safetensors"
+            learnt = self.artifact.part(f"generator-{epoch}").result / "student.safetensors"
             network.load_state_dict(load_file(learnt))
         return network
 
     def _train(
-        self, network: Network, samples: Sequence[Sample], weights: Float[Tensor, " sample"], place: Artifact
+        self, network: Network, samples: Sequence[Sample], weights: Float[Tensor, " sample"], artifact: Artifact
     ) -> None:
         """One epoch on what was drawn, as the generator reads it."""
         tokenizer = load_tokenizer(self._source)
@@ -123,7 +123,7 @@ class Generator:
             texts = write_arrow(drawn, Path(folder) / "samples.arrow", pieces=True)
             rows = encode(texts.examples, tokenizer, self.job.max_length, Path(folder) / ROWS)
             objective, stage, selector = GeneratorLikelihood(), self.settings.generator, Weighted(weights)
-            fit(network, None, objective, rows, stage, place, self.run, selector=selector, masker=masker)
+            fit(network, None, objective, rows, stage, artifact, self.run, selector=selector, masker=masker)
 
     def _draw(self, network: Network, epoch: int, folder: Path) -> None:
         """The next edition: the same places, other words."""

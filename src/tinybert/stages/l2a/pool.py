@@ -91,18 +91,18 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
     factories = {domain: factory_of(context, run) for domain, context in contexts.items()}
     for domain, context in contexts.items():
         run.log.say(f"l2a: {domain}: {_law(job, context, run)}")
-    place = run.begin("pool", **inputs, seed=run.seed, **{"data.max_length": job.max_length})
-    with run.making(place) as missing:
+    artifact = run.begin("pool", **inputs, seed=run.seed, **{"data.max_length": job.max_length})
+    with run.making(artifact) as missing:
         if missing and run.is_main:
             made = {
                 domain: make_all_copies(
-                    context.originals, factories[domain], context.settings.copies or 1, place, run, domain
+                    context.originals, factories[domain], context.settings.copies or 1, artifact, run, domain
                 )
                 for domain, context in contexts.items()
             }
             as_drawn = all(same_pieces(job, context.needed_mlm) for context in contexts.values())
-            place.make(lambda folder: _write(_Members(job, settings, made), as_drawn, folder))
-    return _opened(place, settings, run)
+            artifact.make(lambda folder: _write(_Members(job, settings, made), as_drawn, folder))
+    return _opened(artifact, settings, run)
 
 
 def _contexts(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, AugmentContext[Any]]:
@@ -219,8 +219,8 @@ def _row(domain: str, example: Example) -> tuple[Any, ...]:
     return (example.text, example.pair, domain, example.row, example.copy, *drawn)
 
 
-def _opened(place: Artifact, settings: L2ASettings, run: Run) -> Pool:
-    rows, known = EncodedRows.open(place.result / ROWS), load_file(place.result / FACTS)
+def _opened(artifact: Artifact, settings: L2ASettings, run: Run) -> Pool:
+    rows, known = EncodedRows.open(artifact.result / ROWS), load_file(artifact.result / FACTS)
     original = (known["copy"] == 0) & ~known["source"]
     facts = Facts(
         source=known["source"],
@@ -231,7 +231,7 @@ def _opened(place: Artifact, settings: L2ASettings, run: Run) -> Pool:
     epoch = np.arange(len(rows))
     if settings.balanced:
         epoch = balanced(known["source"].numpy(), run.rng("balance"))
-    return Pool(rows, facts.to(run.device), place.result, epoch)
+    return Pool(rows, facts.to(run.device), artifact.result, epoch)
 
 
 def epoch_of(

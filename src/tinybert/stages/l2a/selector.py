@@ -20,7 +20,7 @@ from tinybert.types import Selector
 AfterEpisode = Callable[[Reinforced], object]
 
 
-def chooser(
+def make_selector(
     student: Network,
     job: Job,
     pool: Pool,

@@ -28,7 +28,7 @@ def pretrained_teacher(settings: TeacherNetwork, run: Run) -> Network:
     return load_masked_lm(settings.path, new_head=run.seed_for("teacher", "masked_lm")).to(run.device)
 
 
-def learn_in_general(
+def train_general(
     student: Network,
     teacher: Teacher,
     objective: Objective,
@@ -52,11 +52,11 @@ def learn_in_general(
         return -held_out_loss(student, objective, text.held_out, teacher, masker)
 
     networks = {"student": student, "teacher": teacher, "teacher.dtype": str(teacher.dtype)}
-    place = run.begin("general", general=settings, objective=objective, **text.contents(), **networks, seed=run.seed)
+    artifact = run.begin("general", general=settings, objective=objective, **text.contents(), **networks, seed=run.seed)
     stage = settings.decided(len(text.train))
     with nullcontext() if settings.dropout else without_dropout(student):
         how: dict[str, Any] = {"selector": KeepAll(), "metric": metric, "masker": masker}
-        return fit(student, teacher, objective, text.train, stage, place, run, **how)
+        return fit(student, teacher, objective, text.train, stage, artifact, run, **how)
 
 
 def figures_of(report: StageReport, text: PlainText) -> dict[str, Any]:

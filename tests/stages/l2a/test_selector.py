@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.stages.l2a.chooser import evenly
+from tinybert.stages.l2a.selector import evenly
 
 
 @given(counts=st.lists(st.integers(1, 60), min_size=2, max_size=4), share=st.floats(0.05, 1), seed=st.integers(0, 99))

@@ -14,7 +14,7 @@ SELECTION = "selection.json"  # in the folder `augmented` of a run
 
 
 @dataclass(frozen=True)
-class Journal:
+class SelectionLog:
     """Writes it.
 
     Attributes:
