@@ -175,7 +175,7 @@ def workshop(tmp_path: Path, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test in which some lesson makes an update fails."""
+    """A test in which any stage makes an update fails."""
     from tinybert.engine import fit
 
     monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("something was trained"))

@@ -109,7 +109,7 @@ def test__a_signal_ends_a_run_soon_with_a_checkpoint_and_the_next_one_goes_on(wh
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test__a_signal_between_lessons_ends_a_run_at_once(whole, tmp_path, number):
+def test__a_signal_between_stages_ends_a_run_at_once(whole, tmp_path, number):
     command = whole.command.into(tmp_path / "run")
     started = command.start(("slow_finish", 30.0))
     runs.wait_for(lambda: "export: ONNX" in started.said.read_text(), started)
@@ -123,7 +123,7 @@ def test__a_signal_between_lessons_ends_a_run_at_once(whole, tmp_path, number):
 
 @pytest.fixture(scope="module")
 def stopped(whole, tmp_path_factory):
-    """A run that stopped in its last lesson, with two checkpoints there."""
+    """A run that stopped in its last stage, with two checkpoints there."""
     command = whole.command.into(tmp_path_factory.mktemp("stopped") / "run")
     started = command.start(("slowly", 0.06))
     runs.wait_for(lambda: len(list(command.output.glob("stages/prediction-*/work/step-*"))) == 2, started)
@@ -174,7 +174,7 @@ def test__any_damaged_file_is_found_and_redone_to_the_same_bits(whole, stopped, 
     survives_damage(whole, stopped, tmp_path, lambda rng, cases: cases)
 
 
-def test__with_no_whole_checkpoint_left_a_lesson_begins_again_and_repeats_no_line(whole, stopped, tmp_path):
+def test__with_no_whole_checkpoint_left_a_stage_begins_again_and_repeats_no_line(whole, stopped, tmp_path):
     command = whole.command.into(tmp_path / "run")
     shutil.copytree(stopped, command.output)
     for state in command.output.glob("stages/*/work/*/state.json"):

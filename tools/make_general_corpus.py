@@ -1,4 +1,4 @@
-"""Make a corpus for general distillation that shows no text of the data sets it will be judged on.
+"""Make a corpus for general distillation that shows no text of the data sets it will be evaluated on.
 
 A line that is the same as a held-out text, inside of one, or around one (five words or more) is left out.
 

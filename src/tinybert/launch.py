@@ -42,7 +42,7 @@ from tinybert.stages.general.reading import read_plain_text
 from tinybert.stages.general.settings import general_within, refused_within
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.selection_log import SELECTION
-from tinybert.stages.reading import read
+from tinybert.stages.reading import read_job
 from tinybert.stages.shapes import refuse_other_heads, shapes
 
 CONFIG = "config.yaml"
@@ -237,7 +237,7 @@ def _read(request: Request, run: Run) -> Any:
     settings, data, needs_teacher = request.settings, request.data, request.recipe.needs_teacher
     if request.recipe.reads == "text":
         return read_plain_text(data["train"], data["dev"], settings, run)
-    job = read(settings, request.tables, run, needs_teacher=needs_teacher)
+    job = read_job(settings, request.tables, run, needs_teacher=needs_teacher)
     refuse_other_heads(settings, job.task, needs_teacher=needs_teacher)
     if general_within(settings) is not None:
         job = replace(job, plain_text=read_plain_text(data["unlabeled"], None, settings, run, "unlabeled"))

@@ -1,4 +1,4 @@
-"""A finished model at work: evaluate it on labelled text, or let it answer; torch folders and ONNX files alike."""
+"""A finished model at work: evaluate it on labelled text, or predict with it; torch folders and ONNX files alike."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from tinybert.config import parse
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.settings import DataSettings
-from tinybert.engine.evaluate import Answer, logits_of, student_answer
+from tinybert.engine.evaluate import LogitsFn, logits_fn, logits_of
 from tinybert.errors import UserError
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import longest_input
@@ -40,11 +40,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model that is ready to answer.
+    """A model that is ready to use.
 
     Attributes:
         model: What the user calls it.
-        answer: Logits of a batch.
+        logits_fn: Computes the logits of a batch.
         task: What it was made for.
         paired: Whether it learnt pairs of texts; None = nobody knows.
         tokenizer: Its own.
@@ -52,7 +52,7 @@ class Predictor:
     """
 
     model: str
-    answer: Answer
+    logits_fn: LogitsFn
     task: Task
     paired: bool | None
     tokenizer: PreTrainedTokenizerFast
@@ -65,8 +65,8 @@ class Predictor:
         Raises:
             UserError: If it cannot be loaded, or is not of this kind.
         """
-        place = folder_of_student(model)
-        folder = place.parent if place.suffix == ".onnx" else place
+        path = folder_of_student(model)
+        folder = path.parent if path.suffix == ".onnx" else path
         config, tokenizer = load_config(folder), load_tokenizer(folder)
         longest = min(int(tokenizer.model_max_length), longest_input(config))
         settings = parse(Settings, {"data": {"max_length": longest}}, overrides)
@@ -75,18 +75,18 @@ class Predictor:
         if settings.run.threads is not None:
             torch.set_num_threads(settings.run.threads)
         task = task_of(config, str(model), kind, settings.data)
-        return Predictor(str(model), _answer_of(place), task, learnt_pairs(config), tokenizer, settings)
+        return Predictor(str(model), _logits_fn_of(path), task, learnt_pairs(config), tokenizer, settings)
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """The metrics of the model on labelled data, and how many rows they rest on."""
         with self._encoded(data, labelled=True) as rows:
-            figures = self.task.metrics(logits_of(self.answer, rows), rows)
+            figures = self.task.metrics(logits_of(self.logits_fn, rows), rows)
             return {**figures, "rows": len(rows), "truncated": rows.truncated}
 
     def predict(self, data: Any) -> Iterator[dict[str, Any]]:
-        """The model's answers, one per row, in order."""
+        """The model's predictions, one per row, in order."""
         with self._encoded(data, labelled=False) as rows:
-            logits = logits_of(self.answer, rows)
+            logits = logits_of(self.logits_fn, rows)
             if rows.truncated:
                 Log().say(f"data: {rows.truncated} of {len(rows)} rows cut at {self.settings.data.max_length} pieces")
             yield from self.task.predictions(logits, rows)
@@ -115,10 +115,10 @@ def folder_of_student(model: str | PathLike[str]) -> Path:
     return path if path.exists() or path.suffix == ".onnx" else folder_of(model if isinstance(model, str) else path)
 
 
-def _answer_of(place: Path) -> Answer:
+def _logits_fn_of(path: Path) -> LogitsFn:
     """Torch weights where there are some, else ONNX."""
-    if place.suffix == ".onnx" or (place / "model.onnx").exists():
-        file = place if place.suffix == ".onnx" else place / "model.onnx"
-        return OnnxModel(file, torch.get_num_threads()).answer
+    if path.suffix == ".onnx" or (path / "model.onnx").exists():
+        file = path if path.suffix == ".onnx" else path / "model.onnx"
+        return OnnxModel(file, torch.get_num_threads()).batch_logits
     device = choose_device(None)
-    return student_answer(load_classifier(place).model.to(device), device)
+    return logits_fn(load_classifier(path).model.to(device), device)

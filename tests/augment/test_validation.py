@@ -50,7 +50,7 @@ def test__the_embedded_masked_lm_is_the_default_where_it_is_installed(monkeypatc
         ("eda", SCORES, {"keep_flipped": False}, "augment.keep_flipped=false: only a class can flip"),
     ],
 )
-def test__what_cannot_be_made_or_judged_is_refused(mlm_folder, method, task, settings, said):
+def test__what_cannot_be_made_or_classified_is_refused(mlm_folder, method, task, settings, said):
     with pytest.raises(UserError) as refused:
         check_possible(groups(method, **settings), task, mlm_folder, None)
     assert refused.value.problems[0].startswith(said)

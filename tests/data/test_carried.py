@@ -111,9 +111,9 @@ def test_carried__puts_nothing_into_an_entity_or_where_no_tag_fits() -> None:
 
 
 def test_carried__does_not_take_out_all_that_parts_two_entities() -> None:
-    parted = Example("Ann and so Bob", words=("Ann", "and", "so", "Bob"), label=(PER, OUT, OUT, PER))
-    assert carried(parted, "text", [Edit(4, 8, "")], 1, OUT) is not None
-    assert carried(parted, "text", [Edit(4, 8, ""), Edit(8, 11, "")], 1, OUT) is None
+    sentence = Example("Ann and so Bob", words=("Ann", "and", "so", "Bob"), label=(PER, OUT, OUT, PER))
+    assert carried(sentence, "text", [Edit(4, 8, "")], 1, OUT) is not None
+    assert carried(sentence, "text", [Edit(4, 8, ""), Edit(8, 11, "")], 1, OUT) is None
 
 
 @pytest.mark.parametrize(

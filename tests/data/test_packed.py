@@ -7,12 +7,12 @@ import zipfile
 import pytest
 
 from tinybert.data import packed
-from tinybert.data.packed import opened_text
+from tinybert.data.packed import open_text
 from tinybert.errors import UserError
 
 
 def lines_of(path):
-    with opened_text(path) as stream:
+    with open_text(path) as stream:
         return list(stream.lines())
 
 
@@ -106,7 +106,7 @@ def test_opened_text__errors_of_the_reader_pass(tmp_path):
     path.write_bytes(b"one\n")
 
     def read_and_fail():
-        with opened_text(path) as stream:
+        with open_text(path) as stream:
             for _ in stream.lines():
                 raise OSError(28, "full")
 

@@ -133,7 +133,7 @@ def test_open_vectors__a_failed_conversion_leaves_nothing(write, tmp_path):
 
 def test_open_vectors__a_full_disk_is_said_to_be_one(known, write, tmp_path, monkeypatch):
     def full(path, target, limit):
-        with vectors.opened_text(path):
+        with vectors.open_text(path):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(vectors, "_convert", full)

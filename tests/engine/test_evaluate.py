@@ -32,11 +32,11 @@ def test__logits_come_in_row_order_whatever_the_batches(make_world, monkeypatch)
 def test__an_answer_sees_every_row_once(make_world):
     world, seen = make_world(rows=16), []
 
-    def answer(batch):
+    def compute(batch):
         seen.extend(batch.rows.tolist())
         return batch.rows[:, None].float()
 
-    assert logits_of(answer, world.rows)[:, 0].tolist() == list(range(16))
+    assert logits_of(compute, world.rows)[:, 0].tolist() == list(range(16))
     assert sorted(seen) == list(range(16))
 
 

@@ -23,9 +23,9 @@ def learn(world, run=None, *, stage=None, selector=None, objective=None, metric=
     student = world.make_student()
     artifact = run.begin("lesson")
     taught_by = world.make_teacher() if teacher else None
-    judged = None if metric is None else metric(student)
+    measured = None if metric is None else metric(student)
     objective = objective or world.objective()
-    how = {"selector": selector or KeepAll(), "metric": judged}
+    how = {"selector": selector or KeepAll(), "metric": measured}
     report = fit(student, taught_by, objective, world.rows, stage, artifact, run, **how)
     return student, report
 

@@ -96,7 +96,7 @@ def test__few_rows_get_more_epochs_up_to_a_bound(rows, batch_size, epochs):
     assert found.evaluate_every is None
 
 
-def test__where_more_epochs_are_allowed_few_rows_are_learnt_from_enough_and_judged_now_and_then():
+def test__where_more_epochs_are_allowed_few_rows_are_learnt_from_enough_and_evaluated_now_and_then():
     found = resolve_epochs(Stage(epochs=None, most_epochs=100), 80)
     assert (found.epochs, found.evaluate_every) == (100, 300 // MOST_EVALUATIONS)
     assert resolve_epochs(Stage(epochs=None, most_epochs=100, evaluate_every=7), 80).evaluate_every == 7

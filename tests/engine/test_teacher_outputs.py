@@ -80,7 +80,7 @@ def test__a_killed_filling_goes_on_with_the_first_missing_shard(make_world, monk
     monkeypatch.setattr(teacher_outputs, "PASS_ROWS", 2)
     monkeypatch.setattr(teacher_outputs, "SHARD_PASSES", 2)
     world = make_world()
-    whole = stored(world).places
+    whole = stored(world).artifacts
     before = {signal: [path.read_bytes() for path in sorted(whole[signal].result.glob("*.bin"))] for signal in NEEDS}
     assert all(len(shards) == 4 for shards in before.values())
     real, asked = Teacher.observe, []
@@ -95,7 +95,7 @@ def test__a_killed_filling_goes_on_with_the_first_missing_shard(make_world, monk
     torn = world.run("torn")
     with pytest.raises(KeyboardInterrupt):
         stored(world, torn)
-    places = stored(world, world.run("torn")).places
+    places = stored(world, world.run("torn")).artifacts
     assert len(asked) == 4 + 6  # of eight passes the two of the first shard are not repeated
     after = {signal: [path.read_bytes() for path in sorted(places[signal].result.glob("*.bin"))] for signal in NEEDS}
     assert after == before
@@ -105,10 +105,10 @@ def test__another_teacher_has_another_store(make_world, tiny_bert):
     world = make_world()
     other = Teacher(tiny_bert(4, 24, 3, 2, seed=8), "fp32", torch.device("cpu"))
     ours, theirs = stored(world, world.run("a")), stored(world, world.run("b"), teacher=other)
-    assert ours.places[LOGITS].key != theirs.places[LOGITS].key
+    assert ours.artifacts[LOGITS].key != theirs.artifacts[LOGITS].key
 
 
-def test__a_later_lesson_finds_the_logits_of_an_earlier_one(make_world, monkeypatch):
+def test__a_later_stage_finds_the_logits_of_an_earlier_one(make_world, monkeypatch):
     world = make_world()
     run = world.run()
     stored(world, run, needs=frozenset({Signal("hidden_states", 3)}))

@@ -61,11 +61,11 @@ def test__the_report_says_how_well_they_agree(exported: Any) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 2), (2, 2), (1, 70), (7, 7), (9, 33)])
 def test__batch_and_length_are_free_and_logits_those_of_torch(exported: Any, shape: tuple[int, int]) -> None:
     batch = random_batch(exported.model, shape, np.random.default_rng(sum(shape)))
-    logits = OnnxModel(exported.report.model, threads=1).answer(batch)
+    logits = OnnxModel(exported.report.model, threads=1).batch_logits(batch)
     with torch.no_grad():
         expected = copy.deepcopy(exported.model).eval()(**exported.model.inputs(batch))
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
-    assert OnnxModel(exported.report.model_int8, threads=1).answer(batch).shape == expected.shape
+    assert OnnxModel(exported.report.model_int8, threads=1).batch_logits(batch).shape == expected.shape
 
 
 def test__padding_changes_nothing(exported: Any) -> None:

@@ -72,7 +72,7 @@ def test__several_batches_count_as_one_set(exported: Any) -> None:
     fp32, int8 = (OnnxModel(path, 1) for path in (exported.report.model, exported.report.model_int8))
     batches = [random_batch(exported.model, (rows, 8), np.random.default_rng(rows)) for rows in (3, 5)]
     found = int8_difference(fp32, int8, batches)
-    apart = np.concatenate([(fp32.answer(batch) - int8.answer(batch)).numpy() for batch in batches])
+    apart = np.concatenate([(fp32.batch_logits(batch) - int8.batch_logits(batch)).numpy() for batch in batches])
     assert found is not None
     assert found.rows == 8
     assert found.largest == pytest.approx(np.abs(apart).max())

@@ -17,7 +17,7 @@ def test__arrays_and_batches_give_the_same_logits(exported: Any) -> None:
     arrays = (batch.input_ids.numpy(), batch.real.numpy().astype(np.int32), batch.token_type_ids.numpy())
     logits = model.logits(*arrays)
     assert logits.shape == (3, 3)
-    assert torch.equal(model.answer(batch), torch.from_numpy(logits))
+    assert torch.equal(model.batch_logits(batch), torch.from_numpy(logits))
 
 
 def test__types_default_to_the_first_text(exported: Any) -> None:

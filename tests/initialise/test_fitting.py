@@ -40,10 +40,10 @@ def test__the_map_is_that_of_weighted_least_squares(networks):
     student, teacher = networks
     text = some_text(40)
     found = fitted_directions(student, teacher, LAYERS, [text])
-    own, taught = states(student, text, [0, 1, 2]), states(teacher, text, [0, *(g for _, g in LAYERS.pairs)])
-    weights = [1 / np.linalg.norm(one) for one in taught]
+    own, theirs = states(student, text, [0, 1, 2]), states(teacher, text, [0, *(g for _, g in LAYERS.pairs)])
+    weights = [1 / np.linalg.norm(one) for one in theirs]
     left = np.concatenate([weight * one for weight, one in zip(weights, own, strict=True)])
-    right = np.concatenate([weight * one for weight, one in zip(weights, taught, strict=True)])
+    right = np.concatenate([weight * one for weight, one in zip(weights, theirs, strict=True)])
     ridge = np.sqrt(1e-3 * (left**2).sum() / left.shape[1]) * np.eye(left.shape[1])
     twin = np.linalg.lstsq(np.concatenate([left, ridge]), np.pad(right, ((0, len(ridge)), (0, 0))), rcond=None)[0]
     assert found.shape == (24, 12)

@@ -64,8 +64,8 @@ def test__a_student_in_the_teachers_own_directions_starts_near_the_teacher() -> 
     objective = HiddenMSE(MAP, STUDENT_WIDTH, TEACHER_WIDTH, "per_layer", directions)
     pairs = ((0, 0), *MAP.pairs)
     student = Trace({Signal("hidden_states", m): states(STUDENT_WIDTH, m + 4) for m, _ in pairs})
-    taught = {Signal("hidden_states", g): student[Signal("hidden_states", m)] @ directions.T for m, g in pairs}
-    values = objective(student, Trace(taught), make_batch(None))
+    teacher = {Signal("hidden_states", g): student[Signal("hidden_states", m)] @ directions.T for m, g in pairs}
+    values = objective(student, Trace(teacher), make_batch(None))
     torch.testing.assert_close(values, torch.zeros(3))
 
 

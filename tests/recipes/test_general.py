@@ -136,11 +136,15 @@ def test__metrics_have_the_promised_form(made):
 def test__the_loss_falls_and_the_best_on_held_out_text_is_kept(made):
     run = made.path("run")
     lines = [line for line in read(run / "metrics.jsonl") if line["stage"] == "general"]
-    judged = {line["step"]: line["dev"] for line in lines if "dev" in line}
+    evaluated = {line["step"]: line["dev"] for line in lines if "dev" in line}
     metrics = read(run / "metrics.json")
-    assert len(judged) == updates(run)
-    assert max(judged.values()) == -metrics["student"]["held_out"]["loss"] == judged[metrics["general"]["best_update"]]
-    assert metrics["student"]["held_out"]["loss"] < -0.95 * judged[1]
+    assert len(evaluated) == updates(run)
+    assert (
+        max(evaluated.values())
+        == -metrics["student"]["held_out"]["loss"]
+        == evaluated[metrics["general"]["best_update"]]
+    )
+    assert metrics["student"]["held_out"]["loss"] < -0.95 * evaluated[1]
     assert set(next(line for line in lines if "terms" in line)["terms"]) == {"embedding", "hidden", "attention"}
 
 
@@ -188,7 +192,7 @@ def test__held_out_blocks_are_never_learnt_from_and_all_others_are(made):
     assert len(held_out) == data["blocks"]["held_out"]
 
 
-def test__another_seed_is_judged_on_the_same_blocks_and_learns_otherwise(made, workshop):
+def test__another_seed_is_evaluated_on_the_same_blocks_and_learns_otherwise(made, workshop):
     found, usual = workshop.distill("general", seed=7, also=SHORT), read(made.path("run") / "metrics.json")
     assert found["data"]["digests"] == usual["data"]["digests"]
     assert found["student"]["held_out"] != workshop.distill("general", also=SHORT, restart=True)["student"]["held_out"]
@@ -405,7 +409,7 @@ def test__a_text_of_one_block_has_nothing_to_hold_out(workshop):
         workshop.distill("general", train=["the film was very good and the plot was good it is a movie"])
 
 
-def test__the_student_starts_the_next_lesson_with_its_weights(again, capsys):
+def test__the_student_starts_the_next_training_with_its_weights(again, capsys):
     student = again.path("run") / "student"
     given = AutoModel.from_pretrained(student).state_dict()
     again.model("task", classes=("neg", "pos"))

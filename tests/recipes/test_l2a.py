@@ -66,11 +66,11 @@ def test__samples_are_learnt_from_as_they_were_drawn(make, tiny_tokenizer):
     """The pieces of a sample, also where its text would be read as others."""
     run = make("distill.epochs=1")
     encoded = EncodedRows.open(stage(run, "pool") / "result" / "rows.arrow")
-    members = pq.read_table(stage(run, "pool") / "result" / "members.parquet").to_pylist()
-    for number, member in enumerate(members):
+    rows = pq.read_table(stage(run, "pool") / "result" / "examples.parquet").to_pylist()
+    for number, row in enumerate(rows):
         pieces = encoded.batch(np.array([number])).input_ids[0].tolist()
-        sample = member["sample"]
-        assert pieces == (tiny_tokenizer(member["text"]).input_ids if sample is None else sample["pieces"])
+        sample = row["sample"]
+        assert pieces == (tiny_tokenizer(row["text"]).input_ids if sample is None else sample["pieces"])
 
 
 def test__selection_is_written_down_and_originals_are_never_dropped(make):
@@ -173,7 +173,7 @@ def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):
     run = make(*PAPER, "l2a.generator.lr=1e-2", "distill.epochs=3")
     place = stage(run, "generator") / "work"
     editions = [stage(run, "pool") / "result", *(place / f"edition-{n}" / "result" for n in (1, 2))]
-    drawn = [pq.read_table(edition / "members.parquet").to_pylist() for edition in editions]
+    drawn = [pq.read_table(edition / "examples.parquet").to_pylist() for edition in editions]
     assert not (place / "edition-3").exists()  # after the last epoch there is nothing to draw for
     changed = 0
     for first, *later in zip(*drawn, strict=True):
@@ -188,9 +188,9 @@ def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):
     weights = [load_file(place / f"generator-{n}" / "result" / "student.safetensors") for n in (1, 2)]
     assert not equal(*weights)
     rows = EncodedRows.open(editions[2] / "rows.arrow")
-    for number, member in enumerate(drawn[2]):
-        if member["sample"] is not None:
-            assert rows.batch(np.array([number])).input_ids[0].tolist() == member["sample"]["pieces"]
+    for number, row in enumerate(drawn[2]):
+        if row["sample"] is not None:
+            assert rows.batch(np.array([number])).input_ids[0].tolist() == row["sample"]["pieces"]
 
 
 @pytest.mark.parametrize(("settings", "at"), [((), 3), (PAPER, 12)])

@@ -92,7 +92,7 @@ def write_run(
 
 
 def write_general_run(folder: Path, losses: Sequence[float] = (3.5, 2.5, 2.75), seed: int = 1) -> Path:
-    """A finished run of general distillation, with its held-out losses in the order in which they were judged."""
+    """A finished run of general distillation, with its held-out losses in the order of evaluation."""
     folder.mkdir(parents=True)
     best = min(range(len(losses)), key=lambda index: losses[index])
     metrics = {
@@ -155,15 +155,15 @@ def _scores(rows: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
 def _metrics(answers: dict[str, np.ndarray], classes: Sequence[str], seed: int) -> dict[str, Any]:
     gold = answers["gold"]
 
-    def judged(system: str) -> dict[str, float]:
+    def scores_of(system: str) -> dict[str, float]:
         if not classes:
             return regression_metrics(gold, answers[system])
         return classification_metrics(gold, answers[system], classes, 1)
 
     metrics: dict[str, Any] = {"recipe": "tinybert", "preset": "small", "seed": seed, "classes": list(classes)}
     for system, costs in COSTS.items():
-        dev = {name: value + 0.008 for name, value in judged(system).items()}
-        metrics[system] = {"dev": dev, "test": judged(system), **costs}
+        dev = {name: value + 0.008 for name, value in scores_of(system).items()}
+        metrics[system] = {"dev": dev, "test": scores_of(system), **costs}
     metrics["evaluated_on"] = "test"
     if classes:
         metrics["confusion"] = {s: confusion(gold, answers[s], len(classes)) for s in ("teacher", "student")}

@@ -52,7 +52,7 @@ def page_of(*runs: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("episodes", "ends", "verdict"),
+    ("episodes", "ends", "conclusion"),
     [
         ([episode(), episode(0.75, 0.25)], {}, "The policy came to keep more of target and less of source"),
         ([episode(0.75), episode(0.5)], {}, "The policy came to keep less of target"),
@@ -66,7 +66,7 @@ def page_of(*runs: Path) -> str:
             {},
             "The policy came to prefer other samples, but keeps as much of each domain as in the first episode",
         ),
-        ([episode(), episode(0.51)], {}, "The policy learnt next to nothing: it chooses much as it did untaught"),
+        ([episode(), episode(0.51)], {}, "The policy learnt next to nothing: it chooses much as it did untrained"),
         (
             [episode(), episode(0.51)],
             {"least": 0.48, "most": 0.53},
@@ -82,8 +82,8 @@ def page_of(*runs: Path) -> str:
         ),
     ],
 )
-def test__the_page_says_whether_the_policy_changed(tmp_path, episodes, ends, verdict):
-    assert f'<p class="verdict">{verdict}.</p>' in page_of(run_with(tmp_path / "run", noted(*episodes, **ends)))
+def test__the_page_says_whether_the_policy_changed(tmp_path, episodes, ends, conclusion):
+    assert f'<p class="conclusion">{conclusion}.</p>' in page_of(run_with(tmp_path / "run", noted(*episodes, **ends)))
 
 
 def test__figures_are_told_in_words(tmp_path):

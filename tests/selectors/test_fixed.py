@@ -30,13 +30,13 @@ def test__the_state_of_another_selector_is_refused() -> None:
 
 
 def test__each_row_counts_as_much_as_it_was_said_to() -> None:
-    chooser = Weighted(torch.tensor([0.1, 0.2, 0.3]))
+    selector = Weighted(torch.tensor([0.1, 0.2, 0.3]))
     pieces = torch.zeros(2, 4, dtype=torch.long)
     batch = Batch(pieces, pieces, pieces == 0, None, torch.tensor([2, 0]))
-    chooser.before_update()
-    assert torch.equal(chooser.choose(NO_TRACE, NO_TRACE, batch), torch.tensor([0.3, 0.1]))
-    chooser.after_update()
-    chooser.after_epoch()
-    assert isinstance(chooser, Selector)
-    assert chooser.state_dict() == {}
-    chooser.load_state_dict({})
+    selector.before_update()
+    assert torch.equal(selector.choose(NO_TRACE, NO_TRACE, batch), torch.tensor([0.3, 0.1]))
+    selector.after_update()
+    selector.after_epoch()
+    assert isinstance(selector, Selector)
+    assert selector.state_dict() == {}
+    selector.load_state_dict({})

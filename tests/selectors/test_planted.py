@@ -23,8 +23,8 @@ def test__noise_is_kept_less_than_what_teaches():
     texts, held_out = torch.randn(ROWS, WIDTH), torch.randn(512, WIDTH)
     gold = (held_out @ truth > 0).long()
     noisy = torch.arange(ROWS) % 2 == 1
-    taught = torch.stack([-4 * (texts @ truth), 4 * (texts @ truth)], dim=1)
-    taught[noisy] = torch.randn(ROWS // 2, 2) * 3
+    teacher_logits = torch.stack([-4 * (texts @ truth), 4 * (texts @ truth)], dim=1)
+    teacher_logits[noisy] = torch.randn(ROWS // 2, 2) * 3
     student = torch.nn.Linear(WIDTH, 2)
     optimizer = torch.optim.SGD(student.parameters(), lr=0.3)
 
@@ -39,8 +39,8 @@ def test__noise_is_kept_less_than_what_teaches():
         for rows in torch.randperm(ROWS).split(BATCH):
             selector.before_update()
             logits = student(texts[rows])
-            weights = selector.choose(Trace({LOGITS: logits}), Trace({LOGITS: taught[rows]}), batch_of(rows))
-            losses = -(taught[rows].softmax(dim=1) * logits.log_softmax(dim=1)).sum(dim=1)
+            weights = selector.choose(Trace({LOGITS: logits}), Trace({LOGITS: teacher_logits[rows]}), batch_of(rows))
+            losses = -(teacher_logits[rows].softmax(dim=1) * logits.log_softmax(dim=1)).sum(dim=1)
             optimizer.zero_grad()
             ((weights * losses).sum() / weights.sum().clamp(min=1)).backward()
             optimizer.step()

@@ -1,4 +1,4 @@
-"""The selector without a network: what it keeps, measures, learns and remembers."""
+"""The selector without a network: what it keeps, measures, learns and saves."""
 
 import copy
 
@@ -43,40 +43,40 @@ class Measure:
         return self.values.pop(0) if len(self.values) > 1 else self.values[0]
 
 
-def selector(measure=None, *, every=1, fixed=(), ended=lambda _: None, **settings) -> Reinforced:
+def make_selector(measure=None, *, every=1, fixed=(), ended=lambda _: None, **settings) -> Reinforced:
     known = PolicySettings(**{"lr": 0.05, "state": "minimal", **settings})
     return Reinforced(known, facts(fixed), 2, Reward(measure or Measure(0.5), every), seed=2, ended=ended)
 
 
-def update(chooser: Reinforced, *rows: int) -> torch.Tensor:
-    chooser.before_update()
-    weights = chooser.choose(*shown(*rows), batch_of(*rows))
-    chooser.after_update()
+def update(selector: Reinforced, *rows: int) -> torch.Tensor:
+    selector.before_update()
+    weights = selector.choose(*shown(*rows), batch_of(*rows))
+    selector.after_update()
     return weights
 
 
 def test__it_is_a_selector():
-    assert isinstance(selector(), Selector)
+    assert isinstance(make_selector(), Selector)
 
 
 def test__what_is_fixed_is_always_kept_and_never_acted_on():
     torch.manual_seed(0)
-    chooser = selector(fixed=(0, 3), init_keep=0.01)
+    selector = make_selector(fixed=(0, 3), init_keep=0.01)
     for _ in range(20):
-        weights = update(chooser, 0, 1, 2, 3)
+        weights = update(selector, 0, 1, 2, 3)
         assert weights[0] == weights[3] == 1
         assert set(weights.tolist()) <= {0.0, 1.0}
-    assert chooser.chances[[0, 3]].isnan().all()
-    assert not chooser.chances[[1, 2]].isnan().any()
+    assert selector.chances[[0, 3]].isnan().all()
+    assert not selector.chances[[1, 2]].isnan().any()
 
 
 def test__rewards_are_differences_carried_from_step_to_step():
     measure = Measure(0.5, 0.6, 0.55, 0.8)
-    chooser = selector(measure, fixed=(0,))
+    selector = make_selector(measure, fixed=(0,))
     for _ in range(3):
-        update(chooser, 0, 1)
-    chooser.after_epoch()
-    (episode,) = chooser.episodes
+        update(selector, 0, 1)
+    selector.after_epoch()
+    (episode,) = selector.episodes
     assert episode["rewards"] == pytest.approx([0.1, -0.05, 0.25])
     assert episode["return"] == pytest.approx(0.3)
     assert episode["after"] == 0.8
@@ -85,50 +85,50 @@ def test__rewards_are_differences_carried_from_step_to_step():
 
 def test__with_a_window_the_last_update_has_its_reward_and_the_sum_telescopes():
     measure = Measure(0.5, 0.6, 0.7, 0.9)
-    chooser = selector(measure, every=2, fixed=(0,))
+    selector = make_selector(measure, every=2, fixed=(0,))
     for _ in range(5):
-        update(chooser, 0, 1)
-    chooser.after_epoch()
-    assert chooser.episodes[0]["rewards"] == pytest.approx([0.0, 0.1, 0.0, 0.1, 0.2])
-    update(chooser, 0, 1)
-    update(chooser, 0, 1)
-    chooser.after_epoch()
-    assert len(chooser.episodes[1]["rewards"]) == 2  # a new episode begins with a new window
+        update(selector, 0, 1)
+    selector.after_epoch()
+    assert selector.episodes[0]["rewards"] == pytest.approx([0.0, 0.1, 0.0, 0.1, 0.2])
+    update(selector, 0, 1)
+    update(selector, 0, 1)
+    selector.after_epoch()
+    assert len(selector.episodes[1]["rewards"]) == 2  # a new episode begins with a new window
 
 
 def test__where_nothing_is_kept_nothing_is_measured_and_the_reward_is_zero():
     torch.manual_seed(0)
     measure = Measure(0.5, 0.9)
-    chooser = selector(measure, init_keep=1e-6)
-    assert not update(chooser, 1, 2).any()
-    chooser.after_epoch()
-    assert (measure.calls, chooser.episodes[0]["rewards"]) == (1, [0.0])
+    selector = make_selector(measure, init_keep=1e-6)
+    assert not update(selector, 1, 2).any()
+    selector.after_epoch()
+    assert (measure.calls, selector.episodes[0]["rewards"]) == (1, [0.0])
 
 
 def test__an_update_that_is_done_over_counts_once():
-    chooser = selector(Measure(0.1, 0.2))
-    chooser.before_update()
-    chooser.choose(*shown(0, 1, 2, 3), batch_of(0, 1, 2, 3))
-    chooser.before_update()
+    selector = make_selector(Measure(0.1, 0.2))
+    selector.before_update()
+    selector.choose(*shown(0, 1, 2, 3), batch_of(0, 1, 2, 3))
+    selector.before_update()
     for part in ((0, 1), (2, 3)):
-        chooser.choose(*shown(*part), batch_of(*part))
-    chooser.after_update()
-    chooser.after_epoch()
-    assert sum(chooser._past[0][0].seen.flatten().tolist()) == 4
-    assert len(chooser.episodes[0]["rewards"]) == 1
+        selector.choose(*shown(*part), batch_of(*part))
+    selector.after_update()
+    selector.after_epoch()
+    assert sum(selector._past[0][0].seen.flatten().tolist()) == 4
+    assert len(selector.episodes[0]["rewards"]) == 1
 
 
 def test__the_policy_takes_the_steps_that_the_twin_says():
     """One step of plain gradient descent, its slope summed in loops."""
     torch.manual_seed(4)
-    chooser = selector(Measure(0.5, 0.6, 0.55), one_step=True, gamma=0.9, entropy_bonus=0.1)
-    chooser._optimizers["policy"] = torch.optim.SGD(chooser.policy.parameters(), lr=1.0)
+    selector = make_selector(Measure(0.5, 0.6, 0.55), one_step=True, gamma=0.9, entropy_bonus=0.1)
+    selector._optimizers["policy"] = torch.optim.SGD(selector.policy.parameters(), lr=1.0)
     seen = []
     for rows in ((0, 1, 2), (3, 4)):
-        update(chooser, *rows)
-        seen.append(chooser._steps[-1])
-    before = copy.deepcopy(chooser.policy)
-    chooser.after_epoch()
+        update(selector, *rows)
+        seen.append(selector._steps[-1])
+    before = copy.deepcopy(selector.policy)
+    selector.after_epoch()
     gains = reinforce.advantages(reinforce.returns([0.1, -0.05], 0.9))
     slopes = {name: torch.zeros_like(weight) for name, weight in before.named_parameters()}
     for step, gain in zip(seen, gains, strict=True):
@@ -140,17 +140,17 @@ def test__the_policy_takes_the_steps_that_the_twin_says():
             by_logit = -gain * reinforce.slope(value, action) - 0.1 * reinforce.entropy_slope(value)
             for name, weight in before.named_parameters():
                 slopes[name] += by_logit * weight.grad / len(step.actions) / 2
-    for name, weight in chooser.policy.named_parameters():
+    for name, weight in selector.policy.named_parameters():
         assert torch.allclose(weight, dict(before.named_parameters())[name] - slopes[name], atol=1e-6)
 
 
 def test__equal_rewards_teach_nothing():
-    chooser = selector(Measure(0.5), fixed=(0,))
+    selector = make_selector(Measure(0.5), fixed=(0,))
     for _ in range(3):
-        update(chooser, 0, 1)
-    before = copy.deepcopy(chooser.policy.state_dict())
-    chooser.after_epoch()
-    assert all(torch.equal(value, before[name]) for name, value in chooser.policy.state_dict().items())
+        update(selector, 0, 1)
+    before = copy.deepcopy(selector.policy.state_dict())
+    selector.after_epoch()
+    assert all(torch.equal(value, before[name]) for name, value in selector.policy.state_dict().items())
 
 
 @pytest.mark.parametrize("value_baseline", [False, True])
@@ -159,20 +159,20 @@ def test__a_bandit_is_learnt(selection, value_baseline):
     """Keeping row 1 raises the metric by as much as keeping row 2 lowers it."""
     torch.manual_seed(0)
     level = [0.0]
-    chooser = selector(lambda: level[0], selection=selection, value_baseline=value_baseline, gamma=0.0)
+    selector = make_selector(lambda: level[0], selection=selection, value_baseline=value_baseline, gamma=0.0)
     for _ in range(12):
         for _ in range(10):
-            chooser.before_update()
-            weights = chooser.choose(*shown(1, 2), batch_of(1, 2))
+            selector.before_update()
+            weights = selector.choose(*shown(1, 2), batch_of(1, 2))
             level[0] += float(weights[0] - weights[1])
-            chooser.after_update()
-        chooser.after_epoch()
-    assert chooser.chances[1] > 0.8
-    assert chooser.chances[2] < 0.2
+            selector.after_update()
+        selector.after_epoch()
+    assert selector.chances[1] > 0.8
+    assert selector.chances[2] < 0.2
 
 
 def resumed(old: Reinforced, measure: Measure, **settings) -> Reinforced:
-    new = selector(measure, **settings)
+    new = make_selector(measure, **settings)
     new.load_state_dict({name: tensor.clone() for name, tensor in old.state_dict().items()})
     return new
 
@@ -182,16 +182,16 @@ def resumed(old: Reinforced, measure: Measure, **settings) -> Reinforced:
 def test__a_resumed_selector_goes_on_bit_for_bit(stop, selection):
     settings = {"every": 2, "fixed": (0,), "selection": selection, "value_baseline": True}
 
-    def one_step(chooser: Reinforced, number: int) -> None:
+    def one_step(selector: Reinforced, number: int) -> None:
         torch.manual_seed(number)  # as the loop seeds every update
-        update(chooser, number % ROWS, (number + 3) % ROWS)
+        update(selector, number % ROWS, (number + 3) % ROWS)
         if number % 4 == 3:
-            chooser.after_epoch()
+            selector.after_epoch()
 
     values = [0.5, 0.6, 0.2, 0.3, 0.9, 0.1, 0.4]
-    whole = selector(Measure(*values), **settings)
+    whole = make_selector(Measure(*values), **settings)
     first_measure = Measure(*values)
-    first = selector(first_measure, **settings)
+    first = make_selector(first_measure, **settings)
     for number in range(9):
         one_step(whole, number)
     for number in range(stop):
@@ -207,19 +207,19 @@ def test__a_resumed_selector_goes_on_bit_for_bit(stop, selection):
 
 
 def test__the_state_of_another_pool_is_refused():
-    other = selector().state_dict() | {"chances": torch.zeros(3)}
+    other = make_selector().state_dict() | {"chances": torch.zeros(3)}
     with pytest.raises(ValueError, match="another"):
-        selector().load_state_dict(other)
+        make_selector().load_state_dict(other)
 
 
 def test__episodes_count_by_domain_distance_and_doubt():
     torch.manual_seed(1)
     told = []
-    chooser = selector(Measure(0.1, 0.2), fixed=(0,), ended=told.append)
-    weights = update(chooser, 0, 1, 2, 3, 4)
-    chooser.after_epoch()
-    (episode,) = chooser.episodes
-    assert told == [chooser]
+    selector = make_selector(Measure(0.1, 0.2), fixed=(0,), ended=told.append)
+    weights = update(selector, 0, 1, 2, 3, 4)
+    selector.after_epoch()
+    (episode,) = selector.episodes
+    assert told == [selector]
     acted = weights[1:]
     assert episode["kept"] == pytest.approx(acted.mean().item())
     assert episode["kept_by_domain"]["source"] == pytest.approx(acted[[0, 2]].mean().item())
@@ -228,15 +228,15 @@ def test__episodes_count_by_domain_distance_and_doubt():
     assert {"1", "2"} <= set(episode["kept_by_distance"])
     assert episode["kept_by_class"] == [0.0, pytest.approx(acted.mean().item())]  # the teacher sees class 1 throughout
     assert all(0 <= doubt <= 1 and 0 <= chance <= 1 for doubt, chance in episode["response"])
-    ends = chooser.extremes()
+    ends = selector.extremes()
     assert {int(row) for row, _ in ends["most"]} == {1, 2, 3, 4}
     assert ends["most"] == ends["least"][::-1]
 
 
 def test__scores_have_no_doubt():
-    chooser = Reinforced(PolicySettings(), facts(), 1, Reward(Measure(0.1)), seed=0)
-    chooser.before_update()
-    chooser.choose(Trace({LOGITS: torch.ones(2, 1)}), Trace({LOGITS: torch.zeros(2, 1)}), batch_of(1, 2))
-    chooser.after_update()
-    chooser.after_epoch()
-    assert [doubt for doubt, _ in chooser.episodes[0]["response"]] == [0.05]
+    selector = Reinforced(PolicySettings(), facts(), 1, Reward(Measure(0.1)), seed=0)
+    selector.before_update()
+    selector.choose(Trace({LOGITS: torch.ones(2, 1)}), Trace({LOGITS: torch.zeros(2, 1)}), batch_of(1, 2))
+    selector.after_update()
+    selector.after_epoch()
+    assert [doubt for doubt, _ in selector.episodes[0]["response"]] == [0.05]

@@ -85,7 +85,7 @@ def test__source_then_target_is_two_stages_in_a_chain(network, begun, tiny_token
     for name, rows in (("net_source", encoded(source, tiny_tokenizer, 32, other)), ("net", job.train)):
         report = fine_tune(student, job, STAGE, other, name, rows)
         assert report.steps == 2 * -(-len(rows) // 8)
-        assert report.best is not None  # judged on the target's dev
+        assert report.best is not None  # evaluated on the target's dev
         assert equal(trained(run.folder, name), trained(other.folder, name))
 
 
@@ -136,7 +136,7 @@ def test__a_teacher_without_a_head_learns_the_domains_it_is_told(begun, tmp_path
 
 
 def test__a_teacher_with_a_head_is_used_as_it_is_whatever_it_was_told(begun, tmp_path, tiny_tokenizer, capsys):
-    folder = Workshop(tmp_path, tiny_tokenizer).model("taught", classes=("neg", "pos"))
+    folder = Workshop(tmp_path, tiny_tokenizer).model("tuned", classes=("neg", "pos"))
     run, job = begun("run")
     settings = TeacherSettings(str(folder), accept_weak=True)
     model = task_teacher(replace(job, source=None), settings, STAGE, run, "joint")

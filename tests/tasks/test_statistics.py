@@ -130,8 +130,8 @@ def test__seeds_get_the_t_interval_of_the_book() -> None:
 
 @pytest.mark.parametrize("rows", [100, 1000])
 def test__a_teacher_that_guesses_is_weak_and_one_that_knows_is_good(rows: int) -> None:
-    weak = [classifier_strength(*_labels(rows, 0.5, seed), _rng()).verdict for seed in range(60)]
-    good = [classifier_strength(*_labels(rows, 0.8, seed), _rng()).verdict for seed in range(60)]
+    weak = [classifier_strength(*_labels(rows, 0.5, seed), _rng()).rating for seed in range(60)]
+    good = [classifier_strength(*_labels(rows, 0.8, seed), _rng()).rating for seed in range(60)]
     assert weak.count("weak") >= 52  # a one-sided 95 % bound lets about one guesser in twenty pass
     assert good.count("good") >= 58
 
@@ -139,19 +139,19 @@ def test__a_teacher_that_guesses_is_weak_and_one_that_knows_is_good(rows: int) -
 def test__the_majority_class_is_not_better_than_itself() -> None:
     gold = np.array([0] * 90 + [1] * 30)
     strength = classifier_strength(gold, np.zeros(120, dtype=np.int64), _rng())
-    assert strength.verdict == "weak"
+    assert strength.rating == "weak"
     assert (strength.figure, strength.baseline, strength.bound, strength.rows) == (0.75, 0.75, 0.0, 120)
 
 
 def test__few_rows_only_raise_a_doubt() -> None:
-    assert classifier_strength(*_labels(99, 0.4, 1), _rng()).verdict == "doubtful"
-    assert classifier_strength(*_labels(99, 0.95, 1), _rng()).verdict == "good"
+    assert classifier_strength(*_labels(99, 0.4, 1), _rng()).rating == "doubtful"
+    assert classifier_strength(*_labels(99, 0.95, 1), _rng()).rating == "good"
 
 
 def test__a_regressor_must_correlate() -> None:
     rng = _rng(11)
     gold, noise = rng.normal(size=(2, 200))
-    assert regressor_strength(gold, gold + noise, _rng()).verdict == "good"
-    assert regressor_strength(gold, -gold, _rng()).verdict == "weak"
-    assert regressor_strength(gold, np.full(200, 3.3), _rng()).verdict == "weak"
-    assert regressor_strength(gold[:50], -gold[:50], _rng()).verdict == "doubtful"
+    assert regressor_strength(gold, gold + noise, _rng()).rating == "good"
+    assert regressor_strength(gold, -gold, _rng()).rating == "weak"
+    assert regressor_strength(gold, np.full(200, 3.3), _rng()).rating == "weak"
+    assert regressor_strength(gold[:50], -gold[:50], _rng()).rating == "doubtful"

@@ -171,7 +171,7 @@ class BertGlove:
         return self.settings.skip_stopwords and word.text.lower() in STOP_WORDS
 
     def _meet_neighbours(self, drafts: Sequence[_Draft]) -> None:
-        """Ask for all at once, and let them be remembered: a pass over word vectors costs as much for one word."""
+        """Look all up at once and cache them: a pass over the word vectors costs as much for a single word."""
         wanted = (
             draft.reading.words[word].text
             for draft in drafts

@@ -1,4 +1,4 @@
-"""What a masked language model would put in places of texts: its K best whole words, remembered by context."""
+"""What a masked language model would put in places of texts: its K best whole words, cached by context."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, final

@@ -50,7 +50,7 @@ class AugmentGroups:
         return AugmentContext(self.augment, self.masked_lm, self.cbert, *about)
 
     def unread(self) -> Iterator[tuple[str, str]]:
-        """Groups of stages that are not there, and what no training of a masked LM reads: nothing judges it."""
+        """Groups of stages that are not there, and what no training of a masked LM reads: it is not evaluated."""
         if not self.augment.adapts:
             yield "masked_lm", "augment.adapt=false does not read it"
         if not self.conditional:

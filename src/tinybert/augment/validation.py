@@ -52,7 +52,7 @@ def unsuitable(groups: AugmentGroups, given: Mapping[str, Any]) -> list[str]:
 
 
 def check_possible(groups: AugmentGroups, task: TaskData, mlm: str | None, vectors: str | None) -> None:
-    """Ask before anything is trained whether copies can be made and judged.
+    """Check before anything is trained that copies can be made and classified.
 
     Raises:
         UserError: One line per problem.

@@ -21,7 +21,7 @@ _Bytes = Any  # what the three ways to open give has `read` and `readline` in co
 
 
 @contextmanager
-def opened_text(path: Path, *, endless: bool = False) -> Iterator["Unpacked"]:
+def open_text(path: Path, *, endless: bool = False) -> Iterator["Unpacked"]:
     """Open a file for reading bytes, by its ending.
 
     Args:
@@ -33,7 +33,7 @@ def opened_text(path: Path, *, endless: bool = False) -> Iterator["Unpacked"]:
     """
     with ExitStack() as opened:
         with readable(path), _damage_as_user_error(path):
-            stream, packed = _opened(path, opened)
+            stream, packed = _open_bytes(path, opened)
         yield Unpacked(path, stream, _limit(packed, endless))
 
 
@@ -89,7 +89,7 @@ def _limit(packed: int | None, endless: bool) -> int | None:
     return RATIO * packed if endless else min(LARGEST, RATIO * packed)
 
 
-def _opened(path: Path, opened: ExitStack) -> tuple[_Bytes, int | None]:
+def _open_bytes(path: Path, opened: ExitStack) -> tuple[_Bytes, int | None]:
     """The stream, which `opened` will close, and the size of the file if it is packed."""
     raw = opened.enter_context(path.open("rb"))
     if path.suffix.lower() == ".gz":

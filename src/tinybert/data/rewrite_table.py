@@ -28,9 +28,9 @@ from tinybert.types import Example
 ORIGIN, COPY = "origin", "copy"  # the columns that are added
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 
-Row = Mapping[str, Any]
+Fields = Mapping[str, Any]
 Chosen = Callable[[int], bool]
-Patch = Callable[[Row, Example], Row]
+Patch = Callable[[Fields, Example], Fields]
 T = TypeVar("T")
 
 
@@ -116,7 +116,7 @@ def patched_texts(columns: Columns, dialect: Dialect | None) -> Patch:
     """From an original and a copy to a row: the texts are the copy's, on one line where quotes are letters."""
     one_line = dialect is not None and not dialect.quoted
 
-    def patch(original: Row, copy: Example) -> Row:
+    def patch(original: Fields, copy: Example) -> Fields:
         texts = {columns.text: copy.text} | ({} if columns.pair is None else {columns.pair: copy.pair})
         return {**original, **{n: re.sub(r"[\t\r\n]", " ", t or "") if one_line else t for n, t in texts.items()}}
 
@@ -126,7 +126,7 @@ def patched_texts(columns: Columns, dialect: Dialect | None) -> Patch:
 def patched_words(columns: Columns, names: TagNames) -> Patch:
     """From an original and a copy to a row: columns with a value per word follow the words; those put in have none."""
 
-    def patch(original: Row, copy: Example) -> Row:
+    def patch(original: Fields, copy: Example) -> Fields:
         row = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in original.items()}
         words, tags = row[columns.text], row[str(columns.label)]
         places, tags = names.followed(words, tags, copy)
@@ -138,7 +138,7 @@ def patched_words(columns: Columns, names: TagNames) -> Patch:
     return patch
 
 
-def _originals(reader: RowReader, chosen: Chosen) -> Iterator[tuple[int, Row]]:
+def _originals(reader: RowReader, chosen: Chosen) -> Iterator[tuple[int, Fields]]:
     for row, line, values in numbered(reader.records(reader.header.names)):
         if chosen(row) and not isinstance(values, BadRow):
             if ORIGIN in values or COPY in values:
@@ -146,7 +146,7 @@ def _originals(reader: RowReader, chosen: Chosen) -> Iterator[tuple[int, Row]]:
             yield row, values
 
 
-def _together(originals: Iterable[tuple[int, Row]], copies: Iterable[Example], patch: Patch) -> Iterator[Row]:
+def _together(originals: Iterable[tuple[int, Fields]], copies: Iterable[Example], patch: Patch) -> Iterator[Fields]:
     for row, original, found in merge_by_row(originals, copies):
         yield {**original, ORIGIN: row, COPY: 0}
         for copy in found:
@@ -172,7 +172,7 @@ def _types(reader: RowReader) -> pa.Schema:
     return _marked(zip(reader.header.names, plain, strict=True))
 
 
-def _common_types(rows: Iterator[Row]) -> pa.Schema:
+def _common_types(rows: Iterator[Fields]) -> pa.Schema:
     """The columns of Parquet where nothing says their types: each has one that fits all its values.
 
     Raises:
@@ -195,13 +195,13 @@ def _marked(columns: Iterable[tuple[str, pa.DataType]]) -> pa.Schema:
     return pa.schema([*columns, (ORIGIN, pa.int64()), (COPY, pa.int64())])
 
 
-def _without_gaps(row: Row) -> Row:
+def _without_gaps(row: Fields) -> Fields:
     """A row of Python's own values, with None where a value is missing, which pandas writes as NaN."""
     values = ((name, _item(value)) for name, value in row.items())
     return {name: None if is_missing(value) else value for name, value in values}
 
 
-def _write_parquet(target: Path, rows: Iterator[Row], types: pa.Schema) -> int:
+def _write_parquet(target: Path, rows: Iterator[Fields], types: pa.Schema) -> int:
     count = 0
     with pq.ParquetWriter(target, types) as writer:
         while block := list(islice(rows, BLOCK)):
@@ -210,7 +210,9 @@ def _write_parquet(target: Path, rows: Iterator[Row], types: pa.Schema) -> int:
     return count
 
 
-def _write_delimited(target: Path, rows: Iterable[Row], names: Sequence[str], dialect: Dialect, *, header: bool) -> int:
+def _write_delimited(
+    target: Path, rows: Iterable[Fields], names: Sequence[str], dialect: Dialect, *, header: bool
+) -> int:
     """Quoted only where a cell needs it, or never where quotes are letters; columns that a row has not are empty."""
     special = (dialect.delimiter, '"', "\r", "\n") if dialect.quoted else ()
 
@@ -223,7 +225,7 @@ def _write_delimited(target: Path, rows: Iterable[Row], names: Sequence[str], di
     return _write_lines(target, chain(first, (line(map(row.get, names)) for row in rows))) - len(first)
 
 
-def _json_line(row: Row) -> str:
+def _json_line(row: Fields) -> str:
     line = json.dumps(row, ensure_ascii=False, default=_plain)
     # Half a surrogate pair is no text, but JSON can hold it as an escape.
     return (line if is_encodable(line) else json.dumps(row, default=_plain)) + "\n"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from tinybert.artifacts import Store
-from tinybert.data.packed import Unpacked, opened_text
+from tinybert.data.packed import Unpacked, open_text
 from tinybert.data.problems import shown
 from tinybert.errors import UserError
 from tinybert.files import sha256_file
@@ -176,7 +176,7 @@ def open_vectors(path: Path, store: Store, limit: int | None = None) -> WordVect
         UserError: If it cannot be read; the error names file and row.
         ResourceError: If the disk is full.
     """
-    with opened_text(path):
+    with open_text(path):
         pass  # refused before it is hashed
     place = store.entry(VECTORS, file=sha256_file(path), limit=limit)
     with place.locked(lambda _: None):
@@ -187,11 +187,11 @@ def open_vectors(path: Path, store: Store, limit: int | None = None) -> WordVect
 
 def _convert(path: Path, target: Path, limit: int | None) -> int:
     """Write words and unit vectors, a block at a time; ordinary writes, which say when the disk is full."""
-    with opened_text(path) as stream:
+    with open_text(path) as stream:
         first, width = _layout(path, stream.lines())
     schema = pa.schema([pa.field("word", pa.string()), pa.field("vector", pa.list_(pa.float32(), width))])
     count = 0
-    with opened_text(path) as stream, target.open("wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    with open_text(path) as stream, target.open("wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for words, vectors in _blocks(path, stream, first, width, limit):
             flat = pa.array(unit_rows(np.array(vectors, np.float32)).ravel())
             writer.write_batch(pa.record_batch([words, pa.FixedSizeListArray.from_arrays(flat, width)], schema=schema))

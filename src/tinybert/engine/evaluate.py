@@ -17,30 +17,30 @@ from tinybert.tasks.base import Task
 from tinybert.types import LOGITS, NO_TRACE, Batch, Masker, Objective, Rows
 
 ROWS_AT_ONCE = 64
-Answer = Callable[[Batch], Float[Tensor, "batch label"]]
+LogitsFn = Callable[[Batch], Float[Tensor, "batch label"]]
 
 
-def logits_of(answer: Answer, rows: EncodedRows) -> Float[np.ndarray, "row label"]:
+def logits_of(compute: LogitsFn, rows: EncodedRows) -> Float[np.ndarray, "row label"]:
     """Logits of all rows, in row order; rows are batched by length, which changes their order only on the way."""
     parts = by_length(rows.lengths, ROWS_AT_ONCE)
-    logits = [answer(rows.batch(part)).float().cpu().numpy() for part in parts]
+    logits = [compute(rows.batch(part)).float().cpu().numpy() for part in parts]
     in_row_order = np.argsort(np.concatenate(parts), kind="stable")
     return np.concatenate(logits)[in_row_order]
 
 
-def student_answer(student: Network, device: torch.device) -> Answer:
+def logits_fn(student: Network, device: torch.device) -> LogitsFn:
     """A network's logits in evaluation mode and fp32; leaves its mode and all random streams as they were."""
 
-    def answer(batch: Batch) -> Float[Tensor, "batch label"]:
+    def compute(batch: Batch) -> Float[Tensor, "batch label"]:
         with evaluation_mode(student):
             return student.observe(batch.to(device), frozenset({LOGITS}))[LOGITS]
 
-    return answer
+    return compute
 
 
 def student_logits(student: Network, rows: EncodedRows, run: Run) -> Float[np.ndarray, "row label"]:
     """The logits of a network for all rows."""
-    return logits_of(student_answer(student, run.device), rows)
+    return logits_of(logits_fn(student, run.device), rows)
 
 
 def metric_fn(student: Network, rows: EncodedRows, task: Task, run: Run) -> Callable[[], float]:
@@ -68,6 +68,6 @@ def held_out_loss(
             batch = rows.batch(part).to(device)
             batch = batch if masker is None else masker(batch)
             shown = NO_TRACE if teacher is None else teacher.observe(batch, objective.needs_teacher)
-            answer = student.observe(batch, objective.needs_student)
-            total += float(objective(answer, shown, batch).double().sum())
+            trace = student.observe(batch, objective.needs_student)
+            total += float(objective(trace, shown, batch).double().sum())
     return total / len(rows)

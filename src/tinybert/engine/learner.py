@@ -118,7 +118,7 @@ class Learner:
             yield from ((rows, order[number]) for number in range(done, stop))
 
     def keep_best(self, metric: Callable[[], float]) -> None:
-        """Judge the student on dev; remember its weights if it never was better."""
+        """Evaluate the student on dev; keep a copy of its weights if it was never better."""
         value = self.run.agreed(metric())
         self.run.log.record({"stage": self.artifact.name, "step": self.now.step, "dev": value})
         self.now.evaluations_since_best += 1

@@ -27,7 +27,7 @@ def adamw(named: Mapping[str, nn.Parameter], stage: Stage) -> torch.optim.AdamW:
 def resolve_epochs(stage: AStage, rows: int) -> AStage:
     """A stage whose length is open gets the usual epochs, but at least 300 updates and at most `most_epochs`.
 
-    Many short epochs are not all judged: with few rows that would take longer than learning from them.
+    Not every one of many short epochs is evaluated: with few rows that would take longer than training.
 
     Example:
         >>> resolve_epochs(Stage(epochs=None), 80).epochs, resolve_epochs(Stage(epochs=None), 8635).epochs

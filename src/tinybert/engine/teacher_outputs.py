@@ -173,8 +173,8 @@ class _Outputs:
         if signal not in self._layout:
             sizes, ends = self._sizes(signal), np.empty(len(self.rows), dtype=np.int64)
             for passes in self._shards:
-                members = np.concatenate(passes)
-                ends[members] = np.cumsum(sizes[members])
+                indices = np.concatenate(passes)
+                ends[indices] = np.cumsum(sizes[indices])
             self._layout[signal] = sizes, ends
         return self._layout[signal]
 
@@ -186,14 +186,14 @@ class _Outputs:
 
     def _write(self, artifacts: Mapping[Signal, Artifact], shard: int, device: torch.device) -> None:
         parts: dict[Signal, list[bytes]] = {signal: [] for signal in artifacts}
-        for members in self._shards[shard]:
-            batch = self.rows.batch(members)
+        for indices in self._shards[shard]:
+            batch = self.rows.batch(indices)
             trace = self.teacher.observe(batch.to(device), frozenset(artifacts))
             for signal in artifacts:
                 values = trace[signal].to(self.teacher.dtype).cpu()
                 parts[signal] += (
                     _bytes(row[tuple(slice(size) for size in signal.shape(length, self._axes))])
-                    for row, length in zip(values, self.rows.lengths[members].tolist(), strict=True)
+                    for row, length in zip(values, self.rows.lengths[indices].tolist(), strict=True)
                 )
         for signal, rows in parts.items():
             with files.atomic_file(_path(artifacts[signal].work, shard)) as target, target.open("wb") as stream:

@@ -10,8 +10,8 @@ from tinybert.families.network import Network
 from tinybert.files import atomic_folder, write_manifest
 from tinybert.models.loading import without_fixed_lengths
 
-# What a tokenizer remembers of the place it was loaded from; transformers would write it into tokenizer_config.json.
-_OF_THE_PLACE = ("is_local", "local_files_only", "name_or_path")
+# What a tokenizer keeps of the folder it was loaded from; transformers would write it into tokenizer_config.json.
+_OF_THE_FOLDER = ("is_local", "local_files_only", "name_or_path")
 
 
 def save_student(model: Network, tokenizer: PreTrainedTokenizerFast, folder: Path, *, max_length: int) -> None:
@@ -64,7 +64,7 @@ def plain_tokenizer(tokenizer: PreTrainedTokenizerFast, max_length: int) -> PreT
     """A copy that pads and cuts only when asked to, and then at `max_length` pieces."""
     plain = without_fixed_lengths(copy.deepcopy(tokenizer))
     plain.model_max_length = max_length
-    for name in _OF_THE_PLACE:
+    for name in _OF_THE_FOLDER:
         plain.init_kwargs.pop(name, None)
     return plain
 

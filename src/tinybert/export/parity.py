@@ -57,7 +57,7 @@ def parity_difference(model: Network, exported: OnnxModel, rng: np.random.Genera
 
 def int8_difference(fp32: OnnxModel, int8: OnnxModel, batches: Iterable[Batch]) -> Int8Difference | None:
     """Compare both exports on real encoded rows; None where there are no rows."""
-    pairs = [(fp32.answer(batch).numpy(), int8.answer(batch).numpy()) for batch in batches]
+    pairs = [(fp32.batch_logits(batch).numpy(), int8.batch_logits(batch).numpy()) for batch in batches]
     if not pairs:
         return None
     before, after = (np.concatenate(logits) for logits in zip(*pairs, strict=True))
@@ -108,7 +108,7 @@ def _difference_at(shape: tuple[int, int], model: Network, exported: OnnxModel, 
     batch = random_batch(model, shape, rng)
     with evaluation_mode(model):
         expected = model(**model.inputs(batch))
-    apart = float((expected - exported.answer(batch)).abs().max())
+    apart = float((expected - exported.batch_logits(batch)).abs().max())
     allowed = TOLERANCE * max(1.0, float(expected.abs().max()))
     if not apart <= allowed:  # also where it is NaN
         raise RuntimeError(

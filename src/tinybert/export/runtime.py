@@ -16,7 +16,7 @@ _ERRORS_ONLY = 3
 
 
 class OnnxModel:
-    """One ONNX file, ready to answer on the CPU.
+    """One ONNX file, ready to run on the CPU.
 
     Args:
         path: `model.onnx` or `model_int8.onnx`.
@@ -54,7 +54,7 @@ class OnnxModel:
         logits: np.ndarray = self.session.run(["logits"], given)[0]
         return logits
 
-    def answer(self, batch: Batch) -> Float[Tensor, "batch label"]:
+    def batch_logits(self, batch: Batch) -> Float[Tensor, "batch label"]:
         """As `logits`, for a batch of encoded rows."""
         mask = batch.real.long()
         arrays = [tensor.cpu().numpy() for tensor in (batch.input_ids, mask, batch.token_type_ids)]

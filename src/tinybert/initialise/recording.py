@@ -135,12 +135,12 @@ def fitted_directions(
     if not text:
         raise ValueError("there is no text to fit projections on")
     own = hidden_states(student, text, [m for m, _ in pairs])
-    taught = hidden_states(teacher, text, [g for _, g in pairs])
+    theirs = hidden_states(teacher, text, [g for _, g in pairs])
     inputs, outputs = torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
     for m, g in pairs:
-        weight = 1 / taught[g].double().square().sum()
+        weight = 1 / theirs[g].double().square().sum()
         inputs = inputs + weight * moment(own[m], own[m])
-        outputs = outputs + weight * moment(own[m], taught[g])
+        outputs = outputs + weight * moment(own[m], theirs[g])
     ridge = _RIDGE * inputs.diagonal().mean() * torch.eye(len(inputs), dtype=inputs.dtype)
     solved: Tensor = torch.linalg.solve(inputs + ridge, outputs)
     return solved.T.float()

@@ -139,10 +139,10 @@ class MaskedLM:
         found, numbers = [], []
         # The caller may be training something else under autocast, which must not choose this model's dtype.
         with evaluation_mode(self._model), torch.autocast(self.device.type, enabled=False):
-            for members in self._passes(rows):
-                places = [np.arange(ends[i] - len(rows[i].places), ends[i]) for i in members]
+            for indices in self._passes(rows):
+                places = [np.arange(ends[i] - len(rows[i].places), ends[i]) for i in indices]
                 which = torch.from_numpy(np.concatenate(places))
-                found.append(self._reduced([rows[i] for i in members], which, reduce))
+                found.append(self._reduced([rows[i] for i in indices], which, reduce))
                 numbers.append(which)
         order = torch.cat(numbers).argsort()
         return tuple(torch.cat(column)[order] for column in zip(*found, strict=True))

@@ -17,7 +17,7 @@ _COUNTS = {
 }
 
 
-class Sample(NamedTuple):
+class CopySample(NamedTuple):
     """A text and what became of it."""
 
     row: str
@@ -30,7 +30,7 @@ class Augmentation(NamedTuple):
 
     facts: Sequence[Fact]
     distances: Mapping[str, float]
-    samples: Sequence[Sample]
+    samples: Sequence[CopySample]
 
 
 def augmentation(run: RunFiles) -> Augmentation | None:
@@ -39,7 +39,7 @@ def augmentation(run: RunFiles) -> Augmentation | None:
         return None
     listed = found.get("samples")
     entries = [mapping(entry) for entry in listed] if isinstance(listed, list) else []
-    samples = [Sample(*(str(entry.get(key, "")) for key in Sample._fields)) for entry in entries if entry]
+    samples = [CopySample(*(str(entry.get(key, "")) for key in CopySample._fields)) for entry in entries if entry]
     return Augmentation(list(_facts(found)), numbers(found.get("distance")), samples)
 
 

@@ -18,7 +18,7 @@ class Cell(NamedTuple):
     details: Sequence[str] = ()
 
 
-class Row(NamedTuple):
+class Measure(NamedTuple):
     """A measure, with one cell a system."""
 
     name: str
@@ -30,7 +30,7 @@ class Block(NamedTuple):
     """Rows under one heading."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[Measure]
 
 
 class Cost(NamedTuple):
@@ -105,7 +105,7 @@ def spread(metric: str, values: Sequence[float]) -> Cell:
     return Cell(words.score(metric, mean), [f"± {deviation}", words.span(metric, low, high)])
 
 
-def _score_rows(runs: Sequence[RunFiles], data: str) -> list[Row]:
+def _score_rows(runs: Sequence[RunFiles], data: str) -> list[Measure]:
     found = {system: [run.scores(system, data) for run in runs] for system in all_systems(runs)}
     metrics = dict.fromkeys(metric for known in found.values() for scores in known for metric in scores)
 
@@ -119,10 +119,10 @@ def _score_rows(runs: Sequence[RunFiles], data: str) -> list[Row]:
     def unit(metric: str) -> str:
         return "lower is better" if metric == "loss" else ""
 
-    return [Row(words.metric_name(m), unit(m), [cell(m, system) for system in found]) for m in metrics]
+    return [Measure(words.metric_name(m), unit(m), [cell(m, system) for system in found]) for m in metrics]
 
 
-def _cost_rows(run: RunFiles) -> list[Row]:
+def _cost_rows(run: RunFiles) -> list[Measure]:
     fewer = ("fewer", "more", "as many")
     rows = [
         _cost_row(Cost("Parameters", "", _by_system(run, "parameters"), words.millions, fewer)),
@@ -134,13 +134,13 @@ def _cost_rows(run: RunFiles) -> list[Row]:
     return rows + [_cost_row(latency(run, length), latency(run, length, "p95").values) for length in run.lengths]
 
 
-def _cost_row(cost: Cost, p95: Mapping[str, float | None] | None = None) -> Row:
+def _cost_row(cost: Cost, p95: Mapping[str, float | None] | None = None) -> Measure:
     def cell(system: str, value: float | None) -> Cell:
         slow = None if p95 is None else p95[system]
         details = [cost.gain(system), "" if slow is None else f"p95 {words.digits(slow)}"]
         return Cell("" if value is None else cost.text(value), [detail for detail in details if detail])
 
-    return Row(cost.name, cost.unit, [cell(system, value) for system, value in cost.values.items()])
+    return Measure(cost.name, cost.unit, [cell(system, value) for system, value in cost.values.items()])
 
 
 def _by_system(run: RunFiles, name: str) -> dict[str, float | None]:

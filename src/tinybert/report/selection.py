@@ -13,7 +13,7 @@ _SAME = 0.05  # shares closer than this are called the same: so much moves by ch
 _CHOSEN = 0.2  # classes whose shares are farther apart are chosen between
 
 
-class Episode(NamedTuple):
+class EpisodeFigures(NamedTuple):
     """What was noted of an episode.
 
     Attributes:
@@ -37,7 +37,7 @@ class Episode(NamedTuple):
     after: float | None
 
 
-class Sample(NamedTuple):
+class ScoredSample(NamedTuple):
     """A sample, its domain, how many of its pieces were rewritten, and its chance to be kept."""
 
     text: str
@@ -49,9 +49,9 @@ class Sample(NamedTuple):
 class Selection(NamedTuple):
     """The section of a report; `most` and `least` are the samples likeliest to be kept and to be dropped."""
 
-    episodes: Sequence[Episode]
-    most: Sequence[Sample]
-    least: Sequence[Sample]
+    episodes: Sequence[EpisodeFigures]
+    most: Sequence[ScoredSample]
+    least: Sequence[ScoredSample]
 
     @property
     def rewards(self) -> list[float]:
@@ -133,7 +133,7 @@ def _changes(first: Mapping[Any, float], last: Mapping[Any, float]) -> dict[Any,
 
 def _charts(found: Selection) -> Iterator[Chart | None]:
     episodes = found.episodes
-    note = "Of the samples of each domain that the policy had a say in. The untaught policy chose in episode 1."
+    note = "Of the samples of each domain that the policy chose among. In episode 1 the policy was untrained."
     names = dict.fromkeys(name for episode in episodes for name in episode.domains)
     lines = {name: _over_episodes(found.shares(name)) for name in names}
     yield _chart("Share kept", note, lines, words.percent, Frame("episode", 1.0, [(1.0, 0.0), (1.0, 1.0)]))
@@ -171,16 +171,16 @@ def _over_episodes(values: Sequence[float | None]) -> Line:
     return [(float(episode), value) for episode, value in enumerate(values, start=1) if value is not None]
 
 
-def _sample(entry: Mapping[str, Any]) -> Sample:
+def _sample(entry: Mapping[str, Any]) -> ScoredSample:
     texts = [str(entry[side]) for side in ("text", "pair") if entry.get(side) is not None]
     domain = None if entry.get("domain") is None else str(entry["domain"])
-    return Sample(" / ".join(texts), domain, number(entry.get("distance")), number(entry.get("chance")))
+    return ScoredSample(" / ".join(texts), domain, number(entry.get("distance")), number(entry.get("chance")))
 
 
-def _episode(entry: Mapping[str, Any]) -> Episode:
+def _episode(entry: Mapping[str, Any]) -> EpisodeFigures:
     pairs = [pair for pair in _listed(entry, "response") if isinstance(pair, list) and len(pair) == 2]
     points = [(number(entropy), number(chance)) for entropy, chance in pairs]
-    return Episode(
+    return EpisodeFigures(
         number(entry.get("kept")),
         _shares(entry.get("kept_by_domain")),
         _shares(entry.get("kept_by_class")),

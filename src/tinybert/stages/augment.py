@@ -21,7 +21,7 @@ from tinybert.augment.teacher_votes import TeacherVotes, filter_flips
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.engine.evaluate import logits_of, student_answer
+from tinybert.engine.evaluate import logits_fn, logits_of
 from tinybert.families.network import Network
 from tinybert.run import Run
 from tinybert.stages import masked_lm
@@ -57,8 +57,8 @@ def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network) 
     with run.making(artifact) as missing:
         if missing and run.is_main:
             augmented_set = make_copies(originals, factory, copies, artifact, run)
-            reading = Reading(teacher, job.tokenizer, job.max_length, artifact, run)
-            artifact.make(lambda folder: _write(augmented_set, job, reading, config.augment.keep_flipped, folder))
+            flip_filter = FlipFilter(teacher, job.tokenizer, job.max_length, artifact, run)
+            artifact.make(lambda folder: _write(augmented_set, job, flip_filter, config.augment.keep_flipped, folder))
     if run.is_main:
         publish(artifact.result, run.folder / FOLDER)
     run.wait()
@@ -109,7 +109,7 @@ def inputs_of(context: AugmentContext[Any], copies: int, seed: int) -> dict[str,
 
 
 @dataclass(frozen=True)
-class Reading:
+class FlipFilter:
     """A teacher that reads copies.
 
     Attributes:
@@ -126,9 +126,7 @@ class Reading:
     artifact: Artifact
     run: Run
 
-    def filter_flips(
-        self, augmented_set: AugmentedSet, rows: Path, *, keep: bool
-    ) -> tuple[AugmentedSet, dict[str, Any]]:
+    def apply(self, augmented_set: AugmentedSet, rows: Path, *, keep: bool) -> tuple[AugmentedSet, dict[str, Any]]:
         """Encode originals and copies, ask the teacher, and leave out flipped copies unless they are to be kept.
 
         Args:
@@ -141,9 +139,9 @@ class Reading:
         """
         texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
         encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
-        answer = student_answer(self.teacher, self.run.device)
+        compute = logits_fn(self.teacher, self.run.device)
         votes = TeacherVotes(
-            lambda picked: logits_of(answer, picked).argmax(axis=1), self.artifact.work / "classes", self.run.log
+            lambda picked: logits_of(compute, picked).argmax(axis=1), self.artifact.work / "classes", self.run.log
         )
         left, flips = filter_flips(augmented_set, encoded, texts, votes, keep=keep)
         rows.with_suffix(".texts").unlink()
@@ -157,18 +155,18 @@ class Reading:
         return encoded
 
 
-def _write(augmented_set: AugmentedSet, job: Job, reading: Reading, keep_flipped: bool, folder: Path) -> None:
+def _write(augmented_set: AugmentedSet, job: Job, flip_filter: FlipFilter, keep_flipped: bool, folder: Path) -> None:
     """What the stage leaves: encoded rows to learn from, texts to look at, and how good they are."""
     left, flips = augmented_set, None
     if job.task.can_flip:
-        left, flips = reading.filter_flips(augmented_set, folder / _ROWS, keep=keep_flipped)
+        left, flips = flip_filter.apply(augmented_set, folder / _ROWS, keep=keep_flipped)
     if flips is None or left is not augmented_set:
-        reading.encode(left, folder / _ROWS)
+        flip_filter.encode(left, folder / _ROWS)
     write_table(left, job.task, folder / TEXTS)
     figures = quality(left, flips)
     files.write_json(folder / QUALITY, figures)
     for line in described(figures):
-        reading.run.log.say(f"augment: {line}")
+        flip_filter.run.log.say(f"augment: {line}")
 
 
 def write_table(augmented_set: AugmentedSet, task: Task, target: Path) -> None:

@@ -30,7 +30,7 @@ from tinybert.machine import choose_device, prepare
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import Loaded, load_classifier, load_config, load_tokenizer
 from tinybert.run import Run, RunSettings
-from tinybert.stages.augment import MASK, Reading, factory_of, inputs_of
+from tinybert.stages.augment import MASK, FlipFilter, factory_of, inputs_of
 from tinybert.stages.common_settings import split_data
 from tinybert.stages.reading import read_unlabeled
 from tinybert.tasks.base import TaskData
@@ -82,7 +82,7 @@ class Config(AugmentGroups):
 
 
 @dataclass(frozen=True)
-class Request:
+class AugmentRequest:
     """What was asked for, checked.
 
     Attributes:
@@ -120,8 +120,8 @@ class Request:
 
 def request_for(
     method: str, *, flags: Mapping[str, Any], config: Any, settings: Mapping[str, Any], overrides: Sequence[str]
-) -> Request:
-    """Check what was request for.
+) -> AugmentRequest:
+    """Check what was asked for.
 
     Args:
         method: Its name.
@@ -143,10 +143,10 @@ def request_for(
         found = replace(found, augment=replace(found.augment, copies=found.copies))
     data = {name: in_memory.get(name, getattr(found, name)) for name in _FILES}
     _check(found, method)
-    return Request(found, resolved.preset, data["train"], data["unlabeled"])
+    return AugmentRequest(found, resolved.preset, data["train"], data["unlabeled"])
 
 
-def augment(request: Request, *, restart: bool = False) -> dict[str, Any]:
+def augment(request: AugmentRequest, *, restart: bool = False) -> dict[str, Any]:
     """Carry out a request.
 
     Args:
@@ -181,7 +181,7 @@ def augment(request: Request, *, restart: bool = False) -> dict[str, Any]:
     return result
 
 
-def _begin(request: Request, device: torch.device) -> Run:
+def _begin(request: AugmentRequest, device: torch.device) -> Run:
     settings, work, log = request.settings, request.work, Log(request.work / "metrics.jsonl")
     known = {key: value for key, value in flatten("", settings).items() if key not in (*_PLACES, "copies")}
     config = {key: value for key, value in known.items() if not key.startswith("run.")}
@@ -189,7 +189,7 @@ def _begin(request: Request, device: torch.device) -> Run:
     return Run(work, settings.seed, settings.run, device, log, config, by_step=False)
 
 
-def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]:
+def _carried_out(request: AugmentRequest, run: Run, *, restart: bool) -> dict[str, Any]:
     settings = request.settings
     task, originals = _read(request, run)
     check_possible(settings, task, settings.mlm, settings.vectors)
@@ -209,8 +209,8 @@ def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]
     left, flips = make_copies(originals, factory, copies, artifact, run), None
     if teacher is not None and settings.teacher is not None:
         longest = min(settings.data.max_length, teacher.model.longest)
-        reading = Reading(teacher.model.to(run.device), load_tokenizer(settings.teacher), longest, artifact, run)
-        left, flips = reading.filter_flips(left, artifact.work / "rows.arrow", keep=settings.augment.keep_flipped)
+        flip_filter = FlipFilter(teacher.model.to(run.device), load_tokenizer(settings.teacher), longest, artifact, run)
+        left, flips = flip_filter.apply(left, artifact.work / "rows.arrow", keep=settings.augment.keep_flipped)
     figures = quality(left, flips)
     run.log.say(f"augment: writing {request.target}")
     count = rewrite(request.train, settings.data, settings.kind, left.copies_only(), request.target, originals.rows)
@@ -219,7 +219,7 @@ def _carried_out(request: Request, run: Run, *, restart: bool) -> dict[str, Any]
     return _result(request, about)
 
 
-def _read(request: Request, run: Run) -> tuple[TaskData, Examples]:
+def _read(request: AugmentRequest, run: Run) -> tuple[TaskData, Examples]:
     settings = request.settings
     task, originals = load_labelled(request.train, settings.data, kind=settings.kind, rejected_to=request.rejected)
     for note in originals.notes:
@@ -241,7 +241,7 @@ def _teacher(path: str, task: TaskData) -> Loaded:
     return load_classifier(path)
 
 
-def _context(request: Request, task: TaskData, originals: Examples) -> AugmentContext[Any]:
+def _context(request: AugmentRequest, task: TaskData, originals: Examples) -> AugmentContext[Any]:
     settings = request.settings
     mask = None if settings.teacher is None else load_tokenizer(settings.teacher).mask_token
     unlabeled = read_unlabeled(request.unlabeled, settings.data, request.rejected)
@@ -249,7 +249,7 @@ def _context(request: Request, task: TaskData, originals: Examples) -> AugmentCo
     return settings.context(task, originals, unlabeled, *rest)
 
 
-def _digests(request: Request, teacher: Loaded | None) -> dict[str, Any]:
+def _digests(request: AugmentRequest, teacher: Loaded | None) -> dict[str, Any]:
     """What the output depends on besides the copies: columns that only travel along, and the teacher."""
     path = path_of(request.train)
     return {
@@ -258,7 +258,7 @@ def _digests(request: Request, teacher: Loaded | None) -> dict[str, Any]:
     }
 
 
-def _finished(request: Request, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+def _finished(request: AugmentRequest, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """What there is to say of an output that is there already; None where there is none.
 
     Raises:
@@ -275,7 +275,7 @@ def _finished(request: Request, inputs: Mapping[str, Any]) -> dict[str, Any] | N
     return _result(request, about)
 
 
-def _result(request: Request, about: Mapping[str, Any]) -> dict[str, Any]:
+def _result(request: AugmentRequest, about: Mapping[str, Any]) -> dict[str, Any]:
     figures = {key: value for key, value in about.items() if key not in ("made_from", "output")}
     return {"output": str(request.target), **figures}
 

@@ -88,7 +88,7 @@ class CommonSettings:
             yield "run.executor", "no text is rewritten in this run"
 
 
-# Only predictions are softened; no metric on dev judges what is learnt from layers.
+# Only predictions are softened; no metric on dev measures what is learnt from layers.
 _UNREAD = {
     "fine_tune": ("temperature",),
     "general": ("temperature",),

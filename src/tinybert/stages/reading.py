@@ -25,7 +25,7 @@ REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
 ROWS = "rows.arrow"  # of an artifact that holds encoded rows
 
 
-def read(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: bool) -> Job:
+def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher: bool) -> Job:
     """Read, check and encode the data of a run.
 
     Args:

@@ -81,7 +81,7 @@ def onnx_system(file: Path, student: Network, job: Job) -> System:
     """An exported student behind ONNX Runtime on the processor."""
     threads = torch.get_num_threads()
     model = OnnxModel(file, threads)
-    logits = {split: logits_of(model.answer, rows) for split, rows in all_rows(job).items()}
+    logits = {split: logits_of(model.batch_logits, rows) for split, rows in all_rows(job).items()}
     cost = {
         "parameters": measure.count_parameters(student),
         "bytes": file.stat().st_size,

@@ -91,7 +91,7 @@ def _examine(teacher: Network, job: Job, settings: TeacherSettings, run: Run) ->
     def make(folder: Path) -> None:
         logits = student_logits(teacher, job.dev, run)
         strength = job.task.strength(logits, job.dev, run.rng("strength"))
-        figures = {"dev": job.task.metrics(logits, job.dev), "strength": strength.verdict}
+        figures = {"dev": job.task.metrics(logits, job.dev), "strength": strength.rating}
         files.write_json(folder / EXAMINED, {**figures, "figure": strength.figure, "baseline": strength.baseline})
 
     artifact = run.stored("examined", make, teacher=teacher, dev=job.dev, task=job.task, head=job.head, seed=run.seed)

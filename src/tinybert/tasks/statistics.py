@@ -52,7 +52,7 @@ class Strength:
     rows: int
 
     @property
-    def verdict(self) -> Literal["good", "doubtful", "weak"]:
+    def rating(self) -> Literal["good", "doubtful", "weak"]:
         """`weak`: not shown to beat the baseline on enough rows; `doubtful`: the same on too few to refuse it."""
         if self.bound > 0:
             return "good"

@@ -13,7 +13,7 @@ KEYS = [line.split(b"\t")[0].decode() for line in packaged().text.splitlines()[:
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table of a few lines; nothing is remembered of or for others."""
+    """A table of a few lines; nothing is cached of or for others."""
     lines = [
         "better\tn0:\ta>good\tr>well",
         "film\tn7:movie;shot,Movie\tv2:shoot",

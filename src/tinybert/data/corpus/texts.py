@@ -14,7 +14,7 @@ from typing import Any
 
 from tinybert.data.dialect import NUL, decoded, not_utf8, without_mark
 from tinybert.data.hub import PREFIX, default_split, in_one_line, load_hub
-from tinybert.data.packed import opened_text
+from tinybert.data.packed import open_text
 from tinybert.data.problems import BadRow, listed, readable
 from tinybert.data.read import DataInput
 from tinybert.data.readers import (
@@ -157,7 +157,7 @@ def _of_file(path: Path, column: str) -> Iterator[str]:
     if form == ".parquet":
         yield from _of_rows(open_parquet(path, _AT_ONCE), column)
         return
-    with opened_text(path, endless=True) as unpacked:
+    with open_text(path, endless=True) as unpacked:
         if form == ".jsonl":
             lines = decoded(unpacked.whole_lines(_LONGEST_ROW), str(path))
             if (first := next(lines, None)) is not None:  # an empty file is an empty text, as the others are

@@ -30,7 +30,7 @@ _ENDINGS: Final = {  # regular endings and what stands there in the base form; m
     "v": (("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
     "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
 }
-_KEPT = 1 << 16  # words whose answers are remembered: more than the vocabulary of most data sets
+_KEPT = 1 << 16  # words whose entries are cached: more than the vocabulary of most data sets
 
 
 @lru_cache(_KEPT)

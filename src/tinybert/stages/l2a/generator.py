@@ -36,7 +36,7 @@ from tinybert.run import Run
 from tinybert.selectors.fixed import Weighted
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.job import Job
-from tinybert.stages.l2a.pool import ROWS, Pool, encode_members, members_of, same_pieces, write_members
+from tinybert.stages.l2a.pool import ROWS, Pool, encode_examples, read_examples, same_pieces, write_examples
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.types import Example, Sample, Stage
 
@@ -45,7 +45,7 @@ def generator_of(
     job: Job, pool: Pool, settings: L2ASettings, mlm: str | None, stage: Stage, run: Run
 ) -> "Generator | None":
     """The generator of a run; None where it is frozen, or there are no samples."""
-    if not settings.train_generator or not any(example.sample for example in members_of(pool.folder)):
+    if not settings.train_generator or not any(example.sample for example in read_examples(pool.folder)):
         return None
     epochs = resolve_epochs(stage, len(pool.epoch)).epochs or 1
     artifact = run.begin("generator", l2a=settings, distill=stage, pool=pool.rows, seed=run.seed)
@@ -84,7 +84,7 @@ class Generator:
         epoch = len(selector.episodes)
         if epoch == self.epochs:
             return
-        samples = [(row, known) for row, example in enumerate(self._members(epoch - 1)) if (known := example.sample)]
+        samples = [(row, known) for row, example in enumerate(self._examples(epoch - 1)) if (known := example.sample)]
         rows = torch.tensor([row for row, _ in samples])
         log_probabilities = torch.tensor([known.log_probability for _, known in samples])
         weights = sample_weights(selector.chances[rows], log_probabilities, self.settings)
@@ -101,8 +101,8 @@ class Generator:
         """Where the edition of an epoch lies."""
         return self.pool.folder if epoch == 0 else self.artifact.part(f"edition-{epoch}").result
 
-    def _members(self, epoch: int) -> Iterator[Example]:
-        return members_of(self._folder(epoch))
+    def _examples(self, epoch: int) -> Iterator[Example]:
+        return read_examples(self._folder(epoch))
 
     def _network(self, epoch: int) -> Network:
         """The generator after so many epochs."""
@@ -132,18 +132,18 @@ class Generator:
             source: Stationary(masked_lm, self.settings.stationary(source=source), self.job.max_length)
             for source in (False, True)
         }
-        members = (
+        examples = (
             example
-            for block in blocks(zip(self.pool.facts.source.tolist(), self._members(epoch - 1), strict=True))
+            for block in blocks(zip(self.pool.facts.source.tolist(), self._examples(epoch - 1), strict=True))
             for example in self._redrawn(block, redraw, epoch)
         )
-        write_members(members, folder)
-        encode_members(members_of(folder), self.job, folder, as_drawn=same_pieces(self.job, self._source))
+        write_examples(examples, folder)
+        encode_examples(read_examples(folder), self.job, folder, as_drawn=same_pieces(self.job, self._source))
 
     def _redrawn(
         self, block: Sequence[tuple[bool, Example]], redraw: Mapping[bool, Stationary], epoch: int
     ) -> Iterator[Example]:
-        """Some members in order, samples with other words."""
+        """Some examples in order, samples with other words."""
         drawn: dict[bool, Iterator[Example]] = {}
         for source, stationary in redraw.items():
             samples = [example for of_source, example in block if of_source == source and example.sample is not None]

@@ -32,7 +32,7 @@ from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.reading import encoded
 from tinybert.types import Example, flatten
 
-ROWS, FACTS, MEMBERS = "rows.arrow", "facts.safetensors", "members.parquet"
+ROWS, FACTS, EXAMPLES = "rows.arrow", "facts.safetensors", "examples.parquet"
 _SCHEMA = pa.schema(
     [
         ("text", pa.large_string()),
@@ -101,8 +101,8 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
                 for domain, context in contexts.items()
             }
             as_drawn = all(same_pieces(job, context.needed_mlm) for context in contexts.values())
-            artifact.make(lambda folder: _write(_Members(job, settings, made), as_drawn, folder))
-    return _opened(artifact, settings, run)
+            artifact.make(lambda folder: _write(_PoolExamples(job, settings, made), as_drawn, folder))
+    return _open_pool(artifact, settings, run)
 
 
 def _contexts(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, AugmentContext[Any]]:
@@ -134,7 +134,7 @@ def same_pieces(job: Job, mlm: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Members:
+class _PoolExamples:
     """The rows of a pool in order: the target's texts with their samples, then the source's."""
 
     job: Job
@@ -161,20 +161,20 @@ class _Members:
         return (example for _, example in self)
 
 
-def _write(members: _Members, as_drawn: bool, folder: Path) -> None:
+def _write(pooled: _PoolExamples, as_drawn: bool, folder: Path) -> None:
     """What the stage leaves."""
-    encode_members(members.examples(), members.job, folder, as_drawn=as_drawn)
-    _write_texts(members, folder / TEXTS)
-    write_members(members.examples(), folder)
+    encode_examples(pooled.examples(), pooled.job, folder, as_drawn=as_drawn)
+    _write_texts(pooled, folder / TEXTS)
+    write_examples(pooled.examples(), folder)
     table = pq.read_table(folder / TEXTS, columns=["domain", "copy", "distance", "open"])
     source = np.array(table.column("domain").to_pylist()) == "source"
     known = {name: table.column(name).to_numpy() for name in ("copy", "distance", "open")}
     save_file({name: torch.from_numpy(np.array(v)) for name, v in {"source": source, **known}.items()}, folder / FACTS)
-    if "target" in members.made:
-        files.write_json(folder / QUALITY, quality(members.made["target"], None))
+    if "target" in pooled.made:
+        files.write_json(folder / QUALITY, quality(pooled.made["target"], None))
 
 
-def encode_members(examples: Iterable[Example], job: Job, folder: Path, *, as_drawn: bool) -> None:
+def encode_examples(examples: Iterable[Example], job: Job, folder: Path, *, as_drawn: bool) -> None:
     """Write the rows of a pool as the student reads them.
 
     Args:
@@ -188,24 +188,24 @@ def encode_members(examples: Iterable[Example], job: Job, folder: Path, *, as_dr
     (folder / "texts.arrow").unlink()
 
 
-def write_members(examples: Iterable[Example], folder: Path) -> None:
+def write_examples(examples: Iterable[Example], folder: Path) -> None:
     """Write the rows of a pool as they were drawn."""
-    with pq.ParquetWriter(folder / MEMBERS, SCHEMA) as writer:
+    with pq.ParquetWriter(folder / EXAMPLES, SCHEMA) as writer:
         for block in blocks(examples):
             writer.write_table(table_of(block))
 
 
-def members_of(folder: Path) -> Iterator[Example]:
-    """The rows that `write_members` wrote; what was not drawn has no `Example.sample`."""
-    for batch in pq.ParquetFile(folder / MEMBERS).iter_batches(batch_size=1024):
+def read_examples(folder: Path) -> Iterator[Example]:
+    """The rows that `write_examples` wrote; what was not drawn has no `Example.sample`."""
+    for batch in pq.ParquetFile(folder / EXAMPLES).iter_batches(batch_size=1024):
         yield from examples_of(pa.Table.from_batches([batch]))
 
 
-def _write_texts(members: _Members, target: Path) -> None:
+def _write_texts(pooled: _PoolExamples, target: Path) -> None:
     """Texts for people and other programs: where each comes from, how far from there, and how likely."""
     with pq.ParquetWriter(target, _SCHEMA) as writer:
-        domains = (domain for domain, _ in members)
-        for block in blocks(members.examples()):
+        domains = (domain for domain, _ in pooled)
+        for block in blocks(pooled.examples()):
             rows = [_row(next(domains), example) for example in block]
             columns = [
                 pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _SCHEMA, strict=True)
@@ -219,7 +219,7 @@ def _row(domain: str, example: Example) -> tuple[Any, ...]:
     return (example.text, example.pair, domain, example.row, example.copy, *drawn)
 
 
-def _opened(artifact: Artifact, settings: L2ASettings, run: Run) -> Pool:
+def _open_pool(artifact: Artifact, settings: L2ASettings, run: Run) -> Pool:
     rows, known = EncodedRows.open(artifact.result / ROWS), load_file(artifact.result / FACTS)
     original = (known["copy"] == 0) & ~known["source"]
     facts = Facts(

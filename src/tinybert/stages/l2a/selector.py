@@ -67,7 +67,7 @@ def reward_of(student: Network, job: Job, settings: L2ASettings, run: Run) -> Re
     """Measure the student as `l2a.reward` says, on so many rows of dev as `l2a.reward_eval_size` says."""
     rows, size = job.dev, settings.reward_eval_size
     if size is not None and size < len(rows):
-        rows = rows.select(evenly(rows.needed_labels(), size, run.rng("reward")))
+        rows = rows.select(stratified(rows.needed_labels(), size, run.rng("reward")))
     measured = metric_fn(student, rows, job.task, run)
 
     def metric() -> float:
@@ -80,12 +80,12 @@ def reward_of(student: Network, job: Job, settings: L2ASettings, run: Run) -> Re
     return Reward(loss if settings.reward == "neg_val_loss" else metric, settings.reward_every)
 
 
-def evenly(labels: Shaped[np.ndarray, " row"], count: int, rng: np.random.Generator) -> Int[np.ndarray, " drawn"]:
+def stratified(labels: Shaped[np.ndarray, " row"], count: int, rng: np.random.Generator) -> Int[np.ndarray, " drawn"]:
     """Draw rows so that every class, or range of scores, has its share: of the rows in order of label, one in so many.
 
     Example:
         >>> labels = np.repeat([0, 1], [60, 20])
-        >>> np.bincount(labels[evenly(labels, 8, np.random.default_rng(0))]).tolist()
+        >>> np.bincount(labels[stratified(labels, 8, np.random.default_rng(0))]).tolist()
         [6, 2]
     """
     order = np.lexsort((rng.random(len(labels)), labels))
