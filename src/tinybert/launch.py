@@ -258,8 +258,8 @@ def _begin(request: Request, work: _Work) -> Run:
     board = request.folder / "tensorboard" if settings.run.tensorboard else None
     log = Log(request.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
     config = {key: value for key, value in by_name(_portable(request)).items() if not key.startswith("run.")}
-    place = (work.device, log, config, work.store, processes.rank, processes.world)
-    run = Run(request.folder, settings.seed, settings.run, *place)
+    machine = (work.device, log, config, work.store, processes.rank, processes.world)
+    run = Run(request.folder, settings.seed, settings.run, *machine)
     where = f"{work.device}, {processes.world} processes" if processes.world > 1 else str(work.device)
     log.say(f"{request.recipe.name}, preset {request.preset}, seed {settings.seed}, on {where}, in {request.folder}")
     if run.is_main:

@@ -50,7 +50,7 @@ class Log:
     def forget(self, stage: str, after: int = 0) -> None:
         """Forget what was recorded of a stage after step `after`, and half a line, so that a redone step is there once.
 
-        By stage and not by place: a stage whose result was damaged is done again when later ones are finished.
+        By stage, not by position: a stage whose result was damaged is done again when later ones are finished.
         """
         if self._metrics is None or not self._metrics.exists():
             return

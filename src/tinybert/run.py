@@ -82,7 +82,7 @@ class RunSettings:
 
 @dataclass
 class Run:
-    """One run: its place on the disk, its machine and its randomness.
+    """One run: its folder, its machine and its randomness.
 
     Attributes:
         folder: Where everything is written.

@@ -146,14 +146,14 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _write_down(error: BaseException, folder: Path) -> Path:
-    """Keep the traceback in a file; the first place that can be written to."""
+    """Keep the traceback in a file; in the first folder that can be written to."""
     name = f"tinybert-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     lines = [f"{' '.join(sys.argv)}\n\n", *traceback.format_exception(error)]
-    for place in (folder, Path(), Path(tempfile.gettempdir())):
+    for target in (folder, Path(), Path(tempfile.gettempdir())):
         try:
-            (place / name).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
+            (target / name).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
         except OSError:
             continue
-        return place / name
+        return target / name
     sys.stderr.writelines(lines)
     return Path(os.devnull)

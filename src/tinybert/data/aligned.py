@@ -30,7 +30,7 @@ def aligned(original: Sequence[_Tagged], copy: Sequence[_Tagged]) -> list[int | 
     while stop < min(len(original), len(copy)) - start and original[-1 - stop] == copy[-1 - stop]:
         stop += 1
     inner = _fewest(original[start : len(original) - stop], copy[start : len(copy) - stop])
-    shifted = [None if place is None else place + start for place in inner]
+    shifted = [None if index is None else index + start for index in inner]
     return [*range(start), *shifted, *range(len(original) - stop, len(original))]
 
 

@@ -1,4 +1,4 @@
-"""Copies that take their label along: classes and scores as they are, tags word by word, answers by their place.
+"""Copies that take their label along: classes and scores as they are, tags word by word, answers by their position.
 
 A tag sequence stays one that the original's scheme allows, whichever that is (IOB1, IOB2, BIOES): words come and go
 only where no tag gets a neighbour that could break it.
@@ -75,17 +75,17 @@ def _with_tags(example: Example, edits: Sequence[Edit], copy: int, outside: int 
     rewritten, inserted = _by_word(words, edits)
     kept: _Tagged = list(zip(words, tags or [None] * len(words), strict=True))
     # From the last word to the first, one change after another: each leaves a sequence that the scheme allows.
-    for place in reversed(range(len(words) + 1)):
-        if rewritten.get(place) == "":
-            if tags and tags[place] not in _around(kept, place, place + 1, outside):
+    for index in reversed(range(len(words) + 1)):
+        if rewritten.get(index) == "":
+            if tags and tags[index] not in _around(kept, index, index + 1, outside):
                 return None
-            del kept[place]
-        elif place in rewritten:
-            kept[place] = (rewritten[place], kept[place][1])
-        for word in reversed(inserted.get(place, [])):
-            if tags and (outside is None or outside not in _around(kept, place, place, outside)):
+            del kept[index]
+        elif index in rewritten:
+            kept[index] = (rewritten[index], kept[index][1])
+        for word in reversed(inserted.get(index, [])):
+            if tags and (outside is None or outside not in _around(kept, index, index, outside)):
                 return None
-            kept.insert(place, (word, outside))
+            kept.insert(index, (word, outside))
     words = tuple(word for word, _ in kept)
     label = tuple(tag for _, tag in kept if tag is not None) if tags else None
     return replace(example, text=" ".join(words), words=words, label=label, copy=copy) if words else None
@@ -112,9 +112,9 @@ def _by_word(words: Sequence[str], edits: Sequence[Edit]) -> tuple[Mapping[int, 
         elif edit.text.strip() and (edit.text.split() != [edit.text] or edit.end > stop):
             raise ValueError(f"a tagged word becomes one word: not {edit.text!r} at character {edit.start}")
         else:
-            for place in range(first, max(bisect_left(starts, edit.end), first + 1)):
-                parts.setdefault(place, []).append(_within(edit, starts[place], len(words[place])))
-    return {place: edited(words[place], part) for place, part in parts.items()}, inserted
+            for index in range(first, max(bisect_left(starts, edit.end), first + 1)):
+                parts.setdefault(index, []).append(_within(edit, starts[index], len(words[index])))
+    return {index: edited(words[index], part) for index, part in parts.items()}, inserted
 
 
 def _within(edit: Edit, start: int, length: int) -> Edit:

@@ -54,7 +54,7 @@ def sentences(lines: Iterable[str]) -> Iterator[tuple[int, Sentence | BadRow]]:
     for first, block in _blocks(lines):
         start = _first_word(block, width)
         before += block[:start]
-        found = [(first + place, line, _cells(line)) for place, line in enumerate(block) if place >= start]
+        found = [(first + index, line, _cells(line)) for index, line in enumerate(block) if index >= start]
         if not found:
             before.append("")
             continue
@@ -84,7 +84,7 @@ def marked_lines(sentence: Sentence, origin: int) -> Iterator[str]:
 
 
 def copied_lines(
-    sentence: Sentence, origin: int, copy: int, words: Sequence[str], tags: Sequence[str], places: Sequence[int | None]
+    sentence: Sentence, origin: int, copy: int, words: Sequence[str], tags: Sequence[str], indices: Sequence[int | None]
 ) -> Iterator[str]:
     """The lines of a copy; columns other than the token stay as they are in the original.
 
@@ -94,16 +94,16 @@ def copied_lines(
         copy: Which copy of it.
         words: Of the copy.
         tags: Of the copy; only words that were put in take theirs from here.
-        places: Which word of the original each word is; None = it was put in, the columns between are `_`.
+        indices: Which word of the original each word is; None = it was put in, the columns between are `_`.
     """
     yield f"# origin={origin} copy={copy}"
     between = [UNKNOWN] * (len(sentence.columns[0]) - 2)
     separator = "\t" if "\t" in sentence.lines[0] else " "
-    for word, tag, place in zip(words, tags, places, strict=True):
-        if place is None:
+    for word, tag, index in zip(words, tags, indices, strict=True):
+        if index is None:
             yield separator.join([word, *between, tag])
         else:
-            yield sentence.lines[place].replace(sentence.columns[place][0], word, 1)
+            yield sentence.lines[index].replace(sentence.columns[index][0], word, 1)
     yield ""
 
 
@@ -131,10 +131,10 @@ def _first_word(block: Sequence[str], width: int) -> int:
     if block[0].startswith(_DOCUMENT):
         return 1
     width = width or next((len(_cells(line)) for line in block if not line.startswith("#")), 0)
-    for place, line in enumerate(block):
+    for index, line in enumerate(block):
         cells = _cells(line)
         if not (line.startswith("#") and (len(cells) != width or "=" in cells[-1])):
-            return place
+            return index
     return len(block)
 
 

@@ -164,9 +164,9 @@ def _tokenised(backend: Any, sides: list[tuple[str, str | None]]) -> tuple[list[
     heads = [(_head(text, longest), None if pair is None else _head(pair, longest)) for text, pair in sides]
     found = backend.encode_batch_fast([text if pair is None else (text, pair) for text, pair in heads])  # no offsets
     cut = sum(bool(encoding.overflowing) for encoding in found)
-    for place in (place for place, head in enumerate(heads) if head != sides[place] and not found[place].overflowing):
-        found[place] = backend.encode(*sides[place])  # its pieces are longer than assumed
-        cut += bool(found[place].overflowing)
+    for index in (index for index, head in enumerate(heads) if head != sides[index] and not found[index].overflowing):
+        found[index] = backend.encode(*sides[index])  # its pieces are longer than assumed
+        cut += bool(found[index].overflowing)
     return found, cut
 
 

@@ -118,12 +118,12 @@ class EncodedRows:
         types = np.zeros(shape, np.int64)
         chunks = np.searchsorted(self._starts, there, side="right") - 1
         within = there - self._starts[chunks]
-        for place, (number, row, length) in enumerate(zip(chunks, within, lengths, strict=True)):
+        for index, (number, row, length) in enumerate(zip(chunks, within, lengths, strict=True)):
             chunk = self._chunks[number]
             begin = chunk.offsets[row]
-            ids[place, :length] = chunk.pieces[begin : begin + length]
+            ids[index, :length] = chunk.pieces[begin : begin + length]
             if chunk.types is not None:
-                types[place, :length] = chunk.types[begin : begin + length]
+                types[index, :length] = chunk.types[begin : begin + length]
         real = np.arange(shape[1]) < lengths[:, None]
         return Batch(
             input_ids=torch.from_numpy(ids),

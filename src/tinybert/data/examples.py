@@ -188,7 +188,7 @@ class Examples(Sequence[Example]):
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
     def _digest_of(self, column: str) -> bytes:
-        """sha256 of a column of words, tags or places of answers."""
+        """sha256 of a column of words, tags or positions of answers."""
         found = hashlib.sha256(column.encode())
         for start in range(0, len(self), BLOCK):
             found.update(json.dumps(self._part(start, start + BLOCK).column(column).to_pylist()).encode())
@@ -204,7 +204,7 @@ def _made(part: pa.Table, labels: Shaped[np.ndarray, " part"] | None) -> Iterato
     if "tags" in columns:
         found = map(tuple, columns["tags"])
     elif "start" in columns:
-        places = zip(columns["start"], columns["end"], strict=True)
-        found = (None if start is None else Answer(start, end) for start, end in places)
+        spans = zip(columns["start"], columns["end"], strict=True)
+        found = (None if start is None else Answer(start, end) for start, end in spans)
     copies = columns.get("copy", [0] * part.num_rows)
     yield from map(Example, columns["text"], columns["pair"], found, columns["row"], copies, words)

@@ -1,6 +1,6 @@
 """`hf:NAME[:CONFIG][:SPLIT]`: data sets of the Hugging Face hub, through the `datasets` library.
 
-The only place where data touch the network. With one part after the name it is a split if it is called like one.
+The only module that fetches data over the network. With one part after the name it is a split if it is called like one.
 """
 
 import re

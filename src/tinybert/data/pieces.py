@@ -85,8 +85,8 @@ def _reading(text: str, encoding: Any) -> Reading:
     words = words_of(text)
     named = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
     real = [
-        (place, *span)
-        for place, (piece, offsets, special) in enumerate(named)
+        (index, *span)
+        for index, (piece, offsets, special) in enumerate(named)
         if not special and (span := characters_of(piece, offsets, text))
     ]
     spans: list[Span | None] = []

@@ -89,11 +89,11 @@ class Problems:
         Raises:
             UserError: If no bad row is tolerated.
         """
-        place = {"line": line, "row": line if row is None else row}
+        where = {"line": line, "row": line if row is None else row}
         if not self.tolerated:
-            raise UserError(self._message(place, bad.reason, _TOLERANCE))
+            raise UserError(self._message(where, bad.reason, _TOLERANCE))
         self._rows += bad.rows
-        self.rejected.append({"file": self.name, **place, "reason": bad.reason, "content": bad.content})
+        self.rejected.append({"file": self.name, **where, "reason": bad.reason, "content": bad.content})
 
     def settle(self, good: int) -> tuple[str, ...]:
         """Say how many rows were put aside, now that the number of good ones is known.
@@ -109,9 +109,9 @@ class Problems:
             raise UserError(self._message(first, first["reason"], f"{count}, more than {tolerated} tolerates"))
         return (f"{self.name}: {count} and left out ({tolerated}); the first: row {first['row']}, {first['reason']}",)
 
-    def _message(self, place: Mapping[str, Any], reason: str, also: str) -> str:
-        row = "" if place["row"] == place["line"] else f"row {place['row']}; "
-        return f"{self.name}:{place['line']}: {reason} ({row}{also})"
+    def _message(self, where: Mapping[str, Any], reason: str, also: str) -> str:
+        row = "" if where["row"] == where["line"] else f"row {where['row']}; "
+        return f"{self.name}:{where['line']}: {reason} ({row}{also})"
 
 
 def write_rejected(target: Path, sources: Iterable[Problems], *, added: bool = False) -> None:

@@ -129,10 +129,10 @@ def patched_words(columns: Columns, names: TagNames) -> Patch:
     def patch(original: Fields, copy: Example) -> Fields:
         row = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in original.items()}
         words, tags = row[columns.text], row[str(columns.label)]
-        places, tags = names.followed(words, tags, copy)
+        indices, tags = names.followed(words, tags, copy)
         for name, value in row.items():
             if isinstance(value, list | tuple) and len(value) == len(words):
-                row[name] = [None if place is None else value[place] for place in places]
+                row[name] = [None if index is None else value[index] for index in indices]
         return {**row, columns.text: list(copy.words or ()), str(columns.label): tags}
 
     return patch

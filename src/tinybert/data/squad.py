@@ -112,15 +112,15 @@ def checked_question(question: Question) -> tuple[str, str, int | None, int | No
         return (entry["question"], context, None, None)
     if not isinstance(answers, list) or not answers:
         return BadRow(f"no answer, though the question is not marked is_impossible{_ADVICE}", dict(entry))
-    places = [_place(answer, context) for answer in answers]
-    for answer, place in zip(answers, places, strict=True):
-        if place is None:
+    spans = [_span(answer, context) for answer in answers]
+    for answer, span in zip(answers, spans, strict=True):
+        if span is None:
             return BadRow(f"the answer {shown(answer)} does not stand there in the context{_ADVICE}", dict(entry))
-    first = places[0] or Answer(0, 0)
+    first = spans[0] or Answer(0, 0)
     return (entry["question"], context, first.start, first.end)
 
 
-def _place(answer: Any, context: str) -> Answer | None:
+def _span(answer: Any, context: str) -> Answer | None:
     match answer:
         case {"text": str(text), "answer_start": int(start)} if start >= 0 and text.strip():
             return Answer(start, start + len(text)) if context.startswith(text, start) else None

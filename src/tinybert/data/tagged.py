@@ -155,9 +155,9 @@ class TagNames:
             self._spelled.setdefault(number, tag)
         labels = copy.label if isinstance(copy.label, tuple) else ()
         changed = list(zip(copy.words or (), labels, strict=True))
-        places = aligned(list(zip(words, numbers, strict=True)), changed)
+        indices = aligned(list(zip(words, numbers, strict=True)), changed)
         new = [self._spelled.get(int(number), self._classes[int(number)]) for _, number in changed]
-        return places, [tag if place is None else tags[place] for place, tag in zip(places, new, strict=True)]
+        return indices, [tag if index is None else tags[index] for index, tag in zip(indices, new, strict=True)]
 
     def _number(self, name: str) -> int:
         if name not in self._numbers:

@@ -104,8 +104,8 @@ class WordVectors:
 
     def _vectors(self, rows: Int[np.ndarray, " words"]) -> Float[np.ndarray, "words width"]:
         vectors = np.zeros((len(rows), self._blocks[0].shape[1]), np.float32)
-        for place, row in enumerate(rows.tolist()):
-            vectors[place] = self._blocks[row // BLOCK][row % BLOCK]
+        for index, row in enumerate(rows.tolist()):
+            vectors[index] = self._blocks[row // BLOCK][row % BLOCK]
         return vectors
 
     def _named(self, rows: Int[np.ndarray, " found"]) -> tuple[str, ...]:
@@ -178,11 +178,11 @@ def open_vectors(path: Path, store: Store, limit: int | None = None) -> WordVect
     """
     with open_text(path):
         pass  # refused before it is hashed
-    place = store.entry(VECTORS, file=sha256_file(path), limit=limit)
-    with place.locked(lambda _: None):
-        if not place.whole:
-            place.make(lambda folder: _convert(path, folder / "vectors.arrow", limit))
-    return WordVectors(place.result / "vectors.arrow", place.key)
+    artifact = store.entry(VECTORS, file=sha256_file(path), limit=limit)
+    with artifact.locked(lambda _: None):
+        if not artifact.whole:
+            artifact.make(lambda folder: _convert(path, folder / "vectors.arrow", limit))
+    return WordVectors(artifact.result / "vectors.arrow", artifact.key)
 
 
 def _convert(path: Path, target: Path, limit: int | None) -> int:

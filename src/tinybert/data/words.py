@@ -1,4 +1,4 @@
-"""Words of a text with their places, and rewriting that touches nothing but the words it names.
+"""Words of a text with their positions, and rewriting that touches nothing but the words it names.
 
 A word is what BERT's pre-tokeniser gives: letters and digits between spaces, each mark of punctuation by itself.
 """
@@ -188,8 +188,8 @@ def _join(one: str, other: str) -> bool:
     return bool(one and other) and words_of(one + other) == [Word(one + other, 0, 2)]
 
 
-def _within_word(text: str, place: int) -> bool:
-    return _join(text[place - 1 : place], text[place : place + 1])
+def _within_word(text: str, index: int) -> bool:
+    return _join(text[index - 1 : index], text[index : index + 1])
 
 
 @cache

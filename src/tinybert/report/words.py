@@ -32,8 +32,8 @@ def digits(value: float, significant: int = 3) -> str:
         return f"{value:g}"
     if abs(value) < 1e-4:
         return f"{value:.2g}".replace("-", _MINUS, 1) if value < 0 else f"{value:.2g}"
-    places = max(0, significant - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{places}f}".replace("-", _MINUS)
+    decimals = max(0, significant - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}".replace("-", _MINUS)
 
 
 def value(found: str | float) -> str:

@@ -111,14 +111,14 @@ class AugmentingSettings(AugmentGroups, CommonSettings):
 
 
 def split_data(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split flags from the data that Python handed over in the place of files.
+    """Split flags from the data that Python handed over instead of files.
 
     Args:
         flags: By name; None where not given.
         files: Names of those that may be data.
 
     Returns:
-        Flags as the settings take them: paths as text, `IN_MEMORY` in the place of data; and the data by name.
+        Flags as the settings take them: paths as text, `IN_MEMORY` instead of data; and the data by name.
 
     Example:
         >>> split_data({"train": [{"text": "good"}], "dev": "dev.tsv"}, ["train", "dev", "test"])

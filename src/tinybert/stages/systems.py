@@ -45,26 +45,26 @@ class System:
         return job.task.details(self.logits[split], rows)
 
 
-def torch_system(model: Network, job: Job, run: Run, place: str | Path) -> System:
+def torch_system(model: Network, job: Job, run: Run, path: str | Path) -> System:
     """A network; its latency is that of torch in fp32.
 
     Args:
         model: Teacher or student.
         job: What to ask it.
         run: Where it runs.
-        place: Where it is stored: a folder, or its name on the hub.
+        path: Where it is stored: a folder, or its name on the hub.
     """
     logits = {split: student_logits(model, rows, run) for split, rows in all_rows(job).items()}
-    return System(logits, torch_cost(model, place), flops_of(model, job.task.head.outputs))
+    return System(logits, torch_cost(model, path), flops_of(model, job.task.head.outputs))
 
 
-def torch_cost(model: Network, place: str | Path) -> dict[str, Any]:
+def torch_cost(model: Network, path: str | Path) -> dict[str, Any]:
     """Parameters, bytes of the weights as they are stored, latency in fp32 and threads, as in `metrics.json`."""
     with evaluation_mode(model):
         latency = _latency(measure.torch_forward(model), model)
     return {
         "parameters": measure.count_parameters(model),
-        "bytes": stored_bytes(place),
+        "bytes": stored_bytes(path),
         "latency_ms": latency,
         "threads": torch.get_num_threads(),
     }

@@ -82,8 +82,8 @@ class Blocks:
             there = permutation(there + start)
         ids = np.empty((len(there), self.block_length), np.int64)
         numbers = np.searchsorted(self._starts, there, side="right") - 1
-        for place, (number, row) in enumerate(zip(numbers, there - self._starts[numbers], strict=True)):
-            ids[place] = self._parts[number][row]
+        for index, (number, row) in enumerate(zip(numbers, there - self._starts[numbers], strict=True)):
+            ids[index] = self._parts[number][row]
         pieces = torch.from_numpy(ids)
         return Batch(
             input_ids=pieces,
@@ -148,14 +148,14 @@ class Order(Sequence[Int[np.ndarray, " _"]]):
         return len(self._numbers)
 
     @overload
-    def __getitem__(self, place: int) -> Int[np.ndarray, " _"]: ...
+    def __getitem__(self, index: int) -> Int[np.ndarray, " _"]: ...
     @overload
-    def __getitem__(self, place: slice) -> "Order": ...
-    def __getitem__(self, place: int | slice) -> "Int[np.ndarray, ' _'] | Order":
+    def __getitem__(self, index: slice) -> "Order": ...
+    def __getitem__(self, index: int | slice) -> "Int[np.ndarray, ' _'] | Order":
         """The indices of a batch; or some of the batches."""
-        if isinstance(place, slice):
-            return Order(self._permutation, self._batch_size, self._numbers[place])
-        start = self._numbers[place] * self._batch_size
+        if isinstance(index, slice):
+            return Order(self._permutation, self._batch_size, self._numbers[index])
+        start = self._numbers[index] * self._batch_size
         return self._permutation(np.arange(start, min(start + self._batch_size, len(self._permutation))))
 
 

@@ -47,7 +47,7 @@ class Form(NamedTuple):
         with untouched(tokenizer.backend_tokenizer) as backend:
             around = backend.encode("a")
         placed = list(zip(around.ids, around.special_tokens_mask, strict=True))
-        first = next(place for place, (_, special) in enumerate(placed) if not special)
+        first = next(index for index, (_, special) in enumerate(placed) if not special)
         before = tuple(piece for piece, _ in placed[:first])
         after = tuple(piece for piece, special in placed[first:] if special)
         if block_length <= len(before) + len(after):
