@@ -14,7 +14,7 @@ import torch
 
 from tinybert.artifacts import Store
 from tinybert.errors import Interrupted, UserError
-from tinybert.folders import Record, forget_steps, locked, refuse_earlier, refuse_foreign, refuse_unknown_stage
+from tinybert.folders import Record, check_run_folder, check_stage_name, check_version, forget_steps, locked
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.run import Run, RunSettings
@@ -123,22 +123,22 @@ def test__restart_from_a_step_forgets_it_and_what_follows(tmp_path):
 
 def test__a_step_that_some_run_has_reached_can_be_restarted_from(tmp_path):
     a_run(tmp_path / "a").step("teacher", fill)
-    refuse_unknown_stage([tmp_path / "a", tmp_path / "b"], "teacher")
+    check_stage_name([tmp_path / "a", tmp_path / "b"], "teacher")
     with pytest.raises(UserError, match="there are: teacher"):
-        refuse_unknown_stage([tmp_path / "a", tmp_path / "b"], "nonsense")
+        check_stage_name([tmp_path / "a", tmp_path / "b"], "nonsense")
     with pytest.raises(UserError, match="there are: none yet"):
-        refuse_unknown_stage([tmp_path / "b"], "teacher")
+        check_stage_name([tmp_path / "b"], "teacher")
 
 
 @pytest.mark.parametrize("left", ["stages/1-teacher/begun.json", "kept.json"])
 def test__a_run_of_an_earlier_version_is_refused_until_it_is_begun_anew(tmp_path, left):
-    refuse_earlier(tmp_path)
+    check_version(tmp_path)
     (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / left).write_text("{}")
     with pytest.raises(UserError, match="holds a run of an earlier version, which cannot go on; --restart begins anew"):
-        refuse_earlier(tmp_path)
+        check_version(tmp_path)
     forget_steps(tmp_path, Store(tmp_path / "stages"), None, {})
-    refuse_earlier(tmp_path)
+    check_version(tmp_path)
 
 
 def test__a_second_process_on_the_same_folder_is_refused(tmp_path):
@@ -184,12 +184,12 @@ def test__settings_that_cannot_be_are_refused(bad):
 
 
 def test__a_folder_with_something_else_in_it_is_refused(tmp_path):
-    refuse_foreign(tmp_path / "new")
-    refuse_foreign(tmp_path)
+    check_run_folder(tmp_path / "new")
+    check_run_folder(tmp_path)
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(UserError, match="holds no run"):
-        refuse_foreign(tmp_path)
+        check_run_folder(tmp_path)
     (tmp_path / "config.yaml").write_text("")
-    refuse_foreign(tmp_path)
+    check_run_folder(tmp_path)
     with pytest.raises(UserError, match="is a file"):
-        refuse_foreign(tmp_path / "thesis.doc")
+        check_run_folder(tmp_path / "thesis.doc")

@@ -16,7 +16,7 @@ from tinybert.log import Log
 RECORD = "steps.json"
 
 
-def refuse_foreign(folder: Path) -> None:
+def check_run_folder(folder: Path) -> None:
     """Refuse to write into a folder that holds something else: what lies there might be replaced.
 
     Raises:
@@ -153,7 +153,7 @@ class Record:
         files.write_sealed(self._path, content)
 
 
-def refuse_unknown_stage(folders: Sequence[Path], name: str) -> None:
+def check_stage_name(folders: Sequence[Path], name: str) -> None:
     """Refuse to restart from a stage that none of these runs has reached.
 
     Raises:
@@ -165,7 +165,7 @@ def refuse_unknown_stage(folders: Sequence[Path], name: str) -> None:
         raise UserError(f"--restart-from {name}: {folders[0]} has no such stage; there are: {there}")
 
 
-def refuse_earlier(folder: Path) -> None:
+def check_version(folder: Path) -> None:
     """Refuse to go on with a run of a version that kept its stages otherwise.
 
     Raises:

@@ -18,7 +18,7 @@ from tinybert.config import dump_yaml, resolve, without_unread
 from tinybert.data.vectors import VECTORS
 from tinybert.engine.teacher_outputs import OUTPUTS
 from tinybert.errors import UserError
-from tinybert.folders import Record, forget_steps, locked, refuse_earlier, refuse_foreign, refuse_unknown_stage
+from tinybert.folders import Record, check_run_folder, check_stage_name, check_version, forget_steps, locked
 from tinybert.log import Log
 from tinybert.machine import (
     Processes,
@@ -39,11 +39,11 @@ from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import keep_only_the_student, kept_result
 from tinybert.stages.general.finish import finish_general
 from tinybert.stages.general.reading import read_plain_text
-from tinybert.stages.general.settings import general_within, refused_within
+from tinybert.stages.general.settings import general_within, problems_within
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.selection_log import SELECTION
 from tinybert.stages.reading import read_job
-from tinybert.stages.shapes import refuse_other_heads, shapes
+from tinybert.stages.shapes import check_heads, shapes
 
 CONFIG = "config.yaml"
 FILES = ("train", "dev", "test", "source", "unlabeled")
@@ -129,11 +129,11 @@ def launch(request: Request, *, restart: bool = False, restart_from: str | None 
     device = choose_device(request.settings.device)
     prepare(request.settings.run.threads, request.settings.run.deterministic)
     processes = join_processes(device)
-    refuse_foreign(request.folder)
+    check_run_folder(request.folder)
     seeds = request.settings.seeds
     requests = [request] if seeds is None else [request.seeded(seed) for seed in range(1, seeds + 1)]
     if restart_from is not None:
-        refuse_unknown_stage([one.folder for one in requests], restart_from)
+        check_stage_name([one.folder for one in requests], restart_from)
     again = _Again(restart or restart_from is not None, restart_from)
     work = _Work(again, _store_of(request), device, processes)
     with lost_processes_as_resource_error(), work.owning(request.folder):
@@ -204,7 +204,7 @@ def _one_of_several(request: Request, work: _Work) -> dict[str, Any]:
 
 def _one_run(request: Request, work: _Work) -> dict[str, Any]:
     if not work.again.all:
-        refuse_earlier(request.folder)
+        check_version(request.folder)
     run = _begin(request, work)
     run.wait()  # until the first process owns the folder
     with run.listening():
@@ -238,7 +238,7 @@ def _read(request: Request, run: Run) -> Any:
     if request.recipe.reads == "text":
         return read_plain_text(data["train"], data["dev"], settings, run)
     job = read_job(settings, request.tables, run, needs_teacher=needs_teacher)
-    refuse_other_heads(settings, job.task, needs_teacher=needs_teacher)
+    check_heads(settings, job.task, needs_teacher=needs_teacher)
     if general_within(settings) is not None:
         job = replace(job, plain_text=read_plain_text(data["unlabeled"], None, settings, run, "unlabeled"))
     return _with_portable_notes(job, request)
@@ -290,7 +290,7 @@ def _check(request: Request) -> None:
     unused = list(_unused(request))
     given = {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")}
     if request.recipe.reads == "task" and (general := general_within(settings)) is not None:
-        unused += refused_within(general, given.pop("unlabeled"))
+        unused += problems_within(general, given.pop("unlabeled"))
     if (groups := settings.augmenting()) is not None:
         unused += unsuitable(groups, given)
     if unused:

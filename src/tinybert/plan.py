@@ -21,17 +21,17 @@ from tinybert.data.hub import PREFIX
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
-from tinybert.folders import refuse_foreign
+from tinybert.folders import check_run_folder
 from tinybert.launch import FILES, Request
 from tinybert.machine import choose_device
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
-from tinybert.stages.general.reading import corpus_column, refuse_unfit
+from tinybert.stages.general.reading import check_fit, corpus_column
 from tinybert.stages.general.settings import GeneralSettings, general_within
-from tinybert.stages.reading import read_unlabeled, refuse_longer, teacher_classes, vocabulary_of
-from tinybert.stages.shapes import refuse_other_heads, shapes
+from tinybert.stages.reading import check_max_length, read_unlabeled, teacher_classes, vocabulary_of
+from tinybert.stages.shapes import check_heads, shapes
 from tinybert.tasks.load import Splits, load
 from tinybert.types import Stage
 
@@ -53,15 +53,15 @@ def plan(request: Request) -> dict[str, Any]:
     with _collecting(problems):
         choose_device(request.settings.device)
     with _collecting(problems):
-        refuse_foreign(request.folder)
+        check_run_folder(request.folder)
     with _collecting(problems):
-        _refuse_unfit(request)
+        _check_fit(request)
     teacher, student = None, None
     with _collecting(problems):
         teacher, student = shapes(request.settings, needs_teacher=request.recipe.needs_teacher)
         result |= {"teacher": _sizes(teacher), "student": _sizes(student)}
     with _collecting(problems):
-        _refuse_missing(request)
+        _check_given(request)
         result |= (
             _on_text(request, teacher, student)
             if request.recipe.reads == "text"
@@ -80,7 +80,7 @@ def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> 
     settings, groups = request.settings, request.settings.augmenting()
     splits = _data(request)
     read_unlabeled(request.tables["unlabeled"], settings.data, None)
-    refuse_other_heads(settings, splits.task, needs_teacher=request.recipe.needs_teacher)
+    check_heads(settings, splits.task, needs_teacher=request.recipe.needs_teacher)
     clock = _clock(request)
     encoded = {name: _encoded(part, settings) for name, part in _parts(splits).items()}
     lengths, source = (encoded[name][0] if name in encoded else np.zeros(0, np.int32) for name in ("train", "source"))
@@ -141,16 +141,16 @@ def _collecting(problems: list[str]) -> Iterator[None]:
         problems.extend(error.problems)
 
 
-def _refuse_unfit(request: Request) -> None:
+def _check_fit(request: Request) -> None:
     """Rows or blocks that are longer than what the network reads, and what else the networks do not allow."""
     settings = request.settings
     if request.recipe.reads == "text" or general_within(settings) is not None:
-        refuse_unfit(settings)
+        check_fit(settings)
     if request.recipe.reads == "task":
-        refuse_longer(settings)
+        check_max_length(settings)
 
 
-def _refuse_missing(request: Request) -> None:
+def _check_given(request: Request) -> None:
     """All missing files at once; what is wrong inside of one is found later."""
     named = [
         source for role in FILES if isinstance(source := request.data[role], str) and not source.startswith(PREFIX)

@@ -21,7 +21,7 @@ from tinybert.export.runtime import OnnxModel
 from tinybert.families import longest_input
 from tinybert.log import Log
 from tinybert.machine import choose_device
-from tinybert.models.heads import learnt_pairs, refuse_other_form
+from tinybert.models.heads import check_form, learnt_pairs
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.models.source import folder_of
 from tinybert.run import RunSettings
@@ -96,7 +96,7 @@ class Predictor:
         """Encoded rows, which exist as long as the block."""
         examples = load_for(data, self.settings.data, self.task, labelled=labelled)
         name = str(data) if isinstance(data, str | PathLike) else "data"
-        refuse_other_form(name, examples.paired, self.model, self.paired)
+        check_form(name, examples.paired, self.model, self.paired)
         for note in examples.notes:
             Log().say(f"data: {note}")
         with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tinybert.data.doubtful import refuse_doubtful, refuse_swapped, suspicious
+from tinybert.data.doubtful import check_columns_not_swapped, check_plausible, suspicious
 from tinybert.data.read import Rows, read
 from tinybert.data.resolve import spellings
 from tinybert.data.settings import DataSettings
@@ -18,7 +18,7 @@ def rows(labels: list[str], texts: list[str] | None = None) -> Rows:
 def refuse(labels: list[str], called: dict[str, Any] | None = None, insisted: bool = False) -> None:
     train = rows(labels)
     found = spellings(train)
-    refuse_doubtful(train, found, {name: name for name in found.names} | (called or {}), insisted=insisted)
+    check_plausible(train, found, {name: name for name in found.names} | (called or {}), insisted=insisted)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def refuse(labels: list[str], called: dict[str, Any] | None = None, insisted: bo
         (["1,5", "2,0", "3"], r"^train:1: the label '1,5' has a decimal comma; write scores with a point \(1.5\)"),
     ],
 )
-def test_refuse_doubtful__says_what_and_where_and_what_to_do(labels: list[str], message: str) -> None:
+def test_check_plausible__says_what_and_where_and_what_to_do(labels: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         refuse(labels)
     assert "\n" not in str(caught.value)
@@ -54,28 +54,28 @@ def test_refuse_doubtful__says_what_and_where_and_what_to_do(labels: list[str], 
         ["1,000 or more", "1,5", "2,0"],
     ],
 )
-def test_refuse_doubtful__lets_classes_pass(labels: list[str]) -> None:
+def test_check_plausible__lets_classes_pass(labels: list[str]) -> None:
     refuse(labels)
 
 
 @pytest.mark.parametrize("labels", [["2", "27", "2,27"], ["1,5", "2,0"], [f"id{n}" for n in range(200)]])
-def test_refuse_doubtful__believes_who_insists(labels: list[str]) -> None:
+def test_check_plausible__believes_who_insists(labels: list[str]) -> None:
     with pytest.raises(UserError):
         refuse(labels)
     refuse(labels, insisted=True)
 
 
-def test_refuse_doubtful__looks_at_names_after_renaming() -> None:
+def test_check_plausible__looks_at_names_after_renaming() -> None:
     refuse(["neg", "Neg"], {"Neg": "neg"})
     with pytest.raises(UserError, match=r"say data.label_map=\{bad: neg\}$"):
         refuse(["neg", "neg", "bad"], {"bad": "Neg"})
 
 
-def test_refuse_swapped__finds_texts_in_the_column_of_labels() -> None:
+def test_check_columns_not_swapped__finds_texts_in_the_column_of_labels() -> None:
     texts = [f"a long text of {n} words" for n in range(12)]
     train = rows(texts, ["pos", "neg"] * 6)
     with pytest.raises(UserError, match=r"^train:1: the label is 'a long text of 0 words', and a text is 'pos'; the"):
-        refuse_swapped(train, spellings(train))
+        check_columns_not_swapped(train, spellings(train))
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_refuse_swapped__finds_texts_in_the_column_of_labels() -> None:
         ([f"{n / 8}" for n in range(12)], ["a", "b"] * 6),
     ],
 )
-def test_refuse_swapped__lets_the_rest_pass(labels: list[str], texts: list[str] | None) -> None:
+def test_check_columns_not_swapped__lets_the_rest_pass(labels: list[str], texts: list[str] | None) -> None:
     train = rows(labels, texts)
-    refuse_swapped(train, spellings(train))
+    check_columns_not_swapped(train, spellings(train))
 
 
 def test_suspicious__finds_the_score_with_a_slip() -> None:

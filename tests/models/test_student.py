@@ -3,7 +3,7 @@ import torch
 
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
-from tinybert.models.student import parse_shape, refuse_deeper
+from tinybert.models.student import check_depth, parse_shape
 from tinybert.types import LOGITS, Signal
 
 BERT_BASE = Shape(layers=12, width=768, heads=12, inner=3072)
@@ -37,9 +37,9 @@ def test__sizes_of_nothing_are_refused_together():
 
 
 def test__a_student_deeper_than_its_teacher_is_refused_where_layers_map():
-    refuse_deeper(Shape(12, 312, 12, 1200), BERT_BASE)
+    check_depth(Shape(12, 312, 12, 1200), BERT_BASE)
     with pytest.raises(UserError, match="13 layers cannot learn layer by layer from a teacher of 12"):
-        refuse_deeper(Shape(13, 312, 12, 1200), BERT_BASE)
+        check_depth(Shape(13, 312, 12, 1200), BERT_BASE)
 
 
 def test__a_student_observes_with_gradient(tiny_bert, make_batch):

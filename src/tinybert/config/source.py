@@ -113,7 +113,7 @@ class _Reader:
             depth = 0
             for event in yaml.parse(text, Loader=yaml.BaseLoader):  # before composing: an alias may hold itself
                 depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-                self._refuse_cleverness(event, depth)
+                self._check_event(event, depth)
             node = yaml.compose(text, Loader=yaml.BaseLoader)
             return None if node is None else self._value(node, ())
         except yaml.YAMLError as error:
@@ -121,7 +121,7 @@ class _Reader:
                 f"{self._at(getattr(error, 'problem_mark', None))}: cannot be read as YAML: {_reason(error)}"
             ) from None
 
-    def _refuse_cleverness(self, event: yaml.Event, depth: int) -> None:
+    def _check_event(self, event: yaml.Event, depth: int) -> None:
         if depth > _DEEPEST:
             raise UserError(f"{self._at(event.start_mark)}: nested too deeply for settings")
         tag = getattr(event, "tag", None)

@@ -11,7 +11,7 @@ from tinybert.data.dialect import CellRecord, Cells, Dialect, line_end, lines_of
 from tinybert.data.problems import BadRow, listed, shown
 from tinybert.data.quotation import NAMES, delimiter_of, quoted_column, run_ons, swallowing, why_not_csv
 from tinybert.data.readers import Record, RowReader, check_names
-from tinybert.data.refusals import looks_like_conll, refusal
+from tinybert.data.recognise import looks_like_conll, wrong_form
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
@@ -45,7 +45,7 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> RowRea
     header = Header(str(path), tuple(filter(None, names)), first, numbered=not settings.header)
     check_names(header)
     if "text" not in header.names and looks_like_conll(path):
-        raise refusal(path)
+        raise wrong_form(path)
     swallowed, found = _swallowed(path, dialect, settings)
     checked = _checked(rows, cells if settings.header else [], widths, swallowed, dialect)
 

@@ -16,7 +16,7 @@ _SEVERAL = 10  # classes; fewer may well be more than there are texts, as where 
 _COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
-def refuse_doubtful(train: Rows, found: Spellings, called: Mapping[str, str], *, insisted: bool) -> None:
+def check_plausible(train: Rows, found: Spellings, called: Mapping[str, str], *, insisted: bool) -> None:
     """Refuse labels that would make classes which nobody wants.
 
     Args:
@@ -37,7 +37,7 @@ def refuse_doubtful(train: Rows, found: Spellings, called: Mapping[str, str], *,
         raise UserError(reason)
 
 
-def refuse_swapped(train: Rows, found: Spellings) -> None:
+def check_columns_not_swapped(train: Rows, found: Spellings) -> None:
     """Refuse many words as labels where there are fewer texts than labels, and shorter ones.
 
     Raises:

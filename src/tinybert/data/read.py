@@ -29,7 +29,7 @@ from tinybert.data.readers import (
     open_list,
     open_parquet,
 )
-from tinybert.data.refusals import refusal, refuse_columns
+from tinybert.data.recognise import check_recognised, wrong_form
 from tinybert.data.rows import Row, checked
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
@@ -88,7 +88,7 @@ def read(data: DataInput, settings: DataSettings, *, labels: Labels, name: str =
         UserError: If the data or one of their rows cannot be used; or there is no row.
     """
     reader = open_rows(data, settings, name)
-    refuse_columns(reader.header, settings)
+    check_recognised(reader.header, settings)
     columns = choose(reader.header, settings, labels)
     wanted = columns.wanted
     problems = Problems(reader.header.name, settings.skip_bad)
@@ -156,7 +156,7 @@ def open_file(path: Path, settings: DataSettings) -> RowReader:
             case ".parquet":
                 return open_parquet(path)
             case _:
-                raise refusal(path)
+                raise wrong_form(path)
 
 
 def open_stream(stream: Iterable[bytes], settings: DataSettings, name: str = "stdin") -> RowReader:

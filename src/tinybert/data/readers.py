@@ -188,7 +188,7 @@ def open_dataset(name: str, dataset: Any) -> RowReader:
     Raises:
         UserError: If it is a dictionary of splits.
     """
-    refuse_splits(name, dataset)
+    check_no_splits(name, dataset)
 
     def rows(wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         picked = dataset.select_columns(list(wanted)).with_format(None)
@@ -201,7 +201,7 @@ def open_dataset(name: str, dataset: Any) -> RowReader:
     return RowReader(header, lambda wanted: enumerate(rows(wanted), start=1))
 
 
-def refuse_splits(name: str, dataset: Any) -> None:
+def check_no_splits(name: str, dataset: Any) -> None:
     """Refuse a dictionary of splits.
 
     Raises:

@@ -74,7 +74,7 @@ def export(model: Path, output: Path, *, int8: bool = False) -> ExportReport:
     Raises:
         UserError: If the model cannot be read, or the output folder holds something else.
     """
-    _refuse_foreign(output)
+    _check_export_folder(output)
     network, tokenizer = load_classifier(model).model, load_tokenizer(model)
     longest = min(int(tokenizer.model_max_length), network.longest)
     return export_onnx(network, tokenizer, output, max_length=longest, int8=int8)
@@ -193,7 +193,7 @@ def _on_cpu(model: Network) -> Network:
     return copy.deepcopy(model).float().cpu()
 
 
-def _refuse_foreign(output: Path) -> None:
+def _check_export_folder(output: Path) -> None:
     """Refuse to replace anything but an earlier export."""
     if output.is_file():
         raise UserError(f"{output}: is a file; --output takes a folder")

@@ -88,7 +88,7 @@ def project(plan: Plan, teacher: Network, batches: Iterable[Batch]) -> Projected
         UserError: If the student's sizes do not allow it, or there is no text.
     """
     pairs = copied_layers(plan, teacher)
-    _refuse_unprojectable(plan.shape, teacher.shape)
+    _check_projectable(plan.shape, teacher.shape)
     text = enough(batches, _PIECES)
     if not text:
         raise UserError("student.init=project needs text to make the student from; take student.init=random")
@@ -105,7 +105,7 @@ def project(plan: Plan, teacher: Network, batches: Iterable[Batch]) -> Projected
     return Projected(student, directions.float(), energy, explained)
 
 
-def _refuse_unprojectable(student: Shape, teacher: Shape) -> None:
+def _check_projectable(student: Shape, teacher: Shape) -> None:
     if student.heads != teacher.heads:
         raise UserError(
             f"student.init=project keeps the teacher's {teacher.heads} heads, so student.heads must be that, not "

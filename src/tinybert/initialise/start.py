@@ -9,7 +9,7 @@ from tinybert.families import family_of
 from tinybert.families.network import MASKED_LM, Network, Shape
 from tinybert.layer_maps import LayerMap, layer_map
 from tinybert.models.heads import Head
-from tinybert.models.student import refuse_deeper
+from tinybert.models.student import check_depth
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def layers(plan: Plan, teacher: Network) -> Network:
 
 def copied_layers(plan: Plan, teacher: Network) -> tuple[tuple[int, int], ...]:
     """Which teacher layer each student layer is made from, bottom first."""
-    refuse_deeper(plan.shape, teacher.shape)
+    check_depth(plan.shape, teacher.shape)
     pairs = (plan.layer_map or layer_map("uniform", plan.shape.layers, len(teacher.parts.layers))).pairs
     if [number for number, _ in pairs] != list(range(1, plan.shape.layers + 1)):
         raise ValueError(

@@ -112,7 +112,7 @@ def learnt_pairs(config: PretrainedConfig) -> bool | None:
     return noted if isinstance(noted, bool) else None
 
 
-def refuse_other_form(data: str, paired: bool, model: str | Path, learnt: bool | None) -> None:
+def check_form(data: str, paired: bool, model: str | Path, learnt: bool | None) -> None:
     """Refuse single texts where a model learnt pairs, and the reverse: it would answer, but not this question.
 
     Args:
@@ -132,7 +132,7 @@ def refuse_other_form(data: str, paired: bool, model: str | Path, learnt: bool |
     raise UserError(f"{data}: has {found}, but {model} learnt {form}; name {columns}, or take another model")
 
 
-def refuse_other_task(folder: Path, config: PretrainedConfig, wanted: Head | None) -> None:
+def check_task(folder: Path, config: PretrainedConfig, wanted: Head | None) -> None:
     """Refuse a head that gives something else than the task asks for; None = whatever it gives is right."""
     if config.problem_type == "multi_label_classification":
         raise UserError(f"{folder}: the head gives several labels to one text; only one label per text is supported")

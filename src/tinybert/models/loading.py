@@ -15,7 +15,7 @@ from tinybert.errors import UserError
 from tinybert.families import FAMILIES, family_of
 from tinybert.families.network import MASKED_LM, Network
 from tinybert.models import embedded
-from tinybert.models.heads import Head, has_masked_lm_head, has_task_head, output_names, refuse_other_task
+from tinybert.models.heads import Head, check_task, has_masked_lm_head, has_task_head, output_names
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
 
 # What a forward pass returns and which attention it uses is decided here, not by whoever saved the model.
@@ -70,7 +70,7 @@ def load_classifier(source: str | Path, head: Head | None = None, *, seed: int =
     folder, config = folder_of(source), load_config(source)
     has_head = has_task_head(folder)
     if has_head:
-        refuse_other_task(folder, config, head)
+        check_task(folder, config, head)
     elif head is None:
         raise UserError(f"{folder}: has no task head; fine-tune it first")
     if head is not None:
@@ -117,7 +117,7 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, config=config, use_fast=True, trust_remote_code=False, local_files_only=True
         )
-    _refuse_misfitting_tokenizer(folder, tokenizer, config)
+    _check_tokenizer(folder, tokenizer, config)
     return without_fixed_lengths(tokenizer)
 
 
@@ -154,7 +154,7 @@ def _load(folder: Path, config: PretrainedConfig, head: str, *, new_head: bool) 
     return network
 
 
-def _refuse_misfitting_tokenizer(folder: Path, tokenizer: Any, config: PretrainedConfig) -> None:
+def _check_tokenizer(folder: Path, tokenizer: Any, config: PretrainedConfig) -> None:
     """Refuse what would fail, or be wrong without failing, inside the network."""
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(f"{folder}: the tokenizer has no tokenizer.json form; save it again as a fast tokenizer")

@@ -52,7 +52,7 @@ def parse_shape(text: str, heads: int | None, inner: int | None, teacher: Shape)
     return Shape(layers=layers, width=width, heads=heads, inner=inner)
 
 
-def refuse_deeper(student: Shape, teacher: Shape) -> None:
+def check_depth(student: Shape, teacher: Shape) -> None:
     """Refuse a student with more layers than the teacher, for everything that pairs their layers.
 
     Raises:

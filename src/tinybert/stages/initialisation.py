@@ -16,7 +16,7 @@ from tinybert.initialise.recording import fitted_directions
 from tinybert.layer_maps import LayerMap, layer_map, require_ascending
 from tinybert.models.heads import Head
 from tinybert.models.loading import load_classifier, load_masked_lm, quietly
-from tinybert.models.student import is_shape, parse_shape, refuse_deeper
+from tinybert.models.student import check_depth, is_shape, parse_shape
 from tinybert.run import Run
 from tinybert.types import Batch, Rows, subset
 
@@ -210,7 +210,7 @@ def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: 
 
 def _origins(settings: StudentNetwork, shape: Shape, teacher: Shape) -> LayerMap:
     """Which teacher layer each student layer is made from; `last` says so of one layer only, the rest is uniform."""
-    refuse_deeper(shape, teacher)
+    check_depth(shape, teacher)
     wanted = "uniform" if settings.layer_map == "last" else settings.layer_map
     return layer_map(wanted, shape.layers, teacher.layers)
 

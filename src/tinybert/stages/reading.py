@@ -37,7 +37,7 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     Raises:
         UserError: If the data cannot be used.
     """
-    refuse_longer(settings)
+    check_max_length(settings)
     rejected_to = run.folder / REJECTED if run.is_main else None  # all processes read the same rows
     splits = load(
         data["train"],
@@ -64,7 +64,7 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     return Job(splits, train, dev, test, tokenizer, longest, unlabeled, splits.source)
 
 
-def refuse_longer(settings: Any) -> None:
+def check_max_length(settings: Any) -> None:
     """Refuse rows that are longer than what the network reads, before any is encoded.
 
     Raises:

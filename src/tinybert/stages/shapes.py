@@ -6,10 +6,10 @@ from tinybert.errors import UserError
 from tinybert.families import shape_of
 from tinybert.families.network import Shape
 from tinybert.layer_maps import layer_map
-from tinybert.models.heads import has_task_head, learnt_pairs, refuse_other_form, refuse_other_task
+from tinybert.models.heads import check_form, check_task, has_task_head, learnt_pairs
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.source import folder_of, weight_names
-from tinybert.models.student import is_shape, parse_shape, refuse_deeper
+from tinybert.models.student import check_depth, is_shape, parse_shape
 from tinybert.tasks.base import Task
 
 
@@ -30,11 +30,11 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
     else:
         student = _stored(path)
     if teacher is not None and needs_teacher:
-        refuse_deeper(student, teacher)
+        check_depth(student, teacher)
         if problems := list(settings.unfit(student, teacher)):
             raise UserError(*problems)
         if not is_shape(path):
-            _refuse_other_vocabulary(path, origin)
+            _check_vocabulary(path, origin)
     if teacher is not None and (needs_teacher or is_shape(path)):
         _require_listed_layers(settings.student.layer_map, student, teacher)
     return teacher, student
@@ -56,13 +56,13 @@ def _stored(path: str) -> Shape:
     return shape_of(load_config(path))
 
 
-def _refuse_other_vocabulary(student: str, teacher: str) -> None:
+def _check_vocabulary(student: str, teacher: str) -> None:
     """Both read the same ids: a student knows pieces by the numbers that its teacher gives them."""
     if load_tokenizer(student).get_vocab() != load_tokenizer(teacher).get_vocab():
         raise UserError(f"student: the vocabulary of {student} is not the teacher's; a student shares it")
 
 
-def refuse_other_heads(settings: Any, task: Task, *, needs_teacher: bool) -> None:
+def check_heads(settings: Any, task: Task, *, needs_teacher: bool) -> None:
     """Refuse checkpoints with a head that gives something else than the task asks for, or learnt another form of text.
 
     A student may come from another form; only what it starts from is taken of it.
@@ -80,6 +80,6 @@ def refuse_other_heads(settings: Any, task: Task, *, needs_teacher: bool) -> Non
     for path in (*teacher, *student):
         if has_task_head(path):
             config = load_config(path)
-            refuse_other_task(folder_of(path), config, task.head)
+            check_task(folder_of(path), config, task.head)
             if path in teacher:
-                refuse_other_form(settings.train or "train", task.paired, path, learnt_pairs(config))
+                check_form(settings.train or "train", task.paired, path, learnt_pairs(config))

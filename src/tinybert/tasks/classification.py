@@ -11,7 +11,7 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 from transformers import PretrainedConfig
 
-from tinybert.data.doubtful import refuse_doubtful, refuse_swapped
+from tinybert.data.doubtful import check_columns_not_swapped, check_plausible
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.labels import (
@@ -74,13 +74,13 @@ class Classification(TableTask):
         found = spellings(train)
         label_map = without_gold(found.names, settings.label_map)
         if not insisted:
-            refuse_swapped(train, found)
+            check_columns_not_swapped(train, found)
         if head is not None:
             meaning = meaning_by_head(found.names, head, label_map)
             _check_names(train, found, settings, meaning, head)
         else:
             called = {spelling: name for spelling in found.names if (name := renamed(spelling, label_map)) is not None}
-            refuse_doubtful(train, found, called, insisted=insisted)
+            check_plausible(train, found, called, insisted=insisted)
             meaning = ClassMeaning(classes_of(list(called.values())), label_map)
         positive = positive_class(meaning.classes, settings.positive)
         return cls(meaning.classes, positive, paired=train.paired), TableLabels(meaning)

@@ -13,7 +13,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.overlap import contradictions, without_overlap
 from tinybert.data.problems import listed, shown
 from tinybert.data.read import DataInput, Rows
-from tinybert.data.refusals import LATER
+from tinybert.data.recognise import LATER
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError

@@ -14,7 +14,7 @@ from tinybert.data.dialect import line_end, lines_of
 from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow, readable
 from tinybert.data.read import STDIN, DataInput, Rows, numbered, open_rows, path_of
-from tinybert.data.refusals import CONLL_ENDINGS, has_tags, looks_like_conll
+from tinybert.data.recognise import CONLL_ENDINGS, has_tags, looks_like_conll
 from tinybert.data.rewrite_table import Chosen, check_columns, merge_by_row, write_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain

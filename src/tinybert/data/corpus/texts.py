@@ -19,13 +19,13 @@ from tinybert.data.problems import BadRow, listed, readable
 from tinybert.data.read import DataInput
 from tinybert.data.readers import (
     RowReader,
+    check_no_splits,
     is_dataset,
     is_frame,
     open_frame,
     open_json_lines,
     open_list,
     open_parquet,
-    refuse_splits,
 )
 from tinybert.data.rows import is_missing, text_problem
 from tinybert.errors import UserError
@@ -217,7 +217,7 @@ def _of_rows(reader: RowReader, column: str) -> Iterator[str]:
 
 def _object_reader(source: Any, column: str, name: str) -> RowReader:
     if is_dataset(source):
-        refuse_splits(name, source)
+        check_no_splits(name, source)
         return open_list(name, _rows_of(source, column))
     if isinstance(source, Sequence) and not isinstance(source, bytes):
         return open_list(name, ({column: row} if isinstance(row, str) else row for row in source))

@@ -48,7 +48,7 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     Raises:
         UserError: If it cannot be read, or there is too little of it.
     """
-    refuse_unfit(settings)
+    check_fit(settings)
     general, tokenizer = settings.general, load_tokenizer(settings.teacher.path)
     blocks = _packed(source, tokenizer, settings, run, name)
     if dev is not None:
@@ -64,7 +64,7 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     return PlainText(train, held_out, tokenizer, name)
 
 
-def refuse_unfit(settings: Any) -> None:
+def check_fit(settings: Any) -> None:
     """What the networks do not allow, said before a corpus is packed, which may take an hour.
 
     Raises:
@@ -77,10 +77,10 @@ def refuse_unfit(settings: Any) -> None:
     if general.masked_lm and not has_masked_lm_head(teacher):
         raise UserError(f"general.masked_lm: {teacher} has no masked-LM head to learn from; leave it out")
     if general.masked_lm and not is_shape(student):
-        _refuse_other_table(student, teacher)
+        _check_table(student, teacher)
 
 
-def _refuse_other_table(student: str, teacher: str) -> None:
+def _check_table(student: str, teacher: str) -> None:
     """Networks with the same tokenizer may still have rows to spare in their tables, and then give other logits."""
     sizes = [load_config(path).vocab_size for path in (student, teacher)]
     if sizes[0] != sizes[1]:

@@ -83,7 +83,7 @@ def general_within(settings: object) -> GeneralSettings | None:
     return found if isinstance(found, GeneralSettings) and found.tokens is not None else None
 
 
-def refused_within(settings: GeneralSettings, text: object) -> Iterator[str]:
+def problems_within(settings: GeneralSettings, text: object) -> Iterator[str]:
     """Why a recipe for a task cannot have this stage, a line per problem; `text` is what `--unlabeled` gave."""
     if text is None:
         yield "general.tokens: general distillation reads plain text; give it with --unlabeled"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tinybert.data.columns import Header
-from tinybert.data.refusals import looks_like_conll, refusal, refuse_columns
+from tinybert.data.recognise import check_recognised, looks_like_conll, wrong_form
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
@@ -28,8 +28,8 @@ def test_refusal__says_what_a_file_seems_to_be(
     write: Callable[..., str], name: str, content: str, message: str
 ) -> None:
     path = write(name, content)
-    assert str(refusal(Path(path))).startswith(f"{path}: ")
-    assert message in str(refusal(Path(path)))
+    assert str(wrong_form(Path(path))).startswith(f"{path}: ")
+    assert message in str(wrong_form(Path(path)))
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_looks_like_conll__by_its_tags(write: Callable[..., str], content: str, 
 )
 def test_refuse_columns__knows_other_tasks_by_their_columns(names: tuple[str, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        refuse_columns(Header("f.jsonl", names), DataSettings())
+        check_recognised(Header("f.jsonl", names), DataSettings())
 
 
 def test_refuse_columns__says_how_to_take_annotations_out_of_label_studio() -> None:
     with pytest.raises(UserError, match=r"^f.jsonl: seems to be Label Studio's own JSON .* export CSV there$"):
-        refuse_columns(Header("f.jsonl", ("id", "data", "annotations")), DataSettings())
+        check_recognised(Header("f.jsonl", ("id", "data", "annotations")), DataSettings())
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_refuse_columns__says_how_to_take_annotations_out_of_label_studio() -> N
     ],
 )
 def test_refuse_columns__lets_a_text_pass(names: tuple[str, ...], settings: DataSettings) -> None:
-    refuse_columns(Header("f.jsonl", names), settings)
+    check_recognised(Header("f.jsonl", names), settings)

@@ -1,4 +1,4 @@
-"""Tasks that are augmented but not trained on yet: their files are recognised, and refused in one line."""
+"""Recognises files of tasks that are augmented but not trained on yet, and of other programs; says so in one line."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ _SQUAD = re.compile(r'\s*\{.*("paragraphs"|"data"\s*:\s*\[)', re.DOTALL)
 LATER = "this version only augments such data (tinybert augment --kind ...); it trains on classification and regression"
 
 
-def refusal(path: Path) -> UserError:
+def wrong_form(path: Path) -> UserError:
     """What to say of a file that is no table of texts: which task it seems to belong to, or which endings are read."""
     if looks_like_conll(path):
         return _other(str(path), "token classification (CoNLL columns)")
@@ -29,7 +29,7 @@ def refusal(path: Path) -> UserError:
     return UserError(f"{path}: unknown ending '{path.suffix}'; data is read from .tsv, .csv, .jsonl and .parquet")
 
 
-def refuse_columns(header: Header, settings: DataSettings) -> None:
+def check_recognised(header: Header, settings: DataSettings) -> None:
     """Refuse data of another task, and annotations as a tool keeps them, by their columns.
 
     Raises:
