@@ -23,13 +23,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-LESSONS = ("fine_tune", "intermediate", "prediction")
+TRAININGS = ("fine_tune", "intermediate", "prediction")
 SETTINGS = (
     "data.max_length=24",
     "run.threads=1",
     "run.checkpoint_every=0.05",
     "augment.method=none",
-    *(f"{lesson}.{setting}" for lesson in LESSONS for setting in ("epochs=2", "batch_size=4", "lr=0.003")),
+    *(f"{training}.{setting}" for training in TRAININGS for setting in ("epochs=2", "batch_size=4", "lr=0.003")),
 )
 GENERAL = (
     "run.threads=1",
@@ -467,7 +467,7 @@ def _unfinished(folder: Path) -> tuple[Any, Any]:
     from tinybert.run import Run, RunSettings
 
     run = Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
-    return run.store.entry("lesson"), run
+    return run.store.entry("training"), run
 
 
 def _tensors(step: int) -> Any:
@@ -604,7 +604,7 @@ def touch_what_is_forbidden(what: str) -> None:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Training:
     """One call of `fit` on each of several processes.
 
     Attributes:
@@ -640,7 +640,7 @@ class Lesson:
         return load_file(weights), [json.loads(line) for line in lines]
 
 
-def _take_part(lesson: Lesson, rank: int) -> None:
+def _take_part(training: Training, rank: int) -> None:
     """What each process does."""
     import torch
 
@@ -657,20 +657,20 @@ def _take_part(lesson: Lesson, rank: int) -> None:
     from tinybert.types import Stage
 
     torch.set_num_threads(1)
-    world = 2 if lesson.port else 1
+    world = 2 if training.port else 1
     if world > 1:
-        meeting = f"tcp://127.0.0.1:{lesson.port}"
+        meeting = f"tcp://127.0.0.1:{training.port}"
         torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
-    log = Log(lesson.output / "metrics.jsonl", silent=rank > 0)
-    run = Run(lesson.output, 3, RunSettings(), torch.device("cpu"), log, rank=rank, world=world)
-    artifact = run.begin("lesson")
-    student = load_classifier(lesson.folder / "student").model
-    teacher = Teacher(load_classifier(lesson.folder / "teacher").model, "fp32", run.device)
+    log = Log(training.output / "metrics.jsonl", silent=rank > 0)
+    run = Run(training.output, 3, RunSettings(), torch.device("cpu"), log, rank=rank, world=world)
+    artifact = run.begin("training")
+    student = load_classifier(training.folder / "student").model
+    teacher = Teacher(load_classifier(training.folder / "teacher").model, "fp32", run.device)
     hidden = HiddenMSE(layer_map("uniform", 2, 2), 12, 24, seed=1)
     objective = Sum(hidden, SoftCrossEntropy())
-    rows = EncodedRows.open(lesson.folder / "rows.arrow")
-    stage = Stage(epochs=3, batch_size=4, lr=3e-3, accumulate=lesson.accumulate)
-    fit(student, teacher, objective, rows, stage, artifact, run, selector=_keeping(lesson.keep))
+    rows = EncodedRows.open(training.folder / "rows.arrow")
+    stage = Stage(epochs=3, batch_size=4, lr=3e-3, accumulate=training.accumulate)
+    fit(student, teacher, objective, rows, stage, artifact, run, selector=_keeping(training.keep))
 
 
 def _keeping(keep: frozenset[int] | None) -> Any:

@@ -17,13 +17,13 @@ KEY = re.compile("-[0-9a-f]{20}")  # of an artifact: the last bits of what two p
 
 
 @pytest.fixture(scope="module")
-def lesson(tmp_path_factory, tiny_tokenizer):
-    """The place of a `runs.Lesson`: networks without dropout and 22 rows, which no batch divides."""
+def training(tmp_path_factory, tiny_tokenizer):
+    """The folder of a `runs.Training`: networks without dropout and 22 rows, which no batch divides."""
     from tinybert.data.encode import encode
     from tinybert.data.examples import Examples
     from tinybert.types import Example
 
-    folder = tmp_path_factory.mktemp("lesson")
+    folder = tmp_path_factory.mktemp("training")
     command = runs.a_command(folder, tiny_tokenizer, headless=False, dropout=0.0)
     lines = (command.data / "train.tsv").read_text().splitlines()[1:23]
     rows = [Example(line.split("\t")[0], label=number % 2, row=number + 1) for number, line in enumerate(lines)]
@@ -40,9 +40,9 @@ def apart(one, two):
 @pytest.mark.parametrize(
     ("accumulate", "keep"), [(3, None), (1, frozenset({0, 5, 6, 13})), (3, frozenset({0, 5, 6, 13}))]
 )
-def test__two_processes_learn_what_one_learns_however_uneven_the_kept_rows_lie(lesson, accumulate, keep):
-    one, lines_of_one = runs.Lesson(lesson, 0, accumulate, keep).learn()
-    two, lines_of_two = runs.Lesson(lesson, runs.free_port(), accumulate, keep).learn()
+def test__two_processes_learn_what_one_learns_however_uneven_the_kept_rows_lie(training, accumulate, keep):
+    one, lines_of_one = runs.Training(training, 0, accumulate, keep).learn()
+    two, lines_of_two = runs.Training(training, runs.free_port(), accumulate, keep).learn()
     assert len(lines_of_one) == 18
     for alone, together in zip(lines_of_one, lines_of_two, strict=True):
         assert (alone["step"], alone["kept"]) == (together["step"], together["kept"])
@@ -58,7 +58,9 @@ def test__two_processes_learn_what_one_learns_however_uneven_the_kept_rows_lie(l
 def command(tmp_path_factory, tiny_tokenizer):
     """The whole command, without dropout; the teacher has its head, since an initialisation from one fine-tuned a
     last bit differently may choose its directions quite differently."""
-    gentle = tuple(f"{lesson}.lr=0.0001" for lesson in runs.LESSONS)  # Adam blows rounding up in the first updates
+    gentle = tuple(
+        f"{training}.lr=0.0001" for training in runs.TRAININGS
+    )  # Adam blows rounding up in the first updates
     folder = tmp_path_factory.mktemp("command")
     return runs.a_command(folder, tiny_tokenizer, headless=False, dropout=0.0).with_settings(*gentle)
 

@@ -11,7 +11,7 @@ from tinybert.errors import ResourceError
 
 def artifact_with(world, steps=(1, 2, 3)):
     run = world.run()
-    artifact = run.begin("lesson")
+    artifact = run.begin("training")
     for step in steps:
         checkpoint.save(
             artifact, run, step, {"student": {"w": torch.full((3,), float(step))}, "best": {}}, {"step": step}
@@ -30,7 +30,7 @@ def test__the_newest_two_are_kept_and_the_newest_serves(make_world):
 
 def test__no_checkpoint_is_none(make_world):
     run = make_world().run()
-    assert checkpoint.newest(run.begin("lesson"), run) is None
+    assert checkpoint.newest(run.begin("training"), run) is None
 
 
 @pytest.mark.parametrize("name", ["student.safetensors", "best.safetensors", "state.json", "manifest.json"])

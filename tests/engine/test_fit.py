@@ -21,7 +21,7 @@ def learn(world, run=None, *, stage=None, selector=None, objective=None, metric=
     run = run or world.run()
     stage = stage or Stage(epochs=2, batch_size=4, lr=1e-2)
     student = world.make_student()
-    artifact = run.begin("lesson")
+    artifact = run.begin("training")
     taught_by = world.make_teacher() if teacher else None
     measured = None if metric is None else metric(student)
     objective = objective or world.objective()
@@ -64,7 +64,7 @@ def test__something_is_learnt_and_the_teacher_stays_bit_identical(make_world):
         world.objective(),
         world.rows,
         Stage(epochs=3, batch_size=4, lr=1e-2),
-        run.begin("lesson"),
+        run.begin("training"),
         run,
         selector=KeepAll(),
     )
@@ -237,7 +237,7 @@ def test__a_gradient_that_is_not_finite_is_skipped_and_named_when_it_stays(make_
 
     monkeypatch.setattr(update_module, "_look", poisoned)
     run = world.run()
-    with pytest.raises(FloatingPointError, match=rf"lesson, update {4 + BAD_STEPS - 1}.*rows"):
+    with pytest.raises(FloatingPointError, match=rf"training, update {4 + BAD_STEPS - 1}.*rows"):
         learn(world, run, stage=Stage(epochs=9, batch_size=4, lr=1e-2))
 
 

@@ -19,7 +19,7 @@ NEEDS = HIDDEN | {LOGITS, Signal("attention_scores", 2), Signal("first_state", 2
 
 def stored(world, run=None, needs=NEEDS, budget="auto", teacher=None):
     run = run or world.run()
-    return cached_teacher(teacher or world.make_teacher(), needs, world.rows, run.begin("lesson"), run, budget)
+    return cached_teacher(teacher or world.make_teacher(), needs, world.rows, run.begin("training"), run, budget)
 
 
 @pytest.mark.parametrize("rows", [[0], [3, 1, 2], [15, 0, 7, 7]])

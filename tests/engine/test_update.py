@@ -47,7 +47,7 @@ def test__gold_and_distilled_masked_lm_and_hidden_states_are_learnt_from_the_sam
     objective = Sum(MaskedCrossEntropy(), MaskedSoftCrossEntropy(), hidden)
     masker, run = piece_masker(tiny_tokenizer, Masking(share=0.5)), world.run()
     before, start = deepcopy(student), deepcopy(objective)
-    fit(student, teacher, objective, world.rows, STAGE, run.begin("lesson"), run, selector=KeepAll(), masker=masker)
+    fit(student, teacher, objective, world.rows, STAGE, run.begin("training"), run, selector=KeepAll(), masker=masker)
     assert len(read[Transformer]) == 2
     for ours, theirs in zip(read[Transformer], read[Teacher], strict=True):
         assert torch.equal(ours.input_ids, theirs.input_ids)
@@ -65,4 +65,4 @@ def test__without_a_masker_the_batch_is_read_as_it_is(make_world, networks):
     world, (student, _) = make_world(), networks
     run = world.run()
     with pytest.raises(ValueError, match="no places to fill; a masked-LM objective needs a masker"):
-        fit(student, None, MaskedCrossEntropy(), world.rows, STAGE, run.begin("lesson"), run, selector=KeepAll())
+        fit(student, None, MaskedCrossEntropy(), world.rows, STAGE, run.begin("training"), run, selector=KeepAll())

@@ -42,7 +42,7 @@ def test__it_learns_from_a_teacher_of_another_family(student, tiny_bert, tiny_to
     teacher = Teacher(tiny_bert(), "fp32", run.device)
     before = student.digest()
     stage = Stage(epochs=3, batch_size=2, lr=1e-2)
-    report = fit(student, teacher, SoftCrossEntropy(), rows, stage, run.begin("lesson"), run, selector=KeepAll())
+    report = fit(student, teacher, SoftCrossEntropy(), rows, stage, run.begin("training"), run, selector=KeepAll())
     assert report.steps == 6
     assert student.digest() != before
 
