@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
+from tinybert.families import network_of
 from tinybert.models.inference import evaluation_mode
 from tinybert.report.measure import count_parameters, forward_flops, latency, onnx_forward, torch_forward
 
@@ -66,7 +67,7 @@ def test__torch_and_onnx_models_go_through_the_same_clock() -> None:
     import onnxruntime
 
     shape = {"num_hidden_layers": 1, "hidden_size": 12, "intermediate_size": 20, "num_attention_heads": 2}
-    model = BertForSequenceClassification(BertConfig(vocab_size=31, **shape))
+    model = network_of(BertForSequenceClassification(BertConfig(vocab_size=31, **shape)))
     with evaluation_mode(model):
         got = latency(torch_forward(model), vocabulary=31, lengths=(5,), budget=0.05)
     assert got["5"]["p50"] > 0
