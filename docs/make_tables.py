@@ -11,10 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from tinybert.artifacts import by_name
 from tinybert.config import Key, preset_names, resolve, schema_keys
 from tinybert.engine.optimise import LEAST_STEPS
 from tinybert.recipes import RECIPES
-from tinybert.types import Stage, flatten
+from tinybert.types import Stage
 
 PAGE: Final = Path(__file__).with_name("settings.md")
 BEGIN, END = "<!-- table: docs/make_tables.py -->", "<!-- end of table -->"
@@ -282,7 +283,7 @@ def _settings(recipe: str, preset: str) -> dict[str, Any]:
     """All values of a preset by key; none where the recipe has no such preset."""
     if preset not in preset_names(recipe):
         return {}
-    return flatten("", resolve(RECIPES[recipe].config, recipe, config=preset).settings)
+    return by_name(resolve(RECIPES[recipe].config, recipe, config=preset).settings)
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 # What goes over all settings, to copy, compare, check or note them, reads none for what it says.
-_WHOLESALE = {"flatten", "subset", "_asdict_inner", "replace", "_replace", "__eq__", "__repr__"}
+_WHOLESALE = {"digest_of_input", "subset", "_asdict_inner", "replace", "_replace", "__eq__", "__repr__"}
 _WHOLESALE |= {"unread_keys", "_mapping", "noting"}
 _OWN = {"__post_init__", "unread"}
 

@@ -1,12 +1,12 @@
 import math
 import re
-from dataclasses import FrozenInstanceError, dataclass, field, replace
+from dataclasses import FrozenInstanceError, replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from tinybert.types import LOGITS, MASKED_LOGITS, NO_TRACE, Batch, Example, Objective, Signal, Stage, Trace, flatten
+from tinybert.types import LOGITS, MASKED_LOGITS, NO_TRACE, Batch, Example, Objective, Signal, Stage, Trace
 
 
 def make_batch(labels: torch.Tensor | None) -> Batch:
@@ -194,16 +194,3 @@ def test__the_ends_of_each_range_are_allowed() -> None:
     stage = Stage(epochs=1, batch_size=1, accumulate=1, warmup=1.0, weight_decay=0.0, max_steps=1, evaluate_every=1)
     assert stage.warmup == 1.0
     assert Stage(epochs=None, warmup=0.0).epochs is None
-
-
-def test__settings_become_plain_values_by_dotted_name() -> None:
-    @dataclass(frozen=True)
-    class Inner:
-        width: int = 312
-
-    @dataclass(frozen=True)
-    class Outer:
-        name: str = "small"
-        inner: Inner = field(default_factory=Inner)
-
-    assert flatten("", Outer()) == {"name": "small", "inner.width": 312}

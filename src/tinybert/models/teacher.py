@@ -26,13 +26,14 @@ class Teacher:
     The network that was handed in stays as it is and may go on learning; the teacher does not notice.
 
     Attributes:
+        setting: The dtype that was asked for; keys of artifacts have it, so that another machine may go on.
         dtype: What it computes in.
         device: Where it computes.
         digest: Sha256 over the weights as they came, before any change of dtype, and the configuration.
     """
 
     def __init__(self, model: Network, dtype: DType, device: torch.device) -> None:
-        self.dtype = teacher_dtype(dtype, device)
+        self.setting, self.dtype = dtype, teacher_dtype(dtype, device)
         self.device = device
         self.digest = model.digest()
         self._model = copy.deepcopy(model).to(device, self.dtype).requires_grad_(False)

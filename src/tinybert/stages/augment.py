@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
-from tinybert.artifacts import Artifact
+from tinybert.artifacts import Artifact, by_name
 from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
 from tinybert.augment.making import digest_of_rows, make_copies
 from tinybert.augment.method import AugmentContext, AugmenterFactory
@@ -28,7 +28,7 @@ from tinybert.stages import masked_lm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.job import Job
 from tinybert.tasks.base import Task
-from tinybert.types import Example, flatten
+from tinybert.types import Example
 
 FOLDER = "augmented"  # of a run: what the student learnt from, for people and for other programs
 TEXTS, QUALITY = "augmented.parquet", "quality.json"
@@ -94,16 +94,16 @@ def _domain_texts(context: AugmentContext[Any], run: Run) -> Examples:
 
 def inputs_of(context: AugmentContext[Any], copies: int, seed: int) -> dict[str, Any]:
     """All that copies depend on, by names that users know."""
-    method, settings = METHODS[context.settings.method], flatten("augment", context.settings)
+    method, settings = METHODS[context.settings.method], by_name({"augment": context.settings})
     del settings["augment.at_most"]  # decides about copies only
     found = {**settings, **method.inputs(context), "augment.copies": copies}
     if "mlm" in method.uses:
         found["mlm"] = context.digest_of_mlm()
     if context.settings.adapts:
-        found |= flatten("masked_lm", context.adaptation)
+        found |= by_name({"masked_lm": context.adaptation})
         found["unlabeled"] = None if context.unlabeled is None else context.unlabeled.digest()
     if method.conditional is not None:
-        found |= flatten("cbert", context.conditional)
+        found |= by_name({"cbert": context.conditional})
     rows = {"train": context.originals.digest(), "rows": digest_of_rows(context.originals)}
     return {**found, **rows, "seed": seed}
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import torch
 
 from tinybert import files
+from tinybert.artifacts import by_name
 from tinybert.augment.making import make_copies
 from tinybert.augment.method import AugmentContext
 from tinybert.augment.methods import METHODS
@@ -36,7 +37,7 @@ from tinybert.stages.reading import read_unlabeled
 from tinybert.tasks.base import TaskData
 from tinybert.tasks.read import load_labelled, task_of
 from tinybert.tasks.rewrite import check_target, rewrite
-from tinybert.types import Kind, flatten
+from tinybert.types import Kind
 
 PRESETS = "augment"  # where they lie
 _FILES = ("train", "unlabeled")
@@ -183,7 +184,7 @@ def augment(request: AugmentRequest, *, restart: bool = False) -> dict[str, Any]
 
 def _begin(request: AugmentRequest, device: torch.device) -> Run:
     settings, work, log = request.settings, request.work, Log(request.work / "metrics.jsonl")
-    known = {key: value for key, value in flatten("", settings).items() if key not in (*_PLACES, "copies")}
+    known = {key: value for key, value in by_name(settings).items() if key not in (*_PLACES, "copies")}
     config = {key: value for key, value in known.items() if not key.startswith("run.")}
     log.say(f"augment {settings.augment.method}, preset {request.preset}, seed {settings.seed}, to {request.target}")
     return Run(work, settings.seed, settings.run, device, log, config, by_step=False)

@@ -6,7 +6,7 @@ Only tensors, no networks: what an objective or a selector needs to know of a mo
 from tinybert.types.batches import Batch, Masker, Rows
 from tinybert.types.examples import Answer, Example, Kind, Label, Sample
 from tinybert.types.methods import Augmenter, Objective, Selector, Stream
-from tinybert.types.stage import Stage, flatten, subset
+from tinybert.types.stage import Stage, subset
 from tinybert.types.traces import LOGITS, MASKED_LOGITS, NO_TRACE, SIGNAL_KINDS, Axis, Signal, SignalKind, Trace
 
 __all__ = [
@@ -31,6 +31,5 @@ __all__ = [
     "Stage",
     "Stream",
     "Trace",
-    "flatten",
     "subset",
 ]

@@ -1,7 +1,7 @@
 """Settings of a stage, and settings as plain values."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, cast
 
 
@@ -74,18 +74,3 @@ _Settings = TypeVar("_Settings")
 def subset(kind: type[_Settings], settings: Any) -> _Settings:
     """Those of the settings that `kind` has too."""
     return kind(**{f.name: getattr(settings, f.name) for f in fields(cast(Any, kind))})
-
-
-def flatten(prefix: str, settings: Any) -> dict[str, Any]:
-    """A settings dataclass as plain values by dotted name, as users write them and JSON gives them back.
-
-    Example:
-        >>> flatten("prediction", Stage())["prediction.batch_size"]
-        32
-    """
-    flat: dict[str, Any] = {}
-    for field in fields(settings):
-        key, value = f"{prefix}.{field.name}".lstrip("."), getattr(settings, field.name)
-        plain = list(value) if isinstance(value, tuple) else value
-        flat |= flatten(key, value) if is_dataclass(value) else {key: plain}
-    return flat

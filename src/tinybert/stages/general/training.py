@@ -51,7 +51,7 @@ def train_general(
     def metric() -> float:
         return -held_out_loss(student, objective, text.held_out, teacher, masker)
 
-    networks = {"student": student, "teacher": teacher, "teacher.dtype": str(teacher.dtype)}
+    networks = {"student": student, "teacher": teacher, "teacher.dtype": teacher.setting}
     artifact = run.begin("general", general=settings, objective=objective, **text.contents(), **networks, seed=run.seed)
     stage = settings.decided(len(text.train))
     with nullcontext() if settings.dropout else without_dropout(student):

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from safetensors.torch import load_file, save_file
 
 from tinybert import files
-from tinybert.artifacts import Artifact
+from tinybert.artifacts import Artifact, by_name
 from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
 from tinybert.augment.copies import SCHEMA, examples_of, table_of
 from tinybert.augment.making import digest_of_rows, make_all_copies
@@ -30,7 +30,7 @@ from tinybert.stages.augment import QUALITY, TEXTS, factory_of
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.reading import encoded
-from tinybert.types import Example, flatten
+from tinybert.types import Example
 
 ROWS, FACTS, EXAMPLES = "rows.arrow", "facts.safetensors", "examples.parquet"
 _SCHEMA = pa.schema(
@@ -85,7 +85,7 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
     inputs |= {"train": job.train, "rows": digest_of_rows(job.splits.train)}
     if job.source is not None:
         inputs |= {"source": job.source.texts, "source rows": digest_of_rows(job.source.texts)}
-    inputs |= flatten("l2a", settings.stationary())
+    inputs |= by_name({"l2a": settings.stationary()})
     if contexts:
         inputs["mlm"] = next(iter(contexts.values())).digest_of_mlm()
     factories = {domain: factory_of(context, run) for domain, context in contexts.items()}
