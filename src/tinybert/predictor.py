@@ -81,7 +81,7 @@ class Predictor:
         """The metrics of the model on labelled data, and how many rows they rest on."""
         with self._encoded(data, labelled=True) as rows:
             figures = self.task.metrics(logits_of(self.logits_fn, rows), rows)
-            return {**figures, "rows": len(rows), "truncated": rows.truncated}
+            return {**figures, "rows": len(rows.needed_examples()), "truncated": rows.truncated}
 
     def predict(self, data: Any) -> Iterator[dict[str, Any]]:
         """The model's predictions, one per row, in order."""

@@ -50,7 +50,10 @@ def test_looks_like_conll__by_its_tags(write: Callable[..., str], content: str, 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("tokens", "tags", "id"), r"^f.jsonl: seems to be token classification \(tokens, tags\): this version only"),
+        (
+            ("tokens", "tags", "id"),
+            r"^f.jsonl: seems to be token classification \(tokens, tags\): say --kind token-classification",
+        ),
         (("version", "data"), r"^f.jsonl: seems to be question answering"),
         (("text", "paragraphs"), r"^f.jsonl: seems to be question answering"),
     ],

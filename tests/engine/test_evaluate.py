@@ -11,7 +11,7 @@ from tinybert.engine import evaluate
 from tinybert.engine.evaluate import logits_of, metric_fn, student_logits
 from tinybert.tasks.classification import Classification
 from tinybert.tasks.regression import Regression
-from tinybert.types import Example
+from tinybert.types import LOGITS, Example
 
 TASK = Classification(("neg", "pos"), 1)
 
@@ -25,7 +25,7 @@ def test__logits_come_in_row_order_whatever_the_batches(make_world, monkeypatch)
     assert len(by_length(world.rows.lengths, 7)) > 1
     assert np.allclose(student_logits(student, world.rows, run), whole, atol=1e-5)
     assert np.allclose(one_by_one, whole[:3])
-    alone = student.observe(world.rows.batch(np.array([17])), frozenset({evaluate.LOGITS}))[evaluate.LOGITS]
+    alone = student.observe(world.rows.batch(np.array([17])), frozenset({LOGITS}))[LOGITS]
     assert np.allclose(alone.detach().numpy(), whole[17:18], atol=1e-5)
 
 

@@ -37,6 +37,8 @@ FACTS = CardFacts(
     max_length=128,
     hardware="2 cores",
     versions={"torch": "2.13.0", "tinybert": "0.1.0"},
+    options="truncation=True",
+    note="It cuts after 128 pieces.",
 )
 
 

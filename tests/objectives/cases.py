@@ -12,6 +12,7 @@ from references.binary import binary_cross_entropy, soft_binary_cross_entropy
 from references.cosine import cosine_distance
 from references.hidden import projected_hidden_mse
 from references.patience import patience_distance
+from references.pieces import piece_cross_entropy, piece_soft_cross_entropy
 from references.prediction import cross_entropy, logits_squared_error, soft_cross_entropy, squared_error
 from references.relation import attention_relation, self_relation
 from tinybert.layer_maps import layer_map, patience_map
@@ -20,15 +21,19 @@ from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEn
 from tinybert.objectives.cosine import CosineDistance
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.patience import PatienceMSE
+from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL, SelfRelationKL
 from tinybert.objectives.sum import Sum
-from tinybert.types import LOGITS, Objective, Signal
+from tinybert.types import LOGITS, PIECE_LOGITS, Objective, Signal
 
 MAP = layer_map("uniform", 2, 5)  # 1 -> 3, 2 -> 5
 PATIENT = patience_map("skip", 3, 5)  # 1 -> 2, 2 -> 4
 GOLD_CLASSES = torch.tensor([1, 0, 1])
 GOLD_SETS = torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0]], dtype=torch.uint8)
+GOLD_TAGS = torch.tensor(  # of pieces
+    [[-1, 2, -1, 0, -1, -1, -1], [-1, 0, 1, -1, 1, 2, -1], [1, -1, -1, -1, -1, -1, -1]]
+)
 GOLD_SCORES = torch.tensor([0.5, -2.0, 3.25], dtype=torch.float64)
 
 
@@ -59,6 +64,15 @@ def twin_gold_binary(objective: Objective, world: World) -> Sequence[float]:
 
 def twin_soft_binary(objective: Objective, world: World) -> Sequence[float]:
     return soft_binary_cross_entropy(world.student[LOGITS], world.teacher[LOGITS], objective.temperature)
+
+
+def twin_tags(objective: Objective, world: World) -> Sequence[float]:
+    return piece_cross_entropy(world.student[PIECE_LOGITS], world.batch.labels)
+
+
+def twin_soft_tags(objective: Objective, world: World) -> Sequence[float]:
+    logits = world.student[PIECE_LOGITS], world.teacher[PIECE_LOGITS]
+    return piece_soft_cross_entropy(*logits, world.batch.labels, objective.temperature)
 
 
 def twin_gold_score(objective: Objective, world: World) -> Sequence[float]:
@@ -164,6 +178,8 @@ CASES = {
     "gold score": Case(GoldMSE, twin_gold_score, outputs=1, labels=GOLD_SCORES),
     "gold, several": Case(GoldBinaryCrossEntropy, twin_gold_binary, outputs=3, labels=GOLD_SETS),
     "soft, several": Case(lambda: SoftBinaryCrossEntropy(2.5), twin_soft_binary, outputs=3),
+    "gold, tags": Case(PieceCrossEntropy, twin_tags, outputs=3, labels=GOLD_TAGS),
+    "soft, tags": Case(lambda: PieceSoftCrossEntropy(2.5), twin_soft_tags, outputs=3, labels=GOLD_TAGS),
     "hidden": Case(hidden, twin_hidden("embedding", "hidden", "hidden")),
     "hidden, shared": Case(lambda: hidden("shared"), twin_hidden("shared", "shared", "shared")),
     "hidden, per layer": Case(lambda: hidden("per_layer"), twin_hidden("embedding", "layer_1", "layer_2")),

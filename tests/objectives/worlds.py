@@ -39,6 +39,7 @@ def make_trace(
     generator = torch.Generator().manual_seed(seed)
     shapes = {
         "logits": (BATCH, outputs),
+        "piece_logits": (BATCH, SEQ, outputs),
         "hidden_states": (BATCH, SEQ, width),
         "first_state": (BATCH, width),
         "attention_scores": (BATCH, heads, SEQ, SEQ),
@@ -74,11 +75,14 @@ def padded(world: World, extra: int, fill: float) -> World:
     def grow(signal: Signal, tensor: Tensor) -> Tensor:
         if "piece" not in signal.axes:
             return tensor
-        if "width" in signal.axes:
+        if signal.axes.count("piece") == 1:
             grown = torch.nn.functional.pad(tensor, (0, 0, 0, extra))
             return grown.masked_fill(~real[:, :, None], fill)
         grown = torch.nn.functional.pad(tensor, (0, extra, 0, extra))
         return grown.masked_fill(~(real[:, None, :, None] & real[:, None, None, :]), fill)
 
     traces = (mapped(trace, grow) for trace in (world.student, world.teacher))
-    return World(*traces, replace(batch, input_ids=pieces, token_type_ids=types, real=real))
+    labels = batch.labels
+    if labels is not None and labels.shape == batch.input_ids.shape:
+        labels = torch.nn.functional.pad(labels, (0, extra), value=-1)
+    return World(*traces, replace(batch, input_ids=pieces, token_type_ids=types, real=real, labels=labels))

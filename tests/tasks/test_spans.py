@@ -1,12 +1,12 @@
 """Spans of entities, against seqeval where it is installed."""
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.tasks.spans import Scheme, Span, scheme_of, span_metrics, spans_of
+from tinybert.tasks.spans import Scheme, Span, marked, scheme_of, span_metrics, spans_of
 
 PREFIXES = {"IOB1": "IB", "IOB2": "IB", "BIOES": "IBES"}
 
@@ -39,7 +39,7 @@ def texts_of_spans(draw: st.DrawFn) -> tuple[list[Span], int]:
     return spans, place + draw(st.integers(0, 2))
 
 
-@given(texts_of_spans(), st.sampled_from(get_args(Scheme)))
+@given(texts_of_spans(), st.sampled_from(("IOB1", "IOB2", "BIOES")))
 def test_spans_of__reads_what_a_scheme_writes(text: tuple[list[Span], int], scheme: Scheme) -> None:
     spans, length = text
     tags = written(spans, length, scheme)
@@ -53,7 +53,7 @@ def _is_cut(span: Span, tags: list[str]) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore")  # seqeval says what is undefined; we say 0
-@given(st.data(), st.sampled_from(get_args(Scheme)))
+@given(st.data(), st.sampled_from(("IOB1", "IOB2", "BIOES")))
 def test_span_metrics__are_those_of_seqeval(data: st.DataObject, scheme: Scheme) -> None:
     metrics = pytest.importorskip("seqeval.metrics", reason="the package seqeval is not installed")
     schemes: Any = pytest.importorskip("seqeval.scheme")
@@ -107,3 +107,23 @@ def test_span_metrics__of_nothing_are_zero() -> None:
     assert span_metrics([[]], [[]]) == ({"precision": 0.0, "recall": 0.0, "f1": 0.0}, {})
     with pytest.raises(ValueError, match="zip"):
         span_metrics([[]], [[], []])
+
+
+def test_scheme_of__takes_what_the_tags_break_less_often() -> None:
+    assert scheme_of([["I-PER", "O", "I-LOC"], ["B-PER", "O"]]) == "IOB1"
+
+
+def test_words__are_entities_of_their_own_where_tags_have_no_scheme() -> None:
+    assert scheme_of([["DET", "NOUN"]]) == scheme_of([["0", "3"]]) == "words"
+    assert spans_of(["NOUN", "O", "NOUN"], "words") == [Span(0, 1, "NOUN"), Span(2, 3, "NOUN")]
+
+
+def test_marked__says_what_is_right_and_what_is_not() -> None:
+    parts = marked(list("abcd"), [Span(0, 1, "X"), Span(2, 4, "Y")], [Span(0, 1, "X"), Span(2, 3, "Y")])
+    assert [part["text"] for part in parts] == ["a", "b", "c", "d"]
+    assert [(part.get("gold"), part.get("said"), part.get("right")) for part in parts] == [
+        ("X", "X", True),
+        (None, None, None),
+        ("Y", "Y", False),
+        ("Y", None, False),
+    ]

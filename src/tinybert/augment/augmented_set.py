@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Int, Shaped
 
 from tinybert.augment.copies import COPIES_PER_SHARD, examples_of, first_of_each, hash_of
 from tinybert.augment.shards import Shards
-from tinybert.data.examples import ENCODED, Examples
+from tinybert.data.examples import ENCODED, TAGGED, Examples
 from tinybert.types import Example
 
 _Item = TypeVar("_Item")
@@ -19,6 +20,7 @@ _TEXTS = pa.schema(
     [("text", pa.large_string()), ("pair", pa.large_string()), ("row", pa.int64()), ("copy", pa.int64())]
 )
 _SAMPLES = pa.schema([*_TEXTS, *ENCODED.items()])
+_TAGGED = pa.schema([*_TEXTS, *TAGGED.items()])
 
 
 def parts_of(rows: int, copies: int) -> list[slice]:
@@ -123,27 +125,31 @@ def write_arrow(examples: Iterable[Example], target: Path, *, pieces: bool = Fal
     """Write texts one after the other.
 
     Args:
-        examples: Labelled with classes or scores, or not at all.
+        examples: Labelled with classes or scores, or words with tags, or not labelled at all.
         target: The Arrow file, which the caller removes.
         pieces: Whether samples bring their pieces along, to be learnt from as they were drawn; else their texts are
             read again, which joins some pieces.
     """
     labels: list[np.ndarray] = []
-    schema = _SAMPLES if pieces else _TEXTS
+    found = blocks(examples)
+    first = next(found, [])
+    worded = any(example.words is not None for example in first[:1])
+    schema = _SAMPLES if pieces else _TAGGED if worded else _TEXTS
     with target.open("wb") as stream, pa.ipc.new_file(stream, schema) as writer:
-        for block in blocks(examples):
+        for block in chain([first], found):
             columns = [pa.array(_column(block, field.name), field.type) for field in schema]
             writer.write_batch(pa.record_batch(columns, schema=schema))
-            labels.append(_labels(block))
+            labels += [] if worded else [_labels(block)]
     table = pa.ipc.open_file(pa.memory_map(str(target))).read_all()
-    found = np.concatenate(labels)
-    return Texts(Examples(table, None if found.dtype == object else found), table.column("copy").to_numpy())
+    every = None if worded else np.concatenate(labels)
+    every = None if every is None or every.dtype == object else every
+    return Texts(Examples(table, every), table.column("copy").to_numpy())
 
 
 def _column(block: Sequence[Example], name: str) -> list[Any]:
     if name in ENCODED:
         return [None if example.sample is None else getattr(example.sample, name) for example in block]
-    return [getattr(example, name) for example in block]
+    return [getattr(example, "label" if name == "tags" else name) for example in block]
 
 
 def blocks(items: Iterable[_Item], size: int = 4096) -> Iterator[list[_Item]]:

@@ -7,8 +7,7 @@ from typing import Any, Final, NamedTuple
 from tinybert.augment.sides import text_of
 from tinybert.data.carried import Side
 from tinybert.data.encode import truncating
-from tinybert.data.pieces import characters_of
-from tinybert.data.words import Edit, cased_like, contractions, is_mark, touches
+from tinybert.data.words import Edit, cased_like, characters_of, contractions, is_mark, touches
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.types import Example
 

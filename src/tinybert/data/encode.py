@@ -13,10 +13,12 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
+from tinybert.data.windows import windows_of
 from tinybert.files import atomic_file
 
 RECORD_BATCH = 4096  # rows written at once
 _AT_ONCE = 512  # rows tokenised at once: pieces take a hundred times more memory there than in the file
+_PER_PIECE = pa.list_(pa.int32())
 _PIECE = 40  # characters a piece is assumed to have at most, see `_head`
 
 
@@ -30,7 +32,8 @@ def encode(
     """Tokenise examples into an Arrow file.
 
     Pairs are cut `longest_first`: a piece at a time from the end of whichever side is longer. Examples that came with
-    pieces (`Examples.pieces`) are taken as they are.
+    pieces (`Examples.pieces`) are taken as they are. Texts of words that have tags are not cut: a long one becomes
+    several rows, see `windows`.
 
     Args:
         examples: What to encode; all pairs or none.
@@ -49,13 +52,14 @@ def encode(
     if tokenizer.pad_token_id is None:
         raise ValueError("the tokenizer has no padding piece, so rows cannot share a batch")
     with_types = examples.paired and "token_type_ids" in tokenizer.model_input_names
-    schema = _schema(examples.labels, with_types, tokenizer.pad_token_id)
+    schema = _schema(examples, with_types, tokenizer.pad_token_id)
+    block = _windowed if examples.worded else _block
     contents = _Contents(tokenizer.unk_token_id, tokenizer.num_special_tokens_to_add(pair=examples.paired))
     with atomic_file(target) as temporary, temporary.open("wb") as stream, pa.ipc.new_file(stream, schema) as writer:
         with truncating(tokenizer.backend_tokenizer, max_length) as backend:
             for start in range(0, len(examples), record_batch):
                 rows = slice(start, min(start + record_batch, len(examples)))
-                writer.write_batch(_block(examples, backend, rows, schema, contents))
+                writer.write_batch(block(examples, backend, rows, schema, contents))
         # What only the end knows travels with an empty last batch: an Arrow file's own metadata is written first.
         counts = {"truncated": str(contents.truncated), "unknown": str(contents.unknown)}
         end = {"digest": contents.digest(), **counts}
@@ -81,18 +85,21 @@ class _Contents:
         return self._unknown_pieces / max(self._pieces, 1)
 
     def add(self, name: str, values: Any) -> None:
-        self._parts[name].update(np.ascontiguousarray(values).tobytes())
+        self._parts.setdefault(name, hashlib.sha256()).update(np.ascontiguousarray(values).tobytes())
 
     def digest(self) -> str:
         return hashlib.sha256(b"".join(part.digest() for part in self._parts.values())).hexdigest()
 
 
-def _schema(labels: Any, with_types: bool, pad: int) -> pa.Schema:
-    fields = [pa.field("pieces", pa.list_(pa.int32()))]
+def _schema(examples: Examples, with_types: bool, pad: int) -> pa.Schema:
+    fields = [pa.field("pieces", _PER_PIECE)]
     if with_types:
         fields.append(pa.field("types", pa.list_(pa.uint8())))
-    if labels is not None:
-        fields.append(pa.field("label", pa.from_numpy_dtype(labels.dtype)))
+    if examples.worded:
+        fields += [pa.field("example", pa.int64()), pa.field("words", _PER_PIECE)]
+        fields += [pa.field("tags", _PER_PIECE)] if examples.labelled else []
+    elif examples.labels is not None:
+        fields.append(pa.field("label", pa.from_numpy_dtype(examples.labels.dtype)))
     return pa.schema(fields, metadata={"pad": str(pad)})
 
 
@@ -135,7 +142,7 @@ def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, con
         ids += [pieces for pieces, _ in found]
         if "types" in schema.names:
             types += [kinds for _, kinds in found]
-    columns = [pa.array(ids, pa.list_(pa.int32()))]
+    columns = [pa.array(ids, _PER_PIECE)]
     contents.add("lengths", np.fromiter(map(len, ids), np.int64))
     contents.add("pieces", columns[0].values)
     contents.count(columns[0].values.to_numpy(), len(ids))
@@ -146,6 +153,28 @@ def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, con
         columns.append(pa.array(examples.labels[rows]))
         contents.add("label", examples.labels[rows])
     return pa.record_batch(columns, schema=schema)
+
+
+def _windowed(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, contents: _Contents) -> pa.RecordBatch:
+    """The same of texts of words: a row for each window, which says of which example it is and which words it has."""
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    longest = backend.truncation["max_length"]
+    for start in range(rows.start, rows.stop, _AT_ONCE):
+        stop = min(start + _AT_ONCE, rows.stop)
+        words, tags = examples.words(start, stop), examples.tags(start, stop)
+        for number, windows in enumerate(windows_of(examples.columns(start, stop)[0], words, backend, longest)):
+            for window in windows:
+                columns["example"].append(start + number)
+                columns["pieces"].append(window.pieces)
+                columns["words"].append(window.words)
+                if tags is not None:
+                    columns["tags"].append([-1 if word < 0 else tags[number][word] for word in window.words])
+    arrays = [pa.array(columns[field.name], field.type) for field in schema]
+    contents.add("lengths", np.fromiter(map(len, columns["pieces"]), np.int64))
+    for field, array in zip(schema, arrays, strict=True):
+        contents.add(field.name, array if field.name == "example" else array.values)
+    contents.count(arrays[0].values.to_numpy(), len(arrays[0]))
+    return pa.record_batch(arrays, schema=schema)
 
 
 def _read(examples: Examples, backend: Any, start: int, stop: int) -> tuple[list[tuple[list[int], list[int]]], int]:

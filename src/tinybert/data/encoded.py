@@ -29,20 +29,21 @@ def unknown_notes(shares: Mapping[str, float]) -> list[str]:
 
 
 class _Chunk(NamedTuple):
-    """One record batch: where each row begins, and the pieces (and types) of all its rows on end."""
+    """One record batch: where each row begins, and what there is of every piece of all its rows on end."""
 
     offsets: Int[np.ndarray, " rows_and_one"]
-    pieces: Int[np.ndarray, " pieces"]
-    types: Int[np.ndarray, " pieces"] | None
+    of_pieces: Mapping[str, Int[np.ndarray, " pieces"]]  # pieces, types, words, tags
 
 
 class EncodedRows:
     """The rows of an Arrow file that `encode` wrote; made by `open`.
 
+    A row is an example; of texts of words it is a window of one, and a model's answers are of words.
+
     Attributes:
         lengths: Pieces per row.
-        labels: Class or score per row; None = unlabelled.
-        examples: What was encoded, in the same order; None where only pieces matter.
+        labels: Class or score per row; None = unlabelled, or labelled by pieces.
+        examples: What was encoded, in the same order; None where only pieces matter, or windows were picked.
         truncated: How many rows were cut to the largest length.
         unknown: Share of the pieces, special ones left aside, that stand for what the vocabulary does not know.
         digest: sha256 of pieces, types and labels, whatever the layout of the file.
@@ -57,6 +58,7 @@ class EncodedRows:
         self.digest = str(end[b"digest"].decode())
         table = [reader.get_batch(number) for number in range(reader.num_record_batches - 1)]
         self._chunks = [_chunk(batch) for batch in table]
+        self._tagged, self._first_word = "tags" in reader.schema.names, _first_words(table, reader.schema)
         self._starts = np.cumsum([0, *(len(chunk.offsets) - 1 for chunk in self._chunks)])
         lengths = [np.diff(chunk.offsets) for chunk in self._chunks]
         self.lengths: Int[np.ndarray, " rows"] = np.concatenate([np.zeros(0, np.int32), *lengths])
@@ -82,9 +84,32 @@ class EncodedRows:
         view._picked = indices if self._picked is None else self._picked[indices]
         view.lengths = self.lengths[indices]
         view.labels = None if self.labels is None else self.labels[indices]
-        view.examples = None if self.examples is None else self.examples.select(indices)
+        view.examples = None if self.examples is None or self.windowed else self.examples.select(indices)
         view.digest = hashlib.sha256(self.digest.encode() + np.asarray(indices, np.int64).tobytes()).hexdigest()
         return view
+
+    @property
+    def windowed(self) -> bool:
+        """Whether rows are windows of texts of words."""
+        return self._first_word is not None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels, of rows or of pieces."""
+        return self.labels is not None or self._tagged
+
+    def answered(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"] | Int[np.ndarray, "batch seq"]:
+        """Where each of a batch's logits belongs among a model's answers; -1 = nowhere.
+
+        An answer is that of a row; of windows it is that of a word, counted through all words of all examples.
+
+        Args:
+            indices: As of `batch`.
+        """
+        if self._first_word is None:
+            return np.asarray(indices, np.int64)
+        words = self._of_pieces("words", indices, -1)
+        return np.where(words < 0, -1, words + self._first_word[self._there(indices)][:, None])
 
     def needed_labels(self) -> Shaped[np.ndarray, " rows"]:
         """The labels; a `ValueError` where there are none."""
@@ -111,29 +136,35 @@ class EncodedRows:
         Returns:
             The batch; labels are int64 classes or float32 scores.
         """
-        lengths = self.lengths[indices]
-        there = np.asarray(indices if self._picked is None else self._picked[indices], np.int64)
-        shape = (len(indices), int(lengths.max()))
-        ids = np.full(shape, self._pad, np.int64)
-        types = np.zeros(shape, np.int64)
+        ids = self._of_pieces("pieces", indices, self._pad)
+        return Batch(
+            input_ids=torch.from_numpy(ids),
+            token_type_ids=torch.from_numpy(self._of_pieces("types", indices, 0)),
+            real=torch.from_numpy(np.arange(ids.shape[1]) < self.lengths[indices][:, None]),
+            labels=self._picked_labels(indices),
+            rows=torch.from_numpy(self._there(indices).copy()),
+        )
+
+    def _there(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"]:
+        """Which rows of the file some rows of the view are."""
+        return np.asarray(indices if self._picked is None else self._picked[indices], np.int64)
+
+    def _of_pieces(self, name: str, indices: Int[np.ndarray, " batch"], fill: int) -> Int[np.ndarray, "batch seq"]:
+        """What there is of every piece of some rows; `fill` in the padding, and where the file does not say."""
+        there, lengths = self._there(indices), self.lengths[indices]
+        found = np.full((len(indices), int(lengths.max())), fill, np.int64)
         chunks = np.searchsorted(self._starts, there, side="right") - 1
         within = there - self._starts[chunks]
         for index, (number, row, length) in enumerate(zip(chunks, within, lengths, strict=True)):
             chunk = self._chunks[number]
-            begin = chunk.offsets[row]
-            ids[index, :length] = chunk.pieces[begin : begin + length]
-            if chunk.types is not None:
-                types[index, :length] = chunk.types[begin : begin + length]
-        real = np.arange(shape[1]) < lengths[:, None]
-        return Batch(
-            input_ids=torch.from_numpy(ids),
-            token_type_ids=torch.from_numpy(types),
-            real=torch.from_numpy(real),
-            labels=self._picked_labels(indices),
-            rows=torch.from_numpy(there.copy()),
-        )
+            if name in chunk.of_pieces:
+                begin = chunk.offsets[row]
+                found[index, :length] = chunk.of_pieces[name][begin : begin + length]
+        return found
 
-    def _picked_labels(self, indices: Int[np.ndarray, " batch"]) -> Shaped[torch.Tensor, " batch"] | None:
+    def _picked_labels(self, indices: Int[np.ndarray, " batch"]) -> Shaped[torch.Tensor, "batch ..."] | None:
+        if self._tagged:
+            return torch.from_numpy(self._of_pieces("tags", indices, -1))
         if self.labels is None:
             return None
         labels = torch.from_numpy(self.labels[indices])
@@ -141,9 +172,22 @@ class EncodedRows:
 
 
 def _chunk(batch: Any) -> _Chunk:
-    pieces = batch.column("pieces")
-    types = batch.column("types").values.to_numpy() if "types" in batch.schema.names else None
-    return _Chunk(pieces.offsets.to_numpy(), pieces.values.to_numpy(), types)
+    there = [name for name in ("pieces", "types", "words", "tags") if name in batch.schema.names]
+    of_pieces = {name: batch.column(name).values.to_numpy() for name in there}
+    return _Chunk(batch.column("pieces").offsets.to_numpy(), of_pieces)
+
+
+def _first_words(batches: list[Any], schema: pa.Schema) -> Int[np.ndarray, " rows"] | None:
+    """For each window, how many words all examples before its own have; None where rows are no windows."""
+    if "words" not in schema.names:
+        return None
+    example = np.concatenate([np.zeros(0, np.int64), *(batch.column("example").to_numpy() for batch in batches)])
+    words = [
+        np.add.reduceat(column.values.to_numpy() >= 0, column.offsets.to_numpy()[:-1], dtype=np.int64)
+        for column in (batch.column("words") for batch in batches)
+    ]
+    counts = np.bincount(example, weights=np.concatenate([np.zeros(0, np.int64), *words])).astype(np.int64)
+    return np.asarray((np.cumsum(counts) - counts)[example], np.int64)
 
 
 def _labels(batches: list[Any], schema: pa.Schema) -> Shaped[np.ndarray, " rows"] | None:

@@ -117,6 +117,20 @@ class Examples(Sequence[Example]):
         given = zip(*(part.column(name).to_pylist() for name in ENCODED), strict=True)
         return [None if pieces is None else (pieces, types) for pieces, types in given]
 
+    @property
+    def worded(self) -> bool:
+        """Whether the examples are words that have, or are to get, a tag each."""
+        return "words" in self._table.column_names
+
+    def words(self, start: int, stop: int) -> list[list[str]]:
+        """The words of the examples from `start` to before `stop`."""
+        found: list[list[str]] = self._part(start, stop).column("words").to_pylist()
+        return found
+
+    def tags(self, start: int, stop: int) -> list[list[int]] | None:
+        """The tags of these words; None where the examples are unlabelled."""
+        return self._part(start, stop).column("tags").to_pylist() if "tags" in self._table.column_names else None
+
     def _part(self, start: int, stop: int) -> pa.Table:
         if self._indices is None:
             return self._table.slice(start, stop - start)

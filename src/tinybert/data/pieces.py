@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.data.encode import truncating
-from tinybert.data.words import Word, words_of
-
-_SPACE = "▁"  # how SentencePiece writes the space before a word
+from tinybert.data.words import Word, characters_of, words_of
 
 
 class Span(NamedTuple):
@@ -64,21 +62,6 @@ def pieces_within(word: str, tokenizer: PreTrainedTokenizerFast, *, after_space:
     text = f" {word}" if after_space else word
     ids: list[int] = tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
     return ids
-
-
-def characters_of(piece: str, offsets: tuple[int, int], text: str) -> tuple[int, int] | None:
-    """Which characters of a text a piece stands for, without the space before them; None where there are none.
-
-    Tokenizers in SentencePiece's form count that space to the piece, and where it is a piece of its own, some give it
-    the first letter of the word.
-
-    Example:
-        >>> characters_of("▁film", (4, 9), "good film"), characters_of("▁", (0, 1), "film")
-        ((5, 9), None)
-    """
-    start, end = offsets
-    start += len(text[start:end]) - len(text[start:end].lstrip())
-    return None if piece == _SPACE or start >= end else (start, end)
 
 
 def _reading(text: str, encoding: Any) -> Reading:

@@ -1,4 +1,4 @@
-"""Recognises files of tasks that are augmented but not trained on yet, and of other programs; says so in one line."""
+"""Recognises files of other tasks than the one they are read for, and of other programs; says so in one line."""
 
 import re
 from pathlib import Path
@@ -12,16 +12,17 @@ _TAG = re.compile(r"(O|[BIESLU]-\S+)")
 _LOOK_AT = 200  # lines
 _PACKED = frozenset({".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz"})
 _SQUAD = re.compile(r'\s*\{.*("paragraphs"|"data"\s*:\s*\[)', re.DOTALL)
-LATER = "this version only augments such data (tinybert augment --kind ...); it trains on classification and regression"
+LATER = "this version only augments such data (tinybert augment --kind ...); it does not train on it"
+TAGS = "say --kind token-classification"
 
 
 def wrong_form(path: Path) -> UserError:
     """What to say of a file that is no table of texts: which task it seems to belong to, or which endings are read."""
     if looks_like_conll(path):
-        return _other(str(path), "token classification (CoNLL columns)")
+        return _other(str(path), "token classification (CoNLL columns)", TAGS)
     if path.suffix.lower() == ".json":
         if _starts_like_squad(path):
-            return _other(str(path), "question answering (SQuAD JSON)")
+            return _other(str(path), "question answering (SQuAD JSON)", LATER)
         advice = "one object a line, with the ending .jsonl; convert an array of rows: jq -c '.[]' OLD > NEW.jsonl"
         return UserError(f"{path}: JSON is read as JSON lines, {advice}")
     if path.suffix.lower() in _PACKED:
@@ -36,10 +37,10 @@ def check_recognised(header: Header, settings: DataSettings) -> None:
         UserError: If they have the columns of one, and no text that is meant instead.
     """
     if has_tags(header, settings):
-        raise _other(header.name, "token classification (tokens, tags)")
+        raise _other(header.name, "token classification (tokens, tags)", TAGS)
     names = set(header.names)
     if "paragraphs" in names or ({"data"} <= names <= {"data", "version"} and not _has_text(header, settings)):
-        raise _other(header.name, "question answering (SQuAD JSON)")
+        raise _other(header.name, "question answering (SQuAD JSON)", LATER)
     if {"data", "annotations"} <= names and not _has_text(header, settings):
         raise UserError(f"{header.name}: seems to be Label Studio's own JSON (data, annotations); export CSV there")
 
@@ -71,5 +72,5 @@ def _starts_like_squad(path: Path) -> bool:
     return _SQUAD.match(head.removeprefix("\ufeff")) is not None
 
 
-def _other(name: str, what: str) -> UserError:
-    return UserError(f"{name}: seems to be {what}: {LATER}")
+def _other(name: str, what: str, advice: str) -> UserError:
+    return UserError(f"{name}: seems to be {what}: {advice}")

@@ -1,6 +1,7 @@
 """Token classification: sentences of words with a tag each, from CoNLL columns or from columns of lists."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tinybert.data.aligned import aligned
-from tinybert.data.columns import Columns, Header, require
+from tinybert.data.columns import Columns, Header, Labels, require
 from tinybert.data.conll import Sentence, sentences
 from tinybert.data.dialect import lines_of
 from tinybert.data.examples import TAGGED, Examples
 from tinybert.data.labels import LabelMap, classes_of
-from tinybert.data.problems import BadRow, Problems, shown
+from tinybert.data.problems import BadRow, Problems, listed, shown
 from tinybert.data.read import SCHEMA, DataInput, Rows, gathered, open_rows
+from tinybert.data.readers import RowReader
 from tinybert.data.rows import spelled, text_problem
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import meant, renamed
+from tinybert.data.words import words_of
 from tinybert.errors import UserError
 from tinybert.types import Example
 
@@ -32,11 +35,13 @@ _SPELLED = pa.schema(
     ]
 )
 
+_UNTAGGED = pa.schema([field for field in _SPELLED if field.name != "tags"])
+
 _Row = tuple[str, None, list[str], list[str]]
 
 
-def read_conll(path: Path, settings: DataSettings) -> Rows:
-    """Read CoNLL columns; a row is a sentence.
+def read_conll(path: Path, settings: DataSettings, labels: Labels = "needed") -> Rows:
+    """Read CoNLL columns; a row is a sentence. Where no labels are wanted the last column is left unread.
 
     Raises:
         UserError: If the file or a sentence cannot be used.
@@ -47,16 +52,21 @@ def read_conll(path: Path, settings: DataSettings) -> Rows:
         return checked_words(sentence.words, sentence.tags, ("token", "tag"))
 
     table = gathered(sentences(lines_of(path)), check, _SPELLED, problems)
-    return Rows(table, False, problems, ())
+    return Rows(table.drop_columns("tags") if labels == "none" else table, False, problems, ())
 
 
-def read_lists(source: DataInput, settings: DataSettings, name: str) -> Rows:
+def read_lists(source: DataInput, settings: DataSettings, name: str, labels: Labels = "needed") -> Rows:
     """Read a source with a column of words and one of tags: `tokens` and `tags`, or `data.text` and `data.label`.
+
+    Where no labels are wanted, or they are optional and their column is missing, a text will do instead of words.
 
     Raises:
         UserError: If a column is missing, or a row cannot be used.
     """
     reader = open_rows(source, settings, name)
+    tagged = {"none": False, "optional": (settings.label or "tags") in reader.header.names}.get(labels, True)
+    if not tagged:
+        return _read_untagged(reader, settings)
     columns = list_columns(reader.header, settings)
     problems = Problems(reader.header.name, settings.skip_bad)
 
@@ -64,6 +74,27 @@ def read_lists(source: DataInput, settings: DataSettings, name: str) -> Rows:
         return checked_words(row.get(columns.text), row.get(str(columns.label)), columns.wanted)
 
     table = gathered(reader.records(columns.wanted), check, _SPELLED, problems)
+    return Rows(table, False, problems, reader.notes)
+
+
+def _read_untagged(reader: RowReader, settings: DataSettings) -> Rows:
+    """Words without tags, or texts, of which words are made."""
+    problems, names = Problems(reader.header.name, settings.skip_bad), reader.header.names
+    column = settings.text or next((name for name in ("tokens", "text") if name in names), "text")
+    require(reader.header, "text", column)
+
+    def check(row: Mapping[str, Any]) -> Sequence[Any] | BadRow:
+        cell = row.get(column)
+        if isinstance(cell, str):
+            reason = text_problem(cell, column)
+            return (
+                (cell, None, [w.text for w in words_of(cell)]) if reason is None else BadRow(reason + _ADVICE, [cell])
+            )
+        words = getattr(cell, "tolist", lambda: cell)()
+        found = checked_words(words, ["O"] * len(words) if isinstance(words, list | tuple) else None, (column, "tags"))
+        return found if isinstance(found, BadRow) else found[:3]
+
+    table = gathered(reader.records((column,)), check, _UNTAGGED, problems)
     return Rows(table, False, problems, reader.notes)
 
 
@@ -109,27 +140,51 @@ def checked_words(words: Any, tags: Any, names: Sequence[str]) -> _Row | BadRow:
     return " ".join(lists[0]), None, list(lists[0]), kept
 
 
-def resolve_tags(rows: Rows, label_map: LabelMap) -> tuple[tuple[str, ...], Examples]:
+def resolve_tags(
+    rows: Rows, label_map: LabelMap, known: tuple[str, ...] | None = None
+) -> tuple[tuple[str, ...], Examples]:
     """Give every tag its number.
 
     Args:
         rows: As read.
         label_map: `data.label_map`.
+        known: The names of the tags in order, where they are decided; None = those that occur.
 
     Returns:
         The names of the tags in order, and the examples.
 
     Raises:
-        UserError: If more rows are bad than are tolerated, or a tag is to be left out.
+        UserError: If more rows are bad than are tolerated, or have tags that are not known, or a tag is to be left out.
     """
     column = rows.table.column("tags")
     names = [tag for tag in pc.unique(_flat(column)).to_pylist() if tag is not None]
     called = [_called(name, label_map) for name in names]
-    classes = classes_of(called)
+    classes = classes_of(called) if known is None else known
+    strange = [name for name, meaning in zip(names, called, strict=True) if not _is_among(classes, meaning)]
+    if strange:
+        rows = _without(rows, strange, classes)
+        return resolve_tags(rows, label_map, known)
     order = np.array([_class_index(classes, name) for name in called], np.int32)
     chunks = [_numbered(chunk, pa.array(names, pa.large_string()), order) for chunk in column.chunks]
     table = rows.table.set_column(rows.table.schema.get_field_index("tags"), "tags", pa.chunked_array(chunks))
     return classes, Examples(table, None, notes=(*rows.notes, *rows.problems.settle(len(table))))
+
+
+def _without(rows: Rows, strange: Sequence[str], known: Sequence[str]) -> Rows:
+    """The rows without those that have a tag which is not known; a `UserError` where that is not tolerated."""
+    unknown, kept = set(strange), []
+    for index, tags in enumerate(rows.table.column("tags").to_pylist()):
+        if (tag := next((tag for tag in tags if tag in unknown), None)) is None:
+            kept.append(index)
+            continue
+        row = rows.table.slice(index, 1).to_pylist()[0]
+        reason = (
+            f"the tag {shown(tag)} is unknown; there are {listed(known)}; correct it, or rename it (data.label_map)"
+        )
+        rows.problems.add(row["line"], BadRow(reason, [row["words"], row["tags"]]), row["row"])
+    if not kept:
+        rows.problems.settle(0)  # raises
+    return replace(rows, table=rows.table.take(pa.array(kept)))
 
 
 class TagNames:
@@ -170,6 +225,10 @@ def _called(tag: str, label_map: LabelMap) -> str:
     if name is None:
         raise UserError(f"data.label_map={{{tag}: null}}: a word needs a tag; rename it, to O for example")
     return name
+
+
+def _is_among(classes: Sequence[str], name: str) -> bool:
+    return name in classes or meant(name) in classes
 
 
 def _class_index(classes: Sequence[str], name: str) -> int:

@@ -16,6 +16,7 @@ _ABBREVIATION = re.compile(r"(?:[^\W\d]\.)+[^\W\d]|mrs?|ms|dr|st|[js]r|vs|inc|co
 _CLITIC = re.compile(r"['\u2019](?:s|d|m|re|ve|ll)\b", re.IGNORECASE)
 # Corpora split into words write "do n't" and "it 's".
 _CONTRACTION = re.compile(rf"\b\w+(?: ?n| )?['\u2019]t\b|{_CLITIC.pattern}", re.IGNORECASE)
+_SPACE = "▁"  # how SentencePiece writes the space before a word
 
 
 class Word(NamedTuple):
@@ -67,6 +68,21 @@ def spaced_words_of(text: str) -> list[Word]:
         if start < end:
             found.append(Word(text[start:end], start, end))
     return found
+
+
+def characters_of(piece: str, offsets: tuple[int, int], text: str) -> tuple[int, int] | None:
+    """Which characters of a text a piece stands for, without the space before them; None where there are none.
+
+    Tokenizers in SentencePiece's form count that space to the piece, and where it is a piece of its own, some give it
+    the first letter of the word.
+
+    Example:
+        >>> characters_of("▁film", (4, 9), "good film"), characters_of("▁", (0, 1), "film")
+        ((5, 9), None)
+    """
+    start, end = offsets
+    start += len(text[start:end]) - len(text[start:end].lstrip())
+    return None if piece == _SPACE or start >= end else (start, end)
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:

@@ -14,32 +14,34 @@ from tinybert.families.network import Network
 from tinybert.models.inference import evaluation_mode
 from tinybert.run import HELD_OUT_SEED, Run
 from tinybert.tasks.base import Task
-from tinybert.types import LOGITS, NO_TRACE, Batch, Masker, Objective, Rows
+from tinybert.types import NO_TRACE, Batch, Masker, Objective, Rows
 
 ROWS_AT_ONCE = 64
-LogitsFn = Callable[[Batch], Float[Tensor, "batch label"]]
+LogitsFn = Callable[[Batch], Float[Tensor, "batch ..."]]  # logits of each example, or of each piece
 
 
-def logits_of(compute: LogitsFn, rows: EncodedRows) -> Float[np.ndarray, "row label"]:
-    """Logits of all rows, in row order; rows are batched by length, which changes their order only on the way."""
+def logits_of(compute: LogitsFn, rows: EncodedRows) -> Float[np.ndarray, "answer label"]:
+    """Logits of all rows, or of all words, in order; they are batched by length, which only changes the way there."""
     parts = by_length(rows.lengths, ROWS_AT_ONCE)
-    logits = [compute(rows.batch(part)).float().cpu().numpy() for part in parts]
-    in_row_order = np.argsort(np.concatenate(parts), kind="stable")
-    return np.concatenate(logits)[in_row_order]
+    places = [rows.answered(part) for part in parts]
+    shown = (compute(rows.batch(part)).float().cpu().numpy() for part in parts)
+    logits = [found[there >= 0] for found, there in zip(shown, places, strict=True)]
+    order = np.argsort(np.concatenate([there[there >= 0] for there in places]), kind="stable")
+    return np.concatenate(logits)[order]
 
 
 def logits_fn(student: Network, device: torch.device) -> LogitsFn:
     """A network's logits in evaluation mode and fp32; leaves its mode and all random streams as they were."""
 
-    def compute(batch: Batch) -> Float[Tensor, "batch label"]:
+    def compute(batch: Batch) -> Float[Tensor, "batch ..."]:
         with evaluation_mode(student):
-            return student.observe(batch.to(device), frozenset({LOGITS}))[LOGITS]
+            return student.observe(batch.to(device), frozenset({student.output}))[student.output]
 
     return compute
 
 
-def student_logits(student: Network, rows: EncodedRows, run: Run) -> Float[np.ndarray, "row label"]:
-    """The logits of a network for all rows."""
+def student_logits(student: Network, rows: EncodedRows, run: Run) -> Float[np.ndarray, "answer label"]:
+    """The logits of a network for all rows; see `logits_of`."""
     return logits_of(logits_fn(student, run.device), rows)
 
 

@@ -26,7 +26,7 @@ from tinybert.data.batches import by_length
 from tinybert.data.encoded import EncodedRows
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run
-from tinybert.types import LOGITS, MASKED_LOGITS, Batch, Signal, Trace
+from tinybert.types import MASKED_LOGITS, Batch, Signal, Trace
 
 AUTO_BYTES = 4_000_000_000  # `teacher.cache: auto`: at most this, and at most a quarter of the free disk
 PASS_ROWS = 32  # rows of one forward pass while outputs are stored
@@ -54,7 +54,7 @@ def cached_teacher(
     if MASKED_LOGITS in needs or artifact.whole:
         return teacher
     outputs = _Outputs(teacher, rows)
-    wanted = needs | {LOGITS}  # which cost nothing more, and which the last stage asks for
+    wanted = needs | {teacher.output}  # which cost nothing more, and which the last stage asks for
     decision = artifact.work / _DECISION
     if run.is_main and files.found_sealed(decision) is None:
         _decide(outputs.bytes(wanted), decision, artifact, run, budget)

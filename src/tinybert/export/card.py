@@ -45,6 +45,8 @@ class CardFacts:
         hardware: On what it was trained and measured.
         versions: Of the libraries, by name.
         teacher_licence: As `licence_of` finds it; None = unknown.
+        options: Of a call of `pipeline`, see `Task`.
+        note: What to know of such a call.
     """
 
     run: Mapping[str, Any]
@@ -57,6 +59,8 @@ class CardFacts:
     hardware: str
     versions: Mapping[str, str]
     teacher_licence: str | None = None
+    options: str = ""
+    note: str = ""
 
 
 def model_card(facts: CardFacts, model_path: str = "path/to/this/folder") -> str:

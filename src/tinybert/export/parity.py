@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from tinybert.export.runtime import OnnxModel
 from tinybert.families.network import Network
@@ -24,8 +25,8 @@ class Int8Difference:
     """What rounding the weights to int8 changed on real rows.
 
     Attributes:
-        rows: How many were compared.
-        agreement: Share of rows whose best class is the same; None for a regression.
+        rows: How many were compared; pieces where the logits are of pieces.
+        agreement: Share of them whose best class is the same; None for a regression.
         largest: Largest difference of a logit.
         mean: Mean absolute difference of the logits.
     """
@@ -57,11 +58,18 @@ def parity_difference(model: Network, exported: OnnxModel, rng: np.random.Genera
 
 def int8_difference(fp32: OnnxModel, int8: OnnxModel, batches: Iterable[Batch]) -> Int8Difference | None:
     """Compare both exports on real encoded rows; None where there are no rows."""
-    pairs = [(fp32.batch_logits(batch).numpy(), int8.batch_logits(batch).numpy()) for batch in batches]
+    pairs = [[_counted(model.batch_logits(batch), batch).numpy() for model in (fp32, int8)] for batch in batches]
     if not pairs:
         return None
     before, after = (np.concatenate(logits) for logits in zip(*pairs, strict=True))
     return difference(before, after)
+
+
+def _counted(logits: Float[Tensor, "batch ..."], batch: Batch) -> Float[Tensor, "answer label"]:
+    """Logits of texts as they are; of pieces only those that have a label, or are no padding where nothing has one."""
+    if logits.ndim == 2:
+        return logits
+    return logits[batch.real if batch.labels is None else batch.labels >= 0]
 
 
 def difference(before: Float[np.ndarray, "row label"], after: Float[np.ndarray, "row label"]) -> Int8Difference:

@@ -23,7 +23,7 @@ class OnnxModel:
         threads: Of one forward pass.
 
     Raises:
-        UserError: If the file is missing, damaged, or no text classifier.
+        UserError: If the file is missing, damaged, or gives no logits.
     """
 
     def __init__(self, path: Path, threads: int) -> None:
@@ -40,8 +40,8 @@ class OnnxModel:
         input_ids: Integer[np.ndarray, "batch seq"],
         attention_mask: Integer[np.ndarray, "batch seq"],
         token_type_ids: Integer[np.ndarray, "batch seq"] | None = None,
-    ) -> Float[np.ndarray, "batch label"]:
-        """Scores of the task head, before softmax.
+    ) -> Float[np.ndarray, "batch ..."]:
+        """Scores of the task head, before softmax: of each text, or of each piece.
 
         Args:
             input_ids: Piece ids.
@@ -54,7 +54,7 @@ class OnnxModel:
         logits: np.ndarray = self.session.run(["logits"], given)[0]
         return logits
 
-    def batch_logits(self, batch: Batch) -> Float[Tensor, "batch label"]:
+    def batch_logits(self, batch: Batch) -> Float[Tensor, "batch ..."]:
         """As `logits`, for a batch of encoded rows."""
         mask = batch.real.long()
         arrays = [tensor.cpu().numpy() for tensor in (batch.input_ids, mask, batch.token_type_ids)]

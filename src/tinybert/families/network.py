@@ -15,9 +15,10 @@ from transformers import PretrainedConfig
 
 from tinybert.errors import UserError
 from tinybert.files import sha256_json
-from tinybert.types import Batch, Signal, Trace
+from tinybert.types import LOGITS, PIECE_LOGITS, Batch, Signal, Trace
 
 MASKED_LM = "AutoModelForMaskedLM"
+OF_PIECES = "ForTokenClassification"  # how classes of transformers end whose head says something of every piece
 
 _NOT_CONTENT = ("transformers_version", "dtype", "architectures", "text_pairs")  # of a configuration, for its digest
 
@@ -57,6 +58,11 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def piece_vectors(self) -> Float[Tensor, "vocabulary width"]:
         """The input embeddings of all pieces."""
+
+    @property
+    def output(self) -> Signal:
+        """What its task head gives: logits of each example, or of each piece."""
+        return PIECE_LOGITS if self.saved_as.endswith(OF_PIECES) else LOGITS
 
     @abstractmethod
     def forward(
@@ -167,6 +173,7 @@ class Family(ABC):
     Attributes:
         name: `model_type` in config.json.
         task_head: The module that gives the logits of a task, in stored names.
+        piece_head: The same where they are of every piece; None where a network has no such head.
         masked_lm_head: The first module of the masked-LM head, in stored names; None where there never is one.
         token_types: Whether the forward pass takes token_type_ids.
         padding: The id that the padding piece must have; None = any.
@@ -174,6 +181,7 @@ class Family(ABC):
 
     name: str
     task_head: str
+    piece_head: str | None = None
     masked_lm_head: str | None
     token_types: bool
     padding: int | None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
-from tinybert.families.network import Shape
+from tinybert.families.network import MASKED_LM, OF_PIECES, Shape
 from tinybert.types import Batch
 
 
@@ -30,6 +30,7 @@ class Layout:
         position_bias: An embedding (distance, head) that is added to the scores of every layer.
         head_hidden: The square matrix below the logits, in the whole model; BERT's is the pooler.
         head_output: The matrix that gives the logits, in the whole model.
+        piece_head: The only matrix of a head that gives logits of every piece, in the whole model.
         masked_lm: The masked-LM head, in the whole model: parts that are called one after the other.
         token_types: Whether the forward pass takes token_type_ids.
         fused: Whether transformers offers fused attention.
@@ -57,12 +58,19 @@ class Layout:
     position_bias: str | None = None
     head_hidden: str = "classifier.dense"
     head_output: str = "classifier.out_proj"
+    piece_head: str = "classifier"
     masked_lm: tuple[str, ...] = ("lm_head",)
     token_types: bool = True
     fused: bool = True
     first_position: int = 0
     inner_size: str = "intermediate_size"
     activation: str = "hidden_act"
+
+    def head(self, auto: str) -> tuple[str, ...]:
+        """The modules of a head, by the class of transformers that has it."""
+        if auto.endswith(OF_PIECES):
+            return (self.piece_head,)
+        return self.masked_lm if auto == MASKED_LM else (self.head_hidden, self.head_output)
 
     def shape(self, config: PretrainedConfig) -> Shape:
         """The sizes a configuration gives."""

@@ -13,7 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tinybert.families.parts import Parts
-from tinybert.types import LOGITS, MASKED_LOGITS, Batch, Signal, Trace
+from tinybert.types import LOGITS, MASKED_LOGITS, PIECE_LOGITS, Batch, Signal, Trace
+
+_OUTPUTS = frozenset({LOGITS, PIECE_LOGITS})  # of a task head; a network has one of the two
 
 
 def record(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Trace:
@@ -21,11 +23,11 @@ def record(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Trace:
     recorded = {signal: _RECORDED[signal.kind] for signal in needs if signal.kind in _RECORDED}
     modules = {signal: kind.modules(parts, signal.layer) for signal, kind in recorded.items()}
     with _outputs(modules.values()) as outputs, _only(parts, needs), _only_at_places(parts, batch, needs):
-        network = parts.model if LOGITS in needs else parts.base
+        network = parts.base if needs.isdisjoint(_OUTPUTS) else parts.model
         result = network(**parts.inputs(batch))
         ends = {MASKED_LOGITS: _filled(parts, result, batch, needs)} if MASKED_LOGITS in needs else {}
-    if LOGITS in needs:
-        ends[LOGITS] = result.logits
+    if asked := needs & _OUTPUTS:
+        ends |= dict.fromkeys(asked, result.logits)
     shown = {
         signal: kind.of(parts, **{name: outputs[module] for name, module in modules[signal].items()})
         for signal, kind in recorded.items()
@@ -56,7 +58,7 @@ def attention_scores(
 
 def _only(parts: Parts, needs: frozenset[Signal]) -> AbstractContextManager[None]:
     """Leave out the layers that nothing needs."""
-    whole = not needs.isdisjoint({LOGITS, MASKED_LOGITS})
+    whole = not needs.isdisjoint({*_OUTPUTS, MASKED_LOGITS})
     return nullcontext() if whole else parts.truncated(max((signal.layer for signal in needs), default=0))
 
 
@@ -82,7 +84,7 @@ def _narrowed(parts: Parts, needs: frozenset[Signal]) -> bool:
     """Whether nothing but the masked logits is made of the top layer's output."""
     top = len(parts.layers)
     states = any(signal.kind in ("hidden_states", "first_state") and signal.layer == top for signal in needs)
-    return MASKED_LOGITS in needs and LOGITS not in needs and not states
+    return MASKED_LOGITS in needs and needs.isdisjoint(_OUTPUTS) and not states
 
 
 def _filled(parts: Parts, result: Any, batch: Batch, needs: frozenset[Signal]) -> Float[Tensor, "place vocabulary"]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from tinybert.families import trace
-from tinybert.families.network import MASKED_LM, Family, Network, Shape
+from tinybert.families.network import Family, Network, Shape
 from tinybert.families.parts import Layout, Parts
 from tinybert.machine import attention_kernel
 from tinybert.types import SIGNAL_KINDS, Batch, Signal, Trace
@@ -135,6 +135,11 @@ class TransformerFamily(Family):
         return self.layout.head_output
 
     @property
+    def piece_head(self) -> str:  # type: ignore[override]
+        """The matrix that gives the logits of every piece."""
+        return self.layout.piece_head
+
+    @property
     def masked_lm_head(self) -> str:  # type: ignore[override]
         """The first part of the masked-LM head."""
         return self.layout.masked_lm[0]
@@ -189,8 +194,7 @@ class TransformerFamily(Family):
             output_loading_info=True,
         )
         layout = self.layout
-        of_head = layout.masked_lm if head == MASKED_LM else (layout.head_hidden, layout.head_output)
-        new = tuple(f"{module}." for module in of_head) if new_head else ()
+        new = tuple(f"{module}." for module in layout.head(head)) if new_head else ()
         missing = {name for name in report["missing_keys"] if not name.startswith(new)}
         surplus = {name for name in report["unexpected_keys"] if f"{layout.layers}." in name}
         wrong = {entry[0] for entry in report["mismatched_keys"]}

@@ -9,6 +9,7 @@ from transformers import PretrainedConfig
 
 from tinybert.errors import UserError
 from tinybert.families import FAMILIES
+from tinybert.families.network import OF_PIECES
 from tinybert.models import embedded
 from tinybert.models.source import folder_of, read_config, saved_as, weight_names, weight_shape
 
@@ -19,13 +20,15 @@ class Head:
 
     Attributes:
         classes: Names of its outputs, in order; none where it gives a score.
-        problem_type: What transformers calls the task.
+        problem_type: What transformers calls the task; None where it has no name for it.
         auto: The class of transformers that has such a head.
+        scheme: Of tags: what `tag_scheme` in config.json says, for whoever asks the saved model.
     """
 
     classes: tuple[str, ...] = ()
-    problem_type: str = "single_label_classification"
+    problem_type: str | None = "single_label_classification"
     auto: str = "AutoModelForSequenceClassification"
+    scheme: str | None = None
 
     @property
     def outputs(self) -> int:
@@ -36,24 +39,27 @@ class Head:
         """Set number, names and kind of a network's outputs."""
         config.num_labels = self.outputs
         config.problem_type = self.problem_type
+        if self.scheme is not None:
+            config.tag_scheme = self.scheme
         if self.classes:
             config.id2label = dict(enumerate(self.classes))
             config.label2id = {name: number for number, name in enumerate(self.classes)}
 
 
 SCORE = Head(problem_type="regression")
+OF_SEQUENCES = "ForSequenceClassification"
 
 
 def has_task_head(source: str | Path) -> bool:
-    """Whether a checkpoint was saved as a sequence classifier and its weights hold the classifier.
+    """Whether a checkpoint was saved as a classifier, of sequences or of tokens, and its weights hold the classifier.
 
     Raises:
         UserError: If it was, and gives another number of outputs than its configuration says.
     """
     folder = folder_of(source)
     config = read_config(folder)
-    output = f"{FAMILIES[config['model_type']].task_head}.weight"
-    if not saved_as(config).endswith("ForSequenceClassification") or output not in weight_names(folder):
+    output = _output_of(config)
+    if output is None or output not in weight_names(folder):
         return False
     said = config.get("num_labels") or len(output_names(folder, config))
     if said != (stored := weight_shape(folder, output)[0]):
@@ -62,6 +68,24 @@ def has_task_head(source: str | Path) -> bool:
             "correct id2label, or give another model"
         )
     return True
+
+
+def _output_of(config: dict[str, Any]) -> str | None:
+    """The stored matrix that gives the logits, by what a config.json says; None where no classifier was saved."""
+    family, name = FAMILIES[config["model_type"]], saved_as(config)
+    heads = {OF_SEQUENCES: family.task_head, OF_PIECES: family.piece_head}
+    module = next((module for ending, module in heads.items() if name.endswith(ending)), None)
+    return None if module is None else f"{module}.weight"
+
+
+def head_of(config: PretrainedConfig) -> Head:
+    """A head as a model with one was saved."""
+    return Head(auto=f"AutoModel{OF_PIECES}") if gives_tags(config) else Head()
+
+
+def gives_tags(config: PretrainedConfig) -> bool:
+    """Whether a head says something of every piece."""
+    return any(name.endswith(OF_PIECES) for name in config.architectures or ())
 
 
 def has_masked_lm_head(source: str | Path) -> bool:
@@ -138,6 +162,9 @@ def check_task(folder: Path, config: PretrainedConfig, wanted: Head | None) -> N
         raise UserError(f"{folder}: the head gives several labels to one text; only one label per text is supported")
     if wanted is None:
         return
+    if gives_tags(config) != wanted.auto.endswith(OF_PIECES):
+        kind = "every word" if gives_tags(config) else "a whole text"
+        raise UserError(f"{folder}: the head says something of {kind}, which is not what the data asks for; see --kind")
     stored = head_classes(config)
     if config.num_labels != wanted.outputs or (stored and stored != wanted.classes):
         has = ", ".join(stored) if stored else f"{config.num_labels} output(s)"

@@ -15,7 +15,7 @@ from tinybert.errors import UserError
 from tinybert.families import FAMILIES, family_of
 from tinybert.families.network import MASKED_LM, Network
 from tinybert.models import embedded
-from tinybert.models.heads import Head, check_task, has_masked_lm_head, has_task_head, output_names
+from tinybert.models.heads import Head, check_task, has_masked_lm_head, has_task_head, head_of, output_names
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
 
 # What a forward pass returns and which attention it uses is decided here, not by whoever saved the model.
@@ -76,7 +76,7 @@ def load_classifier(source: str | Path, head: Head | None = None, *, seed: int =
     if head is not None:
         head.describe_in(config)
     with _seeded(seed):
-        return Loaded(_load(folder, config, (head or Head()).auto, new_head=not has_head), has_head)
+        return Loaded(_load(folder, config, (head or head_of(config)).auto, new_head=not has_head), has_head)
 
 
 def load_masked_lm(source: str | Path, *, new_head: int | None = None) -> Network:

@@ -54,6 +54,11 @@ class Teacher:
         """How many logits it gives."""
         return int(self.config.num_labels)
 
+    @property
+    def output(self) -> Signal:
+        """What its task head gives, see `Network.output`."""
+        return self._model.output
+
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """One forward pass that records only what was asked for, in float32 and without gradient."""
         self._model.eval()  # again, in case somebody walked over all modules with .train()

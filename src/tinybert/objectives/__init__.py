@@ -7,6 +7,7 @@ from tinybert.objectives.cosine import CosineDistance
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy, MaskedSoftCrossEntropy
 from tinybert.objectives.patience import PatienceMSE
+from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL, SelfRelationKL
 from tinybert.objectives.sum import Sum
@@ -23,6 +24,8 @@ __all__ = [
     "MaskedCrossEntropy",
     "MaskedSoftCrossEntropy",
     "PatienceMSE",
+    "PieceCrossEntropy",
+    "PieceSoftCrossEntropy",
     "RelationKL",
     "ScoreMSE",
     "SelfRelationKL",

@@ -175,35 +175,18 @@ def write_table(augmented_set: AugmentedSet, task: Task, target: Path) -> None:
     Its columns: texts, labels as they are spelled, `origin` (the row of the original) and `copy` (0 = the original).
 
     Args:
-        augmented_set: Classified or scored texts.
+        augmented_set: Labelled texts.
         task: What the labels mean.
         target: The Parquet file.
     """
-    schema = _schema(task)
+    schema = pa.schema([*task.columns, ("origin", pa.int64()), ("copy", pa.int64())])
     with pq.ParquetWriter(target, schema) as writer:
         for block in blocks(augmented_set):
-            rows = [_row(example, task) for example in block]
+            rows = [(*task.cells(example), example.row, example.copy) for example in block]
             columns = [
                 pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
             ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
-
-
-def _schema(task: Task) -> pa.Schema:
-    texts = ("text_a", "text_b") if task.paired else ("text",)
-    return pa.schema(
-        [
-            *((name, pa.large_string()) for name in texts),
-            ("label", task.label_type),
-            ("origin", pa.int64()),
-            ("copy", pa.int64()),
-        ]
-    )
-
-
-def _row(example: Example, task: Task) -> tuple[Any, ...]:
-    texts = (example.text, example.pair) if task.paired else (example.text,)
-    return (*texts, task.spelled(example.label), example.row, example.copy)
 
 
 def publish(result: Path, target: Path) -> None:

@@ -60,6 +60,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     files.write_json(run.folder / "metrics.json", metrics)
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
     task = {"pipeline": job.task.pipeline, "verb": job.task.verb, "paired": job.task.paired}
+    task |= {"options": job.task.pipeline_options, "note": job.task.pipeline_note.format(max_length=job.max_length)}
     write_cards(metrics, about, run, **task, max_length=job.max_length)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
@@ -118,7 +119,8 @@ def _data(job: Job) -> dict[str, Any]:
     rows = {"train": job.train, **all_rows(job)}
     source = {} if job.source is None else {"source": job.source}
     return {
-        "rows": {name: len(part) for name, part in rows.items()} | {name: len(part) for name, part in source.items()},
+        "rows": {name: len(part.needed_examples()) for name, part in rows.items()}
+        | {name: len(part) for name, part in source.items()},
         "truncated": {name: part.truncated for name, part in rows.items()},
         "unknown_pieces": {name: part.unknown for name, part in rows.items()},
         "overlap": job.splits.overlap,
@@ -133,7 +135,7 @@ def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
     split, rows = list(all_rows(job).items())[-1]
     task, examples = job.task, rows.needed_examples()
     columns = {name: task.answers(system.logits[split], rows) for name, system in systems.items() if name != "student"}
-    if rows.labels is not None:
+    if rows.labelled:
         columns["gold"] = task.gold_answers(rows)
     with files.atomic_file(target) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for index, answer in enumerate(task.predictions(systems["student"].logits[split], rows)):

@@ -98,7 +98,7 @@ def all_rows(job: Job) -> dict[str, EncodedRows]:
 
 def labelled_rows(job: Job) -> dict[str, EncodedRows]:
     """The splits whose labels are known."""
-    return {split: rows for split, rows in all_rows(job).items() if rows.labels is not None}
+    return {split: rows for split, rows in all_rows(job).items() if rows.labelled}
 
 
 def final_rows(job: Job) -> tuple[str, EncodedRows]:

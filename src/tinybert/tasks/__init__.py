@@ -9,9 +9,13 @@ from tinybert.tasks.regression import Regression
 from tinybert.tasks.token_classification import TokenClassification
 from tinybert.types import Kind
 
-TASKS: Mapping[Kind, type[Task]] = {"classification": Classification, "regression": Regression}
+# In the order in which they are asked whether a source or a model is theirs.
+TASKS: Mapping[Kind, type[Task]] = {
+    "token-classification": TokenClassification,
+    "classification": Classification,
+    "regression": Regression,
+}
 # Kinds that are augmented, and cannot be learnt yet.
 AUGMENTED: Mapping[Kind, type[TaskData]] = {
-    "token-classification": TokenClassification,
     "question-answering": QuestionAnswering,
 }

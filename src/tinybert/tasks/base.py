@@ -22,7 +22,7 @@ from tinybert.models.heads import Head
 from tinybert.tasks.statistics import Strength
 from tinybert.types import Example, Kind, Objective
 
-Logits = Float[np.ndarray, "row label"]
+Logits = Float[np.ndarray, "answer label"]  # of each example, or of each word of all examples
 
 
 @runtime_checkable
@@ -147,13 +147,17 @@ class Task(TaskData):
         figure: The metric by which the best weights are chosen, and which reports put first.
         pipeline: What the hub calls the use of such a model.
         verb: What the model does with its input, as in "classifying texts".
-        label_type: Of labels as people read them, in a table.
+        pipeline_options: What a call of transformers' `pipeline` needs besides the text, as Python writes it.
+        pipeline_note: What to know of such a call; `{max_length}` is the number of pieces that are read.
     """
 
     figure: ClassVar[str]
     pipeline: ClassVar[str]
     verb: ClassVar[str]
-    label_type: ClassVar[pa.DataType]
+    pipeline_options: ClassVar[str] = "truncation=True"
+    pipeline_note: ClassVar[str] = (
+        "`truncation=True` cuts after {max_length} pieces; without it a longer input is an error."
+    )
 
     @property
     @abstractmethod
@@ -188,6 +192,15 @@ class Task(TaskData):
     @abstractmethod
     def spelled(self, label: Any) -> Any:
         """A value of `Example.label` as people read it."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> pa.Schema:
+        """Of a table of examples that reads as `--train` again."""
+
+    @abstractmethod
+    def cells(self, example: Example) -> tuple[Any, ...]:
+        """A row of such a table."""
 
     @abstractmethod
     def described(self, examples: Examples) -> str:

@@ -170,6 +170,8 @@ def _resolved(
 def _check_variety(name: str, examples: Examples, task: Task, why: str) -> None:
     """Refuse labels that are all the same."""
     labels = examples.labels
+    if examples.worded and len(task.classes) == 1:
+        raise UserError(f"{name}: every word has the tag {shown(task.classes[0])}; there is nothing to learn")
     if labels is not None and np.all(labels == labels[0]):
         raise UserError(f"{name}: every row has the label {_shown(task.spelled(labels[0].item()))}; {why}")
 
@@ -205,7 +207,7 @@ def _held_apart(
 def _few(train: Examples, task: Task, count: int, rng: np.random.Generator, notes: list[str]) -> Examples:
     strata = task.strata(train)
     if strata is None:
-        raise UserError(f"data.per_class={count}: the labels are scores, there are no classes to draw from")
+        raise UserError(f"data.per_class={count}: a row has no class to be drawn by")
     counts = zip(task.classes, np.bincount(strata, minlength=len(task.classes)), strict=True)
     short = {name: n for name, n in counts if n < count}
     if short:

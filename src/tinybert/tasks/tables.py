@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
 
 from tinybert.data.columns import Labels
 from tinybert.data.examples import Examples
@@ -36,7 +39,24 @@ class TableLabels:
 
 
 class TableTask(Task):
-    """The half that reads and writes of a page whose examples are rows of a table."""
+    """The half that reads and writes of a page whose examples are rows of a table.
+
+    Attributes:
+        label_type: Of labels as people read them, in a table.
+    """
+
+    label_type: ClassVar[pa.DataType]
+
+    @property
+    def columns(self) -> pa.Schema:
+        """The text or both, and the label."""
+        texts = ("text_a", "text_b") if self.paired else ("text",)
+        return pa.schema([*((name, pa.large_string()) for name in texts), ("label", self.label_type)])
+
+    def cells(self, example: Example) -> tuple[Any, ...]:
+        """See `Task`."""
+        texts = (example.text, example.pair) if self.paired else (example.text,)
+        return (*texts, self.spelled(example.label))
 
     @classmethod
     def recognises(cls, source: DataInput, settings: DataSettings) -> bool:  # noqa: ARG003

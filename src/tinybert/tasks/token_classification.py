@@ -1,42 +1,64 @@
-"""A tag for each word of a text: read from CoNLL columns, or from columns of lists.
+"""A tag for each word of a text: names in it, or whatever else single words are."""
 
-Such data are augmented; no network learns them yet.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, final
+from itertools import pairwise
+from typing import Any, ClassVar, final
 
-from tinybert.data.columns import Labels
-from tinybert.data.conll import Sentence, copied_lines, documents, marked_lines, sentences
-from tinybert.data.dialect import line_end, lines_of
+import numpy as np
+from jaxtyping import Int
+from scipy.special import softmax
+from transformers import PretrainedConfig
+
+from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.problems import BadRow, readable
-from tinybert.data.read import STDIN, DataInput, Rows, numbered, open_rows, path_of
-from tinybert.data.recognise import CONLL_ENDINGS, has_tags, looks_like_conll
-from tinybert.data.rewrite_table import Chosen, check_columns, merge_by_row, write_table
+from tinybert.data.labels import LabelMap
+from tinybert.data.problems import listed
+from tinybert.data.read import Rows
+from tinybert.data.resolve import unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
-from tinybert.data.tagged import TagNames, read_conll, read_lists, resolve_tags
+from tinybert.data.tagged import resolve_tags
+from tinybert.data.windows import places_of
 from tinybert.errors import UserError
-from tinybert.tasks.base import LabelReader, TaskData
-from tinybert.tasks.tables import check_ending
-from tinybert.types import Example, Kind
+from tinybert.models.heads import Head, gives_tags
+from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
+from tinybert.tasks.base import LabelReader, Logits
+from tinybert.tasks.spans import SCHEMES, Scheme, Span, marked, scheme_of, span_metrics, spans_of
+from tinybert.tasks.statistics import Strength, classifier_strength
+from tinybert.tasks.tag_files import TagTask
+from tinybert.types import Kind, Objective
 
-_LIST_ENDINGS = (".jsonl", ".parquet")
-_TABLE_ENDINGS = (".tsv", ".csv", *_LIST_ENDINGS)
-_NO_CONLL = (".csv", ".json", *_LIST_ENDINGS)
+SHOWN = 8  # sentences with mistakes
 
 
 @final
 @dataclass(frozen=True)
-class TokenClassification(TaskData):
-    """A tag for each word of a text; see `TaskData`."""
+class TokenClassification(TagTask):
+    """A tag for each word of a text; see `Task`.
+
+    Attributes:
+        scheme: How tags make entities.
+    """
 
     kind: ClassVar[Kind] = "token-classification"
     one_label: ClassVar[bool] = False
     can_flip: ClassVar[bool] = False
+    figure: ClassVar[str] = "f1"
+    pipeline: ClassVar[str] = "token-classification"
+    verb: ClassVar[str] = "tagging"
+    pipeline_options: ClassVar[str] = 'aggregation_strategy="first"'
+    pipeline_note: ClassVar[str] = (
+        "A word has the tag of its first piece. Texts are cut after {max_length} pieces; `stride=` in the first call "
+        "reads long ones in windows."
+    )
+
+    scheme: Scheme = "IOB2"
+
+    @property
+    def head(self) -> Head:
+        """An output for each tag, of every piece."""
+        return Head(self.classes, None, "AutoModelForTokenClassification", self.scheme)
 
     @property
     def outside(self) -> int | None:
@@ -44,121 +66,143 @@ class TokenClassification(TaskData):
         return self.classes.index("O") if "O" in self.classes else None
 
     @classmethod
-    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:
-        """By the ending of a file, or by columns `tokens` and `tags`."""
-        path = path_of(source)
-        if path is not None and path.suffix.lower() not in _LIST_ENDINGS:
-            return path.suffix.lower() in CONLL_ENDINGS
-        return str(source) != STDIN and has_tags(open_rows(source, settings).header, settings)
-
-    @classmethod
-    def fits(cls, labels: Sequence[str]) -> bool:  # noqa: ARG003
-        """A label for a whole text is no tag."""
-        return False
-
-    @classmethod
-    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:  # noqa: ARG003
-        """See `TaskData`."""
-        path = _conll_path(source)
-        return read_lists(source, settings, name) if path is None else read_conll(path, settings)
-
-    @classmethod
     def begin(
         cls,
         train: Rows,
         settings: DataSettings,
-        head: tuple[str, ...] | None,  # noqa: ARG003
+        head: tuple[str, ...] | None,
         *,
         insisted: bool,  # noqa: ARG003
     ) -> tuple["TokenClassification", LabelReader]:
-        """The tags that occur; see `TaskData`."""
-        tags, examples = resolve_tags(train, settings.label_map)
-        return cls(tags), _Tags(examples)
+        """The tags that occur, or those of the teacher's head; see `TaskData`."""
+        named = None if head is None or head == tuple(f"LABEL_{n}" for n in range(len(head))) else head
+        tags, examples = resolve_tags(train, settings.label_map, named)
+        scheme = scheme_of([tags[number] for number in _numbers(example.label)] for example in examples)
+        return cls(tags, scheme=scheme), _Tags(tags, settings.label_map)
 
     @classmethod
-    def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
-        """See `TaskData`."""
-        path = _conll_path(source)
-        if path is None:
-            check_ending(target, _LIST_ENDINGS)
-            check_columns(open_rows(source, settings, "train").header)
-            return
-        if (ending := target.suffix.lower()) in _NO_CONLL:
-            raise UserError(f"{target}: CoNLL columns are written as such, not as '{ending}'; use .conll")
-        first = next((found for _, found in sentences(lines_of(path)) if isinstance(found, Sentence)), None)
-        if first is not None and first.marked:
-            raise UserError(f"{path}: has 'origin' and 'copy' already, which augment writes; take the original file")
+    def made_for(cls, config: PretrainedConfig) -> bool:
+        """See `Task`."""
+        return gives_tags(config)
 
     @classmethod
-    def write_back(
-        cls,
-        source: DataInput,
-        settings: DataSettings,
-        chosen: Chosen,
-        copies: Iterable[Example],
-        target: Path,
-        ending: str,
-    ) -> int:
-        """See `TaskData`; CoNLL columns keep the layout of the original, see `conll.copied_lines`."""
-        rows = cls.read(source, settings, labels="needed", name="train")
-        classes, _ = resolve_tags(rows, settings.label_map)
-        names, path = TagNames(classes, settings.label_map), _conll_path(source)
-        if path is None:
-            return write_table(source, settings, chosen, copies, target, ending, names)
-        return _write_conll(path, chosen, copies, target, names)
+    def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "TokenClassification":  # noqa: ARG003
+        """See `Task`; a model from elsewhere does not say its scheme, which its tags tell as far as they can."""
+        tags = tuple(str(config.id2label[number]) for number in range(config.num_labels))
+        said = getattr(config, "tag_scheme", None)
+        return cls(tags, scheme=said if said in SCHEMES else scheme_of([[tag] for tag in _likeliest(tags)]))
+
+    def labels(self, settings: DataSettings) -> LabelReader:
+        """See `Task`."""
+        return _Tags(self.classes, settings.label_map)
+
+    def spelled(self, label: Iterable[int]) -> list[str]:
+        """The names of tags."""
+        return [self.classes[number] for number in label]
+
+    def described(self, examples: Examples) -> str:
+        """How many words and entities of each type there are."""
+        gold = [_numbers(example.label) for example in examples]
+        types = [span.type for tags in gold for span in self._spans(self.spelled(tags))]
+        names, counts = np.unique(np.array(types, np.object_), return_counts=True)
+        found = listed(f"{name} {count:,}" for name, count in zip(names, counts, strict=True))
+        return f"{sum(map(len, gold)):,} words ({self.scheme}); entities: {found or 'none'}"
+
+    def strata(self, examples: Examples) -> None:
+        """A text has no class."""
+
+    def gold(self) -> Objective:
+        """Cross-entropy of every word."""
+        return PieceCrossEntropy()
+
+    def soft(self, temperature: float, *, scaled: bool = False) -> Objective:
+        """Cross-entropy of the two distributions of every word, both softened."""
+        return PieceSoftCrossEntropy(temperature, scaled=scaled)
+
+    def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
+        """Precision, recall and F1 of entities, see `spans.span_metrics`."""
+        return span_metrics(*self._both(logits, rows))[0]
+
+    def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
+        """The same by type of entity; and sentences with mistakes, word by word."""
+        gold, predicted = self._both(logits, rows)
+        wrong = [number for number, (true, said) in enumerate(zip(gold, predicted, strict=True)) if true != said][
+            :SHOWN
+        ]
+        examples = rows.needed_examples()
+        shown = [marked(examples[number].words or (), gold[number], predicted[number]) for number in wrong]
+        sentences = [
+            {"row": int(examples.rows[number]), "parts": parts} for number, parts in zip(wrong, shown, strict=True)
+        ]
+        return {"entities": span_metrics(gold, predicted)[1], "sentences": sentences}
+
+    def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
+        """Is it better than giving every word the commonest tag?"""
+        gold = np.concatenate([_numbers(example.label) for example in rows.needed_examples()])
+        return classifier_strength(gold, logits.argmax(axis=1), rng)
+
+    def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
+        """Words, their tags, how sure they are, and at which characters of the text they stand."""
+        examples = rows.needed_examples()
+        for example, of_words in zip(examples, _by_example(logits, examples), strict=True):
+            words, scores = list(example.words or ()), softmax(of_words, axis=1)
+            yield {
+                "row": example.row,
+                "tokens": words,
+                "tags": self.spelled(scores.argmax(axis=1)),
+                "scores": [float(score) for score in scores.max(axis=1)],
+                "offsets": [list(place) for place in places_of(words, example.text)],
+            }
+
+    def answers(self, logits: Logits, rows: EncodedRows) -> list[list[str]]:
+        """The tags of every example."""
+        return [self.spelled(part.argmax(axis=1)) for part in _by_example(logits, rows.needed_examples())]
+
+    def gold_answers(self, rows: EncodedRows) -> list[list[str]]:
+        """The tags of every example."""
+        return [self.spelled(_numbers(example.label)) for example in rows.needed_examples()]
+
+    def _both(self, logits: Logits, rows: EncodedRows) -> tuple[list[list[Span]], list[list[Span]]]:
+        """Entities of every example, gold ones and predicted ones."""
+        if len(rows) == 0 or not rows.labelled:
+            raise ValueError("metrics need rows, and their labels")
+        gold, said = self.gold_answers(rows), self.answers(logits, rows)
+        return [self._spans(tags) for tags in gold], [self._spans(tags) for tags in said]
+
+    def _spans(self, tags: Sequence[str]) -> list[Span]:
+        return spans_of(tags, self.scheme)
 
 
 @dataclass(frozen=True)
 class _Tags:
-    """The `LabelReader` of the data that the tags were gathered from."""
+    """A `LabelReader` of tags whose names are decided."""
 
-    found: Examples
+    tags: tuple[str, ...]
+    label_map: LabelMap
 
     def examples(self, rows: Rows, *, needed: bool = True) -> Examples:  # noqa: ARG002
-        return self.found
+        if "tags" not in rows.table.column_names:
+            return unlabelled(rows)
+        return resolve_tags(rows, self.label_map, self.tags)[1]
 
     def source_domain(self, rows: Rows) -> SourceDomain:
         raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
 
 
-def _conll_path(source: DataInput) -> Path | None:
-    """The file of CoNLL columns that a source is; None where it has columns of lists.
-
-    Raises:
-        UserError: If it is a file that cannot be read, or a table of something else.
-    """
-    path = path_of(source)
-    if path is None or path.suffix.lower() in _LIST_ENDINGS:
-        return None
-    with readable(path):
-        if path.suffix.lower() in _TABLE_ENDINGS and not looks_like_conll(path):
-            raise UserError(
-                f"{path}: does not look like CoNLL columns; if it has a token and a tag a line, call it .conll"
-            )
-    return path
+def _numbers(label: Any) -> Int[np.ndarray, " words"]:
+    """The tags of an example."""
+    return np.array(label, np.int64)
 
 
-def _write_conll(path: Path, chosen: Chosen, copies: Iterable[Example], target: Path, tags: TagNames) -> int:
-    count = 0
-    with target.open("w", encoding="utf-8", newline=line_end(next(lines_of(path), ""))) as stream:
-        for row, sentence, found in merge_by_row(_sentences(path, chosen), copies):
-            stream.writelines(f"{line}\n" for line in marked_lines(sentence, row))
-            count += 1 + len(found)
-            for copy in found:
-                places, spelled = tags.followed(sentence.words, sentence.tags, copy)
-                lines = copied_lines(sentence, row, copy.copy, copy.words or (), spelled, places)
-                stream.writelines(f"{line}\n" for line in lines)
-    return count
+def _by_example(logits: Logits, examples: Examples) -> Iterator[Logits]:
+    """The logits of each example's words."""
+    ends = np.cumsum([0, *(len(example.words or ()) for example in examples)])
+    if len(logits) != ends[-1]:
+        raise ValueError(f"{len(logits)} logits for {ends[-1]} words")
+    yield from (logits[start:stop] for start, stop in pairwise(ends))
 
 
-def _sentences(path: Path, chosen: Chosen) -> Iterator[tuple[int, Sentence]]:
-    """The sentences to be written; where one is left out, what opens a document moves to the next."""
-    held: list[str] = []
-    for row, _, sentence in numbered(sentences(lines_of(path))):
-        if isinstance(sentence, BadRow):
-            continue
-        if chosen(row):
-            yield row, sentence._replace(before=[*held, *sentence.before])
-            held = []
-        else:
-            held += documents(sentence.before)
+def _likeliest(tags: Sequence[str]) -> list[str]:
+    """Tags as a scheme is told by: where a type has no `B-`, entities begin with `I-`, as in IOB1."""
+    begun = {tag[2:] for tag in tags if tag.startswith("B-")}
+    return [tag for tag in tags if not tag.startswith("I-") or tag[2:] not in begun]

@@ -7,12 +7,23 @@ from tinybert.types.batches import Batch, Masker, Rows
 from tinybert.types.examples import Answer, Example, Kind, Label, Sample
 from tinybert.types.methods import Augmenter, Objective, Selector, Stream
 from tinybert.types.stage import Stage, subset
-from tinybert.types.traces import LOGITS, MASKED_LOGITS, NO_TRACE, SIGNAL_KINDS, Axis, Signal, SignalKind, Trace
+from tinybert.types.traces import (
+    LOGITS,
+    MASKED_LOGITS,
+    NO_TRACE,
+    PIECE_LOGITS,
+    SIGNAL_KINDS,
+    Axis,
+    Signal,
+    SignalKind,
+    Trace,
+)
 
 __all__ = [
     "LOGITS",
     "MASKED_LOGITS",
     "NO_TRACE",
+    "PIECE_LOGITS",
     "SIGNAL_KINDS",
     "Answer",
     "Augmenter",

@@ -18,7 +18,8 @@ class Batch:
         input_ids: Piece ids.
         token_type_ids: 0 for the first text, 1 for the second.
         real: True where a piece is not padding.
-        labels: Class index or score per example, or 0 and 1 for each label of it; None where the data has none.
+        labels: Class index or score per example, or 0 and 1 for each label of it, or class index per piece (-1 where a
+            piece has none); None where the data has none.
         rows: Which encoded row each example is; names examples in error messages and in the teacher's cache.
         targets: The piece to be predicted, at places that a masked LM has to fill; -1 elsewhere. None = no such places.
     """

@@ -29,6 +29,8 @@ SIGNAL_KINDS: Final[Mapping[str, SignalKind]] = {
     "logits": SignalKind(("label",)),
     # Of the masked-LM head, before softmax, only at the places to fill (`Batch.targets`), row by row.
     "masked_logits": SignalKind(("vocabulary",)),
+    # Of a task head that says something of every piece.
+    "piece_logits": SignalKind(("piece", "label")),
     # After the layer; of layer 0 the embedding output.
     "hidden_states": SignalKind(("piece", "width")),
     # The hidden state of the first piece only, BERT's [CLS]: all that PKD compares, and a small part to store.
@@ -59,7 +61,7 @@ class Signal:
 
     def __str__(self) -> str:
         """As messages call it."""
-        return self.kind if self in (LOGITS, MASKED_LOGITS) else f"{self.kind} of layer {self.layer}"
+        return self.kind if self in (LOGITS, PIECE_LOGITS, MASKED_LOGITS) else f"{self.kind} of layer {self.layer}"
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -77,6 +79,7 @@ class Signal:
 
 
 LOGITS = Signal("logits")
+PIECE_LOGITS = Signal("piece_logits")
 MASKED_LOGITS = Signal("masked_logits")
 
 
@@ -91,7 +94,7 @@ class Trace(dict[Signal, Tensor]):
 
         Args:
             output: Of `model(..., output_hidden_states=True)`.
-            batch: Says which pieces are masked, where the logits are those of a masked LM.
+            batch: Says which pieces are masked, where the logits are those of a masked LM, or which have labels.
 
         Raises:
             ValueError: If the logits are of pieces, and no batch says which of them count.
@@ -104,7 +107,10 @@ class Trace(dict[Signal, Tensor]):
                 raise ValueError(
                     f"logits {tuple(logits.shape)} are of pieces; give the batch whose targets say of which"
                 )
-            trace[MASKED_LOGITS] = logits[batch.needed_targets() >= 0]
+            if batch.labels is not None and batch.labels.shape == logits.shape[:2]:
+                trace[PIECE_LOGITS] = logits
+            else:
+                trace[MASKED_LOGITS] = logits[batch.needed_targets() >= 0]
         for layer, states in enumerate(getattr(output, "hidden_states", None) or ()):
             trace[Signal("hidden_states", layer)] = states
             if layer > 0:

@@ -1,0 +1,109 @@
+"""Texts of words as windows of pieces: of every word, one piece in one window answers for it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from tinybert.data.words import characters_of
+
+OVERLAP = 4  # a quarter of a window is in the next one too
+_PLACEHOLDER = "?"  # read instead of a word that a tokenizer passes over in silence, as some do with control characters
+
+
+class Window(NamedTuple):
+    """Pieces as a network reads them.
+
+    Attributes:
+        pieces: With the special ones at both ends.
+        words: For each piece the word that it answers for, as an index into the words of the text; -1 = none.
+    """
+
+    pieces: list[int]
+    words: list[int]
+
+
+class _First(NamedTuple):
+    """Where the first piece of a word stands, and how many pieces of its text are on its narrower side."""
+
+    character: int
+    window: int
+    place: int
+    context: float
+
+
+def places_of(words: Sequence[str], text: str) -> list[tuple[int, int]]:
+    """Which characters of a text each of its words is, in order.
+
+    Example:
+        >>> places_of(["A", "film", "."], "A film.")
+        [(0, 1), (2, 6), (6, 7)]
+    """
+    found, end = [], 0
+    for word in words:
+        start = text.index(word, end)
+        end = start + len(word)
+        found.append((start, end))
+    return found
+
+
+def windows_of(
+    texts: Sequence[str], words: Sequence[Sequence[str]], backend: Any, max_length: int
+) -> list[list[Window]]:
+    """The windows of some texts: one where the text fits, otherwise as many as it takes, each with a part of the last.
+
+    A word is answered for by its first piece, in the window where most pieces stand on the narrower side of it.
+
+    Args:
+        texts: As they are read.
+        words: Of each text, in order.
+        backend: A tokenizer of the library tokenizers; truncation and padding are the caller's to put back.
+        max_length: Pieces of a window, special ones included.
+    """
+    room = max_length - backend.num_special_tokens_to_add(False)
+    backend.enable_truncation(max_length, stride=max(room // OVERLAP, 0), strategy="longest_first")
+    backend.no_padding()
+    encodings = backend.encode_batch(list(texts))
+    return [_windows(*found, backend) for found in zip(texts, words, encodings, strict=True)]
+
+
+def _windows(text: str, words: Sequence[str], encoding: Any, backend: Any) -> list[Window]:
+    parts = [encoding, *encoding.overflowing]
+    best = _best(parts, places_of(words, text), text)
+    if len(best) < len(words):
+        readable = [word if number in best else _PLACEHOLDER for number, word in enumerate(words)]
+        text = " ".join(readable)
+        encoding = backend.encode(text)
+        parts = [encoding, *encoding.overflowing]
+        best = _best(parts, places_of(readable, text), text)
+    answering = [[-1] * len(part.ids) for part in parts]
+    for word, first in best.items():
+        answering[first.window][first.place] = word
+    return [Window(part.ids, found) for part, found in zip(parts, answering, strict=True)]
+
+
+def _best(parts: Sequence[Any], places: Sequence[tuple[int, int]], text: str) -> dict[int, _First]:
+    """Of each word that has a piece, the first one, in the window that shows most around it."""
+    best: dict[int, _First] = {}
+    for word, first in _firsts(parts, places, text):
+        known = best.get(word)
+        if known is None or (first.character, -first.context) < (known.character, -known.context):
+            best[word] = first
+    return best
+
+
+def _firsts(parts: Sequence[Any], places: Sequence[tuple[int, int]], text: str) -> Iterator[tuple[int, _First]]:
+    """In each window the first piece of every word in it; of a word that the window cuts it may be a later one."""
+    for window, part in enumerate(parts):
+        word, seen = 0, -1
+        last = len(part.ids) - 1
+        for place, (piece, offsets, special) in enumerate(
+            zip(part.tokens, part.offsets, part.special_tokens_mask, strict=True)
+        ):
+            if special or (span := characters_of(piece, offsets, text)) is None:
+                continue
+            while word < len(places) and places[word][1] <= span[0]:
+                word += 1
+            if word < len(places) and word != seen and span[1] > places[word][0]:
+                before = float("inf") if window == 0 else place
+                after = float("inf") if window == len(parts) - 1 else last - place
+                seen = word
+                yield word, _First(span[0], window, place, min(before, after))
