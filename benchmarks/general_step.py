@@ -30,7 +30,7 @@ from tinybert.models.inference import without_dropout
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.student import parse_shape
 from tinybert.models.teacher import Teacher
-from tinybert.recipes.tinybert import layers_loss
+from tinybert.recipes.tinybert import loss
 from tinybert.run import Run, RunSettings
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
@@ -64,7 +64,7 @@ class Bench:
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""
         teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
-        return layers_loss(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
+        return loss(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
 
     def student(self) -> Network:
         """A new one."""

@@ -39,7 +39,7 @@ from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import keep_only_the_student, kept_result
 from tinybert.stages.general.finish import finish_general
 from tinybert.stages.general.reading import read_plain_text
-from tinybert.stages.general.settings import general_within, problems_within
+from tinybert.stages.general.settings import general_within
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.selection_log import SELECTION
 from tinybert.stages.reading import read_job
@@ -70,7 +70,8 @@ class Request:
     @property
     def tables(self) -> Mapping[str, Any]:
         """The data that is read as rows of a table: unlabelled texts are none where they are only a corpus."""
-        corpus = general_within(self.settings) is not None and not self.settings.augment.adapts
+        groups = self.settings.augmenting()
+        corpus = general_within(self.settings) is not None and not (groups is not None and groups.augment.adapts)
         return {**self.data, "unlabeled": None} if corpus else self.data
 
     @property
@@ -247,7 +248,7 @@ def _read(request: Request, run: Run) -> Any:
 def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
     about = About(request.recipe.name, request.recipe.citation, request.preset, request.settings.teacher.path)
     if request.recipe.reads == "text":
-        return finish_general(job, outcome, about, request.settings.general, run)
+        return finish_general(job, outcome, about, run)
     return finish(job, outcome, about, run)
 
 
@@ -289,8 +290,8 @@ def _check(request: Request) -> None:
         raise UserError(*dict.fromkeys(problems))
     unused = list(_unused(request))
     given = {name: getattr(settings, name) for name in ("mlm", "vectors", "unlabeled")}
-    if request.recipe.reads == "task" and (general := general_within(settings)) is not None:
-        unused += problems_within(general, given.pop("unlabeled"))
+    if request.recipe.reads == "task" and general_within(settings) is not None and given.pop("unlabeled") is None:
+        unused.append("general.tokens: general distillation reads plain text; give it with --unlabeled")
     if (groups := settings.augmenting()) is not None:
         unused += unsuitable(groups, given)
     if unused:

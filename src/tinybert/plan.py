@@ -13,6 +13,7 @@ import psutil
 
 from tinybert.augment.settings import AugmentGroups
 from tinybert.augment.validation import check_possible, doubts
+from tinybert.config import unread_keys
 from tinybert.data.corpus.texts import size_of, texts_of
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows, unknown_notes
@@ -216,10 +217,12 @@ def _stages(
 ) -> Iterator[dict[str, Any]]:
     """Each training of the recipe with its updates and a guess at its time."""
     learner = teacher if request.recipe.needs_teacher and teacher is not None else student
-    of_augmentation = {field.name for field in fields(AugmentGroups)}
+    left_out = {field.name for field in fields(AugmentGroups)} | {
+        path[0] for path, _ in unread_keys(request.settings) if len(path) == 1
+    }
     for field in fields(request.settings):
         stage = getattr(request.settings, field.name)
-        if not isinstance(stage, Stage) or isinstance(stage, GeneralSettings) or field.name in of_augmentation:
+        if not isinstance(stage, Stage) or isinstance(stage, GeneralSettings) or field.name in left_out:
             continue
         if field.name == "fine_tune":
             for name, lengths in fine_tuned.items():

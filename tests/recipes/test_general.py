@@ -7,17 +7,15 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer
 
 import tinybert
-from conftest import make_unigram_tokenizer
 from recipes.workshop import (
     Workshop,
     contents,
@@ -219,8 +217,8 @@ def test__another_corpus_or_cut_of_it_in_a_used_folder_is_refused_by_its_name(ag
         again.distill("general", train=again.corpus("other.txt", lines=60, seed=7))
     with pytest.raises(UserError, match=r"^general\.block_length, train: changed since stage init"):
         again.distill("general", also=("general.block_length=12",))
-    with pytest.raises(UserError, match=r"^general\.learns: changed since stage general"):
-        again.distill("general", also=("general.learns=last_relations",))
+    with pytest.raises(UserError, match=r"^student\.attention_weight: changed since stage general"):
+        again.distill("general", also=("student.attention_weight=0.5",))
 
 
 def test__restart_takes_another_corpus(again):
@@ -261,7 +259,7 @@ def test__keep_student_leaves_what_is_shipped(again, untrained):
 @pytest.mark.parametrize(
     ("student", "also"),
     [
-        ("2x12", ("general.learns=last_relations", "student.init=random")),
+        ("2x12", ("student.heads=2", "student.attention_heads=means", "student.init=random")),
         ("2x12", ("student.init=random",)),
         ("2x24", ("student.init=layers", "student.inner=41")),
     ],
@@ -304,22 +302,6 @@ def test__dev_is_held_out_in_the_place_of_a_part(made, workshop):
     assert memory["data"]["digests"] == found["digests"]
 
 
-@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
-def test__a_masked_lm_learns_its_head_along(kind, workshop):
-    if kind == "xlm-roberta":
-        workshop = replace(workshop, tokenizer=make_unigram_tokenizer(), kind=kind)
-    teacher = workshop.masked_lm("teacher")
-    metrics = workshop.distill("general", student="1x12", also=(*SHORT, "general.masked_lm=true"))
-    folder = workshop.path("run") / "student"
-    assert all(
-        torch.isfinite(value).all() for value in AutoModelForMaskedLM.from_pretrained(folder).state_dict().values()
-    )
-    assert AutoModel.from_pretrained(folder).config.hidden_size == 12
-    assert "pipeline_tag: fill-mask" in (folder / "README.md").read_text()
-    assert "masked_prediction" in read(workshop.path("run") / "metrics.jsonl")[0]["terms"]
-    assert metrics["teacher"]["parameters"] == AutoModelForMaskedLM.from_pretrained(teacher).num_parameters()
-
-
 def changed(folder: Path, **settings: int) -> Path:
     """A checkpoint whose `config.json` says something else."""
     path = folder / "config.json"
@@ -330,14 +312,11 @@ def changed(folder: Path, **settings: int) -> Path:
 @on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("dry_run", [True, False])
-def test__a_student_that_reads_less_or_has_another_table_is_refused_before_the_text_is_read(workshop, dry_run):
-    teacher, whole = workshop.masked_lm("teacher"), "general.masked_lm=true"
-    short = changed(workshop.masked_lm("short"), max_position_embeddings=12)
+def test__a_student_that_reads_less_is_refused_before_the_text_is_read(workshop, dry_run):
+    workshop.model()
+    short = changed(workshop.model("short"), max_position_embeddings=12)
     with pytest.raises(UserError, match=r"^general\.block_length: 16 pieces, but .*short reads at most 12$"):
         workshop.distill("general", student=short, dry_run=dry_run)
-    spare = changed(workshop.masked_lm("spare"), vocab_size=(table := read(teacher / "config.json")["vocab_size"]) + 8)
-    with pytest.raises(UserError, match=f"the student's table has {table + 8} pieces, the teacher's {table}; leave"):
-        workshop.distill("general", student=spare, dry_run=dry_run, also=(whole,))
     assert not workshop.path("run").joinpath("stages").exists()
 
 
@@ -352,16 +331,6 @@ def test__seeds_share_one_packed_text_and_what_is_of_no_use_any_more_goes(worksh
         summary = workshop.distill("general", seeds=2, also=(*SHORT, *settings, "run.keep=student"))
         assert summary["seeds"] == [1, 2]
         assert not (folder / "stages").exists()
-
-
-@on_one_processor
-@pytest.mark.usefixtures("untrained")
-def test__a_masked_lm_needs_a_teacher_with_such_a_head(workshop, capsys):
-    places = [f"--teacher={workshop.model()}", f"--train={workshop.corpus()}", f"--output={workshop.path('run')}"]
-    settings = ["--set", "general.masked_lm=true", "--set", "general.block_length=16"]
-    assert cli.main(["distill", "general", "--student=2x12", *places, *settings]) == 2
-    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("tinybert: ")]
-    assert "teacher has no masked-LM head to learn from; leave it out" in said
 
 
 @on_one_processor
@@ -462,18 +431,9 @@ def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
 
 @on_one_processor
 @pytest.mark.usefixtures("untrained")
-@pytest.mark.parametrize(
-    ("unlabeled", "also", "problem"),
-    [
-        (None, (), "general.tokens: general distillation reads plain text; give it with --unlabeled"),
-        ("corpus.txt", ("general.masked_lm=true",), "general.masked_lm: a student for a task has no such head;"),
-    ],
-)
-def test__within_tinybert_what_cannot_be_is_refused(workshop, unlabeled, also, problem):
-    with pytest.raises(UserError) as refused:
-        workshop.distill(unlabeled=unlabeled, also=("general.tokens=600", *also))
-    (said,) = refused.value.problems
-    assert said.startswith(problem)
+def test__within_tinybert_there_must_be_text(workshop):
+    with pytest.raises(UserError, match=r"^general\.tokens: .*; give it with --unlabeled$"):
+        workshop.distill(also=("general.tokens=600",))
 
 
 @on_one_processor

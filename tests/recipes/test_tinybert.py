@@ -13,7 +13,7 @@ from recipes.workshop import Workshop, equal, on_one_processor, pairs, ratings, 
 from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models.teacher import Teacher
-from tinybert.recipes.tinybert import layers_loss
+from tinybert.recipes.tinybert import loss
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
 
 pytestmark = pytest.mark.usefixtures("processor")
@@ -57,7 +57,7 @@ def test__twenty_steps_follow_the_committed_curve(workshop):
 
 def an_objective(tiny_bert, **settings):
     student, teacher = tiny_bert(2, 12), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
-    return layers_loss(InitialStudent(student, None), teacher, StudentSettings("2x12", **settings), seed=3)
+    return loss(InitialStudent(student, None), teacher, StudentSettings("2x12", **settings), seed=3)
 
 
 @on_one_processor

@@ -22,7 +22,10 @@ FILLERS = ("the", "a", "film", "movie", "plot", "is", "was", "very", "and", "it"
 CLASSES = ("neg", "pos")
 SIGNS = {"neg": "bad", "pos": "good"}  # the word that decides a text's class
 SHAPE = "2x12"
-AS_WIDE_AS_THE_TEACHER = {"pkd": "2x24"}  # by recipe, where a student has to be; then teacher layers are copied
+AS_WIDE_AS_THE_TEACHER = {
+    "pkd": "2x24",
+    "distilbert": "2x24",
+}  # by recipe, where a student has to be; then teacher layers are copied
 REPOSITORY = Path(__file__).parents[2]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 Rows = list[dict[str, Any]]

@@ -49,7 +49,11 @@ def loss(initial: InitialStudent, teacher: Teacher, config: Config, task: Task, 
     last, seed = layer_map("last", student.layers, known.layers), run.seed_for("projection")
     hidden = HiddenMSE(last, student.width, known.width, initial=initial.directions, embedding=False, seed=seed)
     soft = task.soft(config.distill.temperature)
-    terms: dict[str, Objective] = {"attention": AttentionScoreMSE(last), "hidden": hidden, "prediction": soft}
+    terms: dict[str, Objective] = {
+        "attention": AttentionScoreMSE(last, config.objective.attention_heads),
+        "hidden": hidden,
+        "prediction": soft,
+    }
     return Sum(*(term for name, term in terms.items() if getattr(config.objective, name)))
 
 

@@ -8,21 +8,13 @@ sentences instead of pairs of sentences; the gradient of several processes is th
 from dataclasses import dataclass, field
 
 from tinybert.models.teacher import Teacher
-from tinybert.objectives import (
-    AttentionScoreMSE,
-    HiddenMSE,
-    MaskedSoftCrossEntropy,
-    RelationKL,
-    Sum,
-    layer_map,
-)
-from tinybert.recipes.recipe import Recipe
+from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
+from tinybert.recipes.recipe import LayerSettings, Recipe
 from tinybert.run import Run, RunSettings
-from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.general.reading import CorpusSettings
 from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.general.training import figures_of, pretrained_teacher, train_general
-from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise
+from tinybert.stages.initialisation import InitialStudent, initialise
 from tinybert.stages.job import Outcome, PlainText
 from tinybert.stages.teacher import TeacherNetwork
 from tinybert.types import Objective
@@ -31,12 +23,11 @@ CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Und
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(CommonSettings):
+class Config(LayerSettings):
     """Settings of the recipe."""
 
     data: CorpusSettings = field(default_factory=CorpusSettings)
     teacher: TeacherNetwork = field(default_factory=TeacherNetwork)
-    student: StudentSettings = field(default_factory=StudentSettings)
     general: GeneralSettings = field(default_factory=GeneralSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
@@ -52,18 +43,11 @@ def distill(text: PlainText, config: Config, run: Run) -> Outcome:
 
 
 def loss(initial: InitialStudent, teacher: Teacher, config: Config, seed: int) -> Objective:
-    """L_embd (Eq. 9) + L_hidn (Eq. 8) + L_attn (Eq. 7), each layer m from layer g(m); `seed` draws projections.
-
-    With `general.learns: last_relations` MiniLM's relations instead (Wang et al. 2020, arXiv:2002.10957, Eq. 4 to 8);
-    with `general.masked_lm` the teacher's distribution of masked pieces too.
-    """
+    """L_embd (Eq. 9) + L_hidn (Eq. 8) + L_attn (Eq. 7), each layer m from layer g(m); `seed` draws projections."""
     settings, student, known = config.student, initial.student.shape, teacher.shape
-    layers: Objective = RelationKL(student.layers, known.layers, known.heads)
-    if config.general.learns == "layers":
-        g = layer_map(settings.layer_map, student.layers, known.layers)
-        states = HiddenMSE(g, student.width, known.width, settings.projection, initial.directions, seed=seed)
-        layers = Sum(states, (settings.attention_weight, AttentionScoreMSE(g)))
-    return Sum(layers, MaskedSoftCrossEntropy()) if config.general.masked_lm else layers
+    g = layer_map(settings.layer_map, student.layers, known.layers)
+    states = HiddenMSE(g, student.width, known.width, settings.projection, initial.directions, seed=seed)
+    return Sum(states, (settings.attention_weight, AttentionScoreMSE(g, settings.attention_heads)))
 
 
 RECIPE = Recipe(

@@ -1,13 +1,14 @@
 """What a recipe is: a paper's procedure with its name, its settings and what it reads; the settings of most of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from tinybert.data.settings import DataSettings
+from tinybert.families.network import Shape
 from tinybert.run import Run, RunSettings
 from tinybert.stages.common_settings import CommonSettings
-from tinybert.stages.initialisation import StudentNetwork
+from tinybert.stages.initialisation import StudentNetwork, StudentSettings
 from tinybert.stages.job import Outcome
 from tinybert.stages.teacher import TeacherSettings
 from tinybert.types import Stage
@@ -22,6 +23,21 @@ class TaskSettings(CommonSettings):
     student: StudentNetwork = field(default_factory=StudentNetwork)
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     run: RunSettings = field(default_factory=RunSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSettings(CommonSettings):
+    """Of a recipe whose student learns layer by layer."""
+
+    student: StudentSettings = field(default_factory=StudentSettings)
+
+    def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
+        """Numbers of heads may differ where their means are compared."""
+        if self.student.attention_heads == "paired":
+            yield from (
+                f"{problem}; student.attention_heads=means compares means over heads"
+                for problem in super().unfit(student, teacher)
+            )
 
 
 @dataclass(frozen=True)

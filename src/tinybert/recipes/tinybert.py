@@ -6,17 +6,16 @@ the authors' code: the teacher is in eval mode, padding counts nowhere, no row i
 student learns the teacher's score, not the gold one.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tinybert.models.teacher import Teacher
-from tinybert.objectives import AttentionScoreMSE, HiddenMSE, RelationKL, Sum, layer_map
-from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
+from tinybert.recipes.recipe import LayerSettings, Recipe, TaskSettings
 from tinybert.run import Run
 from tinybert.stages.augment import augmented
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.distiller import Distiller
-from tinybert.stages.general.settings import GeneralSettings
+from tinybert.stages.general.settings import GeneralGroup
 from tinybert.stages.general.training import figures_of, pretrained_teacher, train_general
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise, refit_projections
 from tinybert.stages.job import Job, Outcome
@@ -27,19 +26,11 @@ CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Und
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(AugmentingSettings, TaskSettings):
+class Config(GeneralGroup, LayerSettings, AugmentingSettings, TaskSettings):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
-    student: StudentSettings = field(default_factory=StudentSettings)
-    general: GeneralSettings = field(default_factory=GeneralSettings)
     intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, usual_epochs=5, lr=5e-5, schedule="constant"))
     prediction: Stage = field(default_factory=lambda: Stage(epochs=3, lr=3e-5, evaluate_every=100))
-
-    def unread(self) -> Iterator[tuple[str, str]]:
-        """Besides, a stage that is only there on request."""
-        yield from super().unread()
-        if self.general.tokens is None:
-            yield "general", "only read where general.tokens asks for the stage"
 
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
@@ -51,7 +42,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     figures = {}
     if job.plain_text is not None:
         pretrained = Teacher(pretrained_teacher(config.teacher, run), config.teacher.dtype, run.device)
-        learnt = general_loss(initial, pretrained, config, run.seed_for("projection"))
+        learnt = loss(initial, pretrained, config.student, run.seed_for("projection"))
         report = train_general(initial.student, pretrained, learnt, job.plain_text, config.general, run)
         figures["general"] = figures_of(report, job.plain_text)
         initial = refit_projections(initial, model, job, config.student, run)
@@ -61,7 +52,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     distiller = Distiller(student, teacher, examples, job.task, config.teacher, run)
 
     # Eq. 11 for m = 0 ... M: embeddings, hidden states and attention scores, through the layer map g.
-    layers = layers_loss(initial, teacher, config.student, run.seed_for("projection"))
+    layers = loss(initial, teacher, config.student, run.seed_for("projection"))
     distiller.run_stage("intermediate", layers, config.intermediate)
 
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.
@@ -70,19 +61,12 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     return Outcome(student, model, figures)
 
 
-def layers_loss(initial: InitialStudent, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
+def loss(initial: InitialStudent, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
     """L_embd (Eq. 9) + L_hidn (Eq. 8) + L_attn (Eq. 7), each layer m from layer g(m); `seed` draws projections."""
     student, known = initial.student.shape, teacher.shape
     g = layer_map(settings.layer_map, student.layers, known.layers)
     states = HiddenMSE(g, student.width, known.width, settings.projection, initial.directions, seed=seed)
-    return Sum(states, (settings.attention_weight, AttentionScoreMSE(g)))
-
-
-def general_loss(initial: InitialStudent, teacher: Teacher, config: Config, seed: int) -> Objective:
-    """The same sum on plain text, or MiniLM's relations of the last layer (Wang et al. 2020, Eq. 4 to 8)."""
-    if config.general.learns == "layers":
-        return layers_loss(initial, teacher, config.student, seed)
-    return RelationKL(initial.student.shape.layers, teacher.shape.layers, teacher.shape.heads)
+    return Sum(states, (settings.attention_weight, AttentionScoreMSE(g, settings.attention_heads)))
 
 
 RECIPE = Recipe(

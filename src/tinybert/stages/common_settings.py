@@ -61,6 +61,11 @@ class CommonSettings:
         if student.heads != teacher.heads:
             yield f"student.heads: {student.heads} heads cannot learn from the teacher's {teacher.heads}"
 
+    @property
+    def fills_masks(self) -> bool:
+        """Whether masked pieces are among what is learnt on plain text."""
+        return False
+
     def domains(self, source: SourceDomain | None, /) -> TeacherData:
         """Which labelled domains a network is fine-tuned on: source first, where there is one."""
         return "target" if source is None else "source_then_target"

@@ -47,12 +47,13 @@ class Distiller:
         selector: Selector | None = None,
         epoch: EncodedRows | RowsOf | None = None,
         masker: Masker | None = None,
+        group: str | None = None,
         **depends_on: Any,
     ) -> StageReport:
         """One stage of training, with the teacher's outputs stored where they fit the disk budget.
 
         Args:
-            name: Of the stage, which is also that of its settings.
+            name: Of the stage, which is also that of its settings where no `group` is named.
             objective: What the student is to learn.
             stage: Epochs, batch size, rates.
             dev: Rows that decide which weights are kept; None keeps the last.
@@ -60,12 +61,13 @@ class Distiller:
             epoch: A view on `examples`, where not every one of them is learnt from once in an epoch; or for each epoch
                 rows of its own, for which the teacher's outputs are not stored.
             masker: Masks pieces of each batch, others each time; the teacher's outputs are then not stored.
+            group: Of settings that stages share.
             depends_on: What the selector and the rows of an epoch were made from.
         """
         rows, chosen = self.examples if epoch is None else epoch, selector or KeepAll()
         artifact = self.run.begin(
             name,
-            **{name: stage, "teacher.dtype": self.settings.dtype},
+            **{group or name: stage, "teacher.dtype": self.settings.dtype},
             **depends_on,
             student=self.student,
             teacher=self.teacher,

@@ -59,10 +59,13 @@ class StudentSettings(StudentNetwork):
         projection: Maps from student to teacher states: one for the embedding and one for all layers, one for
             both together, or one for each layer.
         attention_weight: Of the attention term beside the embedding and hidden terms, which have weight 1.
+        attention_heads: `paired`: head i learns from head i; `means`: the mean over the student's heads learns that
+            over the teacher's, however many each has.
     """
 
     projection: Literal["embedding_and_hidden", "shared", "per_layer"] = "embedding_and_hidden"
     attention_weight: float = 1.0  # Jiao et al. 2020, Eq. 11: a plain sum
+    attention_heads: Literal["paired", "means"] = "paired"  # Jiao et al. 2020, Eq. 7
 
     def __post_init__(self) -> None:
         """Refuse a weight that would train nothing, or the wrong way."""
@@ -98,7 +101,9 @@ class Purpose(Protocol):
         """The texts on which `project` looks at the teacher; labels play no part."""
 
 
-def initialise(job: Purpose, origin: Network | None, settings: StudentNetwork, run: Run) -> InitialStudent:
+def initialise(
+    job: Purpose, origin: Network | None, settings: StudentNetwork, run: Run, name: str = "init"
+) -> InitialStudent:
     """The student of a run: made once, found again by a resumed run.
 
     Args:
@@ -106,6 +111,7 @@ def initialise(job: Purpose, origin: Network | None, settings: StudentNetwork, r
         origin: The teacher, or the network a shape is cut out of; None where the student is a checkpoint of its own.
         settings: Which student, and how it starts.
         run: Where it is kept.
+        name: Of the step.
 
     Raises:
         UserError: If the shape or the checkpoint does not fit the teacher.
@@ -115,13 +121,11 @@ def initialise(job: Purpose, origin: Network | None, settings: StudentNetwork, r
         assert origin is not None
         read = subset(StudentNetwork, settings)
         begun["student"] = replace(read, layer_map="uniform") if read.init == "random" else read  # which reads no map
-        made = run.step("init", lambda target: _from_teacher(origin, job, settings, run).save(target), **begun)
+        made = run.step(name, lambda target: _from_teacher(origin, job, settings, run).save(target), **begun)
     else:
         model = _network(settings.path, job.head, run.seed_for("birth"))
         begun |= {"student": model.digest(), "student.layer_map": settings.layer_map}
-        made = run.step(
-            "init", lambda target: _from_checkpoint(model, origin, job, settings, run).save(target), **begun
-        )
+        made = run.step(name, lambda target: _from_checkpoint(model, origin, job, settings, run).save(target), **begun)
     return _Stored.load(made.result, job).on(run)
 
 

@@ -9,39 +9,33 @@ from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.finish import About, write_cards
 from tinybert.stages.finished import found_finished, seal_finished
-from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import Outcome, PlainText
 from tinybert.stages.systems import flops_of, torch_cost
 
 
-def finish_general(
-    text: PlainText, outcome: Outcome, about: About, settings: GeneralSettings, run: Run
-) -> dict[str, Any]:
+def finish_general(text: PlainText, outcome: Outcome, about: About, run: Run) -> dict[str, Any]:
     """Everything such a run leaves that is not training; returns what `metrics.json` says."""
     key = {"student": outcome.student.digest(), **text.contents()}
     if (found := found_finished(run, key)) is not None:
         return found
-    student = outcome.student if settings.masked_lm else outcome.student.body()
+    student = outcome.student.body()
     save_network(student, text.tokenizer, run.folder / "student")
     run.log.say("evaluate: size and latency of teacher and student")
-    metrics = _metrics(text, outcome, student, about, settings, run)
+    metrics = _metrics(text, outcome, student, about, run)
     files.write_json(run.folder / "metrics.json", metrics)
-    pipeline = "fill-mask" if settings.masked_lm else "feature-extraction"
-    longest = student.longest
-    write_cards(metrics, about, run, pipeline=pipeline, verb=None, paired=False, max_length=longest)
+    how: dict[str, Any] = {"pipeline": "feature-extraction", "verb": None, "paired": False}
+    write_cards(metrics, about, run, **how, max_length=student.longest)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
 
 
-def _metrics(
-    text: PlainText, outcome: Outcome, student: Network, about: About, settings: GeneralSettings, run: Run
-) -> dict[str, Any]:
+def _metrics(text: PlainText, outcome: Outcome, student: Network, about: About, run: Run) -> dict[str, Any]:
     figures, blocks = dict(outcome.figures["general"]), {"train": text.train, "held_out": text.held_out}
     loss = figures.pop("held_out_loss")  # the student's, where there is no task to be good at
     assert outcome.teacher is not None
     assert about.teacher is not None
-    teacher = outcome.teacher if settings.masked_lm else outcome.teacher.body()
+    teacher = outcome.teacher.body()
     return {
         "recipe": about.recipe,
         "preset": about.preset,

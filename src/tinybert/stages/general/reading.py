@@ -74,9 +74,9 @@ def check_fit(settings: Any) -> None:
     for path in (teacher,) if is_shape(student) else (teacher, student):
         if general.block_length > (room := longest_input(load_config(path))):
             raise UserError(f"general.block_length: {general.block_length} pieces, but {path} reads at most {room}")
-    if general.masked_lm and not has_masked_lm_head(teacher):
-        raise UserError(f"general.masked_lm: {teacher} has no masked-LM head to learn from; leave it out")
-    if general.masked_lm and not is_shape(student):
+    if settings.fills_masks and not has_masked_lm_head(teacher):
+        raise UserError(f"general.tokens: {teacher} has no masked-LM head to learn from on plain text; leave it out")
+    if settings.fills_masks and not is_shape(student):
         _check_table(student, teacher)
 
 
@@ -85,7 +85,7 @@ def _check_table(student: str, teacher: str) -> None:
     sizes = [load_config(path).vocab_size for path in (student, teacher)]
     if sizes[0] != sizes[1]:
         raise UserError(
-            f"general.masked_lm: the student's table has {sizes[0]} pieces, the teacher's {sizes[1]}; leave it out, or "
+            f"general.tokens: the student's table has {sizes[0]} pieces, the teacher's {sizes[1]}; leave it out, or "
             "begin with a shape"
         )
 

@@ -1,10 +1,10 @@
-"""What users say about general distillation: how much text, in which form, and what of the teacher is learnt."""
+"""What users say about general distillation: how much text, in which form."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import Literal
 
+from tinybert.stages.common_settings import CommonSettings
 from tinybert.types import Stage
 
 LOOKS = 20  # evaluations on held-out text where `evaluate_every` is open: enough for a curve
@@ -15,22 +15,17 @@ class GeneralSettings(Stage):
     """Settings of the group `general`.
 
     Attributes:
-        tokens: Pieces to learn from, counted after packing, special ones included; None = by `epochs`. The recipe
-            tinybert has the stage only where this is set.
+        tokens: Pieces to learn from, counted after packing, special ones included; None = by `epochs`. Recipes for a
+            task have the stage only where this is set.
         block_length: Pieces of a block, special ones included.
-        learns: `layers`: the embedding, all mapped layers and their attention (TinyBERT); `last_relations`: attention
-            and value relations of the last layer (MiniLM).
         dropout: Keep the student's own dropout while it learns.
-        masked_lm: Learn the teacher's masked-LM head too, so that the student can fill masks; the teacher needs one.
         held_out: Blocks that are not learnt from, on which the student is evaluated; at most a tenth of all.
     """
 
     epochs: int | None = 1
     tokens: int | None = None
     block_length: int = 128
-    learns: Literal["layers", "last_relations"] = "layers"
     dropout: bool = True
-    masked_lm: bool = False
     held_out: int = 128
 
     def __post_init__(self) -> None:
@@ -77,15 +72,20 @@ class GeneralSettings(Stage):
         return min(wanted, self.max_steps or wanted)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GeneralGroup(CommonSettings):
+    """Of a recipe for a task whose student may learn from plain text first."""
+
+    general: GeneralSettings = field(default_factory=GeneralSettings)
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Besides, a stage that is only there on request."""
+        yield from super().unread()
+        if self.general.tokens is None:
+            yield "general", "only read where general.tokens asks for the stage"
+
+
 def general_within(settings: object) -> GeneralSettings | None:
     """The general stage of a recipe for a task; None where there is none, or nobody asked for it."""
     found = getattr(settings, "general", None)
     return found if isinstance(found, GeneralSettings) and found.tokens is not None else None
-
-
-def problems_within(settings: GeneralSettings, text: object) -> Iterator[str]:
-    """Why a recipe for a task cannot have this stage, a line per problem; `text` is what `--unlabeled` gave."""
-    if text is None:
-        yield "general.tokens: general distillation reads plain text; give it with --unlabeled"
-    if settings.masked_lm:
-        yield "general.masked_lm: a student for a task has no such head; only the recipe general can learn it"

@@ -19,7 +19,7 @@ from tinybert.stages.general.settings import GeneralSettings
 from tinybert.stages.job import PlainText
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.stages.teacher import TeacherNetwork
-from tinybert.types import Objective
+from tinybert.types import MASKED_LOGITS, Objective
 
 
 def pretrained_teacher(settings: TeacherNetwork, run: Run) -> Network:
@@ -35,6 +35,7 @@ def train_general(
     text: PlainText,
     settings: GeneralSettings,
     run: Run,
+    name: str = "general",
 ) -> StageReport:
     """Train the student in place; it ends as it was best on held-out blocks.
 
@@ -45,14 +46,15 @@ def train_general(
         text: What is read.
         settings: How much of it, and how.
         run: Keeps the stage.
+        name: Of the stage.
     """
-    masker = piece_masker(text.tokenizer, Masking()) if settings.masked_lm else None
+    masker = piece_masker(text.tokenizer, Masking()) if MASKED_LOGITS in objective.needs_student else None
 
     def metric() -> float:
         return -held_out_loss(student, objective, text.held_out, teacher, masker)
 
     networks = {"student": student, "teacher": teacher, "teacher.dtype": teacher.setting}
-    artifact = run.begin("general", general=settings, objective=objective, **text.contents(), **networks, seed=run.seed)
+    artifact = run.begin(name, general=settings, objective=objective, **text.contents(), **networks, seed=run.seed)
     stage = settings.decided(len(text.train))
     with nullcontext() if settings.dropout else without_dropout(student):
         how: dict[str, Any] = {"selector": KeepAll(), "metric": metric, "masker": masker}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
@@ -23,16 +24,24 @@ class LastLayerSettings:
         attention: The teacher's attention scores of the last layer.
         hidden: Its last hidden state, which the student's is projected to.
         prediction: Its soft targets, of a regression its score.
+        attention_heads: `paired`: head i learns from head i; `means`: the mean over the student's heads learns that
+            over the teacher's, however many each has.
     """
 
     attention: bool = True
     hidden: bool = True
     prediction: bool = True
+    attention_heads: Literal["paired", "means"] = "paired"
 
     def __post_init__(self) -> None:
         """Refuse to learn nothing."""
         if not (self.attention or self.hidden or self.prediction):
             raise ValueError("attention, hidden and prediction are all off; nothing would be learnt")
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Heads are compared in the attention term only."""
+        if not self.attention:
+            yield "attention_heads", "attention=false does not read it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +52,9 @@ class LastLayerGroups(CommonSettings):
 
     def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
         """Numbers of heads may differ where attention scores are not among what is learnt."""
-        if self.objective.attention:
-            yield from super().unfit(student, teacher)
+        if self.objective.attention and self.objective.attention_heads == "paired":
+            other = "objective.attention_heads=means compares means over heads"
+            yield from (f"{problem}; {other}" for problem in super().unfit(student, teacher))
 
 
 @dataclass(frozen=True, kw_only=True)

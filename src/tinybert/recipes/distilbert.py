@@ -1,0 +1,92 @@
+"""DistilBERT: a distilled version of BERT (Sanh et al. 2019, arXiv:1910.01108).
+
+A student of every few teacher layers learns soft targets, gold ones, and the directions of the last
+hidden states at once. On plain text the targets are masked pieces; on a task, with which a run ends, labels. Where this
+differs from the authors' code: soft targets of masked pieces only, not of all; rare pieces are not masked more often;
+the student keeps the family, token types and pooler of the teacher; each text has the mean of its own pieces.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinybert.families.network import Network, Shape
+from tinybert.models.teacher import Teacher
+from tinybert.objectives import CosineDistance, MaskedCrossEntropy, MaskedSoftCrossEntropy, Sum
+from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.run import Run
+from tinybert.stages.distiller import Distiller
+from tinybert.stages.general.settings import GeneralGroup
+from tinybert.stages.general.training import figures_of, pretrained_teacher, train_general
+from tinybert.stages.initialisation import StudentNetwork, initialise
+from tinybert.stages.job import Job, Outcome, PlainText
+from tinybert.stages.teacher import task_teacher
+from tinybert.stages.triple import TripleSettings
+from tinybert.tasks.base import Task
+from tinybert.types import Objective, Stage
+
+CITATION = "Sanh et al. 2019, DistilBERT, a distilled version of BERT, arXiv:1910.01108"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(GeneralGroup, TaskSettings):
+    """Settings of the recipe; the defaults are the preset `paper`."""
+
+    student: StudentNetwork = field(default_factory=lambda: StudentNetwork("6x768", layer_map="spread"))
+    objective: TripleSettings = field(default_factory=TripleSettings)
+    distill: Stage = field(default_factory=lambda: Stage(epochs=3, lr=5e-5, temperature=2.0))
+
+    @property
+    def fills_masks(self) -> bool:
+        """On plain text masked pieces are what is learnt."""
+        return True
+
+    def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
+        """States are compared as they are, without a projection; heads are not compared at all."""
+        compared = self.objective.cosine or self.general.tokens is not None
+        if compared and student.width != teacher.width:
+            wanted = f"--student {student.layers}x{teacher.width}"
+            yield f"student: width {student.width}, but distilbert compares states as they are; take {wanted}"
+
+
+def distill(job: Job, config: Config, run: Run) -> Outcome:
+    """Teacher, student, plain text where there is any; then the triple loss on the task; the best on dev."""
+    model = task_teacher(job, config.teacher, config.fine_tune, run)
+    figures: Mapping[str, Any] = {}
+    if job.plain_text is None:
+        student = initialise(job, model, config.student, run).student
+    else:
+        student, figures = learnt_on_text(job, job.plain_text, config, run)
+    teacher = Teacher(model, config.teacher.dtype, run.device)
+    distiller = Distiller(student, teacher, job.train, job.task, config.teacher, run)
+    distiller.run_stage("distill", loss(student.shape, teacher.shape, config, job.task), config.distill, job.dev)
+    return Outcome(student, model, figures)
+
+
+def learnt_on_text(job: Job, text: PlainText, config: Config, run: Run) -> tuple[Network, Mapping[str, Any]]:
+    """Section 3: a student that has learnt on plain text from the teacher as it was; then it gets the task's head."""
+    model = pretrained_teacher(config.teacher, run)
+    student = initialise(text, model, config.student, run).student
+    teacher = Teacher(model, config.teacher.dtype, run.device)
+    report = train_general(student, teacher, text_loss(student.shape, teacher.shape), text, config.general, run)
+    same = student.shape
+    layers = StudentNetwork(f"{same.layers}x{same.width}", "layers", same.heads, same.inner)
+    return initialise(job, student, layers, run, "task_init").student, {"general": figures_of(report, text)}
+
+
+def text_loss(student: Shape, teacher: Shape) -> Objective:
+    """5 L_ce + 2 L_mlm + L_cos (section 2, weights of the code); L_ce is T² KL(teacher || student) at T = 2."""
+    soft, gold = MaskedSoftCrossEntropy(2.0, scaled=True), MaskedCrossEntropy()
+    return Sum((5.0, soft), (2.0, gold), CosineDistance(student.layers, teacher.layers))
+
+
+def loss(student: Shape, teacher: Shape, config: Config, task: Task) -> Objective:
+    """The same triple on a task, by default a plain sum: soft targets, gold labels, cosine of last hidden states."""
+    weights, soft = config.objective, task.soft(config.distill.temperature, scaled=True)
+    cosine = CosineDistance(student.layers, teacher.layers)
+    parts = ((weights.soft, soft), (weights.gold, task.gold()), (weights.cosine, cosine))
+    return Sum(*(part for part in parts if part[0]))
+
+
+SUMMARY = "soft targets, gold ones and the last states' directions, on plain text and on a task"
+RECIPE = Recipe("distilbert", SUMMARY, CITATION, Config, distill, uses=frozenset({"unlabeled"}))
