@@ -248,11 +248,11 @@ def leave_out_the_slow(_: Any) -> None:
                 (temporary / name).write_bytes(b"none")
         return ExportReport(folder / "model.onnx", folder / "model_int8.onnx", 4, 4, 0.0, 1, 1.0, 0.0, 0.0)
 
-    def onnx_system(file: Path, student: Any, job: Any) -> Any:
+    def onnx_system(file: Path, student: Any, task: Any, job: Any) -> Any:
         logits = {split: systems.np.zeros((len(rows), 2), "float32") for split, rows in systems.all_rows(job).items()}
         latency = {str(length): {"p50": 1.0, "p95": 1.0} for length in measure.LENGTHS}
         cost = {"parameters": 1, "bytes": file.stat().st_size, "latency_ms": latency, "threads": 1}
-        return systems.System(logits, cost)
+        return systems.System(task, logits, cost)
 
     finish.export_onnx, finish.onnx_system = export_onnx, onnx_system
     measure.latency = lambda *_, **__: {str(length): {"p50": 1.0, "p95": 1.0} for length in measure.LENGTHS}

@@ -46,7 +46,7 @@ def test__the_embedded_masked_lm_is_the_default_where_it_is_installed(monkeypatc
     ("method", "task", "settings", "said"),
     [
         ("cbert", QuestionAnswering(), {}, "augment.method=cbert: needs one class or score"),
-        ("stationary", QuestionAnswering(), {}, "augment.method=stationary: tags and answers"),
+        ("stationary", QuestionAnswering(), {}, "augment.method=stationary: is for texts with one class or score"),
         ("eda", SCORES, {"keep_flipped": False}, "augment.keep_flipped=false: only a class can flip"),
     ],
 )

@@ -60,7 +60,7 @@ def test_checked__refuses_what_cannot_be_a_label(value: Any) -> None:
 def test_checked__refuses_several_labels(value: Any) -> None:
     bad = checked(["good", value], SINGLE, label_needed=True)
     assert isinstance(bad, BadRow)
-    assert bad.reason.endswith("is several: this version learns one label a text; keep one, or remove the row")
+    assert bad.reason.endswith("is several: keep one, remove the row, or say --kind multi-label")
 
 
 def test_checked__refuses_a_number_too_long_to_print() -> None:

@@ -104,7 +104,7 @@ def test_load_classifier__another_number_of_classes_or_several_labels_are_refuse
     folder = saved(tiny_bert(outputs=3), tmp_path / "m")
     assert "the head has 3 output(s); the data has a, b" in refusal(load_classifier, folder, Head(("a", "b")))
     change(folder, problem_type="multi_label_classification")
-    assert "one label per text" in refusal(load_classifier, folder)
+    assert "gives several labels to a text, the data has one" in refusal(load_classifier, folder, Head(("a", "b", "c")))
 
 
 def test_load_classifier__half_precision_becomes_float32(tiny_bert, tmp_path):

@@ -58,6 +58,16 @@ def twin_gold(objective: Objective, world: World) -> Sequence[float]:
     return cross_entropy(world.student[LOGITS], world.batch.labels)
 
 
+def twin_gold_weighted(objective: Objective, world: World) -> Sequence[float]:
+    pairs = zip(twin_gold(objective, world), world.batch.labels, strict=True)
+    return [float(objective.weights[label]) * loss for loss, label in pairs]
+
+
+def twin_soft_weighted(objective: Objective, world: World) -> Sequence[float]:
+    given = world.student[LOGITS], world.teacher[LOGITS], objective.temperature
+    return soft_cross_entropy(*given, objective.weights.tolist())
+
+
 def twin_gold_binary(objective: Objective, world: World) -> Sequence[float]:
     return binary_cross_entropy(world.student[LOGITS], world.batch.labels)
 
@@ -172,6 +182,8 @@ CASES = {
     "soft": Case(SoftCrossEntropy, twin_soft),
     "soft, warm": Case(lambda: SoftCrossEntropy(2.5), twin_soft, outputs=17),
     "soft, scaled": Case(lambda: SoftCrossEntropy(2.5, scaled=True), twin_soft_scaled),
+    "soft, weighted": Case(lambda: SoftCrossEntropy(2.5, weights=(0.25, 1.75)), twin_soft_weighted),
+    "gold, weighted": Case(lambda: GoldCrossEntropy((0.25, 1.75)), twin_gold_weighted, labels=GOLD_CLASSES),
     "logits": Case(LogitsMSE, twin_logits),
     "score": Case(ScoreMSE, twin_score, outputs=1),
     "gold": Case(GoldCrossEntropy, twin_gold, labels=GOLD_CLASSES),

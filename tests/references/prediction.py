@@ -12,11 +12,12 @@ def softmax(scores, temperature=1.0):
     return [power / sum(powers) for power in powers]
 
 
-def soft_cross_entropy(student_logits, teacher_logits, temperature):
+def soft_cross_entropy(student_logits, teacher_logits, temperature, weights=None):
     values = []
     for student, teacher in zip(student_logits, teacher_logits, strict=True):
-        pairs = zip(softmax(student, temperature), softmax(teacher, temperature), strict=True)
-        values.append(-sum(p_teacher * log(p_student) for p_student, p_teacher in pairs))
+        counts = weights or [1.0] * len(student)
+        parts = zip(softmax(student, temperature), softmax(teacher, temperature), counts, strict=True)
+        values.append(-sum(weight * p_teacher * log(p_student) for p_student, p_teacher, weight in parts))
     return values
 
 

@@ -451,3 +451,16 @@ def test_load__tells_how_much_of_a_second_domain_is_labelled(loaded: Callable[..
 def test_load__refuses_kinds_that_are_only_augmented(loaded: Callable[..., Splits], kind: str) -> None:
     with pytest.raises(UserError, match=rf"^--kind {kind}: .* only augments such data .* does not train on it$"):
         loaded(TRAIN, DEV, kind=kind)
+
+
+def test_load__balances_classes_by_how_often_they_are_learnt(loaded: Callable[..., Splits]) -> None:
+    data, dev = labelled(*["common"] * 30, *["rare"] * 10), labelled("common", "rare")
+    task = loaded(data, dev, class_weights="balanced").task
+    assert task.weights == pytest.approx((40 / 60, 40 / 20))
+    assert task.gold().weights.tolist() == pytest.approx(list(task.weights))
+    assert task.soft(2.0).weights.tolist() == pytest.approx(list(task.weights))
+    assert loaded(data, dev, class_weights="balanced", per_class=5).task.weights == (1.0, 1.0)
+    with pytest.raises(
+        UserError, match=r"^data.class_weights=balanced: weighs the classes .* not regression; leave it out"
+    ):
+        loaded(labelled(0.5, 1.5), labelled(0.5, 2.5), class_weights="balanced")

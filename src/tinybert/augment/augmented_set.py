@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int, Shaped
 
 from tinybert.augment.copies import COPIES_PER_SHARD, examples_of, first_of_each, hash_of
 from tinybert.augment.shards import Shards
-from tinybert.data.examples import ENCODED, TAGGED, Examples
+from tinybert.data.examples import ENCODED, TAGGED, Examples, array_of
 from tinybert.types import Example
 
 _Item = TypeVar("_Item")
@@ -125,7 +125,7 @@ def write_arrow(examples: Iterable[Example], target: Path, *, pieces: bool = Fal
     """Write texts one after the other.
 
     Args:
-        examples: Labelled with classes or scores, or words with tags, or not labelled at all.
+        examples: Labelled with a class, a score or several labels each, or words with tags, or not labelled at all.
         target: The Arrow file, which the caller removes.
         pieces: Whether samples bring their pieces along, to be learnt from as they were drawn; else their texts are
             read again, which joins some pieces.
@@ -164,10 +164,11 @@ def blocks(items: Iterable[_Item], size: int = 4096) -> Iterator[list[_Item]]:
         yield block
 
 
-def _labels(block: list[Example]) -> Shaped[np.ndarray, " block"]:
-    """Classes as int64, scores as float64, anything else as objects."""
+def _labels(block: list[Example]) -> Shaped[np.ndarray, "block ..."]:
+    """As `Examples` takes them; anything else as objects."""
     labels = [example.label for example in block]
-    kind = {int: np.int64, float: np.float64}.get(type(labels[0]), object)
-    found = np.empty(len(labels), kind)
+    if type(labels[0]) in (int, float, tuple):
+        return array_of(labels)
+    found = np.empty(len(labels), object)
     found[:] = labels
     return found

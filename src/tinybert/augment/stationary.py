@@ -272,8 +272,8 @@ def _inputs(context: AugmentContext[StationarySettings]) -> dict[str, Any]:
 def _refuses(task: TaskData) -> Iterator[str]:
     if not task.one_label:
         yield (
-            f"tags and answers forbid some replacements, so that its probabilities would be wrong for {task.kind}; "
-            f"take bert_glove"
+            f"is for texts with one class or score each, not for {task.kind}; take bert_glove, and instead of the "
+            "recipe l2a augmented_kd"
         )
 
 

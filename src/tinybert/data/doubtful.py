@@ -83,7 +83,7 @@ def joined(train: Rows, found: Spellings, called: Mapping[str, str]) -> str | No
     scores = "; of scores, write the decimal comma as a point" if _COMMA.fullmatch(several[0]) else ""
     return (
         f"{_where(train, found, several[0])}: the label {shown(several[0])} is several of the other labels, one of "
-        f"{len(several):,} such: this version learns one label a text; keep one{scores}; or say --kind classification"
+        f"{len(several):,} such: keep one, or write lists in JSON lines{scores}; or say --kind classification"
     )
 
 

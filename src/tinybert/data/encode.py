@@ -99,8 +99,13 @@ def _schema(examples: Examples, with_types: bool, pad: int) -> pa.Schema:
         fields += [pa.field("example", pa.int64()), pa.field("words", _PER_PIECE)]
         fields += [pa.field("tags", _PER_PIECE)] if examples.labelled else []
     elif examples.labels is not None:
-        fields.append(pa.field("label", pa.from_numpy_dtype(examples.labels.dtype)))
+        fields.append(pa.field("label", _label_type(examples.labels)))
     return pa.schema(fields, metadata={"pad": str(pad)})
+
+
+def _label_type(labels: Any) -> pa.DataType:
+    one = pa.from_numpy_dtype(labels.dtype)
+    return one if labels.ndim == 1 else pa.list_(one, labels.shape[1])
 
 
 @contextmanager
@@ -150,9 +155,14 @@ def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, con
         columns.append(pa.array(types, pa.list_(pa.uint8())))
         contents.add("types", columns[-1].values)
     if examples.labels is not None:
-        columns.append(pa.array(examples.labels[rows]))
+        columns.append(_label_column(examples.labels[rows]))
         contents.add("label", examples.labels[rows])
     return pa.record_batch(columns, schema=schema)
+
+
+def _label_column(labels: Any) -> pa.Array:
+    flat = pa.array(labels.ravel())
+    return flat if labels.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
 
 
 def _windowed(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, contents: _Contents) -> pa.RecordBatch:

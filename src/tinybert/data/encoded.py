@@ -42,7 +42,7 @@ class EncodedRows:
 
     Attributes:
         lengths: Pieces per row.
-        labels: Class or score per row; None = unlabelled, or labelled by pieces.
+        labels: Class or score per row, or 0 and 1 for each label of it; None = unlabelled, or labelled by pieces.
         examples: What was encoded, in the same order; None where only pieces matter, or windows were picked.
         truncated: How many rows were cut to the largest length.
         unknown: Share of the pieces, special ones left aside, that stand for what the vocabulary does not know.
@@ -111,7 +111,7 @@ class EncodedRows:
         words = self._of_pieces("words", indices, -1)
         return np.where(words < 0, -1, words + self._first_word[self._there(indices)][:, None])
 
-    def needed_labels(self) -> Shaped[np.ndarray, " rows"]:
+    def needed_labels(self) -> Shaped[np.ndarray, "rows ..."]:
         """The labels; a `ValueError` where there are none."""
         if self.labels is None:
             raise ValueError("these rows have no labels")
@@ -134,7 +134,7 @@ class EncodedRows:
             indices: Which rows, in which order.
 
         Returns:
-            The batch; labels are int64 classes or float32 scores.
+            The batch; labels are int64 classes, float32 scores, or uint8 where several may hold.
         """
         ids = self._of_pieces("pieces", indices, self._pad)
         return Batch(
@@ -190,8 +190,12 @@ def _first_words(batches: list[Any], schema: pa.Schema) -> Int[np.ndarray, " row
     return np.asarray((np.cumsum(counts) - counts)[example], np.int64)
 
 
-def _labels(batches: list[Any], schema: pa.Schema) -> Shaped[np.ndarray, " rows"] | None:
+def _labels(batches: list[Any], schema: pa.Schema) -> Shaped[np.ndarray, "rows ..."] | None:
     if "label" not in schema.names:
         return None
-    empty = np.zeros(0, schema.field("label").type.to_pandas_dtype())
+    kind = schema.field("label").type
+    if pa.types.is_fixed_size_list(kind):
+        flat = [batch.column("label").flatten().to_numpy() for batch in batches]
+        return np.concatenate([np.zeros(0, np.uint8), *flat]).reshape(-1, kind.list_size)
+    empty = np.zeros(0, kind.to_pandas_dtype())
     return np.concatenate([empty, *(batch.column("label").to_numpy() for batch in batches)])

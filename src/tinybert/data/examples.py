@@ -36,7 +36,7 @@ class Examples(Sequence[Example]):
     def __init__(
         self,
         table: Any,
-        labels: Shaped[np.ndarray, " all"] | None,
+        labels: Shaped[np.ndarray, "all ..."] | None,
         indices: Int[np.ndarray, " picked"] | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
@@ -44,8 +44,8 @@ class Examples(Sequence[Example]):
 
         Args:
             table: A `pyarrow.Table`, possibly memory-mapped.
-            labels: For all rows of the table: classes as int64 or scores as float64; None = unlabelled, or labelled by
-                columns.
+            labels: For all rows of the table: classes as int64, scores as float64, or 0 and 1 for each label as uint8;
+                None = unlabelled, or labelled by columns.
             indices: Which rows of the table, in which order; None = all.
             notes: What the log should say of how they were read.
         """
@@ -72,11 +72,9 @@ class Examples(Sequence[Example]):
             columns |= {name: [getattr(label, name, None) for label in labels] for name in ANSWERED}
         elif any(example.words is not None for example in rows):
             columns |= {"words": [example.words for example in rows]} | ({"tags": labels} if labelled else {})
+            labelled = False
         table = pa.table({name: pa.array(values, _TYPES[name]) for name, values in columns.items()})
-        if not labelled or answered or "tags" in columns:
-            return cls(table, None)
-        kind = np.int64 if all(isinstance(label, int) for label in labels) else np.float64
-        return cls(table, np.array(labels, kind))
+        return cls(table, array_of(labels) if labelled and not answered else None)
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -142,19 +140,19 @@ class Examples(Sequence[Example]):
         chosen = indices if self._indices is None else self._indices[indices]
         return Examples(self._table, self._labels, chosen, self.notes)
 
-    def with_labels(self, labels: Shaped[np.ndarray, " picked"]) -> "Examples":
+    def with_labels(self, labels: Shaped[np.ndarray, "picked ..."]) -> "Examples":
         """The same examples with other labels, one for each, in order."""
-        every = np.zeros(self._table.num_rows, labels.dtype)
+        every = np.zeros((self._table.num_rows, *labels.shape[1:]), labels.dtype)
         every[slice(None) if self._indices is None else self._indices] = labels
         return Examples(self._table, every, self._indices, self.notes)
 
     @cached_property
-    def labels(self) -> Shaped[np.ndarray, " picked"] | None:
-        """Classes as int64 or scores as float64; None = unlabelled."""
+    def labels(self) -> Shaped[np.ndarray, "picked ..."] | None:
+        """Classes as int64, scores as float64, or 0 and 1 for each label as uint8; None = unlabelled."""
         return self._labels if self._labels is None or self._indices is None else self._labels[self._indices]
 
-    def needed_labels(self) -> Shaped[np.ndarray, " picked"]:
-        """Classes or scores; a `ValueError` where there are none."""
+    def needed_labels(self) -> Shaped[np.ndarray, "picked ..."]:
+        """The same; a `ValueError` where there are none."""
         if self.labels is None:
             raise ValueError("these examples have no labels")
         return self.labels
@@ -209,12 +207,21 @@ class Examples(Sequence[Example]):
         return found.digest()
 
 
-def _made(part: pa.Table, labels: Shaped[np.ndarray, " part"] | None) -> Iterator[Example]:
+def array_of(labels: Sequence[Any]) -> Shaped[np.ndarray, "labels ..."]:
+    """Labels of one kind: classes as int64, scores as float64, 0 and 1 for each label as uint8."""
+    if all(isinstance(label, tuple) for label in labels):
+        return np.array(labels, np.uint8)
+    return np.array(labels, np.int64 if all(isinstance(label, int) for label in labels) else np.float64)
+
+
+def _made(part: pa.Table, labels: Shaped[np.ndarray, "part ..."] | None) -> Iterator[Example]:
     """The examples of some rows of a table."""
     columns = {name: part.column(name).to_pylist() for name in part.column_names if name in _TYPES}
     nothing = [None] * part.num_rows
     words = [None if found is None else tuple(found) for found in columns.get("words", nothing)]
     found: Iterable[Any] = nothing if labels is None else labels.tolist()
+    if labels is not None and labels.ndim > 1:
+        found = map(tuple, found)
     if "tags" in columns:
         found = map(tuple, columns["tags"])
     elif "start" in columns:

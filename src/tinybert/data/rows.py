@@ -100,7 +100,7 @@ def _word(value: str) -> str | Unfit | None:
 
 def _only(labels: Sequence[Any]) -> str | Unfit | None:
     if len(labels) > 1:
-        return Unfit("is several: this version learns one label a text; keep one, or remove the row")
+        return Unfit("is several: keep one, remove the row, or say --kind multi-label")
     return spelled(labels[0]) if labels else None
 
 

@@ -16,6 +16,7 @@ class DataSettings:
         text_a: Column of the first text of a pair; None = `text_a`.
         text_b: Column of the second text of a pair; None = `text_b`.
         label: Column of the label; None = `label`.
+        labels: Columns of 0 and 1, one for each label of which several may hold; None = `label` holds lists of them.
         header: Whether the first line of a TSV or CSV file names its columns; otherwise they go by number from 0.
         quoting: Of TSV files: `csv` (quotes enclose), `none` (quotes are letters), `auto` (whichever every row fits).
             Of CSV files, `csv` takes all lines that quotes enclose for one cell.
@@ -23,6 +24,8 @@ class DataSettings:
         max_length: Pieces per row, special ones included; longer rows are cut.
         per_class: Draw so many rows of each class from train; None = all.
         label_map: Renames labels, applied before anything else looks at them; null leaves out the rows of a label.
+        class_weights: `balanced`: in gold and soft losses a class counts by how rare it is in what is learnt from, on
+            average by 1.
         positive: The class that F1 and MCC call positive; None = 1, else the first of positive, pos,
             entailment, entails, duplicate, paraphrase, yes, true, else the last.
         drop_overlap: Which rows of train and source to drop because dev or test shows them.
@@ -32,12 +35,14 @@ class DataSettings:
     text_a: str | None = None
     text_b: str | None = None
     label: str | None = None
+    labels: tuple[str, ...] | None = None
     header: bool = True
     quoting: Literal["auto", "csv", "none"] = "auto"
     skip_bad: float = 0.0
     max_length: int = 128
     per_class: int | None = None
     label_map: Mapping[str, str | None] = field(default_factory=dict)
+    class_weights: Literal["none", "balanced"] = "none"
     positive: str | None = None
     drop_overlap: Literal["none", "exact", "contained"] = "none"
 
@@ -65,8 +70,16 @@ class DataSettings:
         given = {n: v for n in ("text", "text_a", "text_b", "label") if (v := getattr(self, n)) is not None}
         if len(set(given.values())) < len(given):
             raise ValueError(f"{', '.join(f'{n}={v}' for n, v in given.items())}: the same column serves twice")
+        if self.labels is not None:
+            self._check_labels(given, self.labels)
         if not self.header:
             self._check_numbers(given)
+
+    def _check_labels(self, given: Mapping[str, str], labels: tuple[str, ...]) -> None:
+        if self.label is not None:
+            raise ValueError("label (lists, or one label a text) and labels (columns of 0 and 1) exclude each other")
+        if not labels or len({*labels, *given.values()}) < len(labels) + len(given):
+            raise ValueError(f"labels={list(labels)}: names one column or more, each once, and none of the texts")
 
     def _check_numbers(self, given: Mapping[str, str]) -> None:
         for name, value in given.items():

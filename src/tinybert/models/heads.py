@@ -1,6 +1,6 @@
 """Task heads: whether a checkpoint has one, what its outputs mean, and whether that is what the data asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Head:
 
 SCORE = Head(problem_type="regression")
 OF_SEQUENCES = "ForSequenceClassification"
+SEVERAL = "multi_label_classification"  # the problem type of a head whose outputs have a sigmoid each
 
 
 def has_task_head(source: str | Path) -> bool:
@@ -122,7 +123,29 @@ def head_classes(config: PretrainedConfig) -> tuple[str, ...] | None:
 
 def gives_score(config: PretrainedConfig) -> bool:
     """Whether a head gives one score instead of classes."""
-    return bool(config.num_labels == 1 or config.problem_type == SCORE.problem_type)
+    one = config.num_labels == 1 or config.problem_type == SCORE.problem_type
+    return bool(one and not gives_several(config))
+
+
+def gives_several(config: PretrainedConfig) -> bool:
+    """Whether a head decides about each of its labels alone, so that several may hold."""
+    return bool(config.problem_type == SEVERAL)
+
+
+def noted_thresholds(config: PretrainedConfig, classes: Sequence[str]) -> tuple[float, ...]:
+    """The thresholds of labels that a saved model was given: `thresholds` in config.json; none where it has none.
+
+    Raises:
+        UserError: If one is missing, or is no probability.
+    """
+    noted = getattr(config, "thresholds", None)
+    if noted is None:
+        return ()
+    found = [noted.get(name) if isinstance(noted, dict) else None for name in classes]
+    known = [float(limit) for limit in found if isinstance(limit, int | float) and 0 <= limit <= 1]
+    if len(known) < len(found):
+        raise UserError("config.json: thresholds must name a probability for each label; correct or remove them")
+    return tuple(known)
 
 
 def note_pairs(config: PretrainedConfig, paired: bool) -> None:
@@ -158,13 +181,18 @@ def check_form(data: str, paired: bool, model: str | Path, learnt: bool | None) 
 
 def check_task(folder: Path, config: PretrainedConfig, wanted: Head | None) -> None:
     """Refuse a head that gives something else than the task asks for; None = whatever it gives is right."""
-    if config.problem_type == "multi_label_classification":
-        raise UserError(f"{folder}: the head gives several labels to one text; only one label per text is supported")
     if wanted is None:
         return
     if gives_tags(config) != wanted.auto.endswith(OF_PIECES):
         kind = "every word" if gives_tags(config) else "a whole text"
         raise UserError(f"{folder}: the head says something of {kind}, which is not what the data asks for; see --kind")
+    several, asked = (kind == SEVERAL for kind in (config.problem_type, wanted.problem_type))
+    if several != asked:
+        gives, has = ("several labels", "one") if several else ("one class or score", "several labels")
+        raise UserError(
+            f"{folder}: the head gives {gives} to a text, the data has {has} (problem_type in config.json); give "
+            "another model, or --kind"
+        )
     stored = head_classes(config)
     if config.num_labels != wanted.outputs or (stored and stored != wanted.classes):
         has = ", ".join(stored) if stored else f"{config.num_labels} output(s)"

@@ -89,14 +89,18 @@ class GoldBinaryCrossEntropy(Objective):
 class SoftBinaryCrossEntropy(Objective):
     """Term `prediction`: every label learns the teacher's probability; see `soft_binary_cross_entropy`."""
 
-    def __init__(self, temperature: float = 1.0) -> None:
-        """Keep the temperature; a `ValueError` if it is not positive and finite."""
+    def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
+        """Keep the temperature, and whether to multiply by its square, see `SoftCrossEntropy`.
+
+        Raises:
+            ValueError: If the temperature is not positive and finite.
+        """
         super().__init__()
         require_usable_temperature(temperature)
-        self.temperature = temperature
+        self.temperature, self._factor = temperature, temperature**2 if scaled else 1.0
         self.needs_student = self.needs_teacher = frozenset({LOGITS})
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The soft binary cross-entropy of each example."""
         losses = soft_binary_cross_entropy(student[LOGITS], teacher[LOGITS], self.temperature)
-        return {"prediction": losses}
+        return {"prediction": self._factor * losses}

@@ -6,8 +6,10 @@ classification learns the teacher's distribution, and `GoldMSE` is there for tho
 """
 
 import math
+from collections.abc import Sequence
 from typing import final
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
@@ -20,6 +22,7 @@ def soft_cross_entropy(
     student_logits: Float[Tensor, "batch label"],
     teacher_logits: Float[Tensor, "batch teacher_label"],
     temperature: float = 1.0,
+    weights: Float[Tensor, " label"] | None = None,
 ) -> Float[Tensor, " batch"]:
     """Cross-entropy of the student's distribution under the teacher's, both softened by the temperature.
 
@@ -29,6 +32,7 @@ def soft_cross_entropy(
         student_logits: Scores of the student's classes, before softmax.
         teacher_logits: Scores of the same classes by the teacher.
         temperature: Above 1 flattens both distributions, below 1 sharpens them; 1 in the paper.
+        weights: What the product of each class is multiplied by; None = all count the same.
 
     Returns:
         One value per example, in nats; the entropy of the teacher's distribution when the two agree, never less.
@@ -45,7 +49,9 @@ def soft_cross_entropy(
     _require_classes(student_logits)
     soft_targets = F.softmax(at_least_float32(teacher_logits) / temperature, dim=1)
     # Official code averages over classes too (a factor 1/C); we sum, as Eq. 10 is written. See tests/references/.
-    return F.cross_entropy(at_least_float32(student_logits) / temperature, soft_targets, reduction="none")
+    logits = at_least_float32(student_logits) / temperature
+    weights = None if weights is None else weights.to(logits.dtype)
+    return F.cross_entropy(logits, soft_targets.to(logits.dtype), weight=weights, reduction="none")
 
 
 def logits_squared_error(
@@ -74,12 +80,15 @@ def logits_squared_error(
     return (at_least_float32(student_logits) - at_least_float32(teacher_logits)).square().sum(dim=1)
 
 
-def cross_entropy(logits: Float[Tensor, "batch label"], labels: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+def cross_entropy(
+    logits: Float[Tensor, "batch label"], labels: Int[Tensor, " batch"], weights: Float[Tensor, " label"] | None = None
+) -> Float[Tensor, " batch"]:
     """Negative log-likelihood of the gold classes.
 
     Args:
         logits: Scores of the classes, before softmax.
         labels: The right class of each example, from 0.
+        weights: What an example of each class counts; None = all the same.
 
     Returns:
         One non-negative value per example, in nats.
@@ -94,7 +103,8 @@ def cross_entropy(logits: Float[Tensor, "batch label"], labels: Int[Tensor, " ba
     _require_classes(logits)
     log_probabilities = F.log_softmax(at_least_float32(logits), dim=1)
     # Not F.cross_entropy: it takes the label -100 for "ignore" and would train nothing without a word.
-    return -log_probabilities.gather(1, labels[:, None]).squeeze(1)
+    losses = -log_probabilities.gather(1, labels[:, None]).squeeze(1)
+    return losses if weights is None else losses * weights.to(losses.dtype)[labels]
 
 
 def squared_error(scores: Float[Tensor, " batch"], targets: Shaped[Tensor, " other_batch"]) -> Float[Tensor, " batch"]:
@@ -123,11 +133,14 @@ def squared_error(scores: Float[Tensor, " batch"], targets: Shaped[Tensor, " oth
 class SoftCrossEntropy(Objective):
     """Term `prediction`: the student's classes learn the teacher's distribution; see `soft_cross_entropy`."""
 
-    def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
+    weights: Tensor | None
+
+    def __init__(self, temperature: float = 1.0, *, scaled: bool = False, weights: Sequence[float] = ()) -> None:
         """Keep the temperature.
 
         Args:
             temperature: Of both distributions.
+            weights: What each class counts; none = all the same.
             scaled: Multiply by the temperature squared, so that the gradient keeps its size (Hinton et al. 2015). The
                 T² KL(teacher || student) of DistilBERT and PKD is this less T² times the teacher's entropy, a constant.
 
@@ -137,11 +150,12 @@ class SoftCrossEntropy(Objective):
         super().__init__()
         require_usable_temperature(temperature)
         self.temperature, self._factor = temperature, temperature**2 if scaled else 1.0
+        self.register_buffer("weights", torch.tensor(weights) if weights else None)
         self.needs_student = self.needs_teacher = frozenset({LOGITS})
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The soft cross-entropy of each example."""
-        losses = soft_cross_entropy(student[LOGITS], teacher[LOGITS], self.temperature)
+        losses = soft_cross_entropy(student[LOGITS], teacher[LOGITS], self.temperature, self.weights)
         return {"prediction": self._factor * losses}
 
 
@@ -175,8 +189,12 @@ class ScoreMSE(Objective):
 class GoldCrossEntropy(Objective):
     """Term `gold`: classes learn from gold labels; needs no teacher."""
 
-    def __init__(self) -> None:
+    weights: Tensor | None
+
+    def __init__(self, weights: Sequence[float] = ()) -> None:
+        """Keep what an example of each class counts; none = all the same."""
         super().__init__()
+        self.register_buffer("weights", torch.tensor(weights) if weights else None)
         self.needs_student, self.needs_teacher = frozenset({LOGITS}), frozenset()
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
@@ -188,7 +206,7 @@ class GoldCrossEntropy(Objective):
         if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
             found = f"{int(labels.min())} to {int(labels.max())}"
             raise ValueError(f"labels run from {found}, and the head has {logits.shape[1]} classes, counted from 0")
-        return {"gold": cross_entropy(logits, labels)}
+        return {"gold": cross_entropy(logits, labels, self.weights)}
 
 
 @final

@@ -12,6 +12,7 @@ from tinybert.report.values import mapping, number, numbers
 
 _LARGEST_MATRIX = 12  # classes; a larger one cannot be read
 _ORIGIN = ("recipe", "preset", "seed")
+_LABELS = 60  # a table of more is no overview
 _CONFUSIONS = 10  # pairs of classes listed instead
 
 
@@ -43,6 +44,45 @@ def confusion(run: RunFiles) -> Confusion | None:
         return None
     pairs = [] if len(classes) <= _LARGEST_MATRIX else _pairs(counts.get("student", next(iter(counts.values()))))
     return Confusion(classes, {system: cells.tolist() for system, cells in counts.items()}, pairs)
+
+
+class LabelFigures(NamedTuple):
+    """How well each label is told, of tasks where several hold of a text.
+
+    Attributes:
+        labels: Names of those that are shown, the commonest first.
+        left_out: How many are not.
+        rows: How many rows have each.
+        thresholds: Of the student.
+        f1: By system.
+    """
+
+    labels: Sequence[str]
+    left_out: int
+    rows: Mapping[str, float]
+    thresholds: Mapping[str, float]
+    f1: Mapping[str, Mapping[str, float]]
+
+
+def per_label(run: RunFiles) -> LabelFigures | None:
+    """F1 of each label and system; None where the task has no such labels."""
+    found = {system: run.part("per_label", system) for system in SYSTEMS if run.part("per_label", system)}
+    if not found:
+        return None
+
+    def figures(system: str, name: str) -> dict[str, float]:
+        return {
+            label: known
+            for label in found[system]
+            if (known := run.number("per_label", system, label, name)) is not None
+        }
+
+    one = "student" if "student" in found else next(iter(found))
+    rows = figures(one, "rows")
+    labels = sorted(found[one], key=lambda label: -rows.get(label, 0))
+    f1 = {system: figures(system, "f1") for system in found}
+    left_out = max(0, len(labels) - _LABELS)
+    return LabelFigures(labels[:_LABELS], left_out, rows, figures(one, "threshold"), f1)
 
 
 def lists(run: RunFiles) -> dict[str, list[Fact]]:

@@ -51,6 +51,7 @@ def _view(run: RunFiles) -> dict[str, Any]:
         "blocks": figures.table(run),
         "tests": _tests(run),
         "stages": _stages(run),
+        "per_label": facts.per_label(run),
         "confusion": facts.confusion(run),
         "scatters": charts.scatters(rows) if rows is not None and rows.classes is None else None,
         "mistakes": [] if rows is None else rows.mistakes,

@@ -20,7 +20,7 @@ from tinybert.run import Run
 from tinybert.stages.augment import FOLDER, QUALITY
 from tinybert.stages.finished import found_finished, seal_finished
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.systems import System, all_rows, final_rows, onnx_system, torch_system
+from tinybert.stages.systems import System, all_rows, final_rows, logits_by_split, onnx_system, torch_system
 from tinybert.types import Batch
 
 AGREEMENT_ROWS = 1000  # dev rows on which int8 is compared with fp32
@@ -50,18 +50,22 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     if (found := found_finished(run, key, ("predictions.jsonl", "export/model.onnx"))) is not None:
         return found
     model = outcome.student
-    note_pairs(model.config, job.task.paired)
+    said = logits_by_split(model, job, run)
+    task = job.task.fitted(said["dev"], job.dev)
+    note_pairs(model.config, task.paired)
+    task.note_in(model.config)
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
     run.log.say("export: ONNX fp32 and int8")
     exported = export_onnx(model, job.tokenizer, run.folder / "export", max_length=job.max_length, rows=_sample(job))
     run.log.say("evaluate: quality and latency of all systems")
-    systems = _systems(job, outcome, about, run)
+    student = torch_system(model, task, said, run.folder / "student")
+    systems = _systems(job, outcome, student, about, run)
     metrics = _metrics(job, outcome, systems, exported, about, run)
     files.write_json(run.folder / "metrics.json", metrics)
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
-    task = {"pipeline": job.task.pipeline, "verb": job.task.verb, "paired": job.task.paired}
-    task |= {"options": job.task.pipeline_options, "note": job.task.pipeline_note.format(max_length=job.max_length)}
-    write_cards(metrics, about, run, **task, max_length=job.max_length)
+    facts = {"pipeline": task.pipeline, "verb": task.verb, "paired": task.paired, "max_length": job.max_length}
+    facts |= {"options": task.pipeline_options, "note": task.pipeline_note.format(max_length=job.max_length)}
+    write_cards(metrics, about, run, **facts)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
@@ -83,15 +87,17 @@ def _sample(job: Job) -> Iterator[Batch]:
         yield job.dev.batch(part)
 
 
-def _systems(job: Job, outcome: Outcome, about: About, run: Run) -> Systems:
+def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run) -> Systems:
     systems: dict[str, System] = {}
     if outcome.teacher is not None:
         assert about.teacher is not None
         tuned = run.folder / "teacher"
-        systems["teacher"] = torch_system(outcome.teacher, job, run, tuned if tuned.exists() else about.teacher)
-    model = outcome.student
-    systems["student"] = torch_system(model, job, run, run.folder / "student")
-    systems["student_int8"] = onnx_system(run.folder / "export" / "model_int8.onnx", model, job)
+        said = logits_by_split(outcome.teacher, job, run)
+        task = job.task.fitted(said["dev"], job.dev)
+        systems["teacher"] = torch_system(outcome.teacher, task, said, tuned if tuned.exists() else about.teacher)
+    systems["student"] = student
+    file = run.folder / "export" / "model_int8.onnx"
+    systems["student_int8"] = onnx_system(file, outcome.student, student.task, job)
     return systems
 
 
@@ -133,12 +139,13 @@ def _data(job: Job) -> dict[str, Any]:
 def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
     """The student's answers on test (else dev) beside those of the other systems and the gold label."""
     split, rows = list(all_rows(job).items())[-1]
-    task, examples = job.task, rows.needed_examples()
-    columns = {name: task.answers(system.logits[split], rows) for name, system in systems.items() if name != "student"}
+    student, examples = systems["student"], rows.needed_examples()
+    others = {name: system for name, system in systems.items() if name != "student"}
+    columns = {name: system.task.answers(system.logits[split], rows) for name, system in others.items()}
     if rows.labelled:
-        columns["gold"] = task.gold_answers(rows)
+        columns["gold"] = job.task.gold_answers(rows)
     with files.atomic_file(target) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        for index, answer in enumerate(task.predictions(systems["student"].logits[split], rows)):
+        for index, answer in enumerate(student.task.predictions(student.logits[split], rows)):
             example = examples[index]
             extra = {name: column[index] for name, column in columns.items()} | {"text": example.text}
             if example.pair is not None:

@@ -18,6 +18,9 @@ from tinybert.models.source import stored_bytes
 from tinybert.report import measure
 from tinybert.run import Run
 from tinybert.stages.job import Job
+from tinybert.tasks.base import Task
+
+Logits = Mapping[str, Float[np.ndarray, "row label"]]  # by split
 
 
 @dataclass(frozen=True)
@@ -25,37 +28,43 @@ class System:
     """One model, asked and measured.
 
     Attributes:
+        task: As it is used with this model.
         logits: By split, in row order.
         cost: Parameters, bytes, latency, threads, as in `metrics.json`.
         flops: Of one forward pass, by number of pieces; None for int8, which has fewer than it pretends.
     """
 
-    logits: Mapping[str, Float[np.ndarray, "row label"]]
+    task: Task
+    logits: Logits
     cost: Mapping[str, Any]
     flops: Mapping[str, int] | None = None
 
     def entry(self, job: Job) -> dict[str, Any]:
         """What `metrics.json` says of this system."""
-        figures = {split: job.task.metrics(self.logits[split], rows) for split, rows in labelled_rows(job).items()}
+        figures = {split: self.task.metrics(self.logits[split], rows) for split, rows in labelled_rows(job).items()}
         return {**figures, **self.cost}
 
     def details(self, job: Job) -> Mapping[str, Any]:
         """Further figures of the task, on the split that counts."""
         split, rows = final_rows(job)
-        return job.task.details(self.logits[split], rows)
+        return self.task.details(self.logits[split], rows)
 
 
-def torch_system(model: Network, job: Job, run: Run, path: str | Path) -> System:
+def logits_by_split(model: Network, job: Job, run: Run) -> Logits:
+    """What a network says of dev and test."""
+    return {split: student_logits(model, rows, run) for split, rows in all_rows(job).items()}
+
+
+def torch_system(model: Network, task: Task, logits: Logits, path: str | Path) -> System:
     """A network; its latency is that of torch in fp32.
 
     Args:
         model: Teacher or student.
-        job: What to ask it.
-        run: Where it runs.
+        task: As it is used with this model.
+        logits: Of the network, by split.
         path: Where it is stored: a folder, or its name on the hub.
     """
-    logits = {split: student_logits(model, rows, run) for split, rows in all_rows(job).items()}
-    return System(logits, torch_cost(model, path), flops_of(model, job.task.head.outputs))
+    return System(task, logits, torch_cost(model, path), flops_of(model, task.head.outputs))
 
 
 def torch_cost(model: Network, path: str | Path) -> dict[str, Any]:
@@ -77,7 +86,7 @@ def flops_of(model: Network, outputs: int) -> dict[str, int]:
     return {str(length): measure.forward_flops(length, **sizes) for length in measure.LENGTHS}
 
 
-def onnx_system(file: Path, student: Network, job: Job) -> System:
+def onnx_system(file: Path, student: Network, task: Task, job: Job) -> System:
     """An exported student behind ONNX Runtime on the processor."""
     threads = torch.get_num_threads()
     model = OnnxModel(file, threads)
@@ -88,7 +97,7 @@ def onnx_system(file: Path, student: Network, job: Job) -> System:
         "latency_ms": _latency(measure.onnx_forward(model.session), student),
         "threads": threads,
     }
-    return System(logits, cost)
+    return System(task, logits, cost)
 
 
 def all_rows(job: Job) -> dict[str, EncodedRows]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tinybert.tasks.base import Task, TaskData
 from tinybert.tasks.classification import Classification
+from tinybert.tasks.multi_label import MultiLabel
 from tinybert.tasks.question_answering import QuestionAnswering
 from tinybert.tasks.regression import Regression
 from tinybert.tasks.token_classification import TokenClassification
@@ -14,6 +15,7 @@ TASKS: Mapping[Kind, type[Task]] = {
     "token-classification": TokenClassification,
     "classification": Classification,
     "regression": Regression,
+    "multi-label": MultiLabel,
 }
 # Kinds that are augmented, and cannot be learnt yet.
 AUGMENTED: Mapping[Kind, type[TaskData]] = {

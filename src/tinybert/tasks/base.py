@@ -18,6 +18,7 @@ from tinybert.data.read import DataInput, Rows
 from tinybert.data.rewrite_table import Chosen
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
+from tinybert.errors import UserError
 from tinybert.models.heads import Head
 from tinybert.tasks.statistics import Strength
 from tinybert.types import Example, Kind, Objective
@@ -217,6 +218,28 @@ class Task(TaskData):
     @abstractmethod
     def soft(self, temperature: float, *, scaled: bool = False) -> Objective:
         """Learning from what the teacher gives, softened by a temperature, `scaled` by its square, where possible."""
+
+    def balanced(self, train: Examples) -> "Task":  # noqa: ARG002
+        """The task with losses in which rare classes count more, by how often each occurs in train.
+
+        Raises:
+            UserError: If it has no classes.
+        """
+        raise UserError(
+            f"data.class_weights=balanced: weighs the classes of classification, not {self.kind}; leave it out"
+        )
+
+    def fitted(self, logits: Logits, rows: EncodedRows) -> "Task":  # noqa: ARG002
+        """The task as one model is used with it, with whatever is fitted on dev, such as thresholds; itself if nothing.
+
+        Args:
+            logits: The model's, of dev.
+            rows: Dev.
+        """
+        return self
+
+    def note_in(self, config: PretrainedConfig) -> None:
+        """Note in a model's configuration what `fitted` found, for `of_model` and for other programs."""
 
     @abstractmethod
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """One class for each text or pair of texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -28,7 +28,7 @@ from tinybert.data.resolve import Spellings, line_of, spellings
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
-from tinybert.models.heads import Head, gives_score, head_classes
+from tinybert.models.heads import Head, gives_score, gives_several, head_classes
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.metrics import check_rows, defined, quiet
@@ -44,6 +44,7 @@ class Classification(TableTask):
 
     Attributes:
         positive: The class that F1 calls positive; None unless there are two.
+        weights: What each class counts in losses; none = all the same.
     """
 
     kind: ClassVar[Kind] = "classification"
@@ -55,6 +56,7 @@ class Classification(TableTask):
     label_type: ClassVar[pa.DataType] = pa.string()
 
     positive: int | None = None
+    weights: tuple[float, ...] = ()
 
     @property
     def head(self) -> Head:
@@ -88,7 +90,7 @@ class Classification(TableTask):
     @classmethod
     def made_for(cls, config: PretrainedConfig) -> bool:
         """See `Task`."""
-        return not gives_score(config)
+        return not gives_score(config) and not gives_several(config)
 
     @classmethod
     def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "Classification":
@@ -115,13 +117,19 @@ class Classification(TableTask):
         """The class of each row."""
         return examples.needed_labels()
 
+    def balanced(self, train: Examples) -> "Classification":
+        """Weights n / (k n_c), for n rows, k classes that occur and n_c rows of a class (King and Zeng 2001)."""
+        counts = np.bincount(train.needed_labels(), minlength=len(self.classes))
+        weights = len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return replace(self, weights=tuple(float(weight) for weight in np.where(counts > 0, weights, 1.0)))
+
     def gold(self) -> Objective:
         """Cross-entropy."""
-        return GoldCrossEntropy()
+        return GoldCrossEntropy(self.weights)
 
     def soft(self, temperature: float, *, scaled: bool = False) -> Objective:
         """Cross-entropy of the two distributions, both softened."""
-        return SoftCrossEntropy(temperature, scaled=scaled)
+        return SoftCrossEntropy(temperature, scaled=scaled, weights=self.weights)
 
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
         """See `classification_metrics`."""

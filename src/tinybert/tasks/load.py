@@ -106,6 +106,8 @@ def load(
         second = _held_apart(second, examples, settings, overlap, notes)
     if settings.per_class is not None:
         learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
+    if settings.class_weights == "balanced":
+        task = task.balanced(learnt)
     notes += [described(name, part, task) for name, part in {"train": learnt, **examples}.items()]
     if second is not None:
         notes.append(_described_domain(second, task))
@@ -173,11 +175,11 @@ def _check_variety(name: str, examples: Examples, task: Task, why: str) -> None:
     if examples.worded and len(task.classes) == 1:
         raise UserError(f"{name}: every word has the tag {shown(task.classes[0])}; there is nothing to learn")
     if labels is not None and np.all(labels == labels[0]):
-        raise UserError(f"{name}: every row has the label {_shown(task.spelled(labels[0].item()))}; {why}")
+        raise UserError(f"{name}: every row has the label {_shown(task.spelled(labels[0].tolist()))}; {why}")
 
 
 def _shown(label: Any) -> str:
-    return shown(label) if isinstance(label, str) else f"{label:g}"
+    return shown(label) if isinstance(label, str | list) else f"{label:g}"
 
 
 def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:
@@ -186,7 +188,11 @@ def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: lis
     if not dev.any():
         raise UserError(f"train: {len(train)} rows are too few to split dev off; pass --dev, or more rows")
     notes.append(f"dev: {int(dev.sum()):,} of {len(train):,} rows of train, stratified (no --dev)")
-    alone = [] if strata is None else [task.classes[c] for c in np.flatnonzero(np.bincount(strata) == 1)]
+    alone = (
+        []
+        if strata is None or not task.one_label
+        else [task.classes[c] for c in np.flatnonzero(np.bincount(strata) == 1)]
+    )
     if alone:
         notes.append(f"dev: no row of {listed(alone)}, which train has only one of")
     return train.select(np.flatnonzero(~dev)), train.select(np.flatnonzero(dev))
@@ -208,6 +214,8 @@ def _few(train: Examples, task: Task, count: int, rng: np.random.Generator, note
     strata = task.strata(train)
     if strata is None:
         raise UserError(f"data.per_class={count}: a row has no class to be drawn by")
+    if not task.one_label:
+        raise UserError(f"data.per_class={count}: a text may have several labels, so that no count holds for each")
     counts = zip(task.classes, np.bincount(strata, minlength=len(task.classes)), strict=True)
     short = {name: n for name, n in counts if n < count}
     if short:

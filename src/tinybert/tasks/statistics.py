@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy import stats
 
 RESAMPLES = 1000
@@ -135,6 +135,32 @@ def classifier_strength(
     drawn = rng.multinomial(len(gold), [np.mean(ahead == side) for side in (-1, 0, 1)], size=RESAMPLES)
     bound = np.quantile((drawn[:, 2] - drawn[:, 0]) / len(gold), 0.05)
     return Strength(float(np.mean(gold == predicted)), float(np.mean(gold == majority)), float(bound), len(gold))
+
+
+def ranking_strength(
+    gold: UInt8[np.ndarray, "row label"], scores: Float[np.ndarray, "row label"], rng: np.random.Generator
+) -> Strength:
+    """Is the area under the ROC curve, the mean over labels that some rows have and some have not, above one half?
+
+    No threshold decides about it. Rows are resampled by what each adds to the area (DeLong et al. 1988).
+    """
+    columns = [(holds == 1, column) for holds, column in zip(gold.T, scores.T, strict=True) if 0 < holds.mean() < 1]
+    added = np.mean([_added(*column) for column in columns], axis=0) if columns else np.full(len(gold), 0.5)
+    drawn = _bootstrap(lambda values, axis=-1: values.mean(axis), (added,), rng)
+    figure = float(added.mean())
+    return Strength(figure, 0.5, float(np.quantile(drawn.bootstrap_distribution, 0.05)) - 0.5, len(gold))
+
+
+def _added(holds: Bool[np.ndarray, " row"], scores: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
+    """What each row adds to the area of one label: values whose mean it is, and that vary as it does."""
+    there, rest = scores[holds], scores[~holds]
+    before = np.empty(len(scores))
+    for mine, others, sign in ((holds, rest, 1), (~holds, there, -1)):
+        mid_rank = sum(np.searchsorted(np.sort(sign * others), sign * scores[mine], side) for side in ("left", "right"))
+        before[mine] = mid_rank / 2 / len(others)
+    area = before[holds].mean()
+    share = np.where(holds, holds.mean(), 1 - holds.mean())
+    return np.asarray(area + (before - area) / share)
 
 
 def regressor_strength(

@@ -11,9 +11,10 @@ class Answer(NamedTuple):
     end: int
 
 
-# Class index | score | tag per word | answer (None where the context has none) | None = unlabelled.
+# Class index | score | tag per word | 0 or 1 per label, of which several may hold | answer (None where the context has
+# none) | None = unlabelled. A tuple is tags where the example has words.
 Label = int | float | Answer | tuple[int, ...] | None
-Kind = Literal["classification", "regression", "token-classification", "question-answering"]
+Kind = Literal["classification", "regression", "multi-label", "token-classification", "question-answering"]
 
 
 @dataclass(frozen=True, slots=True)
