@@ -34,7 +34,10 @@ def refuse(labels: list[str], called: dict[str, Any] | None = None, insisted: bo
             ["2", "27", "2,27"],
             r"^train:3: the label '2,27' is several of the other labels, one of 1 such: .* a point;",
         ),
-        (["a", "b", "b; a", "a|b"], r"^train:3: the label 'b; a' is several of the other labels, one of 2 such: keep one"),
+        (
+            ["a", "b", "b; a", "a|b"],
+            r"^train:3: the label 'b; a' is several of the other labels, one of 2 such: keep",
+        ),
         (["['a']", "['b']", "['a', 'b']"], r"^train:3: the label '\['a', 'b'\]' is several of the other labels"),
         (["1,5", "2,0", "3"], r"^train:1: the label '1,5' has a decimal comma; write scores with a point \(1.5\)"),
     ],

@@ -163,7 +163,7 @@ def test__strength_is_the_area_under_the_curve() -> None:
     noise = rng.normal(size=(200, 3))
     weak, good = (ranking_strength(gold, noise + part * gold, np.random.default_rng(1)) for part in (0, 1))
     assert good.figure == pytest.approx(sk.roc_auc_score(gold, noise + gold, average="macro"))
-    assert (weak.verdict, good.verdict) == ("weak", "good")
+    assert (weak.rating, good.rating) == ("weak", "good")
 
 
 def test__strength_counts_ties_as_halves_and_knows_nothing_of_constant_labels() -> None:

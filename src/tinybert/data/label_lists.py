@@ -12,7 +12,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.labels import ClassMeaning
 from tinybert.data.problems import BadRow, Problems, listed, shown
 from tinybert.data.read import SCHEMA, DataInput, Rows, gathered, open_rows, read
-from tinybert.data.recognise import check_columns
+from tinybert.data.recognise import check_recognised
 from tinybert.data.resolve import unlabelled
 from tinybert.data.rows import NO_LABEL, Row, checked, is_missing, spelled
 from tinybert.data.settings import DataSettings
@@ -61,7 +61,7 @@ def read_label_lists(data: DataInput, settings: DataSettings, *, labels: Labels,
         UserError: If the data or one of their rows cannot be used; or there is no row.
     """
     reader = open_rows(data, settings, name)
-    check_columns(reader.header, settings)
+    check_recognised(reader.header, settings)
     columns = choose(reader.header, settings, "none" if settings.labels else labels)
     names = _label_columns(reader.header, columns, settings, labels)
     if not names:
