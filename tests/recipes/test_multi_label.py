@@ -65,7 +65,7 @@ def test__augmented_texts_keep_their_labels_and_can_be_read_again(made: Workshop
     from tinybert.data.settings import DataSettings
     from tinybert.tasks.read import load_labelled
 
-    task, examples = load_labelled(made.path("run") / "augmented" / "quality.json", DataSettings(), kind=None)
+    task, examples = load_labelled(made.path("run") / "augmented" / "augmented.parquet", DataSettings(), kind=None)
     assert task.classes == LABELS
     assert len(examples) > 60
 
