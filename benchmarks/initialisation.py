@@ -56,17 +56,17 @@ def main() -> None:
     batches = list(texts(asked.train, asked.text, asked.teacher, 1500))
     made_with = [batches[number] for number in np.random.default_rng(0).permutation(len(batches))]
     started = time.process_time()
-    started = project(Plan(shape, Head(CLASSES), seed=0), teacher, made_with)
+    initial = project(Plan(shape, Head(CLASSES), seed=0), teacher, made_with)
     seconds = time.process_time() - started
     others = list(texts(asked.held_out, asked.text, asked.teacher, 1000))
     numbers = range(1, shape.layers + 1)
     copied = [-(-m * teacher.shape.layers // shape.layers) for m in numbers]  # the uniform map
     theirs = teacher_states(teacher, others, copied).hidden
-    ours = teacher_states(started.model, others, list(numbers)).hidden
+    ours = teacher_states(initial.model, others, list(numbers)).hidden
     pairs = [(0, 0), *zip(numbers, copied, strict=True)]
-    found = [r2(ours[m], theirs[g] @ started.directions) for m, g in pairs]
+    found = [r2(ours[m], theirs[g] @ initial.directions) for m, g in pairs]
     print(f"{asked.student}: {seconds:.0f} s of processor time with {torch.get_num_threads()} threads")
-    print("energy kept, by teacher layer:", ", ".join(f"{layer} {kept:.2f}" for layer, kept in started.energy.items()))
+    print("energy kept, by teacher layer:", ", ".join(f"{layer} {kept:.2f}" for layer, kept in initial.energy.items()))
     shown = ", ".join(f"{m} {share:.2f}" for (m, _), share in zip(pairs, found, strict=True))
     print("r2 on other texts, by student layer:", shown)
 

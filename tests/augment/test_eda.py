@@ -252,7 +252,7 @@ def test_eda__cleans_as_the_paper_only_the_side_it_rewrites() -> None:
     "example", [Example("Who?", "Ann.", Answer(0, 3)), Example("Ann sang", label=(1, 0), words=("Ann", "sang"))]
 )
 def test_eda__refuses_to_clean_tags_and_answers(example: Example) -> None:
-    with pytest.raises(UserError, match=r"eda\.clean"):
+    with pytest.raises(UserError, match=r"augment\.clean"):
         list(Eda(EdaSettings(clean="paper"))([example], 1, stream))
 
 

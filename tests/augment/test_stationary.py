@@ -12,9 +12,9 @@ import torch
 from scipy.stats import chisquare
 
 from references import stationary as reference
-from tinybert.augment.stationary import Stationary, StationarySettings
+from tinybert.augment.stationary import Stationary, StationaryDistribution, StationarySettings
 from tinybert.models.masked_lm import MaskedLM
-from tinybert.types import Example
+from tinybert.types import Example, subset
 
 FILLS = ("joint", "independent", "sequential")
 TOY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "film", "dull", "##s", "##ed")
@@ -78,7 +78,8 @@ def changed(pieces) -> tuple[int, ...]:
 def enumerated(network, settings: StationarySettings) -> dict[tuple[int, ...], float]:
     """Every sample of FILMS with the logarithm of its probability."""
     allowed = {1: (5, 6, 7), 2: (5, 6, 7), 3: (8, 9)}
-    known = {key: value for key, value in asdict(settings).items() if key != "law"}
+    known = asdict(subset(StationaryDistribution, settings))
+    del known["law"]
 
     @cache
     def scores(shown: tuple[int, ...]) -> list[list[float]]:
