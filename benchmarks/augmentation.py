@@ -1,8 +1,8 @@
 """Sentences per second of TinyBERT's augmentation: this augmenter beside the way of the authors' code, in one run.
 
 Their way, written anew: for each word to be replaced one forward pass of one row, which is the masked sentence and the
-original as a pair; fp32; the vocabulary head at all places; all of the vocabulary sorted. The same words on both sides
-(no stop words, letters only, a single piece) and 20 copies of each sentence, which is when every word needs its
+original as a pair; fp32; the vocabulary head at all positions; all of the vocabulary sorted. The same words on both
+sides (no stop words, letters only, a single piece) and 20 copies of each sentence, which is when every word needs its
 candidates. Word vectors are left out on both sides. Ratios count; absolute speeds belong to the machine. One thread
 of a processor is timed by processor time, so that other programs do not count; all else by the clock.
 
@@ -63,11 +63,11 @@ def main() -> None:
     for _ in range(options.repeats):  # in turn, so that what else the machine does meets all of them
         for name, way in ways.items():
             speeds[name].append(way())
-    print(f"{'':30} places/s sentences/s  x their way")
-    base = mean(places for places, _ in speeds["their way"])
+    print(f"{'':30} positions/s sentences/s  x their way")
+    base = mean(positions for positions, _ in speeds["their way"])
     for name, found in speeds.items():
-        places, sentences = (mean(column) for column in zip(*found, strict=True))
-        print(f"{name:30} {places:8.2f} {sentences:11.2f} {places / base:12.1f}")
+        positions, sentences = (mean(column) for column in zip(*found, strict=True))
+        print(f"{name:30} {positions:8.2f} {sentences:11.2f} {positions / base:12.1f}")
 
 
 def parse() -> argparse.Namespace:
@@ -115,7 +115,7 @@ def is_replaceable(word: str) -> bool:
 def slow(
     model: Network, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], now: Clock, *, gradients: bool
 ) -> tuple[float, float]:
-    """Places and sentences per second of their way."""
+    """Positions and sentences per second of their way."""
     started, count = now(), 0
     with torch.set_grad_enabled(gradients):
         for text in texts:
@@ -123,12 +123,12 @@ def slow(
                 if not is_replaceable(word) or len(tokenizer.tokenize(word)) != 1:
                     continue
                 pieces = tokenizer.tokenize(text)  # again for each word, as they do
-                place = pieces.index(tokenizer.tokenize(word)[0])
-                masked = [*pieces[:place], tokenizer.mask_token, *pieces[place + 1 :]]
+                position = pieces.index(tokenizer.tokenize(word)[0])
+                masked = [*pieces[:position], tokenizer.mask_token, *pieces[position + 1 :]]
                 ids = tokenizer.convert_tokens_to_ids(["[CLS]", *masked, "[SEP]", *pieces, "[SEP]"])
                 types = [0] * (len(pieces) + 2) + [1] * (len(pieces) + 1)
                 scores = model.model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types])).logits
-                torch.argsort(scores[0, place + 1], descending=True)[:CANDIDATES].tolist()
+                torch.argsort(scores[0, position + 1], descending=True)[:CANDIDATES].tolist()
                 count += 1
     seconds = now() - started
     return count / seconds, len(texts) / seconds
@@ -144,18 +144,18 @@ class NoNeighbours:
 
 
 def fast(mlm: MaskedLM, texts: Sequence[str], now: Clock, settings: BertGloveSettings) -> tuple[float, float]:
-    """Places and sentences per second of the whole augmenter, from text to `COPIES` texts."""
+    """Positions and sentences per second of the whole augmenter, from text to `COPIES` texts."""
     augment = BertGlove(settings, mlm, NoNeighbours(), MAX_LENGTH)
     examples = [Example(text, row=row) for row, text in enumerate(texts, 1)]
     started = now()
     made = sum(1 for _ in augment(examples, COPIES, lambda row, copy: np.random.default_rng([row, copy])))
     seconds = now() - started
     assert made == COPIES * len(texts)
-    return sum(len(places) for _, places in replaceable_places(mlm, texts)) / seconds, len(texts) / seconds
+    return sum(len(positions) for _, positions in replaceable_places(mlm, texts)) / seconds, len(texts) / seconds
 
 
 def replaceable_places(mlm: MaskedLM, texts: Sequence[str]) -> list[tuple[tuple[int, ...], list[int]]]:
-    """By text: its pieces, and the places of the words that both ways replace."""
+    """By text: its pieces, and the positions of the words that both ways replace."""
     return [
         (
             tuple(reading.pieces),
@@ -170,23 +170,23 @@ def replaceable_places(mlm: MaskedLM, texts: Sequence[str]) -> list[tuple[tuple[
 
 
 def print_overlap(mlm: MaskedLM, texts: Sequence[str], groups: Sequence[int]) -> None:
-    """How many of the exact candidates are found when several places are masked at once."""
+    """How many of the exact candidates are found when several positions are masked at once."""
     print(f"of the {CANDIDATES} exact candidates, grouped ones hold on average")
     for group in groups:
         candidates = Candidates(mlm, CANDIDATES, keep_original=True)
         pairs = []
-        for pieces, places in replaceable_places(mlm, texts):
-            step = -(-len(places) // group)
+        for pieces, positions in replaceable_places(mlm, texts):
+            step = -(-len(positions) // group)
             pairs += [
-                (Context(pieces, (place,)), Context(pieces, tuple(places[number % step :: step])), place)
-                for number, place in enumerate(places)
+                (Context(pieces, (position,)), Context(pieces, tuple(positions[number % step :: step])), position)
+                for number, position in enumerate(positions)
             ]
         candidates.learn(context for alone, together, _ in pairs for context in (alone, together))
         shares = [
-            len(set(candidates.of(alone, place)) & set(candidates.of(together, place))) / CANDIDATES
-            for alone, together, place in pairs
+            len(set(candidates.of(alone, position)) & set(candidates.of(together, position))) / CANDIDATES
+            for alone, together, position in pairs
         ]
-        print(f"group_positions={group}: {mean(shares):.3f} over {len(shares)} places")
+        print(f"group_positions={group}: {mean(shares):.3f} over {len(shares)} positions")
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def streams() -> Callable[[str], np.random.Generator]:
 
 @pytest.fixture
 def workshop(tmp_path: Path, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> Workshop:
-    """A place for tiny runs whose finish is quick."""
+    """A folder for tiny runs whose finish is quick."""
     hurry_finish(monkeypatch)  # not `quick_finish`: a test's own patches are undone after a fixture's
     return Workshop(tmp_path, tiny_tokenizer)
 

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 from tinybert import files
+from tinybert.artifacts import Store
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
@@ -52,6 +53,7 @@ def main() -> None:
         RunSettings(threads=arguments.threads),
         torch.device("cpu"),
         Log(arguments.output / "metrics.jsonl"),
+        store=Store(arguments.output / "stages"),
     )
     tokenizer = load_tokenizer(embedded.folder_of_minilm())
     train, held_out = encoded(arguments, tokenizer, run)
@@ -68,8 +70,8 @@ def main() -> None:
         masking=Masking(share=0.2),
     )
     with run.listening(), without_dropout(model):
-        place = run.stage("masked_lm", {"steps": arguments.steps, "rank": arguments.rank, "examples": train.digest})
-        train_masked_lm(model, tokenizer, train, settings, place, held_out=held_out)
+        artifact = run.begin("masked_lm", settings=settings, rank=arguments.rank, examples=train)
+        train_masked_lm(model, tokenizer, train, settings, artifact, run, held_out=held_out)
     asset = arguments.output / embedded.ASSET
     with files.atomic_file(asset) as temporary:
         save_file(low_rank.asset_of(model), temporary)

@@ -29,22 +29,22 @@ class ScriptedRandom(Random):
         self.probability = Fraction(1)
 
     def fall(self, shares: Sequence[Fraction]) -> int:
-        place = len(self.fallen)
-        if place == len(self.script):
+        position = len(self.fallen)
+        if position == len(self.script):
             first, *others = [side for side, share in enumerate(shares) if share]
             self.others += [[*self.fallen, side] for side in others]
             self.script.append(first)
-        self.fallen.append(self.script[place])
-        self.probability *= shares[self.script[place]]
-        return self.script[place]
+        self.fallen.append(self.script[position])
+        self.probability *= shares[self.script[position]]
+        return self.script[position]
 
     def uniform(self) -> float:
         if self.uniform_left is not None:
             self.uniform_left -= 1
             if self.uniform_left < 0:
                 raise TooLongError
-        place = self.fall([upper - lower for lower, upper in pairwise(self.bounds)])
-        return float(self.bounds[place] + self.bounds[place + 1]) / 2
+        position = self.fall([upper - lower for lower, upper in pairwise(self.bounds)])
+        return float(self.bounds[position] + self.bounds[position + 1]) / 2
 
     def chance(self, probability: float) -> bool:
         share = Fraction(probability).limit_denominator(1000)

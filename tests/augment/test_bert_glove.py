@@ -59,11 +59,11 @@ def stream(row, copy):
 def twin(model, tokenizer, settings, text=TEXT):
     """The probability of every copy of a text, as texts."""
 
-    def scores(pieces, place):
+    def scores(pieces, position):
         ids = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
-        ids[place + 1] = tokenizer.mask_token_id
+        ids[position + 1] = tokenizer.mask_token_id
         with torch.no_grad():
-            return model.model(torch.tensor([ids])).logits[0, place + 1].tolist()
+            return model.model(torch.tensor([ids])).logits[0, position + 1].tolist()
 
     def spelled(word):
         return tokenizer(word, add_special_tokens=False).input_ids
@@ -307,8 +307,8 @@ def test_call__grouped_places_share_a_forward_pass(group, passes, make, monkeypa
     monkeypatch.setattr(MaskedLM, "fill", lambda self, some, reduce: rows.extend(some) or fill(self, some, reduce))
     list(make(group_positions=group)([Example("the film was a good plot", row=1)], 40, stream))
     assert len(rows) == passes
-    assert sorted(place for row in rows for place in row.places) == [1, 2, 3, 4, 5, 6]
-    gaps = [after - before for row in rows for before, after in zip(row.places, row.places[1:], strict=False)]
+    assert sorted(position for row in rows for position in row.positions) == [1, 2, 3, 4, 5, 6]
+    gaps = [after - before for row in rows for before, after in zip(row.positions, row.positions[1:], strict=False)]
     assert min(gaps, default=passes) == passes  # as far apart as can be
 
 
@@ -316,7 +316,7 @@ def test_call__contexts_that_are_still_equal_are_shared(make, monkeypatch):
     rows, fill = [], MaskedLM.fill
     monkeypatch.setattr(MaskedLM, "fill", lambda self, some, reduce: rows.extend(some) or fill(self, some, reduce))
     list(make(context="progressive", candidates=1)([Example("the film was", row=1)], 60, stream))
-    assert len(rows) == len({(tuple(row.pieces), *row.places) for row in rows}) <= 1 + 2 + 4
+    assert len(rows) == len({(tuple(row.pieces), *row.positions) for row in rows}) <= 1 + 2 + 4
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The K best whole words at hidden places, against the network's own logits."""
+"""The K best whole words at hidden positions, against the network's own logits."""
 
 import pytest
 import torch
@@ -17,10 +17,10 @@ WHOLE = [
 TEXT = (2, *(VOCABULARY.index(word) for word in ("the", "film", "was", "good")), 3)
 
 
-def logits_of(model, context, place):
+def logits_of(model, context, position):
     pieces = [MASK if number in context.hidden else piece for number, piece in enumerate(context.pieces)]
     with torch.no_grad():
-        return model.model(torch.tensor([pieces])).logits[0, place].tolist()
+        return model.model(torch.tensor([pieces])).logits[0, position].tolist()
 
 
 @pytest.mark.parametrize("keep_original", [True, False])
@@ -31,12 +31,14 @@ def test_of__the_best_allowed_pieces(keep_original, marks, model, tiny_tokenizer
     contexts = [Context(TEXT, (2,)), Context(TEXT, (1, 4))]
     candidates.learn(contexts)
     for context in contexts:
-        for place in context.hidden:
+        for position in context.hidden:
             allowed = [
-                is_whole and (marks or VOCABULARY[number].isalnum()) and (keep_original or number != TEXT[place])
+                is_whole and (marks or VOCABULARY[number].isalnum()) and (keep_original or number != TEXT[position])
                 for number, is_whole in enumerate(WHOLE)
             ]
-            assert candidates.of(context, place) == slow.top_candidates(logits_of(model, context, place), allowed, 4)
+            assert candidates.of(context, position) == slow.top_candidates(
+                logits_of(model, context, position), allowed, 4
+            )
 
 
 def test_of__there_may_be_fewer_than_wanted(mlm):
@@ -52,7 +54,7 @@ def test_learn__asks_for_each_context_once(mlm, monkeypatch):
     candidates.learn([Context(TEXT, (2,)), Context(TEXT, (3,)), Context(TEXT, (2,))])
     candidates.learn([Context(TEXT, (3,))])
     candidates.learn([])
-    assert [row.places for row in rows] == [(2,), (3,)]
+    assert [row.positions for row in rows] == [(2,), (3,)]
 
 
 def test_of__a_candidate_begins_as_the_hidden_piece_does(mlm):

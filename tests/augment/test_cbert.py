@@ -52,8 +52,8 @@ def test__every_place_follows_its_exact_law(label, make_cbert, network, tiny_tok
             return network.model(input_ids=ids, token_type_ids=torch.full_like(ids, label)).logits[0].double().tolist()
 
     copies = [copy.text.split(" ") for copy in cbert([example], MANY, stream)]
-    for number, place in enumerate((1, 2)):
-        law = law_at(place, pieces, (1, 2), 2, tiny_tokenizer.mask_token_id, scores_of, allowed, 1.5)
+    for number, position in enumerate((1, 2)):
+        law = law_at(position, pieces, (1, 2), 2, tiny_tokenizer.mask_token_id, scores_of, allowed, 1.5)
         counts = Counter(words[number] for words in copies)
         expected = {tiny_tokenizer.convert_ids_to_tokens(piece): value * MANY for piece, value in law.items()}
         assert counts.keys() <= expected.keys()

@@ -36,7 +36,7 @@ def test__every_copy_has_a_stream_of_its_own_that_repeats():
     streams = Streams(12345)
     first = {(row, copy): streams(row, copy).random(4).tolist() for row in (1, 2, 300) for copy in (0, 1, 2, 19)}
     assert len({tuple(values) for values in first.values()}) == len(first)
-    assert all(streams(*place).random(4).tolist() == values for place, values in first.items())
+    assert all(streams(*position).random(4).tolist() == values for position, values in first.items())
     assert Streams(12346)(1, 1).random() != streams(1, 1).random()
 
 
@@ -70,5 +70,5 @@ def test__the_hash_is_that_of_the_texts_alone():
 
 @given(st.lists(st.integers(0, 5)))
 def test__the_first_of_each_is_kept(values):
-    expected = [value not in values[:place] for place, value in enumerate(values)]
+    expected = [value not in values[:position] for position, value in enumerate(values)]
     assert first_of_each(np.array(values, np.uint64)).tolist() == expected

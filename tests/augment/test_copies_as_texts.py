@@ -67,8 +67,8 @@ def test__words_and_marks_are_as_many_as_before_with_the_same_spaces(method, of,
     for made in IN_PLACE[method](request.getfixturevalue(of))(rows, COPIES, stream):
         (before, gaps), (after, spaces) = split(ROWS[made.row - 1].text), split(made.text)
         assert len(after) == len(before)
-        for place, (gap, space) in enumerate(zip(gaps, spaces, strict=True)):
-            touch = 0 < place < len(after) and after[place - 1][-1].isalnum() and after[place][0].isalnum()
+        for position, (gap, space) in enumerate(zip(gaps, spaces, strict=True)):
+            touch = 0 < position < len(after) and after[position - 1][-1].isalnum() and after[position][0].isalnum()
             assert space == (gap or " " * touch), made.text
         changed += after != before
     assert changed > len(rows)
@@ -79,10 +79,10 @@ def spacing(text):
     tokens, gaps = split(text)
     beside = [""] + ["word" if token.isalnum() else "mark" for token in tokens] + [""]
     return {
-        (token, side, gaps[place + side] or other)
-        for place, token in enumerate(tokens)
-        for side, other in enumerate((beside[place], beside[place + 2]))
-        if not token.isalnum() and (gaps[place + side] or other == "word")
+        (token, side, gaps[position + side] or other)
+        for position, token in enumerate(tokens)
+        for side, other in enumerate((beside[position], beside[position + 2]))
+        if not token.isalnum() and (gaps[position + side] or other == "word")
     }
 
 

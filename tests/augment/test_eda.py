@@ -83,11 +83,11 @@ def test_swap_words__of_tagged_texts_keep_to_words_of_the_same_tag() -> None:
 def test_insert_synonyms__of_tagged_texts_come_in_outside_of_entities_only() -> None:
     words, tags = ("Ann", "Lee", "saw", "fine", "."), (1, 2, 0, 0, 0)
     example = Example(" ".join(words), label=tags, words=words)
-    places = (0, 2, 3, 4)
+    positions = (0, 2, 3, 4)
     expected: Counter[tuple[str, ...]] = Counter()
-    for place in places:
+    for position in positions:
         for synonym in ("viewed", "good"):
-            expected[(*words[:place], synonym, *words[place:])] += Fraction(1, 8)
+            expected[(*words[:position], synonym, *words[position:])] += Fraction(1, 8)
     assert outcomes(insert_synonyms, example, 0.1, outside=0) == expected
     assert outcomes(insert_synonyms, example, 0.1) == {words: 1}
 
@@ -177,9 +177,9 @@ def test_removed__from_words_with_single_spaces_leaves_the_others_with_single_sp
 ) -> None:
     text = " ".join(words)
     gone = data.draw(st.sets(st.integers(0, len(words) - 1)))
-    places = spaced_words_of(text)
-    rest = edited(text, removed(text, [places[place] for place in sorted(gone)]))
-    assert rest == " ".join(word for place, word in enumerate(words) if place not in gone)
+    positions = spaced_words_of(text)
+    rest = edited(text, removed(text, [positions[position] for position in sorted(gone)]))
+    assert rest == " ".join(word for position, word in enumerate(words) if position not in gone)
 
 
 @given(TEXTS, st.sampled_from(OPERATIONS), st.floats(0.01, 1), st.integers(0, 9))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinybert.augment.open_pieces import Place, edit_of, pieces_of
+from tinybert.augment.open_pieces import Position, edit_of, pieces_of
 from tinybert.data.words import Edit
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.types import Example
@@ -35,11 +35,11 @@ def test_in_pieces__each_place_has_its_characters(vocabulary, tiny_tokenizer):
     names = tiny_tokenizer.convert_ids_to_tokens(list(found.pieces))
     assert names == ["[CLS]", "a", "film", "##ing", "[SEP]", "was", "[UNK]", "[SEP]"]
     assert found.types == (0, 0, 0, 0, 0, 1, 1, 1)
-    assert found.places == (
-        Place(1, "text", 0, 1),
-        Place(2, "text", 3, 7),
-        Place(3, "text", 7, 10),
-        Place(5, "pair", 0, 3),
+    assert found.positions == (
+        Position(1, "text", 0, 1),
+        Position(2, "text", 3, 7),
+        Position(3, "text", 7, 10),
+        Position(5, "pair", 0, 3),
     )
 
 
@@ -47,7 +47,7 @@ def test_in_pieces__a_space_is_no_place_and_shares_no_letter(unigram_tokenizer):
     example = Example("A  très filming", "好电影 \u2603", row=1)
     found = pieces_of(example, Vocabulary(unigram_tokenizer), 64)
     texts = {"text": example.text, "pair": example.pair}
-    shown = [texts[place.side][place.start : place.end] for place in found.places]
+    shown = [texts[position.side][position.start : position.end] for position in found.positions]
     assert shown == ["A", "très", "film", "ing", "好", "电影"]
 
 
@@ -55,29 +55,29 @@ def test_in_pieces__marks_and_contractions_stay(vocabulary):
     example = Example("It's (not) a film-plot!", "and 's bad, don't")
     found = pieces_of(example, vocabulary, 64)
     texts = {"text": example.text, "pair": example.pair}
-    pieces = [texts[place.side][place.start : place.end] for place in found.places]
+    pieces = [texts[position.side][position.start : position.end] for position in found.positions]
     assert pieces == ["It", "not", "a", "film", "plot", "and", "bad"]
 
 
 def test_in_pieces__nothing_beyond_the_cut(vocabulary):
     found = pieces_of(Example("good film good film"), vocabulary, 4)
-    assert (len(found.pieces), [place.number for place in found.places]) == (4, [1, 2])
+    assert (len(found.pieces), [position.number for position in found.positions]) == (4, [1, 2])
 
 
 def test_in_pieces__special_pieces_that_are_spelt_out_stay(vocabulary):
     found = pieces_of(Example("good [MASK] film [SEP]"), vocabulary, 64)
-    assert [place.number for place in found.places] == [1, 3]
+    assert [position.number for position in found.positions] == [1, 3]
 
 
 def test_in_pieces__pieces_that_share_a_letter_stay(bytes_only):
     found = pieces_of(Example("a\u2603b"), bytes_only, 64)
     assert len(found.pieces) == 7
-    assert [(place.start, place.end) for place in found.places] == [(0, 1), (2, 3)]
+    assert [(position.start, position.end) for position in found.positions] == [(0, 1), (2, 3)]
 
 
 def test_edit_of__it_takes_over_capitals(vocabulary, tiny_tokenizer):
     example = Example("GOOD film", "Bad film")
     dull = tiny_tokenizer.convert_tokens_to_ids("dull")
-    places = pieces_of(example, vocabulary, 64).places
-    assert edit_of(example, places[0], dull, vocabulary) == Edit(0, 4, "DULL")
-    assert edit_of(example, places[2], dull, vocabulary) == Edit(0, 3, "Dull")
+    positions = pieces_of(example, vocabulary, 64).positions
+    assert edit_of(example, positions[0], dull, vocabulary) == Edit(0, 4, "DULL")
+    assert edit_of(example, positions[2], dull, vocabulary) == Edit(0, 3, "Dull")

@@ -57,7 +57,7 @@ def test__variety_is_measured_on_equally_many_originals_and_copies(tmp_path):
     augmented = make(tmp_path, copies=20)
     found = quality(augmented, None)
     copies = list(augmented.copies_only())
-    chosen = [copies[place * len(copies) // 10] for place in range(10)]
+    chosen = [copies[position * len(copies) // 10] for position in range(10)]
     said = [word.text for copy in chosen for word in words_of(copy.text)]
     assert found["measured_on"]["distinct"] == 10
     assert found["distinct"]["copies"]["1"] == len(set(said)) / len(said)

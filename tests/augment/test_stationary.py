@@ -71,8 +71,8 @@ def make_toy(network, toy_tokenizer):
 
 
 def changed(pieces) -> tuple[int, ...]:
-    """The places of FILMS where other pieces stand."""
-    return tuple(place for place, both in enumerate(zip(pieces, IN_PIECES, strict=True)) if len(set(both)) == 2)
+    """The positions of FILMS where other pieces stand."""
+    return tuple(position for position, both in enumerate(zip(pieces, IN_PIECES, strict=True)) if len(set(both)) == 2)
 
 
 def enumerated(network, settings: StationarySettings) -> dict[tuple[int, ...], float]:
@@ -132,13 +132,13 @@ def test__what_all_texts_state_sums_to_one(make_toy):
 
 @pytest.mark.parametrize("fill", FILLS)
 def test_refilled__words_of_another_network_come_to_the_same_places(fill, make_toy, toy_tokenizer, tiny_model):
-    drawn = next(made for made in make_toy(alpha=2.0)([FILMS], 100, stream) if made.sample.places == (1, 3))
+    drawn = next(made for made in make_toy(alpha=2.0)([FILMS], 100, stream) if made.sample.positions == (1, 3))
     other = opinionated(tiny_model, seed=1)
     again = made_of(other, toy_tokenizer, alpha=2.0, fill=fill)
     samples = [replace(drawn, copy=copy) for copy in range(1, MANY + 1)]
     refilled = list(again.refilled(samples, [FILMS] * MANY, stream))
     assert [(made.row, made.copy, made.label) for made in refilled] == [(4, copy, 1) for copy in range(1, MANY + 1)]
-    assert {made.sample.places for made in refilled} == {(1, 3)}
+    assert {made.sample.positions for made in refilled} == {(1, 3)}
     exact = enumerated(other, StationarySettings(alpha=2.0, fill=fill))
     for made in refilled:
         assert made.sample.log_probability == pytest.approx(exact[made.sample.pieces], abs=1e-4)
@@ -149,7 +149,7 @@ def test_refilled__words_of_another_network_come_to_the_same_places(fill, make_t
 
 
 def test_refilled__only_words_change(make):
-    """Of a pair too; what has no places stays as it is."""
+    """Of a pair too; what has no positions stays as it is."""
     example = Example("A very DULL movie", "it was", label=0, row=2)
     stationary = make()
     samples = list(stationary([example], 50, stream))
@@ -158,7 +158,7 @@ def test_refilled__only_words_change(make):
         changed_too = replace(before.sample, pieces=made.sample.pieces, log_probability=made.sample.log_probability)
         assert made.sample == changed_too
         assert made.copy == before.copy
-    kept = [(made, before) for made, before in zip(again, samples, strict=True) if not before.sample.places]
+    kept = [(made, before) for made, before in zip(again, samples, strict=True) if not before.sample.positions]
     assert 0 < len(kept) < 50
     assert all(made == before for made, before in kept)
     assert sum(made == before for made, before in zip(again, samples, strict=True)) < 25
@@ -181,25 +181,25 @@ def test__replaced_places_are_those_that_differ_and_are_of_their_kind(make, tiny
     stationary = make(alpha=2.0, min_edits=1)
     starts, marks = stationary._lm.vocabulary.starts_word, stationary._lm.vocabulary.marks
     for made in stationary([example], 100, stream):
-        pieces, places = made.sample.pieces, made.sample.places
-        assert places == tuple(n for n, both in enumerate(zip(original, pieces, strict=True)) if len(set(both)) == 2)
-        assert 1 <= len(places) <= made.sample.open == len(original) - 4
-        assert not set(places) & {0, len(original) - 1}
-        assert not {pieces[place] for place in places} & set(tiny_tokenizer.all_special_ids)
-        assert all(starts[pieces[n]] == (starts[original[n]] or original[n] == 1) for n in places)
-        assert not marks[[original[n] for n in places]].any()
-        assert not marks[[pieces[n] for n in places]].any()
+        pieces, positions = made.sample.pieces, made.sample.positions
+        assert positions == tuple(n for n, both in enumerate(zip(original, pieces, strict=True)) if len(set(both)) == 2)
+        assert 1 <= len(positions) <= made.sample.open == len(original) - 4
+        assert not set(positions) & {0, len(original) - 1}
+        assert not {pieces[position] for position in positions} & set(tiny_tokenizer.all_special_ids)
+        assert all(starts[pieces[n]] == (starts[original[n]] or original[n] == 1) for n in positions)
+        assert not marks[[original[n] for n in positions]].any()
+        assert not marks[[pieces[n] for n in positions]].any()
         assert made.label == 0
 
 
 def test__no_replacement_and_the_original_are_the_same_thing(make, tiny_tokenizer):
     example = Example("A  DULL movie", row=3)
     samples = list(make()([example], 200, stream))
-    assert {made.sample.places == () for made in samples} == {True, False}
+    assert {made.sample.positions == () for made in samples} == {True, False}
     for made in samples:
         same = made.sample.pieces == tuple(tiny_tokenizer(example.text).input_ids)
-        assert (made.sample.places == ()) == same == (made.text == example.text)
-    assert all(made.sample.places for made in make(min_edits=1)([example], 200, stream))
+        assert (made.sample.positions == ()) == same == (made.text == example.text)
+    assert all(made.sample.positions for made in make(min_edits=1)([example], 200, stream))
 
 
 def test__both_sides_of_a_pair_count_together(make, tiny_tokenizer):
@@ -228,7 +228,9 @@ def test__cold_takes_the_best_and_hot_all_alike(make_toy, network):
     cold, hot = (make_toy(alpha=9.0, min_edits=3, word_temperature=value) for value in (1e-4, 1e9))
     with torch.no_grad():
         logits = network.model(input_ids=torch.tensor([[2, 4, 4, 4, 3]])).logits[0]
-    best = [max(others, key=lambda n: logits[place, n]) for place, others in ((1, (6, 7)), (2, (5, 7)), (3, (9,)))]
+    best = [
+        max(others, key=lambda n: logits[position, n]) for position, others in ((1, (6, 7)), (2, (5, 7)), (3, (9,)))
+    ]
     assert {made.sample.pieces for made in cold([FILMS], 50, stream)} == {(2, *best, 3)}
     samples = list(hot([FILMS], MANY, stream))
     assert_follows(samples, dict.fromkeys({made.sample.pieces for made in samples}, 1 / 4))
@@ -258,13 +260,13 @@ def test__copies_do_not_depend_on_their_company(fill, make):
 def test__long_texts_do_not_overflow(make):
     text = Example(" ".join(["good"] * 60), row=1)
     for made in make(law="literal")([text], 3, stream):
-        assert len(made.sample.places) > 45
+        assert len(made.sample.positions) > 45
         assert math.isfinite(made.sample.log_probability)
 
 
 def test__a_text_without_places_stays(make):
     (made,) = make(min_edits=1)([Example("\u200b", row=1)], 1, stream)
-    assert (made.text, made.sample.places, made.sample.log_probability) == ("\u200b", (), 0.0)
+    assert (made.text, made.sample.positions, made.sample.log_probability) == ("\u200b", (), 0.0)
 
 
 @pytest.mark.parametrize("settings", [{"alpha": 0.0}, {"word_temperature": -1.0}, {"min_edits": -1}])

@@ -77,7 +77,7 @@ def test_unigrams__count_words_of_both_sides_by_tag_as_they_are_mostly_written()
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_unigrams__do_not_depend_on_the_order_of_the_corpus(order: tuple[int, ...]) -> None:
     corpus = [Example("A dull Film."), Example("Story, film"), Example("The film", "a story")]
-    assert unigrams([corpus[place] for place in order], most_frequent) == unigrams(corpus, most_frequent)
+    assert unigrams([corpus[position] for position in order], most_frequent) == unigrams(corpus, most_frequent)
 
 
 def test_tang__copies_do_not_depend_on_what_they_are_given_with() -> None:

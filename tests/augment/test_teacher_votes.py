@@ -52,7 +52,7 @@ def test__flips_that_are_kept_are_counted_in_a_sample(world, monkeypatch):
     left, figures = filter_flips(augmented, rows, texts, votes, keep=True)
     assert left is augmented
     assert (figures["asked"], figures["dropped"]) == (7, 0)
-    assert figures["share"] == np.mean([expected[place] for place in evenly(len(expected), 7)])
+    assert figures["share"] == np.mean([expected[position] for position in evenly(len(expected), 7)])
     assert sum(asked) <= 14
 
 
@@ -70,7 +70,7 @@ def test__what_the_teacher_said_is_not_asked_again(world, monkeypatch):
 
 @pytest.mark.parametrize(("count", "wanted"), [(0, 5), (5, 0), (3, 10), (10, 3), (100, 7)])
 def test__places_are_spread_and_different(count, wanted):
-    places = evenly(count, wanted).tolist()
-    assert len(set(places)) == len(places) == min(count, wanted)
-    assert places == sorted(places)
-    assert all(0 <= place < count for place in places)
+    positions = evenly(count, wanted).tolist()
+    assert len(set(positions)) == len(positions) == min(count, wanted)
+    assert positions == sorted(positions)
+    assert all(0 <= position < count for position in positions)

@@ -1,4 +1,4 @@
-"""Small rows, an augmenter that needs no model, and a place to work in.
+"""Small rows, an augmenter that needs no model, and a folder to work in.
 
 Nothing of tinybert is imported at the top: test modules read this before the import hook that checks shapes.
 """

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chisquare
 
 from references import masked_lm as reference
-from tinybert.data.masking import FixedMasker, Masking, PieceMasker, places_to_fill
+from tinybert.data.masking import FixedMasker, Masking, PieceMasker, mask_positions
 from tinybert.types import Batch
 
 VOCABULARY, MASK, CLS, SEP = 12, 4, 2, 3
@@ -34,11 +34,11 @@ def test_places_to_fill__follows_the_law_of_units_in_random_order(whole_words):
     torch.manual_seed(3)
     batch = batch_of([ROW] * MANY)
     usable = batch.real & ~SPECIAL[batch.input_ids]
-    places = places_to_fill(usable, STARTS[batch.input_ids], Masking(share=0.4, whole_words=whole_words))
-    found = Counter(frozenset(row.nonzero()[:, 0].tolist()) for row in places)
+    positions = mask_positions(usable, STARTS[batch.input_ids], Masking(share=0.4, whole_words=whole_words))
+    found = Counter(frozenset(row.nonzero()[:, 0].tolist()) for row in positions)
     law = reference.law_of_places(UNITS[whole_words], wanted=3)  # .4 of 7, rounded
     assert found.keys() == law.keys()
-    expected = [law[places] * MANY for places in found]
+    expected = [law[positions] * MANY for positions in found]
     assert chisquare(list(found.values()), expected).pvalue > 1e-3
 
 
@@ -46,20 +46,20 @@ def test_places_to_fill__follows_the_law_of_units_in_random_order(whole_words):
 def test_places_to_fill__are_the_share_but_at_least_one(share, at_most, count):
     batch = batch_of([ROW, [CLS, SEP] + [0] * 9])
     usable = batch.real & ~SPECIAL[batch.input_ids]
-    places = places_to_fill(usable, STARTS[batch.input_ids], Masking(share=share, at_most=at_most))
-    assert places.sum(dim=1).tolist() == [count, 0]
+    positions = mask_positions(usable, STARTS[batch.input_ids], Masking(share=share, at_most=at_most))
+    assert positions.sum(dim=1).tolist() == [count, 0]
 
 
 def test_piece_masker__masks_replaces_and_leaves_in_the_published_shares():
     torch.manual_seed(5)
     original = batch_of([ROW] * MANY)
     read = masker(share=0.3)(original)
-    places = read.needed_targets() >= 0
-    assert torch.equal(read.needed_targets()[places], original.input_ids[places])
-    assert torch.equal(read.input_ids[~places], original.input_ids[~places])
-    shown, was = read.input_ids[places], original.input_ids[places]
+    positions = read.needed_targets() >= 0
+    assert torch.equal(read.needed_targets()[positions], original.input_ids[positions])
+    assert torch.equal(read.input_ids[~positions], original.input_ids[~positions])
+    shown, was = read.input_ids[positions], original.input_ids[positions]
     counts = Counter(shown.tolist())
-    total = int(places.sum())
+    total = int(positions.sum())
     # 7 ordinary pieces: a replacement is the piece itself once in seven.
     assert counts[MASK] / total == pytest.approx(0.8, abs=0.01)
     assert float((shown == was).float().mean()) == pytest.approx(0.1 + 0.1 / 7, abs=0.005)

@@ -95,9 +95,9 @@ def test__a_killed_filling_goes_on_with_the_first_missing_shard(make_world, monk
     torn = world.run("torn")
     with pytest.raises(KeyboardInterrupt):
         stored(world, torn)
-    places = stored(world, world.run("torn")).artifacts
+    artifacts = stored(world, world.run("torn")).artifacts
     assert len(asked) == 4 + 6  # of eight passes the two of the first shard are not repeated
-    after = {signal: [path.read_bytes() for path in sorted(places[signal].result.glob("*.bin"))] for signal in NEEDS}
+    after = {signal: [path.read_bytes() for path in sorted(artifacts[signal].result.glob("*.bin"))] for signal in NEEDS}
     assert after == before
 
 

@@ -64,5 +64,5 @@ def test__gold_and_distilled_masked_lm_and_hidden_states_are_learnt_from_the_sam
 def test__without_a_masker_the_batch_is_read_as_it_is(make_world, networks):
     world, (student, _) = make_world(), networks
     run = world.run()
-    with pytest.raises(ValueError, match="no places to fill; a masked-LM objective needs a masker"):
+    with pytest.raises(ValueError, match="no masked positions; a masked-LM objective needs a masker"):
         fit(student, None, MaskedCrossEntropy(), world.rows, STAGE, run.begin("training"), run, selector=KeepAll())

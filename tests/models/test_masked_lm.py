@@ -1,4 +1,4 @@
-"""Many places in few passes give what the network says of each text alone."""
+"""Many positions in few passes give what the network says of each text alone."""
 
 import pytest
 import torch
@@ -36,12 +36,12 @@ def make_mlm(tiny_model, tiny_tokenizer, monkeypatch):
 
 
 def alone(model, row):
-    """What transformers itself says of one text at its places."""
+    """What transformers itself says of one text at its positions."""
     inputs = {"input_ids": torch.tensor([list(row.pieces)])}
     if row.types is not None:
         inputs["token_type_ids"] = torch.tensor([list(row.types)])
     with torch.no_grad():
-        return model.model(**inputs).logits[0][list(row.places)]
+        return model.model(**inputs).logits[0][list(row.positions)]
 
 
 @pytest.mark.parametrize("model_type", ALL)

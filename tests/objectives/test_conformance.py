@@ -257,7 +257,7 @@ def test__every_objective_has_a_case() -> None:
         for _, member in inspect.getmembers(importlib.import_module(name), inspect.isclass)
         if issubclass(member, Objective) and member is not Objective
     }
-    # They are given one row per place to fill, not per example; see test_masked_lm.py.
+    # They are given one row per masked position, not per example; see test_masked_lm.py.
     by_place = {GeneratorLikelihood, MaskedCrossEntropy, MaskedSoftCrossEntropy}
     assert defined - by_place == {type(case.make()) for case in CASES.values()}
 

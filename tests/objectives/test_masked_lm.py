@@ -24,9 +24,9 @@ TARGETS = torch.tensor([[-1, 3, -1, 11], [-1, -1, -1, -1], [0, 1, 2, -1]])
 MASKED_BATCH = replace(make_batch(None), targets=torch.nn.functional.pad(TARGETS, (0, SEQ - 4), value=-1))
 
 
-def logits_of(seed: int, places: int = 5) -> torch.Tensor:
+def logits_of(seed: int, positions: int = 5) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(places, VOCABULARY, generator=generator, dtype=torch.float64) * 3
+    return torch.randn(positions, VOCABULARY, generator=generator, dtype=torch.float64) * 3
 
 
 def test_masked_cross_entropy__is_its_slow_twin():
@@ -55,7 +55,7 @@ def test_masked_cross_entropy__has_the_right_gradient():
 
 
 def test_masked_cross_entropy__refuses_logits_of_other_places():
-    with pytest.raises(ValueError, match="1 rows of logits for 2 places"):
+    with pytest.raises(ValueError, match="1 rows of logits for 2 positions"):
         masked_cross_entropy(torch.zeros(1, VOCABULARY), torch.tensor([[1, 2]]))
 
 
@@ -73,7 +73,7 @@ def test_masked_soft_cross_entropy__knows_no_padding_and_no_neighbours():
     value = masked_soft_cross_entropy(student, teacher, TARGETS)
     padded = torch.nn.functional.pad(TARGETS, (0, 3), value=-1)
     torch.testing.assert_close(masked_soft_cross_entropy(student, teacher, padded), value)
-    order = [2, 3, 4, 0, 1]  # the places of the last example come first
+    order = [2, 3, 4, 0, 1]  # the positions of the last example come first
     permuted = masked_soft_cross_entropy(student[order], teacher[order], TARGETS[[2, 1, 0]])
     torch.testing.assert_close(permuted, value[[2, 1, 0]])
     doubled = masked_soft_cross_entropy(*(torch.cat([one, one]) for one in (student, teacher, TARGETS)))
@@ -109,7 +109,7 @@ def test_masked_soft_cross_entropy__half_precision_is_compared_in_float32():
 def test_masked_soft_cross_entropy__refuses_vocabularies_and_places_that_differ():
     with pytest.raises(ValueError, match="student's masked-LM head scores 12 pieces, the teacher's 16"):
         masked_soft_cross_entropy(logits_of(1), torch.zeros(5, 16), TARGETS)
-    with pytest.raises(ValueError, match="4 rows of logits for 5 places"):
+    with pytest.raises(ValueError, match="4 rows of logits for 5 positions"):
         masked_soft_cross_entropy(logits_of(1, 4), logits_of(2, 4), TARGETS)
 
 
@@ -136,7 +136,7 @@ def test__a_gold_objective_is_one_named_term_of_the_places_to_fill(objective, te
     assert (objective.needs_student, objective.needs_teacher) == ({MASKED_LOGITS}, frozenset())
     with pytest.raises(ValueError, match="recorded nothing, not masked_logits"):
         objective.terms(NO_TRACE, NO_TRACE, MASKED_BATCH)
-    with pytest.raises(ValueError, match="no places to fill; a masked-LM objective needs a masker"):
+    with pytest.raises(ValueError, match="no masked positions; a masked-LM objective needs a masker"):
         objective.terms(student, NO_TRACE, make_batch(None))
 
 

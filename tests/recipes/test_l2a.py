@@ -171,10 +171,10 @@ def test__a_teacher_without_a_head_learns_source_first_where_that_has_labels(wor
 
 def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):
     run = make(*PAPER, "l2a.generator.lr=1e-2", "distill.epochs=3")
-    place = stage(run, "generator") / "work"
-    editions = [stage(run, "pool") / "result", *(place / f"edition-{n}" / "result" for n in (1, 2))]
+    work = stage(run, "generator") / "work"
+    editions = [stage(run, "pool") / "result", *(work / f"edition-{n}" / "result" for n in (1, 2))]
     drawn = [pq.read_table(edition / "examples.parquet").to_pylist() for edition in editions]
-    assert not (place / "edition-3").exists()  # after the last epoch there is nothing to draw for
+    assert not (work / "edition-3").exists()  # after the last epoch there is nothing to draw for
     changed = 0
     for first, *later in zip(*drawn, strict=True):
         for other in later:
@@ -182,10 +182,10 @@ def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):
             if first["sample"] is None:
                 assert other["text"] == first["text"]
                 continue
-            assert other["sample"]["places"] == first["sample"]["places"]
+            assert other["sample"]["positions"] == first["sample"]["positions"]
             changed += other["sample"]["pieces"] != first["sample"]["pieces"]
     assert changed > 24
-    weights = [load_file(place / f"generator-{n}" / "result" / "student.safetensors") for n in (1, 2)]
+    weights = [load_file(work / f"generator-{n}" / "result" / "student.safetensors") for n in (1, 2)]
     assert not equal(*weights)
     rows = EncodedRows.open(editions[2] / "rows.arrow")
     for number, row in enumerate(drawn[2]):
@@ -204,7 +204,7 @@ def test__a_killed_run_ends_with_the_same_student_and_the_same_policy(make, monk
 
     def stopping(learner, *others):
         loss = real(learner, *others)
-        if learner.place.name == "distill" and not done and learner.now.step == at:
+        if learner.artifact.name == "distill" and not done and learner.now.step == at:
             done.append(at)
             learner.run.stop_signal = 15
         return loss

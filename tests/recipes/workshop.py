@@ -277,11 +277,11 @@ def pickles(run: Path) -> list[Path]:
     return [path for path in run.rglob("*") if path.suffix in PICKLES]
 
 
-def that_know_their_place(run: Path, *places: str) -> set[str]:
-    """Files of a run in which one of these places is named, or another that only this machine has."""
-    known = [place.encode() for place in (*places, str(Path.home()), str(REPOSITORY), sys.prefix) if len(place) > 2]
+def that_know_their_place(run: Path, *folders: str) -> set[str]:
+    """Files of a run in which one of these folders is named, or another that only this machine has."""
+    known = [folder.encode() for folder in (*folders, str(Path.home()), str(REPOSITORY), sys.prefix) if len(folder) > 2]
     files = (path for path in run.rglob("*") if path.is_file())
-    return {str(path.relative_to(run)) for path in files if any(place in path.read_bytes() for place in known)}
+    return {str(path.relative_to(run)) for path in files if any(folder in path.read_bytes() for folder in known)}
 
 
 @contextmanager

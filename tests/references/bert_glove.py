@@ -1,7 +1,7 @@
 """Twin of TinyBERT's augmentation (arXiv:1909.10351, Algorithm 1): the probability of every possible copy of a text.
 
-A text is a list of words, each a list of pieces. `scores(pieces, place)` is the masked language model: the logits at a
-place of a text in which that place is masked, of which those of `allowed(word)` can be candidates. `near(word)` are
+A text is a list of words, each a list of pieces. `scores(pieces, position)` is the masked language model: the logits at
+a position of a text in which it is masked, of which those of `allowed(word)` can be candidates. `near(word)` are
 the candidates of words of several pieces, each a list of pieces again. With probability p a word becomes one of its
 candidates, each as likely; otherwise it stays.
 """
@@ -35,7 +35,7 @@ def _candidates(words, number, before, rules):
         return near(words[number])
     shown = [*before, *words[number:]] if progressive else words
     pieces = [piece for word in shown for piece in word]
-    place = sum(len(word) for word in shown[:number])
-    logits = scores(pieces, place)
+    position = sum(len(word) for word in shown[:number])
+    logits = scores(pieces, position)
     usable = [piece for piece in allowed(words[number]) if keep_original or piece != words[number][0]]
     return [[piece] for piece in sorted(usable, key=lambda piece: -logits[piece])[:count]]

@@ -1,4 +1,4 @@
-"""CBERT's generation, one piece at a time: the exact law of what stands at each place of a text."""
+"""CBERT's generation, one piece at a time: the exact law of what stands at each position of a text."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,16 +6,16 @@ from itertools import product
 
 
 def law_of_hidden_places(usable: Sequence[int], draws: int) -> dict[tuple[int, ...], float]:
-    """Places drawn with replacement; a place drawn twice is hidden once."""
+    """Positions drawn with replacement; a position drawn twice is hidden once."""
     law: dict[tuple[int, ...], float] = {}
     for drawn in product(usable, repeat=draws):
-        places = tuple(sorted(set(drawn)))
-        law[places] = law.get(places, 0.0) + len(usable) ** -draws
+        positions = tuple(sorted(set(drawn)))
+        law[positions] = law.get(positions, 0.0) + len(usable) ** -draws
     return law
 
 
 def law_at(
-    place: int,
+    position: int,
     pieces: Sequence[int],
     usable: Sequence[int],
     draws: int,
@@ -24,14 +24,14 @@ def law_at(
     allowed: Sequence[int],
     temperature: float,
 ) -> dict[int, float]:
-    """Which piece ends up at a place: its own where the place was not hidden, else a draw from the softmax."""
+    """Which piece ends up at a position: its own where the place was not hidden, else a draw from the softmax."""
     law: dict[int, float] = {}
-    for places, probability in law_of_hidden_places(usable, draws).items():
-        if place not in places:
-            law[pieces[place]] = law.get(pieces[place], 0.0) + probability
+    for positions, probability in law_of_hidden_places(usable, draws).items():
+        if position not in positions:
+            law[pieces[position]] = law.get(pieces[position], 0.0) + probability
             continue
-        shown = [mask if position in places else piece for position, piece in enumerate(pieces)]
-        scores = scores_of(shown)[place]
+        shown = [mask if position in positions else piece for position, piece in enumerate(pieces)]
+        scores = scores_of(shown)[position]
         weights = {piece: math.exp(scores[piece] / temperature) for piece in allowed}
         total = sum(weights.values())
         for piece, weight in weights.items():

@@ -23,7 +23,7 @@ def replaced(words, synonyms, count):
 
 
 def inserted(words, synonyms, count):
-    """`count` times a synonym of a word of the original comes in at any place of what there is by then."""
+    """`count` times a synonym of a word of the original comes in at any position of what there is by then."""
     now = {tuple(words): Fraction(1)}
     sources = [word for word in words if synonyms.get(word)]
     for _ in range(count if sources else 0):
@@ -31,8 +31,8 @@ def inserted(words, synonyms, count):
         for sentence, share in now.items():
             for source in sources:
                 for synonym in synonyms[source]:
-                    for place in range(len(sentence) + 1):
-                        longer = (*sentence[:place], synonym, *sentence[place:])
+                    for position in range(len(sentence) + 1):
+                        longer = (*sentence[:position], synonym, *sentence[position:])
                         _add(after, longer, share / len(sources) / len(synonyms[source]) / (len(sentence) + 1))
         now = after
     return now
@@ -43,7 +43,7 @@ def swapped(words, count, tags=None):
     tags = tags or [0] * len(words)
     now = {tuple(words): Fraction(1)}
     partners = [[b for b in range(len(words)) if b != a and tags[a] == tags[b]] for a in range(len(words))]
-    firsts = [place for place, others in enumerate(partners) if others]
+    firsts = [position for position, others in enumerate(partners) if others]
     for _ in range(count if firsts else 0):
         after = {}
         for sentence, share in now.items():

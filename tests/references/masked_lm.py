@@ -32,14 +32,14 @@ def soft_loss(
 
 
 def law_of_places(units: list[list[int]], wanted: int) -> dict[frozenset[int], float]:
-    """Exact probabilities of the sets of places: units in every order, each taken until enough places are."""
+    """Exact probabilities of the sets of positions: units in every order, each taken until enough positions are."""
     law: dict[frozenset[int], float] = {}
     orders = list(permutations(units))
     for order in orders:
-        places: list[int] = []
+        positions: list[int] = []
         for unit in order:
-            if len(places) >= wanted:
+            if len(positions) >= wanted:
                 break
-            places += unit
-        law[frozenset(places)] = law.get(frozenset(places), 0.0) + 1 / len(orders)
+            positions += unit
+        law[frozenset(positions)] = law.get(frozenset(positions), 0.0) + 1 / len(orders)
     return law

@@ -19,22 +19,22 @@ def log_probability(
     fill: str,
     word: str,
 ) -> float:
-    """log P(d|x) + log P(o|d,x) + log P(w|o,d,x); d weighs exp(-d / alpha). `allowed`: by place that may change."""
-    chosen = [place for place in sorted(allowed) if original[place] != sample[place]]
+    """log P(d|x) + log P(o|d,x) + log P(w|o,d,x); d weighs exp(-d / alpha). `allowed`: by position that may change."""
+    chosen = [position for position in sorted(allowed) if original[position] != sample[position]]
     distances = range(min(min_edits, len(allowed)), len(allowed) + 1)
     weights = {distance: math.comb(len(allowed), distance) * math.exp(-distance / alpha) for distance in distances}
     total = math.log(weights[len(chosen)] / sum(weights.values())) - math.log(math.comb(len(allowed), len(chosen)))
     so_far = list(original)
-    for place in chosen:
-        hidden = chosen if fill == "joint" else [place]
+    for position in chosen:
+        hidden = chosen if fill == "joint" else [position]
         shown = [mask if number in hidden else piece for number, piece in enumerate(so_far)]
-        scores = scores_of(shown)[place]
+        scores = scores_of(shown)[position]
         if word == "probabilities":
             whole = sum(math.exp(score) for score in scores)
             scores = [math.exp(score) / whole for score in scores]
-        others = [piece for piece in allowed[place] if piece != original[place]]
-        total += scores[sample[place]] / word_temperature
+        others = [piece for piece in allowed[position] if piece != original[position]]
+        total += scores[sample[position]] / word_temperature
         total -= math.log(sum(math.exp(scores[piece] / word_temperature) for piece in others))
         if fill == "sequential":
-            so_far[place] = sample[place]
+            so_far[position] = sample[position]
     return total

@@ -27,7 +27,7 @@ def test__there_are_no_half_steps():
     for end in (1.0, 2.0, 3.0, 7.0):
         chart = line_chart("Return", "", {"return": [(1.0, 0.5), (end, 0.25)]}, str, Frame("episode", start=1.0))
         assert next(iter(chart.x)) == "1" if end < 5 else "5"
-        assert all(place == 100 * (float(label) - 1) / (end - 1) for label, place in chart.x.items() if end > 1)
+        assert all(position == 100 * (float(label) - 1) / (end - 1) for label, position in chart.x.items() if end > 1)
 
 
 def test__corners_widen_the_plot():

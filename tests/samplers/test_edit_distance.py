@@ -1,4 +1,4 @@
-"""How many and which places are replaced: against enumeration of all sets, and the numbers of the literature."""
+"""How many and which positions are replaced: against enumeration of all sets, and the numbers of the literature."""
 
 import math
 from collections import Counter
@@ -15,13 +15,13 @@ LAWS = ("positions", "rescaled", "literal")
 MANY = 6000
 
 
-def enumerated(places: int, alpha: float, vocabulary: int, law: str, least: int) -> dict[tuple[int, ...], float]:
-    """Every set of places with its probability, from the weights as they are written."""
+def enumerated(positions: int, alpha: float, vocabulary: int, law: str, least: int) -> dict[tuple[int, ...], float]:
+    """Every set of positions with its probability, from the weights as they are written."""
     weights = {}
-    for distance in range(least, places + 1):
+    for distance in range(least, positions + 1):
         exponent = {"positions": 0.0, "rescaled": 1 - 1 / alpha, "literal": 1.0}[law] * distance
         weight = math.exp(-distance / alpha) * (vocabulary - 1) ** exponent
-        weights |= dict.fromkeys(combinations(range(places), distance), weight)
+        weights |= dict.fromkeys(combinations(range(positions), distance), weight)
     total = sum(weights.values())
     return {chosen: weight / total for chosen, weight in weights.items()}
 
@@ -49,13 +49,13 @@ def test_draw__follows_the_law(least):
 
 
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("places", [1, 5, 20, 128])
-def test__without_a_least_it_is_the_binomial(law, places):
+@pytest.mark.parametrize("positions", [1, 5, 20, 128])
+def test__without_a_least_it_is_the_binomial(law, positions):
     distance = EditDistance(log_odds(0.9, 30522, law))
     p = expit(distance.log_rho)
-    exact = binom.logpmf(np.arange(places + 1), places, p)
-    np.testing.assert_allclose(distance.log_probabilities(places), exact, rtol=1e-9, atol=1e-9)
-    assert distance.mean(places) == pytest.approx(places * p)
+    exact = binom.logpmf(np.arange(positions + 1), positions, p)
+    np.testing.assert_allclose(distance.log_probabilities(positions), exact, rtol=1e-9, atol=1e-9)
+    assert distance.mean(positions) == pytest.approx(positions * p)
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ class BertGloveSettings(MaskedLMAugmentSettings):
         candidates: K, the number of candidates of a word.
         context: What the model reads around a word: the `original` text, or the copy so far (`progressive`), which
             costs up to copies times probability as many forward passes.
-        group_positions: Places of a text that are masked in the same forward pass, as far apart as can be. More than 1
-            is faster and approximate: the model does not see the other hidden words.
+        group_positions: Positions of a text that are masked in the same forward pass, as far apart as can be. More than
+            1 is faster and approximate: the model does not see the other hidden words.
         skip_stopwords: Leave stop words as they are.
         skip_nonletters: Leave words as they are that have other signs than letters, such as numbers.
         punctuation: What becomes of marks, which have neither letters nor digits: they stay (`keep`), become other
@@ -212,14 +212,14 @@ class BertGlove:
         return edits
 
     def _contexts(self, draft: _Draft) -> dict[int, tuple[Context, int]]:
-        """Context and place of each open word that the model fills; which are hidden together depends on no copy."""
+        """Context and position of each open word that the model fills; which are hidden together depends on no copy."""
         reading = draft.reading
         words = [word for word in draft.open if self._is_filled(reading, word)]
-        places = [reading.span_of(word).start for word in words]
-        groups = math.ceil(len(places) / self.settings.group_positions)
+        positions = [reading.span_of(word).start for word in words]
+        groups = math.ceil(len(positions) / self.settings.group_positions)
         pieces = tuple(reading.pieces)
         return {
-            word: (Context(pieces, tuple(places[number % groups :: groups])), places[number])
+            word: (Context(pieces, tuple(positions[number % groups :: groups])), positions[number])
             for number, word in enumerate(words)
         }
 
@@ -227,13 +227,13 @@ class BertGlove:
         """Each word is replaced in the text so far."""
         edits = list[Edit]()
         for word, number in draft.replaced.items():
-            so_far, place = self._so_far(draft, word, edits)
-            if so_far.spans[place] is None:
+            so_far, position = self._so_far(draft, word, edits)
+            if so_far.spans[position] is None:
                 break  # pushed beyond what the model reads, like all after it
-            if self._is_filled(so_far, place):
-                context = Context(tuple(so_far.pieces), (so_far.span_of(place).start,))
+            if self._is_filled(so_far, position):
+                context = Context(tuple(so_far.pieces), (so_far.span_of(position).start,))
                 yield [context]
-                other = self._filler(so_far, place, _chosen(candidates.of(context, *context.hidden), number))
+                other = self._filler(so_far, position, _chosen(candidates.of(context, *context.hidden), number))
             else:
                 other = self._neighbour(draft, word, number)
             edits = _extended(edits, draft, word, other)

@@ -1,4 +1,4 @@
-"""What a masked language model would put in places of texts: its K best whole words, cached by context."""
+"""What a masked language model would put in positions of texts: its K best whole words, cached by context."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, final
@@ -13,11 +13,11 @@ from tinybert.samplers.masked_lm import NONE, top_candidates
 
 
 class Context(NamedTuple):
-    """A text with hidden places.
+    """A text with hidden positions.
 
     Attributes:
         pieces: All pieces as they are, also the hidden ones.
-        hidden: The places that the model reads as masks, in ascending order.
+        hidden: The positions that the model reads as masks, in ascending order.
     """
 
     pieces: tuple[int, ...]
@@ -26,7 +26,7 @@ class Context(NamedTuple):
 
 @final
 class Candidates:
-    """The K best pieces for hidden places; contexts that were seen before cost nothing.
+    """The K best pieces for hidden positions; contexts that were seen before cost nothing.
 
     A candidate is of the hidden piece's kind: it begins a word or continues one, is a word or a mark, as that does.
     Special and reserved pieces are none, nor those without text.
@@ -50,10 +50,10 @@ class Candidates:
         new = [context for context in dict.fromkeys(contexts) if context not in self._known]
         if not new:
             return
-        hidden = torch.tensor([context.pieces[place] for context in new for place in context.hidden])
+        hidden = torch.tensor([context.pieces[position] for context in new for position in context.hidden])
         mask = self._mlm.vocabulary.mask
 
-        def best(logits: Float[Tensor, "place vocabulary"], which: Int[Tensor, " place"]) -> tuple[Tensor, ...]:
+        def best(logits: Float[Tensor, "position vocabulary"], which: Int[Tensor, " position"]) -> tuple[Tensor, ...]:
             was = hidden.to(which.device)[which]
             allowed = self._mlm.alike(was, marks_are_words=self._marks_are_words)
             if not self._keep_original:
@@ -64,14 +64,14 @@ class Candidates:
         ends = np.cumsum([len(context.hidden) for context in new])
         self._known |= zip(new, np.split(found.numpy(), ends[:-1]), strict=True)
 
-    def of(self, context: Context, place: int) -> list[int]:
-        """The candidates for a hidden place of a context that was learnt, in ascending order; at most K."""
-        found = self._known[context][context.hidden.index(place)].tolist()
+    def of(self, context: Context, position: int) -> list[int]:
+        """The candidates for a hidden position of a context that was learnt, in ascending order; at most K."""
+        found = self._known[context][context.hidden.index(position)].tolist()
         return [piece for piece in found if piece != NONE]
 
 
 def _masked(context: Context, mask: int) -> list[int]:
     pieces = list(context.pieces)
-    for place in context.hidden:
-        pieces[place] = mask
+    for position in context.hidden:
+        pieces[position] = mask
     return pieces

@@ -25,7 +25,7 @@ from tinybert.augment.method import (
     Method,
     open_masked_lm,
 )
-from tinybert.augment.open_pieces import Pieces, Place, edit_of, pieces_of
+from tinybert.augment.open_pieces import Pieces, Position, edit_of, pieces_of
 from tinybert.augment.sides import rewritten, side_of
 from tinybert.data.carried import Side
 from tinybert.models.masked_lm import MaskedInput, MaskedLM
@@ -35,7 +35,7 @@ from tinybert.tasks.base import TaskData
 from tinybert.types import Example, Stream
 
 BINS = 5  # of a score's quantiles, which stand for classes (methods: 3.6)
-WINDOW = 1024  # copies whose places are filled together
+WINDOW = 1024  # copies whose positions are filled together
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,15 @@ class CbertSettings(MaskedLMAugmentSettings):
 
 
 class _Draft(NamedTuple):
-    """A copy before its hidden places are filled."""
+    """A copy before its hidden positions are filled."""
 
     example: Example
     copy: int
     side: Side
     was: list[int]
-    places: list[Place]
+    positions: list[Position]
     row: MaskedInput
-    uniform: Float[np.ndarray, " place"]
+    uniform: Float[np.ndarray, " position"]
 
 
 @final
@@ -107,34 +107,34 @@ class Cbert:
                 yield self._draft(example, original, copy, stream(example.row, copy))
 
     def _draft(self, example: Example, original: Pieces, copy: int, rng: np.random.Generator) -> _Draft:
-        """Hide some places of one side."""
+        """Hide some positions of one side."""
         side = side_of(example, copy)
-        usable = [place for place in original.places if place.side == side]
+        usable = [position for position in original.positions if position.side == side]
         count = max(len(original.pieces) // self._settings.one_in, 1)
-        # With replacement, as in the code: a place drawn twice is hidden once.
+        # With replacement, as in the code: a position drawn twice is hidden once.
         chosen = sorted(set(rng.integers(len(usable), size=count).tolist())) if usable else []
-        places = [usable[number] for number in chosen]
-        pieces, was = list(original.pieces), [original.pieces[place.number] for place in places]
-        for place in places:
-            pieces[place.number] = self._lm.vocabulary.mask
+        positions = [usable[number] for number in chosen]
+        pieces, was = list(original.pieces), [original.pieces[position.number] for position in positions]
+        for position in positions:
+            pieces[position.number] = self._lm.vocabulary.mask
         types = [self._class_of(example)] * len(pieces)
-        row = MaskedInput(pieces, [place.number for place in places], types)
-        return _Draft(example, copy, side, was, places, row, rng.random(len(places)))
+        row = MaskedInput(pieces, [position.number for position in positions], types)
+        return _Draft(example, copy, side, was, positions, row, rng.random(len(positions)))
 
     def _filled(self, drafts: Sequence[_Draft]) -> Iterator[Example]:
-        """The copies of some drafts, their places filled together."""
-        hidden = [draft for draft in drafts if draft.places]
+        """The copies of some drafts, their positions filled together."""
+        hidden = [draft for draft in drafts if draft.positions]
         found = iter(self._fill(hidden).tolist() if hidden else [])
         for draft in drafts:
-            edits = [edit_of(draft.example, place, next(found), self._lm.vocabulary) for place in draft.places]
+            edits = [edit_of(draft.example, position, next(found), self._lm.vocabulary) for position in draft.positions]
             yield rewritten(draft.example, draft.side, edits, draft.copy)
 
-    def _fill(self, drafts: Sequence[_Draft]) -> Int[Tensor, " place"]:
-        """A piece for each hidden place, of the kind that was there."""
+    def _fill(self, drafts: Sequence[_Draft]) -> Int[Tensor, " position"]:
+        """A piece for each hidden position, of the kind that was there."""
         uniform = torch.from_numpy(np.concatenate([draft.uniform for draft in drafts]))
         hidden = torch.tensor([piece for draft in drafts for piece in draft.was])
 
-        def draw(logits: Float[Tensor, "place vocabulary"], which: Int[Tensor, " place"]) -> tuple[Tensor, ...]:
+        def draw(logits: Float[Tensor, "position vocabulary"], which: Int[Tensor, " position"]) -> tuple[Tensor, ...]:
             was, numbers = (known.to(which.device)[which] for known in (hidden, uniform))
             return drawn(logits, self._lm.alike(was), numbers, self._settings.temperature)
 

@@ -18,7 +18,7 @@ _SAMPLE = pa.struct(
     [
         ("pieces", pa.list_(pa.int32())),
         ("types", pa.list_(pa.uint8())),
-        ("places", pa.list_(pa.int32())),
+        ("positions", pa.list_(pa.int32())),
         ("open", pa.int32()),
         ("log_probability", pa.float64()),
     ]
@@ -146,8 +146,8 @@ def _label_columns(label: Label) -> dict[str, Any]:
 def _sample(entry: Mapping[str, Any] | None) -> Sample | None:
     if entry is None:
         return None
-    pieces, types, places = (tuple(entry[name]) for name in ("pieces", "types", "places"))
-    return Sample(pieces, types, places, entry["open"], entry["log_probability"])
+    pieces, types, positions = (tuple(entry[name]) for name in ("pieces", "types", "positions"))
+    return Sample(pieces, types, positions, entry["open"], entry["log_probability"])
 
 
 def _label(entry: Mapping[str, Any]) -> Label:

@@ -109,22 +109,22 @@ Operation = Callable[[Sentence, float, Random], list[Edit]]
 def replace_synonyms(sentence: Sentence, alpha: float, random: Random) -> list[Edit]:
     """Some different words become a random synonym, the same one wherever the word stands."""
     edits = []
-    for places in random.some_of(sentence.distinct, sentence.changes(alpha)):
-        synonym = random.one_of(sentence.synonyms[places[0]])
-        words = (sentence.words[place] for place in places)
+    for positions in random.some_of(sentence.distinct, sentence.changes(alpha)):
+        synonym = random.one_of(sentence.synonyms[positions[0]])
+        words = (sentence.words[position] for position in positions)
         edits += [Edit(word.start, word.end, cased_like(synonym, word.text)) for word in words]
     return edits
 
 
 def insert_synonyms(sentence: Sentence, alpha: float, random: Random) -> list[Edit]:
-    """Random synonyms of random words come in at random places, one after another."""
+    """Random synonyms of random words come in at random positions, one after another."""
     sources = list(sentence.synonyms.values())
     if not sources or not sentence.gaps:
         return []
     slots, inserted = list(range(len(sentence.gaps))), list[tuple[int, str]]()
     for _ in range(sentence.changes(alpha)):
         synonym = random.one_of(random.one_of(sources))
-        slot = random.below(len(slots))  # a gap with one word in it offers two places, and so on
+        slot = random.below(len(slots))  # a gap with one word in it offers two positions, and so on
         gap = slots[slot]
         inserted.insert(slot - gap, (gap, synonym))
         slots.insert(slot, gap)
@@ -136,7 +136,7 @@ def swap_words(sentence: Sentence, alpha: float, random: Random) -> list[Edit]:
 
     The first of the two is any word that has a partner, the second any of its partners.
     """
-    movable = [place for place, others in enumerate(sentence.like) if len(others) > 1]
+    movable = [position for position, others in enumerate(sentence.like) if len(others) > 1]
     if not movable:
         return []
     order = list(range(len(sentence.words)))
@@ -146,8 +146,12 @@ def swap_words(sentence: Sentence, alpha: float, random: Random) -> list[Edit]:
         drawn = others[random.below(len(others) - 1)]
         other = others[-1] if drawn == one else drawn
         order[one], order[other] = order[other], order[one]
-    moves = ((sentence.words[place], sentence.words[source]) for place, source in enumerate(order) if place != source)
-    return [Edit(place.start, place.end, source.text) for place, source in moves]
+    moves = (
+        (sentence.words[position], sentence.words[source])
+        for position, source in enumerate(order)
+        if position != source
+    )
+    return [Edit(position.start, position.end, source.text) for position, source in moves]
 
 
 def delete_words(sentence: Sentence, alpha: float, random: Random) -> list[Edit]:

@@ -99,8 +99,8 @@ def _connected(run: Run) -> Iterator[Any]:
         try:
             ray.init(address=run.settings.address or "local", log_to_driver=False, logging_level="error")
         except ConnectionError as error:
-            place = run.settings.address
-            raise UserError(f"run.address={place}: no Ray cluster is there; start one, or leave it out") from error
+            address = run.settings.address
+            raise UserError(f"run.address={address}: no Ray cluster is there; start one, or leave it out") from error
     ray.data.DataContext.get_current().enable_progress_bars = False  # ours is enough
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:

@@ -193,5 +193,5 @@ class Method:
 
 
 def open_masked_lm(source: str, device: str) -> MaskedLM:
-    """A masked LM that fills places, on a device."""
+    """A masked LM that fills positions, on a device."""
     return MaskedLM(load_masked_lm(source), load_tokenizer(source), torch.device(device))

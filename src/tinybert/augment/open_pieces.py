@@ -14,7 +14,7 @@ from tinybert.types import Example
 _SIDES: Final[tuple[Side, Side]] = ("text", "pair")
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """A piece of a text.
 
     Attributes:
@@ -36,12 +36,12 @@ class Pieces(NamedTuple):
     Attributes:
         pieces: Of the text or both texts, special ones included.
         types: The token type of each piece.
-        places: The pieces that may be rewritten, in ascending order.
+        positions: The pieces that may be rewritten, in ascending order.
     """
 
     pieces: tuple[int, ...]
     types: tuple[int, ...]
-    places: tuple[Place, ...]
+    positions: tuple[Position, ...]
 
 
 def pieces_of(example: Example, vocabulary: Vocabulary, max_length: int) -> Pieces:
@@ -61,28 +61,32 @@ def pieces_of(example: Example, vocabulary: Vocabulary, max_length: int) -> Piec
         found = backend.encode(example.text, example.pair)
     closed = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     sides = (None if sequence is None else _SIDES[sequence] for sequence in found.sequence_ids)
-    places = [
-        Place(number, side, *span)
+    positions = [
+        Position(number, side, *span)
         for number, (side, piece, offsets) in enumerate(zip(sides, found.tokens, found.offsets, strict=True))
         if side and (span := characters_of(piece, offsets, text_of(example, side)))
     ]
-    shared = {place.number for pair in pairwise(places) if _overlap(*pair) for place in pair}
-    usable = [place for place in places if place.number not in shared and found.ids[place.number] not in closed]
+    shared = {position.number for pair in pairwise(positions) if _overlap(*pair) for position in pair}
+    usable = [
+        position for position in positions if position.number not in shared and found.ids[position.number] not in closed
+    ]
     fixed = {side: contractions(text_of(example, side)) for side in _SIDES}
-    usable = [place for place in usable if not _stays(place, text_of(example, place.side), fixed[place.side])]
+    usable = [
+        position for position in usable if not _stays(position, text_of(example, position.side), fixed[position.side])
+    ]
     return Pieces(tuple(found.ids), tuple(found.type_ids), tuple(usable))
 
 
-def edit_of(example: Example, place: Place, piece: int, vocabulary: Vocabulary) -> Edit:
-    """What a text becomes where another piece comes to a place: it takes over the capitals of what was there."""
-    was = text_of(example, place.side)[place.start : place.end]
-    return Edit(place.start, place.end, cased_like(vocabulary.text_of(piece), was))
+def edit_of(example: Example, position: Position, piece: int, vocabulary: Vocabulary) -> Edit:
+    """What a text becomes where another piece comes to a position: it takes over the capitals of what was there."""
+    was = text_of(example, position.side)[position.start : position.end]
+    return Edit(position.start, position.end, cased_like(vocabulary.text_of(piece), was))
 
 
-def _stays(place: Place, text: str, fixed: Sequence[tuple[int, int]]) -> bool:
+def _stays(position: Position, text: str, fixed: Sequence[tuple[int, int]]) -> bool:
     """Whether a piece is a mark, or a part of what is fixed."""
-    return is_mark(text[place.start : place.end]) or touches(place.start, place.end, fixed)
+    return is_mark(text[position.start : position.end]) or touches(position.start, position.end, fixed)
 
 
-def _overlap(place: Place, following: Place) -> bool:
-    return place.side == following.side and following.start < place.end
+def _overlap(position: Position, following: Position) -> bool:
+    return position.side == following.side and following.start < position.end

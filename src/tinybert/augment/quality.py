@@ -37,15 +37,15 @@ def quality(augmented: AugmentedSet, flips: Mapping[str, Any] | None) -> dict[st
     variety = min(len(augmented.originals), augmented.copies, MEASURED)
     chosen = _Chosen(augmented, variety)
     found = _Counts()
-    for place, (original, copy) in enumerate(_pairs(augmented)):
-        if place in chosen.measured:
+    for position, (original, copy) in enumerate(_pairs(augmented)):
+        if position in chosen.measured:
             found.compare(original, copy)
-        if place in chosen.copies:
+        if position in chosen.copies:
             found.copies.add(copy)
-        if place in chosen.samples:
+        if position in chosen.samples:
             found.samples.append(_sample(original, copy))
-    for place in chosen.originals:
-        found.originals.add(augmented.originals[place])
+    for position in chosen.originals:
+        found.originals.add(augmented.originals[position])
     return {
         "rows": {
             "originals": len(augmented.originals),
@@ -87,12 +87,12 @@ def words_changed(before: Sequence[str], after: Sequence[str]) -> int:
         before, after = before[1:], after[1:]
     known: dict[str, int] = {}
     codes = np.array([known.setdefault(word, len(known)) for word in after], np.int64)
-    places = np.arange(len(after) + 1)
-    costs = places
+    positions = np.arange(len(after) + 1)
+    costs = positions
     for word in before:  # a row of the usual table; along a row, the cheapest of all ways from the left
         changed = costs[:-1] + (codes != known.get(word, -1))
         row = np.concatenate([costs[:1] + 1, np.minimum(changed, costs[1:] + 1)])
-        costs = np.minimum.accumulate(row - places) + places
+        costs = np.minimum.accumulate(row - positions) + positions
     return int(costs[-1])
 
 
@@ -100,13 +100,13 @@ class _Chosen:
     """Which copies and originals are looked at."""
 
     def __init__(self, augmented: AugmentedSet, variety: int) -> None:
-        def places(count: int, wanted: int) -> frozenset[int]:
+        def positions(count: int, wanted: int) -> frozenset[int]:
             return frozenset(evenly(count, wanted).tolist())
 
-        self.measured = places(augmented.copies, MEASURED)
-        self.copies = places(augmented.copies, variety)
-        self.samples = places(augmented.copies, SAMPLES)
-        self.originals = sorted(places(len(augmented.originals), variety))
+        self.measured = positions(augmented.copies, MEASURED)
+        self.copies = positions(augmented.copies, variety)
+        self.samples = positions(augmented.copies, SAMPLES)
+        self.originals = sorted(positions(len(augmented.originals), variety))
 
 
 @dataclass

@@ -41,9 +41,9 @@ class Random:
         """So many different items in random order; all where there are fewer."""
         rest = list(items)
         count = min(count, len(rest))
-        for place in range(count):
-            other = place + self.below(len(rest) - place)
-            rest[place], rest[other] = rest[other], rest[place]
+        for position in range(count):
+            other = position + self.below(len(rest) - position)
+            rest[position], rest[other] = rest[other], rest[position]
         return rest[:count]
 
 

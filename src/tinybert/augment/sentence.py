@@ -23,10 +23,10 @@ class Sentence:
     Attributes:
         text: The text.
         words: Its words that may change, in order.
-        synonyms: By place in `words`: the synonyms of the word; words without any, and stop words, are missing.
-        distinct: The places that have synonyms, those of the same word together, whatever its case.
+        synonyms: By position in `words`: the synonyms of the word; words without any, and stop words, are missing.
+        distinct: The positions that have synonyms, those of the same word together, whatever its case.
         gaps: Where a word may come in: before the word at this place, at the end where it is the number of words.
-        like: By place: all places a word may be swapped to, this one among them.
+        like: By position: all positions a word may be swapped to, this one among them.
     """
 
     text: str
@@ -44,11 +44,11 @@ class Sentence:
 def sentence_of(example: Example, side: Side, clean: Clean = "original", outside: int | None = None) -> Sentence:
     """What the operations need to know of one side of an example."""
     words = open_words(example, side)
-    found = {place: _synonyms_for(word.text, example, clean) for place, word in enumerate(words)}
-    found = {place: others for place, others in found.items() if others}
+    found = {position: _synonyms_for(word.text, example, clean) for position, word in enumerate(words)}
+    found = {position: others for position, others in found.items() if others}
     by_word: dict[str, list[int]] = {}
-    for place in found:
-        by_word.setdefault(words[place].text.lower(), []).append(place)
+    for position in found:
+        by_word.setdefault(words[position].text.lower(), []).append(position)
     gaps = [gap for gap in range(len(words) + 1) if words and _takes_a_word(example, side, words, gap, outside)]
     return Sentence(text_of(example, side), words, found, list(by_word.values()), gaps, _alike(example, side, words))
 
@@ -72,7 +72,7 @@ def removed(text: str, words: Sequence[Word]) -> list[Edit]:
 
 
 def insertion(words: Sequence[Word], gap: int, text: str) -> Edit:
-    """The edit that brings in a text before the word at a place, or behind the last word."""
+    """The edit that brings in a text before the word at a position, or behind the last word."""
     if gap < len(words):
         return Edit(words[gap].start, words[gap].start, f"{text} ")
     return Edit(words[-1].end, words[-1].end, f" {text}")
@@ -112,4 +112,4 @@ def _alike(example: Example, side: Side, words: Sequence[Word]) -> list[list[int
     if example.words is None or not isinstance(example.label, tuple) or side == "pair":
         return [list(range(len(words)))] * len(words)
     tags = [tag for word, tag in zip(example.words, example.label, strict=True) if not is_mark(word)]
-    return [[place for place, other in enumerate(tags) if other == tag] for tag in tags]
+    return [[position for position, other in enumerate(tags) if other == tag] for tag in tags]

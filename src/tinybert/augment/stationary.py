@@ -1,15 +1,15 @@
 """L2A's stationary distribution P_s(z|x) = P(d|x) P(o|d,x) P(w|o,d,x): Feng et al. 2021, arXiv:2101.08106, Eq. 10-12.
 
-How many pieces d are replaced, and at which places o: `samplers.edit_distance`. The pieces w that come there: a draw
+How many pieces d are replaced, and at which positions o: `samplers.edit_distance`. The pieces w that come there: a draw
 from the masked LM's softmax(logits / T). No code of the paper is public; where it leaves room:
 
 - Eq. 12 takes the softmax of probabilities, which is all but uniform; ours is that of logits, as in ARAML's code.
 - A replacement is neither what was there nor special nor a mark, and it is of its kind: a piece that begins a word, or
   one inside a word. So d is the number of pieces that differ, and words do not come apart.
-- Places are the pieces of a text as the model reads it, cut to the largest length; those of a pair count together.
-  Marks of punctuation and the parts of contractions are no places: they stay.
-- What the model sees of the other places: with `joint` all are hidden together; with `independent` each is hidden alone
-  in the original, as in ARAML; with `sequential` too, but what was filled to its left has come in.
+- Positions are the pieces of a text as the model reads it, cut to the largest length; those of a pair count together.
+  Marks of punctuation and the parts of contractions are no positions: they stay.
+- What the model sees of the other positions: with `joint` all are hidden together; with `independent` each is hidden
+  alone in the original, as in ARAML; with `sequential` too, but what was filled to its left has come in.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinybert.augment.method import AugmentContext, AugmenterFactory, MaskedLMAugmentSettings, Method, open_masked_lm
-from tinybert.augment.open_pieces import Pieces, Place, edit_of, pieces_of
+from tinybert.augment.open_pieces import Pieces, Position, edit_of, pieces_of
 from tinybert.augment.sides import rewritten
 from tinybert.data.carried import Side
 from tinybert.data.words import Edit
@@ -46,7 +46,7 @@ class StationaryDistribution:
         word_temperature: T of Eq. 12: above 1 unlikely pieces become likelier.
         law: Which reading of Eq. 11; see `samplers.edit_distance.log_odds`.
         min_edits: So many pieces are replaced at least; 0 allows exact copies.
-        fill: What the masked LM sees of the other replaced places.
+        fill: What the masked LM sees of the other replaced positions.
         word: What T divides; `probabilities` is Eq. 12 as it is printed, and draws almost uniformly.
     """
 
@@ -81,12 +81,12 @@ class StationarySettings(StationaryDistribution, MaskedLMAugmentSettings):
 
 
 class _Draft(NamedTuple):
-    """A copy before it is known what comes to its places; one number draws what comes to each."""
+    """A copy before it is known what comes to its positions; one number draws what comes to each."""
 
     example: Example
     copy: int
     original: Pieces
-    places: list[Place]
+    positions: list[Position]
     numbers: list[float]
 
 
@@ -99,14 +99,14 @@ class _Context(NamedTuple):
 
 
 class _Ask(NamedTuple):
-    """Which of a context's hidden places is asked for, and the number that draws what comes there."""
+    """Which of a context's hidden positions is asked for, and the number that draws what comes there."""
 
     context: _Context
     which: int
     number: float
 
 
-_Filled = list[tuple[int, float]]  # by place: what came there, and the logarithm of its probability
+_Filled = list[tuple[int, float]]  # by position: what came there, and the logarithm of its probability
 
 
 @final
@@ -134,7 +134,7 @@ class Stationary:
         return self._finished(self._drafts(examples, copies, stream))
 
     def refilled(self, samples: Sequence[Example], originals: Sequence[Example], stream: Stream) -> Iterator[Example]:
-        """Draw the words of some samples anew, at the places where they are: P(w|o,d,x) of this masked LM.
+        """Draw the words of some samples anew, at the positions where they are: P(w|o,d,x) of this masked LM.
 
         Args:
             samples: Copies that were drawn for the same largest length.
@@ -156,17 +156,21 @@ class Stationary:
             original = pieces_of(example, self._lm.vocabulary, self._max_length)
             for copy in range(1, copies + 1):
                 rng = stream(example.row, copy)
-                places = [original.places[place] for place in self.distance.draw(len(original.places), rng)]
-                yield _Draft(example, copy, original, places, rng.random(len(places)).tolist())
+                positions = [
+                    original.positions[position] for position in self.distance.draw(len(original.positions), rng)
+                ]
+                yield _Draft(example, copy, original, positions, rng.random(len(positions)).tolist())
 
     def _again(self, made: Example, example: Example, stream: Stream) -> _Draft:
         if made.sample is None:
             raise ValueError(f"copy {made.copy} of row {made.row} was not drawn from this distribution")
         original = pieces_of(example, self._lm.vocabulary, self._max_length)
-        places = [place for place in original.places if place.number in made.sample.places]
-        if (len(places), len(original.places)) != (len(made.sample.places), made.sample.open):
+        positions = [position for position in original.positions if position.number in made.sample.positions]
+        if (len(positions), len(original.positions)) != (len(made.sample.positions), made.sample.open):
             raise ValueError(f"copy {made.copy} of row {made.row} was drawn from another text than row {example.row}")
-        return _Draft(example, made.copy, original, places, stream(made.row, made.copy).random(len(places)).tolist())
+        return _Draft(
+            example, made.copy, original, positions, stream(made.row, made.copy).random(len(positions)).tolist()
+        )
 
     def _finished(self, drafts: Iterator[_Draft]) -> Iterator[Example]:
         while window := list(islice(drafts, WINDOW)):
@@ -174,7 +178,7 @@ class Stationary:
                 yield self._sample(draft, filled)
 
     def _filled(self, drafts: Sequence[_Draft]) -> list[_Filled]:
-        """What comes to the places of all drafts; all that can be known at once goes through the model together."""
+        """What comes to the positions of all drafts; all that can be known at once goes through the model together."""
         found: list[_Filled] = [[] for _ in drafts]
         pairs = list(zip(drafts, found, strict=True))
         while asked := [(filled, ask) for draft, filled in pairs for ask in self._next(draft, filled)]:
@@ -183,45 +187,45 @@ class Stationary:
         return found
 
     def _next(self, draft: _Draft, filled: _Filled) -> list[_Ask]:
-        """Which places of a draft can be filled now: all of them, or the next."""
+        """Which positions of a draft can be filled now: all of them, or the next."""
         turn = len(filled)
-        if turn == len(draft.places):
+        if turn == len(draft.positions):
             return []
-        places, (pieces, types, _) = tuple(place.number for place in draft.places), draft.original
+        positions, (pieces, types, _) = tuple(position.number for position in draft.positions), draft.original
         match self._settings.fill:
             case "joint":
-                together = _Context(pieces, types, places)
+                together = _Context(pieces, types, positions)
                 return [_Ask(together, which, number) for which, number in enumerate(draft.numbers)]
             case "independent":
-                alone = [_Context(pieces, types, (place,)) for place in places]
+                alone = [_Context(pieces, types, (position,)) for position in positions]
                 return [_Ask(context, 0, number) for context, number in zip(alone, draft.numbers, strict=True)]
             case "sequential":
-                so_far = _Context(_with(draft, filled), types, places[turn : turn + 1])
+                so_far = _Context(_with(draft, filled), types, positions[turn : turn + 1])
                 return [_Ask(so_far, 0, draft.numbers[turn])]
 
     def _answers(self, asks: Sequence[_Ask]) -> _Filled:
         """A draw for each ask; a context that several share goes through the model once."""
-        first: dict[_Context, int] = {}  # of its hidden places among those of all contexts
+        first: dict[_Context, int] = {}  # of its hidden positions among those of all contexts
         numbers: list[list[float]] = []
         slots = []
         for ask in asks:
             if ask.context not in first:
                 first[ask.context] = len(numbers)
                 numbers += [[] for _ in ask.context.hidden]
-            place = first[ask.context] + ask.which
-            slots.append((place, len(numbers[place])))
-            numbers[place].append(ask.number)
+            position = first[ask.context] + ask.which
+            slots.append((position, len(numbers[position])))
+            numbers[position].append(ask.number)
         pieces, log_probabilities = self._draw(list(first), numbers)
         return [(int(pieces[slot]), float(log_probabilities[slot])) for slot in slots]
 
     def _draw(self, contexts: Sequence[_Context], numbers: Sequence[Sequence[float]]) -> tuple[Tensor, ...]:
-        """For each hidden place as many draws as it has numbers, behind them some that nobody asked for."""
+        """For each hidden position as many draws as it has numbers, behind them some that nobody asked for."""
         uniform = torch.zeros(len(numbers), max(map(len, numbers)), dtype=torch.float64)
-        for place, some in enumerate(numbers):
-            uniform[place, : len(some)] = torch.tensor(some, dtype=torch.float64)
-        was = torch.tensor([context.pieces[place] for context in contexts for place in context.hidden])
+        for position, some in enumerate(numbers):
+            uniform[position, : len(some)] = torch.tensor(some, dtype=torch.float64)
+        was = torch.tensor([context.pieces[position] for context in contexts for position in context.hidden])
 
-        def draw(logits: Float[Tensor, "place vocabulary"], which: Int[Tensor, " place"]) -> tuple[Tensor, ...]:
+        def draw(logits: Float[Tensor, "position vocabulary"], which: Int[Tensor, " position"]) -> tuple[Tensor, ...]:
             hidden, wanted = (known.to(which.device)[which] for known in (was, uniform))
             allowed = self._lm.alike(hidden).scatter(1, hidden[:, None], False)
             scores = logits if self._settings.word == "logits" else logits.double().softmax(dim=1)
@@ -231,29 +235,31 @@ class Stationary:
 
     def _row(self, context: _Context) -> MaskedInput:
         pieces = list(context.pieces)
-        for place in context.hidden:
-            pieces[place] = self._lm.vocabulary.mask
+        for position in context.hidden:
+            pieces[position] = self._lm.vocabulary.mask
         return MaskedInput(pieces, context.hidden, context.types)
 
     def _sample(self, draft: _Draft, filled: _Filled) -> Example:
         """The copy as a text, and as what was drawn."""
         edits: dict[Side, list[Edit]] = {"text": [], "pair": []}
-        for place, (piece, _) in zip(draft.places, filled, strict=True):
-            edits[place.side].append(edit_of(draft.example, place, piece, self._lm.vocabulary))
+        for position, (piece, _) in zip(draft.positions, filled, strict=True):
+            edits[position.side].append(edit_of(draft.example, position, piece, self._lm.vocabulary))
         made = draft.example
         for side, of_side in edits.items():
             made = rewritten(made, side, of_side, draft.copy)
-        open_places = len(draft.original.places)
-        log_p = self.distance.log_probability(len(filled), open_places) + sum(log for _, log in filled)
-        places = tuple(place.number for place in draft.places)
-        return replace(made, sample=Sample(_with(draft, filled), draft.original.types, places, open_places, log_p))
+        open_positions = len(draft.original.positions)
+        log_p = self.distance.log_probability(len(filled), open_positions) + sum(log for _, log in filled)
+        positions = tuple(position.number for position in draft.positions)
+        return replace(
+            made, sample=Sample(_with(draft, filled), draft.original.types, positions, open_positions, log_p)
+        )
 
 
 def _with(draft: _Draft, filled: _Filled) -> tuple[int, ...]:
     """The pieces of a draft, so far as they are filled."""
     pieces = list(draft.original.pieces)
-    for place, (piece, _) in zip(draft.places, filled, strict=False):
-        pieces[place.number] = piece
+    for position, (piece, _) in zip(draft.positions, filled, strict=False):
+        pieces[position.number] = piece
     return tuple(pieces)
 
 

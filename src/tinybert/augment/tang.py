@@ -121,8 +121,8 @@ class Tang:
         while words:
             drawn = [self._drawn(word, tag, random) for word, tag in zip(words, sentence.tags, strict=True)]
             kept = self._window(sentence, random)
-            if any(drawn[place] != self.mask for place in kept):
-                changed = ((words[place], drawn[place]) for place in kept)
+            if any(drawn[position] != self.mask for position in kept):
+                changed = ((words[position], drawn[position]) for position in kept)
                 return [
                     *_cuts(sentence, kept),
                     *(Edit(word.start, word.end, text) for word, text in changed if text is not None),
@@ -140,7 +140,7 @@ class Tang:
         return None if other is None else cased_like(other, word.text)
 
     def _window(self, sentence: "_Sentence", random: Random) -> range:
-        """The places of the words that are kept: all, or a random n-gram."""
+        """The positions of the words that are kept: all, or a random n-gram."""
         count = len(sentence.words)
         if not (sentence.may_be_cut and random.chance(self.settings.p_ngram)):
             return range(count)

@@ -61,8 +61,8 @@ def flipped(votes: TeacherVotes, rows: EncodedRows, texts: Texts, *, sample: int
     if sample is not None:
         copies = copies[evenly(len(copies), sample)]
     originals = texts.originals[copies]
-    picked, places = np.unique(np.concatenate([originals, copies]), return_inverse=True)
-    said = votes.classes(rows, picked)[places]
+    picked, positions = np.unique(np.concatenate([originals, copies]), return_inverse=True)
+    said = votes.classes(rows, picked)[positions]
     differs: Bool[np.ndarray, " asked"] = said[: len(copies)] != said[len(copies) :]
     return differs
 
@@ -88,8 +88,8 @@ def filter_flips(
     return augmented.without(flips) if dropped else augmented, {"share": share, "asked": len(flips), "dropped": dropped}
 
 
-def evenly(count: int, wanted: int) -> Int[np.ndarray, " places"]:
-    """At most so many places of 0 ... `count` - 1, evenly spread.
+def evenly(count: int, wanted: int) -> Int[np.ndarray, " positions"]:
+    """At most so many positions of 0 ... `count` - 1, evenly spread.
 
     Example:
         >>> evenly(10, 4).tolist(), evenly(2, 4).tolist()

@@ -42,13 +42,13 @@ class Masking:
             raise ValueError(f"at_most must be at least 1, got {self.at_most}")
 
 
-def places_to_fill(
+def mask_positions(
     usable: Bool[Tensor, "batch seq"], starts: Bool[Tensor, "batch seq"], masking: Masking
 ) -> Bool[Tensor, "batch seq"]:
-    """Draw which places of each example are to be predicted.
+    """Draw which positions of each example are to be predicted.
 
     Units (pieces, or whole words) are taken in random order until the share is reached, so that every example has
-    `round(share * usable)` places; with whole words the last word may bring a few more.
+    `round(share * usable)` positions; with whole words the last word may bring a few more.
 
     Args:
         usable: True where a piece may be masked: neither padding nor special.
@@ -56,12 +56,12 @@ def places_to_fill(
         masking: How many, and whether in whole words.
 
     Returns:
-        True at the places drawn; none in an example without a usable piece.
+        True at the positions drawn; none in an example without a usable piece.
     """
     noise = torch.rand(usable.shape, device=usable.device)
-    place = torch.arange(usable.shape[1], device=usable.device).expand_as(usable)
-    # The first place of the unit that each place belongs to.
-    owner = torch.where(starts | ~usable, place, 0).cummax(dim=1).values if masking.whole_words else place
+    position = torch.arange(usable.shape[1], device=usable.device).expand_as(usable)
+    # The first position of the unit that each position belongs to.
+    owner = torch.where(starts | ~usable, position, 0).cummax(dim=1).values if masking.whole_words else position
     by_unit = noise.gather(1, owner).masked_fill(~usable, 2.0)  # what may not be masked comes last
     rank = by_unit.argsort(dim=1, stable=True).argsort(dim=1)
     wanted = (masking.share * usable.sum(dim=1)).round().clamp(min=1, max=masking.at_most)
@@ -103,16 +103,16 @@ class PieceMasker:
         self._follow(batch.input_ids.device)
         special, starts = self.special[batch.input_ids], self.starts[batch.input_ids]
         usable = batch.real & ~special
-        places = places_to_fill(usable, starts, self.masking)
-        drawn = torch.rand(places.shape, device=places.device)
-        masked = places & (drawn < MASKED)
-        replaced = places & (drawn >= MASKED) & (drawn < MASKED + REPLACED)
+        positions = mask_positions(usable, starts, self.masking)
+        drawn = torch.rand(positions.shape, device=positions.device)
+        masked = positions & (drawn < MASKED)
+        replaced = positions & (drawn >= MASKED) & (drawn < MASKED + REPLACED)
         shown = torch.where(replaced, self._others(batch.input_ids, usable), batch.input_ids)
         return replace(
             batch,
             input_ids=shown.masked_fill(masked, self.mask),
             token_type_ids=self._types(batch),
-            targets=batch.input_ids.masked_fill(~places, -1),
+            targets=batch.input_ids.masked_fill(~positions, -1),
         )
 
     def _follow(self, device: torch.device) -> None:
@@ -122,7 +122,7 @@ class PieceMasker:
             self.ordinary = self.ordinary.to(device)
 
     def _others(self, ids: Int[Tensor, "batch seq"], usable: Bool[Tensor, "batch seq"]) -> Int[Tensor, "batch seq"]:
-        """A random piece for each place."""
+        """A random piece for each position."""
         if not self.masking.from_the_same_text:
             drawn = torch.randint(len(self.ordinary), ids.shape, device=ids.device)
             return self.ordinary[drawn]
@@ -140,20 +140,20 @@ class PieceMasker:
 class FixedMasker:
     """Masks the same pieces of a row each time it is read, and says that they are to be predicted."""
 
-    def __init__(self, mask: int, places: Sequence[Sequence[int]]) -> None:
+    def __init__(self, mask: int, positions: Sequence[Sequence[int]]) -> None:
         """Keep which.
 
         Args:
             mask: The id of the mask.
-            places: Those of every row that will be read, by `Batch.rows`.
+            positions: Those of every row that will be read, by `Batch.rows`.
         """
-        self.mask, self.places = mask, places
+        self.mask, self.positions = mask, positions
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with these pieces masked."""
         fixed = torch.zeros(batch.input_ids.shape, dtype=torch.bool)
         for row, known in enumerate(batch.rows.tolist()):
-            fixed[row, list(self.places[known])] = True
+            fixed[row, list(self.positions[known])] = True
         fixed = fixed.to(batch.input_ids.device)
         shown, targets = batch.input_ids.masked_fill(fixed, self.mask), batch.input_ids.masked_fill(~fixed, -1)
         return replace(batch, input_ids=shown, targets=targets)

@@ -165,7 +165,7 @@ class Parts:
             inputs["token_type_ids"] = batch.token_type_ids
         return inputs
 
-    def masked_lm_scores(self, states: Float[Tensor, "place width"]) -> Float[Tensor, "place vocabulary"]:
+    def masked_lm_scores(self, states: Float[Tensor, "position width"]) -> Float[Tensor, "position vocabulary"]:
         """What the masked-LM head says of some states of the last layer: scores before softmax.
 
         Only the states at masked positions are handed over, which leaves out most of the head's work.

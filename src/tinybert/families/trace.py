@@ -64,16 +64,16 @@ def _only(parts: Parts, needs: frozenset[Signal]) -> AbstractContextManager[None
 
 @contextmanager
 def _only_at_places(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Iterator[None]:
-    """Where only the masked logits look at the top layer, its feed-forward part runs only at the places to fill.
+    """Where only the masked logits look at the top layer, its feed-forward part runs only at the masked positions.
 
-    From the attention's norm on, a layer treats each place by itself; what the hook hands on is one row of all places.
+    From the attention's norm on, a layer treats each position by itself; the hook hands on one row of all positions.
     """
     if not _narrowed(parts, needs):
         yield
         return
-    places = batch.needed_targets() >= 0
+    positions = batch.needed_targets() >= 0
     norm = parts.layer(len(parts.layers)).attention_norm
-    handle = norm.register_forward_hook(lambda _module, _inputs, states: states[places][None])
+    handle = norm.register_forward_hook(lambda _module, _inputs, states: states[positions][None])
     try:
         yield
     finally:
@@ -87,8 +87,8 @@ def _narrowed(parts: Parts, needs: frozenset[Signal]) -> bool:
     return MASKED_LOGITS in needs and needs.isdisjoint(_OUTPUTS) and not states
 
 
-def _filled(parts: Parts, result: Any, batch: Batch, needs: frozenset[Signal]) -> Float[Tensor, "place vocabulary"]:
-    """The masked-LM head runs only at the places to fill: its matrix is as large as the vocabulary."""
+def _filled(parts: Parts, result: Any, batch: Batch, needs: frozenset[Signal]) -> Float[Tensor, "position vocabulary"]:
+    """The masked-LM head runs only at the masked positions: its matrix is as large as the vocabulary."""
     states = result.last_hidden_state
     return parts.masked_lm_scores(states[0] if _narrowed(parts, needs) else states[batch.needed_targets() >= 0])
 

@@ -1,4 +1,4 @@
-"""A frozen masked language model at work: many hidden places of many texts in few forward passes."""
+"""A frozen masked language model at work: many hidden positions of many texts in few forward passes."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from tinybert.models.vocabulary import Vocabulary
 from tinybert.types import MASKED_LOGITS, Batch
 
 # Pieces of one forward pass, padding included. One thread of a processor gains nothing above 500 (benchmarks/
-# augmentation.py --pieces); an accelerator wants tens of thousands, and its memory holds the logits of 16,384 places.
+# augmentation.py --pieces); an accelerator wants tens of thousands; its memory holds the logits of 16,384 positions.
 PIECES_ON_CPU, PIECES_ELSEWHERE = 1024, 16384
 
 
@@ -28,17 +28,17 @@ class MaskedInput(NamedTuple):
 
     Attributes:
         pieces: With masks where pieces are hidden, and with the special pieces at both ends.
-        places: Where logits are wanted, in ascending order.
+        positions: Where logits are wanted, in ascending order.
         types: A token type for each piece; None = 0 throughout.
     """
 
     pieces: Sequence[int]
-    places: Sequence[int]
+    positions: Sequence[int]
     types: Sequence[int] | None = None
 
 
-# From the logits of some places, and which places these are (counted over all rows), to what is kept of each of them.
-Reduce = Callable[[Float[Tensor, "place vocabulary"], Int[Tensor, " place"]], tuple[Tensor, ...]]
+# From the logits of some positions, and which these are (counted over all rows), to what is kept of each of them.
+Reduce = Callable[[Float[Tensor, "position vocabulary"], Int[Tensor, " position"]], tuple[Tensor, ...]]
 
 
 @final
@@ -88,8 +88,8 @@ class MaskedLM:
         return self._model.piece_vectors.float().cpu()
 
     def alike(
-        self, hidden: Int[Tensor, " place"], *, marks_are_words: bool = False
-    ) -> Bool[Tensor, "place vocabulary"]:
+        self, hidden: Int[Tensor, " position"], *, marks_are_words: bool = False
+    ) -> Bool[Tensor, "position vocabulary"]:
         """Which pieces may stand where each hidden one stood: of its kind, and one word each.
 
         Where a word began another begins, what continued a word is continued, and a mark (without a letter or digit)
@@ -118,30 +118,30 @@ class MaskedLM:
         return torch.from_numpy(kinds)
 
     def fill(self, rows: Sequence[MaskedInput], reduce: Reduce) -> tuple[Tensor, ...]:
-        """What `reduce` keeps of the logits at each hidden place of all rows.
+        """What `reduce` keeps of the logits at each hidden position of all rows.
 
-        Rows of about the same length share a forward pass, and the vocabulary head runs only at the places asked for.
-        `reduce` sees the logits of one pass at a time, so that those of all places never exist at once.
+        Rows of about the same length share a forward pass, and the vocabulary head runs only at these positions.
+        `reduce` sees the logits of one pass at a time, so that those of all positions never exist at once.
 
         Args:
             rows: What to read; at least one, none longer than `longest`.
-            reduce: Called with the float32 logits of some places on the device, and which places these are: numbers
-                that count all rows' places in the order given. It returns tensors with one entry per place.
+            reduce: Called with the float32 logits of some positions on the device, and which these are: numbers
+                that count all rows' positions in the order given. It returns tensors with one entry per position.
 
         Returns:
-            The tensors of `reduce` for all places, in the order of the rows and their places, on the CPU.
+            The tensors of `reduce` for all positions, in the order of the rows and their positions, on the CPU.
 
         Raises:
-            ValueError: If there is no row, or one is too long, or its places are not in ascending order.
+            ValueError: If there is no row, or one is too long, or its positions are not in ascending order.
         """
         self._check(rows)
-        ends = np.cumsum([len(row.places) for row in rows])
+        ends = np.cumsum([len(row.positions) for row in rows])
         found, numbers = [], []
         # The caller may be training something else under autocast, which must not choose this model's dtype.
         with evaluation_mode(self._model), torch.autocast(self.device.type, enabled=False):
             for indices in self._passes(rows):
-                places = [np.arange(ends[i] - len(rows[i].places), ends[i]) for i in indices]
-                which = torch.from_numpy(np.concatenate(places))
+                positions = [np.arange(ends[i] - len(rows[i].positions), ends[i]) for i in indices]
+                which = torch.from_numpy(np.concatenate(positions))
                 found.append(self._reduced([rows[i] for i in indices], which, reduce))
                 numbers.append(which)
         order = torch.cat(numbers).argsort()
@@ -153,8 +153,8 @@ class MaskedLM:
         for row in rows:
             if len(row.pieces) > self.longest:
                 raise ValueError(f"a row of {len(row.pieces)} pieces; this model reads up to {self.longest}")
-            if any(first >= second for first, second in zip(row.places, row.places[1:], strict=False)):
-                raise ValueError(f"the places of a row must ascend, got {list(row.places)}")
+            if any(first >= second for first, second in zip(row.positions, row.positions[1:], strict=False)):
+                raise ValueError(f"the positions of a row must ascend, got {list(row.positions)}")
 
     def _passes(self, rows: Sequence[MaskedInput]) -> Iterator[list[int]]:
         """Which rows go through the model together: the longest first, so that what does not fit fails at once."""
@@ -165,7 +165,9 @@ class MaskedLM:
             yield order[start : start + together]
             start += together
 
-    def _reduced(self, rows: Sequence[MaskedInput], which: Int[Tensor, " place"], reduce: Reduce) -> tuple[Tensor, ...]:
+    def _reduced(
+        self, rows: Sequence[MaskedInput], which: Int[Tensor, " position"], reduce: Reduce
+    ) -> tuple[Tensor, ...]:
         trace = self._model.observe(self._batch(rows).to(self.device), frozenset({MASKED_LOGITS}))
         logits = trace[MASKED_LOGITS].float()
         if self.device.type == "mps":  # knows no float64, which drawing needs
@@ -179,7 +181,7 @@ class MaskedLM:
         lengths = np.array([len(row.pieces) for row in rows])
         for i, row in enumerate(rows):
             pieces[i, : lengths[i]] = row.pieces
-            targets[i, list(row.places)] = self.vocabulary.mask
+            targets[i, list(row.positions)] = self.vocabulary.mask
             if row.types is not None:
                 types[i, : lengths[i]] = row.types
         real = np.arange(shape[1]) < lengths[:, None]

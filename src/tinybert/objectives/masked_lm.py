@@ -1,7 +1,7 @@
 """Predicting masked pieces: the masked language model of BERT (Devlin et al. 2019, arXiv:1810.04805, section 3.1).
 
 Where a teacher has a masked-LM head too, the student's learns its distribution, as in DistilBERT (Sanh et al. 2019,
-arXiv:1910.01108); there at all pieces, here at the places to fill only. The stage's masker sets these places, not an
+arXiv:1910.01108); there at all pieces, here at the masked positions only. The stage's masker sets them, not an
 objective: so all parts of a sum see the same masked pieces.
 """
 
@@ -17,19 +17,19 @@ from tinybert.types import MASKED_LOGITS, Batch, Objective, Trace
 
 
 def masked_cross_entropy(
-    logits: Float[Tensor, "place vocabulary"], targets: Int[Tensor, "batch seq"]
+    logits: Float[Tensor, "position vocabulary"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, " batch"]:
     """Mean negative log-likelihood of the masked pieces of each example.
 
     Args:
-        logits: Scores at the places to fill, in the order of the examples and their places.
-        targets: The original piece at each place to fill; -1 elsewhere.
+        logits: Scores at the masked positions, in the order of the examples and their positions.
+        targets: The original piece at each masked position; -1 elsewhere.
 
     Returns:
-        One value per example in nats; 0 for an example without such a place.
+        One value per example in nats; 0 for an example without such a position.
 
     Raises:
-        ValueError: If there is not one row of logits per place.
+        ValueError: If there is not one row of logits per position.
 
     Example:
         >>> masked_cross_entropy(torch.zeros(2, 8), torch.tensor([[-1, 3, 7], [-1, -1, -1]])).exp()
@@ -39,33 +39,33 @@ def masked_cross_entropy(
 
 
 def negative_log_likelihood(
-    logits: Float[Tensor, "place vocabulary"], targets: Int[Tensor, "batch seq"]
+    logits: Float[Tensor, "position vocabulary"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, " batch"]:
     """Of all masked pieces of each example together, in nats; arguments and errors as of `masked_cross_entropy`."""
-    places = _places(logits, targets)
-    losses = F.cross_entropy(at_least_float32(logits), targets[places], reduction="none")
-    return _sum_by_example(losses, places)
+    positions = _positions(logits, targets)
+    losses = F.cross_entropy(at_least_float32(logits), targets[positions], reduction="none")
+    return _sum_by_example(losses, positions)
 
 
 def masked_soft_cross_entropy(
-    student_logits: Float[Tensor, "place vocabulary"],
-    teacher_logits: Float[Tensor, "place teacher_vocabulary"],
+    student_logits: Float[Tensor, "position vocabulary"],
+    teacher_logits: Float[Tensor, "position teacher_vocabulary"],
     targets: Int[Tensor, "batch seq"],
     temperature: float = 1.0,
 ) -> Float[Tensor, " batch"]:
-    """Mean cross-entropy of the student's distributions under the teacher's at the places to fill of each example.
+    """Mean cross-entropy of the student's distributions under the teacher's at the masked positions of each example.
 
     Args:
-        student_logits: Scores at the places to fill, in the order of the examples and their places.
-        teacher_logits: The teacher's scores of the same pieces at the same places.
-        targets: The original piece at each place to fill, which is not looked at; -1 elsewhere.
+        student_logits: Scores at the masked positions, in the order of the examples and their positions.
+        teacher_logits: The teacher's scores of the same pieces at the same positions.
+        targets: The original piece at each masked position, which is not looked at; -1 elsewhere.
         temperature: Of both distributions.
 
     Returns:
-        One value per example in nats, never below the teacher's mean entropy; 0 for an example without such a place.
+        One value per example in nats, never below the teacher's mean entropy; 0 for an example without such a position.
 
     Raises:
-        ValueError: If the vocabularies differ in size, or there is not one row of logits per place.
+        ValueError: If the vocabularies differ in size, or there is not one row of logits per position.
 
     Example:
         >>> sure = torch.tensor([[0.0, 0.0, 0.0, 99.0], [0.0, 99.0, 0.0, 0.0]])
@@ -73,9 +73,9 @@ def masked_soft_cross_entropy(
         tensor([4., 1.])
     """
     _require_same_vocabulary(student_logits, teacher_logits)
-    places = _places(student_logits, targets)
+    positions = _positions(student_logits, targets)
     losses = soft_cross_entropy(student_logits, teacher_logits, temperature)
-    return _sum_by_example(losses, places) / places.sum(dim=1).clamp(min=1)
+    return _sum_by_example(losses, positions) / positions.sum(dim=1).clamp(min=1)
 
 
 @final
@@ -93,7 +93,7 @@ class MaskedCrossEntropy(Objective):
 
 @final
 class MaskedSoftCrossEntropy(Objective):
-    """Term `masked_prediction`: the student's masked-LM head learns the teacher's distribution at masked places."""
+    """Term `masked_prediction`: the student's masked-LM head learns the teacher's distribution at masked positions."""
 
     def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
         """Keep the temperature; arguments and errors as of `SoftCrossEntropy`."""
@@ -103,7 +103,7 @@ class MaskedSoftCrossEntropy(Objective):
         self.needs_student = self.needs_teacher = frozenset({MASKED_LOGITS})
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
-        """The mean soft cross-entropy at each example's places to fill."""
+        """The mean soft cross-entropy at each example's masked positions."""
         ours, theirs = student[MASKED_LOGITS], teacher[MASKED_LOGITS]
         losses = masked_soft_cross_entropy(ours, theirs, batch.needed_targets(), self.temperature)
         return {"masked_prediction": self._factor * losses}
@@ -111,9 +111,9 @@ class MaskedSoftCrossEntropy(Objective):
 
 @final
 class GeneratorLikelihood(Objective):
-    """Term `generator`: at the places where a sample was drawn, what was drawn is predicted; all masked together.
+    """Term `generator`: at the positions where a sample was drawn, what was drawn is predicted; all masked together.
 
-    L_G of L2A without its weights, which a selector gives: -log P(w_o | x with o masked), summed over the places o
+    L_G of L2A without its weights, which a selector gives: -log P(w_o | x with o masked), summed over the positions o
     (Feng et al. 2021, arXiv:2101.08106).
     """
 
@@ -126,19 +126,23 @@ class GeneratorLikelihood(Objective):
         return {"generator": negative_log_likelihood(student[MASKED_LOGITS], batch.needed_targets())}
 
 
-def _places(logits: Float[Tensor, "place vocabulary"], targets: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:
+def _positions(
+    logits: Float[Tensor, "position vocabulary"], targets: Int[Tensor, "batch seq"]
+) -> Bool[Tensor, "batch seq"]:
     """Where pieces are to be predicted; there must be a row of logits for each."""
-    places = targets >= 0
-    if len(logits) != (count := int(places.sum())):
-        raise ValueError(f"{len(logits)} rows of logits for {count} places to fill")
-    return places
+    positions = targets >= 0
+    if len(logits) != (count := int(positions.sum())):
+        raise ValueError(f"{len(logits)} rows of logits for {count} masked positions")
+    return positions
 
 
-def _sum_by_example(losses: Float[Tensor, " place"], places: Bool[Tensor, "batch seq"]) -> Float[Tensor, " batch"]:
-    return losses.new_zeros(len(places)).index_add(0, places.nonzero()[:, 0], losses)
+def _sum_by_example(
+    losses: Float[Tensor, " position"], positions: Bool[Tensor, "batch seq"]
+) -> Float[Tensor, " batch"]:
+    return losses.new_zeros(len(positions)).index_add(0, positions.nonzero()[:, 0], losses)
 
 
-def _require_same_vocabulary(student: Float[Tensor, "place piece"], teacher: Float[Tensor, "place _"]) -> None:
+def _require_same_vocabulary(student: Float[Tensor, "position piece"], teacher: Float[Tensor, "position _"]) -> None:
     ours, theirs = student.shape[1], teacher.shape[1]
     if ours != theirs:  # some checkpoints have rows for pieces that no tokenizer gives
         raise ValueError(f"the student's masked-LM head scores {ours} pieces, the teacher's {theirs}: not one to one")

@@ -1,4 +1,4 @@
-"""Curves as numbers a template can draw: places in per cent of the plot, so that labels are text and never shrink."""
+"""Curves as numbers a template can draw: positions are in per cent of the plot, so labels are text of one size."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -32,10 +32,10 @@ class Chart(NamedTuple):
         title: What is drawn.
         summary: The same in a sentence, for those who cannot see it.
         series: The curves, the most important first.
-        x: Place of each tick of the steps, by label.
-        y: Place of each tick of the values, by label.
+        x: Position of each tick of the steps, by label.
+        y: Position of each tick of the values, by label.
         logarithmic: Whether values are on a logarithmic axis.
-        mark: Place (x, y) and label of the best point, where one is marked.
+        mark: Position (x, y) and label of the best point, where one is marked.
         across: What the ticks of x count.
         note: How to read it, where that is not plain.
     """
@@ -93,8 +93,8 @@ def dev_chart(stage: StageLog, metric: str) -> Chart | None:
     title = words.metric_name(metric) + ("" if by_loss else " on dev")
     summary = f"{title} over stage {words.readable(stage.name)}: best {words.score(metric, best)} at step {step:,.0f}."
     chart = line_chart(title, summary, {"dev": line}, lambda value: words.score(metric, value), Frame(steep=by_loss))
-    place = _placer(line, logarithmic=chart.logarithmic)(step, best)
-    return chart._replace(mark=(place[0], place[1], f"best {words.score(metric, best)}"))
+    position = _placer(line, logarithmic=chart.logarithmic)(step, best)
+    return chart._replace(mark=(position[0], position[1], f"best {words.score(metric, best)}"))
 
 
 def line_chart(
@@ -112,24 +112,24 @@ def line_chart(
     drawn = [*frame.corners, *(point for line in lines.values() for point in line)]
     steps, values = [step for step, _ in drawn], [value for _, value in drawn]
     logarithmic = frame.steep and min(values) > 0 and max(values) / min(values) >= _LOG_FROM
-    place = _placer(drawn, frame.start, logarithmic)
-    series = [Series(words.readable(name), _path(line, place), text(line[-1][1])) for name, line in lines.items()]
+    position = _placer(drawn, frame.start, logarithmic)
+    series = [Series(words.readable(name), _path(line, position), text(line[-1][1])) for name, line in lines.items()]
     heights = _log_ticks(min(values), max(values)) if logarithmic else round_values(min(values), max(values), _TICKS)
     # Ticks closer than their labels can tell apart keep one of each.
-    y = {_plain(text(value)): place(steps[0], value)[1] for value in heights}
-    x = {f"{step:,.0f}": place(step, values[0])[0] for step in _whole_values(frame.start, max(steps), 4)}
+    y = {_plain(text(value)): position(steps[0], value)[1] for value in heights}
+    x = {f"{step:,.0f}": position(step, values[0])[0] for step in _whole_values(frame.start, max(steps), 4)}
     return Chart(title, summary, series, x, y, logarithmic, across=frame.across)
 
 
-def _path(line: Line, place: Callable[[float, float], tuple[float, float]]) -> str:
-    return " ".join(f"{x:.2f},{y:.2f}" for x, y in (place(*point) for point in line))
+def _path(line: Line, position: Callable[[float, float], tuple[float, float]]) -> str:
+    return " ".join(f"{x:.2f},{y:.2f}" for x, y in (position(*point) for point in line))
 
 
 class Scatters(NamedTuple):
     """Gold scores across, those of a system up, on one scale for all.
 
     Attributes:
-        ticks: Place of each, by label.
+        ticks: Position of each, by label.
         dots: By system, an SVG path.
     """
 
@@ -145,9 +145,9 @@ def scatters(rows: Predictions) -> Scatters:
     low, high = float(np.min([*drawn.values()])), float(np.max([*drawn.values()]))
     reach = (high - low) or 1.0
     ticks = {_plain(words.digits(tick)): 100 * (tick - low) / reach for tick in round_values(low, high, _TICKS)}
-    places = {name: 100 * (scores - low) / reach for name, scores in drawn.items()}
-    across = places.pop("gold")
-    return Scatters(ticks, {system: _dots(across, 100 - up) for system, up in places.items()})
+    positions = {name: 100 * (scores - low) / reach for name, scores in drawn.items()}
+    across = positions.pop("gold")
+    return Scatters(ticks, {system: _dots(across, 100 - up) for system, up in positions.items()})
 
 
 def _dots(across: np.ndarray, down: np.ndarray) -> str:

@@ -45,7 +45,7 @@ class Axis(NamedTuple):
     high: float
     ticks: Mapping[str, float]
 
-    def place(self, value: float) -> float:
+    def position(self, value: float) -> float:
         """Where a value stands, in per cent."""
         return 100 * (value - self.low) / (self.high - self.low)
 

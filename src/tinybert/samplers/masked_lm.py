@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-NONE = -1  # stands where there are fewer candidates than places for them
+NONE = -1  # stands where there are fewer candidates than positions for them
 
 
 def top_candidates(
-    logits: Float[Tensor, "place vocabulary"], allowed: Bool[Tensor, "#place vocabulary"], count: int
-) -> Int[Tensor, "place candidate"]:
-    """The most probable pieces of each place.
+    logits: Float[Tensor, "position vocabulary"], allowed: Bool[Tensor, "#position vocabulary"], count: int
+) -> Int[Tensor, "position candidate"]:
+    """The most probable pieces of each position.
 
     Args:
         logits: Scores before softmax.
@@ -43,26 +43,26 @@ def top_candidates(
 
 
 def drawn(
-    logits: Float[Tensor, "place vocabulary"],
-    allowed: Bool[Tensor, "#place vocabulary"],
-    uniform: Float[Tensor, " place *draws"],
+    logits: Float[Tensor, "position vocabulary"],
+    allowed: Bool[Tensor, "#position vocabulary"],
+    uniform: Float[Tensor, " position *draws"],
     temperature: float = 1.0,
-) -> tuple[Int[Tensor, " place *draws"], Float[Tensor, " place *draws"]]:
-    """Pieces for each place, drawn from softmax(logits / temperature) over the allowed pieces.
+) -> tuple[Int[Tensor, " position *draws"], Float[Tensor, " position *draws"]]:
+    """Pieces for each position, drawn from softmax(logits / temperature) over the allowed pieces.
 
     Exact: the piece at which the running sum of the probabilities, in float64 and by id, passes the draw's number.
 
     Args:
         logits: Scores before softmax.
         allowed: True for pieces that may be drawn.
-        uniform: A random number in [0, 1) for each place, or for each of several draws at each place.
+        uniform: A random number in [0, 1) for each position, or for each of several draws at each position.
         temperature: Below 1 the probable pieces become more probable, above 1 less.
 
     Returns:
         The ids, and their log-probabilities under the distribution they were drawn from, in float64.
 
     Raises:
-        ValueError: If the temperature is not positive and finite, or a place has no allowed piece.
+        ValueError: If the temperature is not positive and finite, or a position has no allowed piece.
 
     Example:
         >>> logits = torch.tensor([[1.0, 3.0, 1.0, 7.0]]).log()
@@ -74,7 +74,7 @@ def drawn(
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be positive and finite, got {temperature}; a negative one inverts the draw")
     if not bool(allowed.any(dim=1).all()):
-        raise ValueError("a place has no allowed piece to draw from")
+        raise ValueError("a position has no allowed piece to draw from")
     scores = (logits.double() / temperature).masked_fill(~allowed, -torch.inf)
     probabilities = scores.softmax(dim=1)
     below = probabilities.cumsum(dim=1)

@@ -21,7 +21,7 @@ class Batch:
         labels: Class index or score per example, or 0 and 1 for each label of it, or class index per piece (-1 where a
             piece has none); None where the data has none.
         rows: Which encoded row each example is; names examples in error messages and in the teacher's cache.
-        targets: The piece to be predicted, at places that a masked LM has to fill; -1 elsewhere. None = no such places.
+        targets: The piece to be predicted at each masked position; -1 elsewhere. None = nothing is masked.
     """
 
     input_ids: Int[Tensor, "batch seq"]
@@ -88,9 +88,9 @@ class Batch:
         return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
     def needed_targets(self) -> Int[Tensor, "batch seq"]:
-        """The places to fill; a `ValueError` where there are none."""
+        """The masked positions; a `ValueError` where there are none."""
         if self.targets is None:
-            raise ValueError("this batch has no places to fill; a masked-LM objective needs a masker beside it")
+            raise ValueError("this batch has no masked positions; a masked-LM objective needs a masker beside it")
         return self.targets
 
 

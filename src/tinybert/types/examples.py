@@ -24,14 +24,14 @@ class Sample:
     Attributes:
         pieces: The copy as it was drawn, special pieces included; reading its text may give other pieces.
         types: The token type of each piece.
-        places: Which of the pieces were replaced, in ascending order; their number is the distance d.
+        positions: Which of the pieces were replaced, in ascending order; their number is the distance d.
         open: How many pieces could have been replaced (m).
         log_probability: Logarithm of P_s.
     """
 
     pieces: tuple[int, ...]
     types: tuple[int, ...]
-    places: tuple[int, ...]
+    positions: tuple[int, ...]
     open: int
     log_probability: float
 

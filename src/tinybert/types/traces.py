@@ -16,7 +16,7 @@ class SignalKind(NamedTuple):
     """What a network shows in a forward pass, at some of its layers or at its end.
 
     Attributes:
-        axes: Those behind the first one, which is that of examples (of `masked_logits`: of the places to fill).
+        axes: Those behind the first one, which is that of examples (of `masked_logits`: of the masked positions).
         lowest: The lowest layer that shows it; 0 = the embedding output.
     """
 
@@ -27,7 +27,7 @@ class SignalKind(NamedTuple):
 SIGNAL_KINDS: Final[Mapping[str, SignalKind]] = {
     # Of the task head, before softmax; it has no layer, which counts as 0.
     "logits": SignalKind(("label",)),
-    # Of the masked-LM head, before softmax, only at the places to fill (`Batch.targets`), row by row.
+    # Of the masked-LM head, before softmax, only at the masked positions (`Batch.targets`), row by row.
     "masked_logits": SignalKind(("vocabulary",)),
     # Of a task head that says something of every piece.
     "piece_logits": SignalKind(("piece", "label")),

@@ -2,7 +2,7 @@
 
 L_G = -sum_z w(z) sum_o log P(w_o | x with o masked), with w = exp(pi(z) / kappa) normalised over the batch. The paper
 reads both ways: its algorithm has no line for it, its text speaks of a generator that is updated. Where it is, the
-distance and the places stay as the stationary distribution drew them.
+distance and the positions stay as the stationary distribution drew them.
 """
 
 import tempfile
@@ -117,7 +117,7 @@ class Generator:
     ) -> None:
         """One epoch on what was drawn, as the generator reads it."""
         tokenizer = load_tokenizer(self._source)
-        masker = FixedMasker(Vocabulary(tokenizer).mask, [sample.places for sample in samples])
+        masker = FixedMasker(Vocabulary(tokenizer).mask, [sample.positions for sample in samples])
         with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=self.run.folder) as folder:
             drawn = (Example("", sample=sample) for sample in samples)
             texts = write_arrow(drawn, Path(folder) / "samples.arrow", pieces=True)
@@ -126,7 +126,7 @@ class Generator:
             fit(network, None, objective, rows, stage, artifact, self.run, selector=selector, masker=masker)
 
     def _draw(self, network: Network, epoch: int, folder: Path) -> None:
-        """The next edition: the same places, other words."""
+        """The next edition: the same positions, other words."""
         masked_lm = MaskedLM(network, load_tokenizer(self._source), self.run.device)
         redraw = {
             source: Stationary(masked_lm, self.settings.stationary(source=source), self.job.max_length)

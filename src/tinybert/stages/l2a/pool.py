@@ -215,7 +215,7 @@ def _write_texts(pooled: _PoolExamples, target: Path) -> None:
 
 def _row(domain: str, example: Example) -> tuple[Any, ...]:
     sample = example.sample
-    drawn = (0, 0, None) if sample is None else (len(sample.places), sample.open, sample.log_probability)
+    drawn = (0, 0, None) if sample is None else (len(sample.positions), sample.open, sample.log_probability)
     return (example.text, example.pair, domain, example.row, example.copy, *drawn)
 
 

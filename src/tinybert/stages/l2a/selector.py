@@ -89,5 +89,5 @@ def stratified(labels: Shaped[np.ndarray, " row"], count: int, rng: np.random.Ge
         [6, 2]
     """
     order = np.lexsort((rng.random(len(labels)), labels))
-    places = (np.arange(count) + rng.random()) * len(labels) / count
-    return np.sort(order[places.astype(np.int64)])
+    positions = (np.arange(count) + rng.random()) * len(labels) / count
+    return np.sort(order[positions.astype(np.int64)])

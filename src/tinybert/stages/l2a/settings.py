@@ -32,7 +32,7 @@ class L2ASettings(StationaryDistribution):
         teacher_data: What a teacher without a head is fine-tuned on; None = on source then target where the source
             has labels, else on the target.
         train_generator: After each epoch the masked LM learns from the samples, the more the likelier the policy is to
-            keep them, and fills their places anew.
+            keep them, and fills their positions anew.
         kappa: Temperature of those weights; None = alpha.
         generator: How it learns; an epoch of it after each of the student.
     """
