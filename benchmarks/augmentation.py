@@ -23,7 +23,7 @@ from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from tinybert.augment.bert_glove import BertGlove, BertGloveSettings
 from tinybert.augment.candidates import Candidates, Context
 from tinybert.data.lexicon import STOP_WORDS
-from tinybert.data.pieces import read
+from tinybert.data.pieces import tokenize
 from tinybert.data.settings import DataSettings
 from tinybert.families import network_of
 from tinybert.families.network import Network
@@ -165,7 +165,7 @@ def replaceable_places(mlm: MaskedLM, texts: Sequence[str]) -> list[tuple[tuple[
                 if is_replaceable(word.text) and reading.piece_of(number) is not None
             ],
         )
-        for reading in read(texts, mlm.vocabulary.tokenizer, MAX_LENGTH)
+        for reading in tokenize(texts, mlm.vocabulary.tokenizer, MAX_LENGTH)
     ]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tinybert.data.conll import Sentence, copied_lines, documents, marked_lines, sentences
+from tinybert.data.conll import TaggedSentence, copied_lines, documents, marked_lines, sentences
 from tinybert.data.problems import BadRow
 
 NEWS = """-DOCSTART- -X- O O
@@ -14,13 +14,13 @@ Peter NNP I-NP I-PER
 """
 
 
-def read(text: str) -> list[tuple[int, Sentence | BadRow]]:
+def read(text: str) -> list[tuple[int, TaggedSentence | BadRow]]:
     return list(sentences(text.splitlines(keepends=True)))
 
 
-def good(text: str) -> list[Sentence]:
+def good(text: str) -> list[TaggedSentence]:
     found = [sentence for _, sentence in read(text)]
-    return [sentence for sentence in found if isinstance(sentence, Sentence)]
+    return [sentence for sentence in found if isinstance(sentence, TaggedSentence)]
 
 
 def test_sentences__are_read_with_their_lines_and_what_stands_before() -> None:

@@ -42,7 +42,7 @@ from tinybert.augment.neighbours import Neighbours, PieceNeighbours
 from tinybert.augment.sides import rewritten, side_of, text_of
 from tinybert.data.carried import Side, protected
 from tinybert.data.lexicon import STOP_WORDS
-from tinybert.data.pieces import Reading, read
+from tinybert.data.pieces import TokenizedText, tokenize
 from tinybert.data.vectors import open_vectors
 from tinybert.data.words import Edit, Word, cased_like, contractions, edited, is_mark, kept_apart, touches
 from tinybert.models.masked_lm import MaskedLM
@@ -101,7 +101,7 @@ class _Draft(NamedTuple):
     example: Example
     copy: int
     side: Side
-    reading: Reading
+    tokenized: TokenizedText
     open: Sequence[int]
     replaced: Mapping[int, float]
 
@@ -139,27 +139,27 @@ class BertGlove:
         """All that is random, before any model runs: two numbers for each word, whether it is open or not."""
         wanted = [(example, copy, side_of(example, copy)) for example in examples for copy in range(1, copies + 1)]
         texts = list(dict.fromkeys(text_of(example, side) for example, _, side in wanted))
-        readings = dict(zip(texts, read(texts, self.mlm.vocabulary.tokenizer, self.max_length), strict=True))
+        tokenized_texts = dict(zip(texts, tokenize(texts, self.mlm.vocabulary.tokenizer, self.max_length), strict=True))
         open_words: dict[tuple[Example, Side], list[int]] = {}
         drafts = []
         for example, copy, side in wanted:
-            reading = readings[text_of(example, side)]
+            tokenized = tokenized_texts[text_of(example, side)]
             if (example, side) not in open_words:
-                open_words[example, side] = self._open_words(example, side, reading)
-            opened = open_words[example, side]
-            chance, choice = stream(example.row, copy).random((2, len(reading.words))).tolist()
-            replaced = {word: choice[word] for word in opened if chance[word] < self.settings.probability}
-            drafts.append(_Draft(example, copy, side, reading, opened, replaced))
+                open_words[example, side] = self._open_words(example, side, tokenized)
+            open_here = open_words[example, side]
+            chance, choice = stream(example.row, copy).random((2, len(tokenized.words))).tolist()
+            replaced = {word: choice[word] for word in open_here if chance[word] < self.settings.probability}
+            drafts.append(_Draft(example, copy, side, tokenized, open_here, replaced))
         return drafts
 
-    def _open_words(self, example: Example, side: Side, reading: Reading) -> list[int]:
+    def _open_words(self, example: Example, side: Side, tokenized: TokenizedText) -> list[int]:
         """The words that may be replaced: not those cut off, skipped, of an answer or of a contraction."""
         closed = protected(example, side)
         if self.settings.punctuation != "any":
             closed = [*closed, *contractions(text_of(example, side))]
         return [
             number
-            for number, (word, span) in enumerate(zip(reading.words, reading.spans, strict=True))
+            for number, (word, span) in enumerate(zip(tokenized.words, tokenized.spans, strict=True))
             if span is not None and not self._skips(word) and not touches(word.start, word.end, closed)
         ]
 
@@ -173,10 +173,10 @@ class BertGlove:
     def _meet_neighbours(self, drafts: Sequence[_Draft]) -> None:
         """Look all up at once and cache them: a pass over the word vectors costs as much for a single word."""
         wanted = (
-            draft.reading.words[word].text
+            draft.tokenized.words[word].text
             for draft in drafts
             for word in draft.replaced
-            if not self._is_filled(draft.reading, word)
+            if not self._is_filled(draft.tokenized, word)
         )
         self.neighbours.nearest(list(dict.fromkeys(wanted)), self.settings.candidates)
 
@@ -200,12 +200,12 @@ class BertGlove:
 
     def _from_original(self, draft: _Draft, candidates: Candidates) -> _Writer:
         """Every word is replaced in the unchanged text, so all contexts are known at once."""
-        reading, edits = draft.reading, list[Edit]()
+        tokenized, edits = draft.tokenized, list[Edit]()
         contexts = self._contexts(draft)
         yield [context for word, (context, _) in contexts.items() if word in draft.replaced]
         for word, number in draft.replaced.items():
             if word in contexts:
-                other = self._filler(reading, word, _chosen(candidates.of(*contexts[word]), number))
+                other = self._filler(tokenized, word, _chosen(candidates.of(*contexts[word]), number))
             else:
                 other = self._neighbour(draft, word, number)
             edits = _extended(edits, draft, word, other)
@@ -213,11 +213,11 @@ class BertGlove:
 
     def _contexts(self, draft: _Draft) -> dict[int, tuple[Context, int]]:
         """Context and position of each open word that the model fills; which are hidden together depends on no copy."""
-        reading = draft.reading
-        words = [word for word in draft.open if self._is_filled(reading, word)]
-        positions = [reading.span_of(word).start for word in words]
+        tokenized = draft.tokenized
+        words = [word for word in draft.open if self._is_filled(tokenized, word)]
+        positions = [tokenized.span_of(word).start for word in words]
         groups = math.ceil(len(positions) / self.settings.group_positions)
-        pieces = tuple(reading.pieces)
+        pieces = tuple(tokenized.pieces)
         return {
             word: (Context(pieces, tuple(positions[number % groups :: groups])), positions[number])
             for number, word in enumerate(words)
@@ -239,23 +239,23 @@ class BertGlove:
             edits = _extended(edits, draft, word, other)
         return edits
 
-    def _so_far(self, draft: _Draft, word: int, edits: Sequence[Edit]) -> tuple[Reading, int]:
+    def _so_far(self, draft: _Draft, word: int, edits: Sequence[Edit]) -> tuple[TokenizedText, int]:
         """The text after some edits, and which of its words a word has become that stands behind them."""
         if not edits:
-            return draft.reading, word
+            return draft.tokenized, word
         text = text_of(draft.example, draft.side)
         spaced = kept_apart(text, edits)
-        start = draft.reading.words[word].start + sum(len(edit.text) - (edit.end - edit.start) for edit in spaced)
-        (reading,) = read([edited(text, spaced)], self.mlm.vocabulary.tokenizer, self.max_length)
-        return reading, [there.start for there in reading.words].index(start)
+        start = draft.tokenized.words[word].start + sum(len(edit.text) - (edit.end - edit.start) for edit in spaced)
+        (tokenized,) = tokenize([edited(text, spaced)], self.mlm.vocabulary.tokenizer, self.max_length)
+        return tokenized, [there.start for there in tokenized.words].index(start)
 
-    def _filler(self, reading: Reading, word: int, piece: int | None) -> str | None:
+    def _filler(self, tokenized: TokenizedText, word: int, piece: int | None) -> str | None:
         """What a piece puts in place of a word; None for the word's own."""
-        return None if piece in (None, reading.piece_of(word)) else self.mlm.vocabulary.text_of(piece)
+        return None if piece in (None, tokenized.piece_of(word)) else self.mlm.vocabulary.text_of(piece)
 
     def _neighbour(self, draft: _Draft, word: int, number: float) -> str | None:
         """The neighbour that comes in place of a word; None where it has none."""
-        original = draft.reading.words[word].text
+        original = draft.tokenized.words[word].text
         (others,) = self.neighbours.nearest([original], self.settings.candidates)
         if self.settings.punctuation != "any":
             others = tuple(other for other in others if is_mark(other) == is_mark(original))
@@ -263,9 +263,9 @@ class BertGlove:
             others = tuple(other for other in others if other.split() == [other])
         return _chosen(others, number)
 
-    def _is_filled(self, reading: Reading, word: int) -> bool:
+    def _is_filled(self, tokenized: TokenizedText, word: int) -> bool:
         """Whether the model gives the candidates of a word: it is a single piece, and a known one."""
-        piece = reading.piece_of(word)
+        piece = tokenized.piece_of(word)
         return piece is not None and not self.mlm.vocabulary.special[piece]
 
 
@@ -278,7 +278,7 @@ def _extended(edits: list[Edit], draft: _Draft, word: int, other: str | None) ->
     """The edits, and one more that puts another in place of a word, if there is another."""
     if other is None:
         return edits
-    text, start, end = draft.reading.words[word]
+    text, start, end = draft.tokenized.words[word]
     longer = [*edits, Edit(start, end, cased_like(other, text))]
     cut = draft.example.words is not None and kept_apart(draft.example.text, longer) != longer
     return edits if cut else longer  # a word with a tag stays one word

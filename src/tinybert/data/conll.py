@@ -16,7 +16,7 @@ _MARK = re.compile(r"# origin=\d+ copy=\d+")
 UNKNOWN = "_"  # what a word that was put in has in the columns between token and tag
 
 
-class Sentence(NamedTuple):
+class TaggedSentence(NamedTuple):
     """A sentence as it stands in a file.
 
     Attributes:
@@ -42,7 +42,7 @@ class Sentence(NamedTuple):
         return [cells[-1] for cells in self.columns]
 
 
-def sentences(lines: Iterable[str]) -> Iterator[tuple[int, Sentence | BadRow]]:
+def sentences(lines: Iterable[str]) -> Iterator[tuple[int, TaggedSentence | BadRow]]:
     """The sentences of a file, each with the line it begins on, or with the line that is wrong and why.
 
     Example:
@@ -66,7 +66,10 @@ def sentences(lines: Iterable[str]) -> Iterator[tuple[int, Sentence | BadRow]]:
             before = documents(before)
             continue
         marked = any(_MARK.fullmatch(line) for line in before)
-        yield found[0][0], Sentence(before, [line for _, line, _ in found], [cells for *_, cells in found], marked)
+        yield (
+            found[0][0],
+            TaggedSentence(before, [line for _, line, _ in found], [cells for *_, cells in found], marked),
+        )
         before = []
 
 
@@ -75,7 +78,7 @@ def documents(before: Iterable[str]) -> list[str]:
     return [kept for line in before if line.startswith(_DOCUMENT) for kept in (line, "")]
 
 
-def marked_lines(sentence: Sentence, origin: int) -> Iterator[str]:
+def marked_lines(sentence: TaggedSentence, origin: int) -> Iterator[str]:
     """The lines of an original with what stands before it, and the mark that it is one."""
     yield from sentence.before
     yield f"# origin={origin} copy=0"
@@ -84,7 +87,12 @@ def marked_lines(sentence: Sentence, origin: int) -> Iterator[str]:
 
 
 def copied_lines(
-    sentence: Sentence, origin: int, copy: int, words: Sequence[str], tags: Sequence[str], indices: Sequence[int | None]
+    sentence: TaggedSentence,
+    origin: int,
+    copy: int,
+    words: Sequence[str],
+    tags: Sequence[str],
+    indices: Sequence[int | None],
 ) -> Iterator[str]:
     """The lines of a copy; columns other than the token stay as they are in the original.
 

@@ -10,7 +10,7 @@ from tinybert.data.encode import truncating
 from tinybert.data.words import Word, characters_of, words_of
 
 
-class Span(NamedTuple):
+class PieceSpan(NamedTuple):
     """Pieces from `start` to before `end`."""
 
     start: int
@@ -18,7 +18,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TokenizedText:
     """A text as words and as pieces.
 
     Attributes:
@@ -29,9 +29,9 @@ class Reading:
 
     words: Sequence[Word]
     pieces: Sequence[int]
-    spans: Sequence[Span | None]
+    spans: Sequence[PieceSpan | None]
 
-    def span_of(self, word: int) -> Span:
+    def span_of(self, word: int) -> PieceSpan:
         """The pieces of a word that has its own; a `ValueError` for another."""
         span = self.spans[word]
         if span is None:
@@ -44,7 +44,7 @@ class Reading:
         return self.pieces[span.start] if span is not None and span.end == span.start + 1 else None
 
 
-def read(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[Reading]:
+def tokenize(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[TokenizedText]:
     """Words and pieces of some texts; each text is tokenised once.
 
     Args:
@@ -54,7 +54,7 @@ def read(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, max_length: i
     """
     with truncating(tokenizer.backend_tokenizer, max_length) as backend:
         encodings = backend.encode_batch(list(texts))
-    return [_reading(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+    return [_tokenized(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
 
 
 def pieces_within(word: str, tokenizer: PreTrainedTokenizerFast, *, after_space: bool) -> list[int]:
@@ -64,7 +64,7 @@ def pieces_within(word: str, tokenizer: PreTrainedTokenizerFast, *, after_space:
     return ids
 
 
-def _reading(text: str, encoding: Any) -> Reading:
+def _tokenized(text: str, encoding: Any) -> TokenizedText:
     words = words_of(text)
     named = zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True)
     real = [
@@ -72,7 +72,7 @@ def _reading(text: str, encoding: Any) -> Reading:
         for index, (piece, offsets, special) in enumerate(named)
         if not special and (span := characters_of(piece, offsets, text))
     ]
-    spans: list[Span | None] = []
+    spans: list[PieceSpan | None] = []
     position = 0
     for word in words:
         while position < len(real) and real[position][2] <= word.start:
@@ -82,11 +82,11 @@ def _reading(text: str, encoding: Any) -> Reading:
             last += 1
         spans.append(_span(word, real[position:last]))
         position = max(position, last - 1)  # a piece that two words share is looked at again
-    return Reading(words, encoding.ids, spans)
+    return TokenizedText(words, encoding.ids, spans)
 
 
-def _span(word: Word, pieces: Sequence[tuple[int, int, int]]) -> Span | None:
+def _span(word: Word, pieces: Sequence[tuple[int, int, int]]) -> PieceSpan | None:
     """The pieces that cover a word and nothing else."""
     if not pieces or pieces[0][1] != word.start or pieces[-1][2] != word.end:
         return None
-    return Span(pieces[0][0], pieces[-1][0] + 1)
+    return PieceSpan(pieces[0][0], pieces[-1][0] + 1)

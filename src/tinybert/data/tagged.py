@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tinybert.data.aligned import aligned
 from tinybert.data.columns import Columns, Header, Labels, require
-from tinybert.data.conll import Sentence, sentences
+from tinybert.data.conll import TaggedSentence, sentences
 from tinybert.data.dialect import lines_of
 from tinybert.data.examples import TAGGED, Examples
 from tinybert.data.labels import LabelMap, classes_of
@@ -48,7 +48,7 @@ def read_conll(path: Path, settings: DataSettings, labels: Labels = "needed") ->
     """
     problems = Problems(str(path), settings.skip_bad)
 
-    def check(sentence: Sentence) -> _Row | BadRow:
+    def check(sentence: TaggedSentence) -> _Row | BadRow:
         return checked_words(sentence.words, sentence.tags, ("token", "tag"))
 
     table = gathered(sentences(lines_of(path)), check, _SPELLED, problems)

@@ -22,7 +22,7 @@ def record(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Trace:
     """Run a Transformer on a batch and record the signals asked for; see `network.Network.observe`."""
     recorded = {signal: _RECORDED[signal.kind] for signal in needs if signal.kind in _RECORDED}
     modules = {signal: kind.modules(parts, signal.layer) for signal, kind in recorded.items()}
-    with _outputs(modules.values()) as outputs, _only(parts, needs), _only_at_places(parts, batch, needs):
+    with _outputs(modules.values()) as outputs, _only(parts, needs), _only_at_masked_positions(parts, batch, needs):
         network = parts.base if needs.isdisjoint(_OUTPUTS) else parts.model
         result = network(**parts.inputs(batch))
         ends = {MASKED_LOGITS: _filled(parts, result, batch, needs)} if MASKED_LOGITS in needs else {}
@@ -63,12 +63,12 @@ def _only(parts: Parts, needs: frozenset[Signal]) -> AbstractContextManager[None
 
 
 @contextmanager
-def _only_at_places(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Iterator[None]:
+def _only_at_masked_positions(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Iterator[None]:
     """Where only the masked logits look at the top layer, its feed-forward part runs only at the masked positions.
 
     From the attention's norm on, a layer treats each position by itself; the hook hands on one row of all positions.
     """
-    if not _narrowed(parts, needs):
+    if not _masked_logits_only(parts, needs):
         yield
         return
     positions = batch.needed_targets() >= 0
@@ -80,7 +80,7 @@ def _only_at_places(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Ite
         handle.remove()
 
 
-def _narrowed(parts: Parts, needs: frozenset[Signal]) -> bool:
+def _masked_logits_only(parts: Parts, needs: frozenset[Signal]) -> bool:
     """Whether nothing but the masked logits is made of the top layer's output."""
     top = len(parts.layers)
     states = any(signal.kind in ("hidden_states", "first_state") and signal.layer == top for signal in needs)
@@ -90,7 +90,7 @@ def _narrowed(parts: Parts, needs: frozenset[Signal]) -> bool:
 def _filled(parts: Parts, result: Any, batch: Batch, needs: frozenset[Signal]) -> Float[Tensor, "position vocabulary"]:
     """The masked-LM head runs only at the masked positions: its matrix is as large as the vocabulary."""
     states = result.last_hidden_state
-    return parts.masked_lm_scores(states[0] if _narrowed(parts, needs) else states[batch.needed_targets() >= 0])
+    return parts.masked_lm_scores(states[0] if _masked_logits_only(parts, needs) else states[batch.needed_targets() >= 0])
 
 
 class _Recorded(NamedTuple):
