@@ -30,7 +30,7 @@ def masker(**masking) -> PieceMasker:
 
 
 @pytest.mark.parametrize("whole_words", [False, True])
-def test_places_to_fill__follows_the_law_of_units_in_random_order(whole_words):
+def test_mask_positions__follows_the_law_of_units_in_random_order(whole_words):
     torch.manual_seed(3)
     batch = batch_of([ROW] * MANY)
     usable = batch.real & ~SPECIAL[batch.input_ids]
@@ -43,7 +43,7 @@ def test_places_to_fill__follows_the_law_of_units_in_random_order(whole_words):
 
 
 @pytest.mark.parametrize(("share", "at_most", "count"), [(0.01, None, 1), (0.5, None, 4), (1.0, None, 7), (1.0, 2, 2)])
-def test_places_to_fill__are_the_share_but_at_least_one(share, at_most, count):
+def test_mask_positions__are_the_share_but_at_least_one(share, at_most, count):
     batch = batch_of([ROW, [CLS, SEP] + [0] * 9])
     usable = batch.real & ~SPECIAL[batch.input_ids]
     positions = mask_positions(usable, STARTS[batch.input_ids], Masking(share=share, at_most=at_most))

@@ -128,7 +128,7 @@ def test_negative_log_likelihood__is_the_mean_times_the_number_of_places():
         (GeneratorLikelihood(), "generator", negative_log_likelihood),
     ],
 )
-def test__a_gold_objective_is_one_named_term_of_the_places_to_fill(objective, term, function):
+def test__a_gold_objective_is_one_named_term_of_the_masked_positions(objective, term, function):
     student = Trace({MASKED_LOGITS: logits_of(1)})
     terms = objective.terms(student, NO_TRACE, MASKED_BATCH)
     assert list(terms) == [term]
@@ -141,7 +141,7 @@ def test__a_gold_objective_is_one_named_term_of_the_places_to_fill(objective, te
 
 
 @pytest.mark.parametrize(("scaled", "factor"), [(False, 1.0), (True, 4.0)])
-def test_masked_soft_cross_entropy_objective__is_one_named_term_of_the_places_to_fill(scaled, factor):
+def test_masked_soft_cross_entropy_objective__is_one_named_term_of_the_masked_positions(scaled, factor):
     objective = MaskedSoftCrossEntropy(2.0, scaled=scaled)
     student, teacher = (Trace({MASKED_LOGITS: logits_of(seed)}) for seed in (1, 2))
     terms = objective.terms(student, teacher, MASKED_BATCH)

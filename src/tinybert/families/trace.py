@@ -90,7 +90,9 @@ def _masked_logits_only(parts: Parts, needs: frozenset[Signal]) -> bool:
 def _filled(parts: Parts, result: Any, batch: Batch, needs: frozenset[Signal]) -> Float[Tensor, "position vocabulary"]:
     """The masked-LM head runs only at the masked positions: its matrix is as large as the vocabulary."""
     states = result.last_hidden_state
-    return parts.masked_lm_scores(states[0] if _masked_logits_only(parts, needs) else states[batch.needed_targets() >= 0])
+    return parts.masked_lm_scores(
+        states[0] if _masked_logits_only(parts, needs) else states[batch.needed_targets() >= 0]
+    )
 
 
 class _Recorded(NamedTuple):

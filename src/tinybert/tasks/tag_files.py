@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from tinybert.data.columns import Labels
-from tinybert.data.conll import Sentence, copied_lines, documents, marked_lines, sentences
+from tinybert.data.conll import TaggedSentence, copied_lines, documents, marked_lines, sentences
 from tinybert.data.dialect import line_end, lines_of
 from tinybert.data.problems import BadRow, readable
 from tinybert.data.read import STDIN, DataInput, Rows, numbered, open_rows, path_of
@@ -71,7 +71,7 @@ class TagTask(Task):
             return
         if (ending := target.suffix.lower()) in _NO_CONLL:
             raise UserError(f"{target}: CoNLL columns are written as such, not as '{ending}'; use .conll")
-        first = next((found for _, found in sentences(lines_of(path)) if isinstance(found, Sentence)), None)
+        first = next((found for _, found in sentences(lines_of(path)) if isinstance(found, TaggedSentence)), None)
         if first is not None and first.marked:
             raise UserError(f"{path}: has 'origin' and 'copy' already, which augment writes; take the original file")
 
@@ -124,7 +124,7 @@ def _write_conll(path: Path, chosen: Chosen, copies: Iterable[Example], target: 
     return count
 
 
-def _sentences(path: Path, chosen: Chosen) -> Iterator[tuple[int, Sentence]]:
+def _sentences(path: Path, chosen: Chosen) -> Iterator[tuple[int, TaggedSentence]]:
     """The sentences to be written; where one is left out, what opens a document moves to the next."""
     held: list[str] = []
     for row, _, sentence in numbered(sentences(lines_of(path))):
