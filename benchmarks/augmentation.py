@@ -151,10 +151,10 @@ def fast(mlm: MaskedLM, texts: Sequence[str], now: Clock, settings: BertGloveSet
     made = sum(1 for _ in augment(examples, COPIES, lambda row, copy: np.random.default_rng([row, copy])))
     seconds = now() - started
     assert made == COPIES * len(texts)
-    return sum(len(positions) for _, positions in replaceable_places(mlm, texts)) / seconds, len(texts) / seconds
+    return sum(len(positions) for _, positions in replaceable_positions(mlm, texts)) / seconds, len(texts) / seconds
 
 
-def replaceable_places(mlm: MaskedLM, texts: Sequence[str]) -> list[tuple[tuple[int, ...], list[int]]]:
+def replaceable_positions(mlm: MaskedLM, texts: Sequence[str]) -> list[tuple[tuple[int, ...], list[int]]]:
     """By text: its pieces, and the positions of the words that both ways replace."""
     return [
         (
@@ -175,7 +175,7 @@ def print_overlap(mlm: MaskedLM, texts: Sequence[str], groups: Sequence[int]) ->
     for group in groups:
         candidates = Candidates(mlm, CANDIDATES, keep_original=True)
         pairs = []
-        for pieces, positions in replaceable_places(mlm, texts):
+        for pieces, positions in replaceable_positions(mlm, texts):
             step = -(-len(positions) // group)
             pairs += [
                 (Context(pieces, (position,)), Context(pieces, tuple(positions[number % step :: step])), position)

@@ -131,7 +131,7 @@ def test__what_all_texts_state_sums_to_one(make_toy):
 
 
 @pytest.mark.parametrize("fill", FILLS)
-def test_refilled__words_of_another_network_come_to_the_same_places(fill, make_toy, toy_tokenizer, tiny_model):
+def test_refilled__words_of_another_network_come_to_the_same_positions(fill, make_toy, toy_tokenizer, tiny_model):
     drawn = next(made for made in make_toy(alpha=2.0)([FILMS], 100, stream) if made.sample.positions == (1, 3))
     other = opinionated(tiny_model, seed=1)
     again = made_of(other, toy_tokenizer, alpha=2.0, fill=fill)
@@ -142,8 +142,8 @@ def test_refilled__words_of_another_network_come_to_the_same_places(fill, make_t
     exact = enumerated(other, StationarySettings(alpha=2.0, fill=fill))
     for made in refilled:
         assert made.sample.log_probability == pytest.approx(exact[made.sample.pieces], abs=1e-4)
-    log_places = again.distance.log_probability(2, 3)
-    words = {pieces: math.exp(value - log_places) for pieces, value in exact.items() if changed(pieces) == (1, 3)}
+    log_positions = again.distance.log_probability(2, 3)
+    words = {pieces: math.exp(value - log_positions) for pieces, value in exact.items() if changed(pieces) == (1, 3)}
     assert sum(words.values()) == pytest.approx(1)
     assert_follows(refilled, words)
 

@@ -36,7 +36,7 @@ def test_mask_positions__follows_the_law_of_units_in_random_order(whole_words):
     usable = batch.real & ~SPECIAL[batch.input_ids]
     positions = mask_positions(usable, STARTS[batch.input_ids], Masking(share=0.4, whole_words=whole_words))
     found = Counter(frozenset(row.nonzero()[:, 0].tolist()) for row in positions)
-    law = reference.law_of_places(UNITS[whole_words], wanted=3)  # .4 of 7, rounded
+    law = reference.law_of_positions(UNITS[whole_words], wanted=3)  # .4 of 7, rounded
     assert found.keys() == law.keys()
     expected = [law[positions] * MANY for positions in found]
     assert chisquare(list(found.values()), expected).pvalue > 1e-3

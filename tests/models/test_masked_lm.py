@@ -83,7 +83,7 @@ def test_fill__in_the_dtype_that_the_processor_computes_fastest(model_type, make
     assert (logits - exact).abs().mean() < (0.03 if processor else 1e-5) * exact.abs().mean()
 
 
-def test_fill__keeps_what_reduce_gives_in_the_order_of_the_places(make_mlm):
+def test_fill__keeps_what_reduce_gives_in_the_order_of_the_positions(make_mlm):
     _, mlm = make_mlm(pieces_at_once=8)
     best, score = mlm.fill(ROWS, lambda logits, _: (logits.argmax(dim=1), logits.max(dim=1).values.double()))
     logits, _ = mlm.fill(ROWS, keep)

@@ -32,7 +32,7 @@ def test_observe__records_only_what_was_asked_for(tiny_bert, make_batch):
 
 
 @pytest.mark.parametrize("model_type", tuple(FAMILIES))
-def test_observe__what_the_masked_lm_head_says_of_hidden_places(model_type, tiny_model, make_batch):
+def test_observe__what_the_masked_lm_head_says_of_hidden_positions(model_type, tiny_model, make_batch):
     model, whole = (
         tiny_model(model_type, head="masked_lm"),
         make_batch(pad=padding_of(model_type)),

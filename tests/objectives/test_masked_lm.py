@@ -54,8 +54,8 @@ def test_masked_cross_entropy__has_the_right_gradient():
     assert torch.autograd.gradcheck(lambda x: masked_cross_entropy(x, targets), logits)
 
 
-def test_masked_cross_entropy__refuses_logits_of_other_places():
-    with pytest.raises(ValueError, match="1 rows of logits for 2 positions"):
+def test_masked_cross_entropy__refuses_logits_of_other_positions():
+    with pytest.raises(ValueError, match="1 rows of logits for 2 masked positions"):
         masked_cross_entropy(torch.zeros(1, VOCABULARY), torch.tensor([[1, 2]]))
 
 
@@ -106,10 +106,10 @@ def test_masked_soft_cross_entropy__half_precision_is_compared_in_float32():
     torch.testing.assert_close(found, masked_soft_cross_entropy(student.float(), teacher.float(), TARGETS))
 
 
-def test_masked_soft_cross_entropy__refuses_vocabularies_and_places_that_differ():
+def test_masked_soft_cross_entropy__refuses_vocabularies_and_positions_that_differ():
     with pytest.raises(ValueError, match="student's masked-LM head scores 12 pieces, the teacher's 16"):
         masked_soft_cross_entropy(logits_of(1), torch.zeros(5, 16), TARGETS)
-    with pytest.raises(ValueError, match="4 rows of logits for 5 positions"):
+    with pytest.raises(ValueError, match="4 rows of logits for 5 masked positions"):
         masked_soft_cross_entropy(logits_of(1, 4), logits_of(2, 4), TARGETS)
 
 

@@ -169,7 +169,7 @@ def test__a_teacher_without_a_head_learns_source_first_where_that_has_labels(wor
     assert steps_of(workshop.path("run")) == ["teacher_source", "teacher", "init", "pool", "distill"]
 
 
-def test__the_generator_learns_and_draws_other_words_at_the_same_places(make):
+def test__the_generator_learns_and_draws_other_words_at_the_same_positions(make):
     run = make(*PAPER, "l2a.generator.lr=1e-2", "distill.epochs=3")
     work = stage(run, "generator") / "work"
     editions = [stage(run, "pool") / "result", *(work / f"edition-{n}" / "result" for n in (1, 2))]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 
 
-def law_of_hidden_places(usable: Sequence[int], draws: int) -> dict[tuple[int, ...], float]:
+def law_of_hidden_positions(usable: Sequence[int], draws: int) -> dict[tuple[int, ...], float]:
     """Positions drawn with replacement; a position drawn twice is hidden once."""
     law: dict[tuple[int, ...], float] = {}
     for drawn in product(usable, repeat=draws):
@@ -26,7 +26,7 @@ def law_at(
 ) -> dict[int, float]:
     """Which piece ends up at a position: its own where the place was not hidden, else a draw from the softmax."""
     law: dict[int, float] = {}
-    for positions, probability in law_of_hidden_places(usable, draws).items():
+    for positions, probability in law_of_hidden_positions(usable, draws).items():
         if position not in positions:
             law[pieces[position]] = law.get(pieces[position], 0.0) + probability
             continue

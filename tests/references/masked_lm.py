@@ -31,7 +31,7 @@ def soft_loss(
     return [sum(found) / len(found) if found else 0.0 for found in terms]
 
 
-def law_of_places(units: list[list[int]], wanted: int) -> dict[frozenset[int], float]:
+def law_of_positions(units: list[list[int]], wanted: int) -> dict[frozenset[int], float]:
     """Exact probabilities of the sets of positions: units in every order, each taken until enough positions are."""
     law: dict[frozenset[int], float] = {}
     orders = list(permutations(units))
