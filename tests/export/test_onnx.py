@@ -17,7 +17,7 @@ from tinybert.export.hub import save_student
 from tinybert.export.onnx import export, export_onnx, to_onnx
 from tinybert.export.parity import random_batch
 from tinybert.export.runtime import OnnxModel
-from tinybert.families import FAMILIES
+from tinybert.families import TRANSFORMERS
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test__an_output_with_other_files_is_left_alone(exported: Any, ready_graph: A
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model_type", [name for name in FAMILIES if name != "bert"])
+@pytest.mark.parametrize("model_type", [name for name in TRANSFORMERS if name != "bert"])
 def test__every_architecture_is_exported(
     tiny_model: Callable[..., Any], tiny_tokenizer: Any, tmp_path: Path, model_type: str
 ) -> None:

@@ -3,15 +3,18 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import padding_of
 from tinybert import machine
 from tinybert.errors import UserError
-from tinybert.families import FAMILIES, family_named, family_of, longest_input, shape_of
+from tinybert.families import TRANSFORMERS, family_named, family_of, longest_input, shape_of
 from tinybert.families.network import Shape
+from tinybert.families.transformer import forward_flops
 from tinybert.models.heads import Head
+from tinybert.models.inference import evaluation_mode
 
-ALL = tuple(FAMILIES)
+ALL = tuple(TRANSFORMERS)
 CPU = torch.device("cpu")
 
 
@@ -99,3 +102,18 @@ def test_use_fastest_attention__changes_speed_not_results(model_type, tiny_model
     model.use_fastest_attention(torch.bfloat16, CPU)
     assert model.config._attn_implementation == "eager"
     torch.testing.assert_close(model.model(**inputs).logits, before, atol=1e-6, rtol=1e-5)
+
+
+def test__flops_are_those_of_the_papers_table():
+    base = forward_flops(128, Shape(12, 768, 12, 3072), 2)
+    tiny = forward_flops(128, Shape(4, 312, 12, 1200), 2)
+    assert base == pytest.approx(22.5e9, rel=0.01)
+    assert tiny == pytest.approx(1.2e9, rel=0.05)
+
+
+def test__flops_agree_with_pytorchs_own_counter(tiny_model, make_batch):
+    model = tiny_model("bert", layers=3, width=24, heads=4, inner=52, outputs=5)
+    with evaluation_mode(model), FlopCounterMode(display=False) as counter:
+        model(**model.inputs(make_batch((17,))))
+    # Fused CPU attention is invisible to the counter: 2 x 2 L^2 w a layer.
+    assert counter.get_total_flops() in (model.flops(17, 5), model.flops(17, 5) - 3 * 4 * 17**2 * 24)

@@ -7,11 +7,11 @@ import torch
 
 from conftest import padding_of
 from tinybert.errors import UserError
-from tinybert.families import FAMILIES, network_of
+from tinybert.families import TRANSFORMERS, network_of
 from tinybert.families.trace import attention_scores
 from tinybert.types import LOGITS, Signal
 
-ALL = tuple(FAMILIES)
+ALL = tuple(TRANSFORMERS)
 LAYERS = 3
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tinybert.errors import UserError
-from tinybert.families import FAMILIES, shape_of
+from tinybert.families import TRANSFORMERS, shape_of
 from tinybert.families.network import Shape
 from tinybert.initialise import project, start
 from tinybert.initialise.start import Plan
@@ -31,7 +31,7 @@ def hidden(model, batch, layers):
 # --- random
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", TRANSFORMERS)
 def test__a_random_student_has_the_shape_and_classes_of_the_plan(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=3)
     teacher.config.hidden_dropout_prob = 0.17
@@ -63,7 +63,7 @@ def test__no_classes_mean_one_score(tiny_bert):
 # --- layers
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", TRANSFORMERS)
 def test__copied_layers_work_as_in_the_teacher(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=4)
     lowest = LayerMap(((1, 1), (2, 2)))
@@ -105,7 +105,7 @@ def test__a_map_that_leaves_layers_out_makes_no_student(tiny_bert):
 # --- project
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", TRANSFORMERS)
 def test__projected_to_the_teachers_own_sizes_a_student_is_the_teacher(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=2)
     batches = text(make_batch, teacher)
@@ -121,7 +121,7 @@ def test__projected_to_the_teachers_own_sizes_a_student_is_the_teacher(tiny_mode
     assert made.energy == pytest.approx({0: 1, 1: 1, 2: 1})
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", TRANSFORMERS)
 def test__a_projected_student_shows_what_the_report_says(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=4)
     batches = text(make_batch, teacher)

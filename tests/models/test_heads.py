@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoConfig
 
 from tinybert.errors import UserError
-from tinybert.families import FAMILIES
+from tinybert.families import TRANSFORMERS
 from tinybert.models.heads import SCORE, Head, gives_score, has_task_head, head_classes
 from tinybert.models.loading import quietly
 
@@ -19,7 +19,7 @@ def saved(model, folder, architecture):
     return folder
 
 
-@pytest.mark.parametrize("model_type", tuple(FAMILIES))
+@pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))
 @pytest.mark.parametrize(
     ("head", "architecture", "expected"),
     [

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tinybert.errors import UserError
-from tinybert.families import FAMILIES, shape_of
+from tinybert.families import TRANSFORMERS, shape_of
 from tinybert.families.network import Shape
 from tinybert.models.heads import SCORE, Head, has_task_head, head_classes
 from tinybert.models.loading import load_classifier, load_config, load_masked_lm, load_tokenizer, quietly
@@ -41,7 +41,7 @@ def refusal(call, *arguments, **named):
     return caught.value.problems[0]
 
 
-@pytest.mark.parametrize("model_type", tuple(FAMILIES))
+@pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))
 def test_load_classifier__a_head_and_all_weights_come_back_exactly(model_type, tiny_model, tmp_path):
     model = tiny_model(model_type, outputs=3)
     loaded = load_classifier(saved(model, tmp_path / "m"))
@@ -51,7 +51,7 @@ def test_load_classifier__a_head_and_all_weights_come_back_exactly(model_type, t
         assert torch.equal(value, loaded.model.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("model_type", tuple(FAMILIES))
+@pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))
 @pytest.mark.parametrize("head", ["none", "masked_lm"])
 def test_load_classifier__without_a_head_only_the_head_is_random(model_type, head, tiny_model, tmp_path):
     model = tiny_model(model_type, head=head)
@@ -188,7 +188,7 @@ class Canary:
         return os.mkdir, (self.path,)
 
 
-@pytest.mark.parametrize("model_type", tuple(FAMILIES))
+@pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))
 def test_load_masked_lm__comes_back_exactly(model_type, tiny_model, tmp_path, make_batch):
     model = tiny_model(model_type, head="masked_lm")
     loaded = load_masked_lm(saved(model, tmp_path / "m"))

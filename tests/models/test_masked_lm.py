@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from conftest import VOCABULARY, padding_of
-from tinybert.families import FAMILIES
+from tinybert.families import TRANSFORMERS
 from tinybert.models.masked_lm import MaskedInput, MaskedLM
 from tinybert.types import MASKED_LOGITS, Batch, Signal
 
-ALL = tuple(FAMILIES)
+ALL = tuple(TRANSFORMERS)
 CPU = torch.device("cpu")
 MASK = VOCABULARY.index("[MASK]")
 ROWS = (

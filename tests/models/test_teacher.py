@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from conftest import padding_of
-from tinybert.families import FAMILIES
+from tinybert.families import TRANSFORMERS
 from tinybert.families.network import Shape
 from tinybert.models.loading import load_classifier, quietly
 from tinybert.models.teacher import Teacher, teacher_dtype
@@ -31,7 +31,7 @@ def test_observe__records_only_what_was_asked_for(tiny_bert, make_batch):
     assert set(Teacher(tiny_bert(), "fp32", CPU).observe(make_batch(), needs)) == needs
 
 
-@pytest.mark.parametrize("model_type", tuple(FAMILIES))
+@pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))
 def test_observe__what_the_masked_lm_head_says_of_hidden_positions(model_type, tiny_model, make_batch):
     model, whole = (
         tiny_model(model_type, head="masked_lm"),
@@ -69,7 +69,7 @@ def test_observe__a_student_learns_from_it_and_it_does_not_change(tiny_bert, mak
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("model_type", tuple(FAMILIES))
+@pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))
 @pytest.mark.usefixtures("processor")
 def test_observe__bfloat16_inside_float32_outside(model_type, tiny_model, make_batch):
     model, batch = tiny_model(model_type), make_batch(pad=padding_of(model_type))

@@ -8,18 +8,18 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from tinybert.errors import UserError
 from tinybert.families.bert import BERT
+from tinybert.families.bilstm import BILSTM
 from tinybert.families.distilbert import DISTILBERT
 from tinybert.families.electra import ELECTRA
 from tinybert.families.mpnet import MPNET
 from tinybert.families.network import Family, Network, Shape
 from tinybert.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
-from tinybert.families.transformer import Transformer, TransformerFamily
+from tinybert.families.transformer import Transformer
 
 __all__ = ["FAMILIES", "Family", "Network", "Shape", "family_named", "family_of", "network_of"]
 
-FAMILIES: dict[str, Family] = {
-    family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, ELECTRA, DISTILBERT, MPNET)
-}
+TRANSFORMERS = {family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, ELECTRA, DISTILBERT, MPNET)}
+FAMILIES: dict[str, Family] = {**TRANSFORMERS, BILSTM.name: BILSTM}
 
 
 def family_named(model_type: Any, where: str) -> Family:
@@ -44,9 +44,7 @@ def network_of(model: PreTrainedModel) -> Network:
     Raises:
         UserError: If its architecture is not supported.
     """
-    family = family_of(model.config)
-    assert isinstance(family, TransformerFamily)
-    return Transformer(family.layout, model)
+    return Transformer(TRANSFORMERS[family_of(model.config).name].layout, model)
 
 
 def shape_of(config: PretrainedConfig) -> Shape:

@@ -77,6 +77,13 @@ class Network(nn.Module, ABC):
     def record(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """As `observe`, of signals that the network can show."""
 
+    def flops(self, length: int, outputs: int) -> int:  # noqa: ARG002  a family that knows better counts better
+        """Floating-point operations of one forward pass on one text of so many pieces, with so many outputs.
+
+        Matrix products, a multiply-add counted as two; here as if every weight but the table met every piece.
+        """
+        return 2 * length * (sum(weight.numel() for weight in self.parameters()) - self.piece_vectors.numel())
+
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """Run the network on a batch and record the signals asked for, nothing else; gradients flow through them.
 

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, bytes, arithmetic and time of one forward pass.
+"""What a model costs: parameters, and time of one forward pass.
 
 Time is measured on any callable, so that a torch model and an ONNX Runtime session go through the same clock.
 """
@@ -42,18 +42,6 @@ def latency(
     """
     rng = np.random.default_rng(0)
     return {str(length): _latency(forward, rng.integers(0, vocabulary, size=(1, length)), budget) for length in lengths}
-
-
-def forward_flops(length: int, *, layers: int, width: int, inner: int, outputs: int) -> int:
-    """Floating-point operations of one forward pass of a BERT-like classifier on one text.
-
-    Matrix products only, a multiply-add counted as two: per layer the four attention projections (4 L w²), scores and
-    weighted sum (2 L² w), the feed-forward pair (2 L w i); then pooler (w²) and head (w o). Softmax, LayerNorm, GELU,
-    biases and look-ups are left out (below 1 %), as is ELECTRA's embedding projection. Counted so, BERT-base at 128
-    pieces costs 22.4 G and TinyBERT4 1.25 G; Table 1 of the TinyBERT paper has 22.5 B and 1.2 B.
-    """
-    layer = 4 * length * width**2 + 2 * length**2 * width + 2 * length * width * inner
-    return 2 * (layers * layer + width**2 + width * outputs)
 
 
 def torch_forward(network: nn.Module) -> Forward:

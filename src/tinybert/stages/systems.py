@@ -81,9 +81,7 @@ def torch_cost(model: Network, path: str | Path) -> dict[str, Any]:
 
 def flops_of(model: Network, outputs: int) -> dict[str, int]:
     """Of one forward pass, by number of pieces."""
-    shape = model.shape
-    sizes = {"layers": shape.layers, "width": shape.width, "inner": shape.inner, "outputs": outputs}
-    return {str(length): measure.forward_flops(length, **sizes) for length in measure.LENGTHS}
+    return {str(length): model.flops(length, outputs) for length in measure.LENGTHS}
 
 
 def onnx_system(file: Path, student: Network, task: Task, job: Job) -> System:

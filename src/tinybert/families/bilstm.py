@@ -1,0 +1,200 @@
+"""A bidirectional LSTM over word pieces, for one text or, siamese, for two: BiLSTM_SOFT's student.
+
+Tang et al. 2019, arXiv:1903.12136, section 3.1, after Wang et al. 2018 (GLUE) for pairs. Where this differs from the
+paper or its code (castorini/d-bert): the table holds the pieces of a teacher's vocabulary instead of words, and special
+pieces are read like any other. There may be several layers.
+
+It is no model of transformers, whose `AutoModel` does not know it; config.json and model.safetensors are its own.
+"""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+
+from tinybert.families.network import Family, Network, Shape
+from tinybert.types import LOGITS, Batch, Signal, Trace
+
+
+@final
+class BiLSTMConfig(PretrainedConfig):  # type: ignore[misc]  # transformers' is not typed
+    """What config.json says.
+
+    Attributes:
+        vocab_size: Rows of the table.
+        embedding_size: Its width.
+        num_hidden_layers: Layers of LSTMs.
+        hidden_size: Units of each direction.
+        intermediate_size: Neurons between the last states and the output.
+        hidden_dropout_prob: Of these neurons.
+        separator: The id of the piece that ends the first text of a pair; None = one text is read.
+    """
+
+    model_type = "bilstm"
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30_522,  # BERT's pieces
+        embedding_size: int = 300,  # that of the paper's word vectors
+        num_hidden_layers: int = 1,
+        hidden_size: int = 200,
+        intermediate_size: int = 400,
+        hidden_dropout_prob: float = 0.1,
+        separator: int | None = None,
+        **of_all: Any,
+    ) -> None:
+        super().__init__(**of_all)
+        self.vocab_size, self.embedding_size, self.separator = vocab_size, embedding_size, separator
+        self.num_hidden_layers, self.hidden_size = num_hidden_layers, hidden_size
+        self.intermediate_size, self.hidden_dropout_prob = intermediate_size, hidden_dropout_prob
+
+
+@final
+class BiLSTM(Network):
+    """Table, LSTMs, one layer of rectified linear units, output.
+
+    Padding is never read: the backward direction begins at a text's last piece, and the states that count are those
+    where either direction ends.
+    """
+
+    signals = frozenset({"logits"})
+    longest = 2**20  # as many as anybody wants
+
+    def __init__(self, config: PretrainedConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, states = config.hidden_size, 2 * config.hidden_size
+        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size)
+        nn.init.normal_(self.embeddings.weight, std=config.embedding_size**-0.5)  # about as long as word vectors are
+        widths = [config.embedding_size, *[states] * (config.num_hidden_layers - 1)]
+        self.layer = nn.ModuleList(_Layer(inputs, width) for inputs in widths)
+        self.hidden = nn.Linear(states if config.separator is None else 4 * states, config.intermediate_size)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.output = nn.Linear(config.intermediate_size, config.num_labels)
+
+    @property
+    def shape(self) -> Shape:
+        """Layers, units of one direction, neurons before the output."""
+        return _shape(self.config)
+
+    @property
+    def piece_vectors(self) -> Float[Tensor, "vocabulary width"]:
+        """The table."""
+        return self.embeddings.weight
+
+    # From here on shapes are said in words: comparing them, the checks of the tests would fix a size in the export.
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """The logits (batch, label) of pieces (batch, piece) padded on the right; the separator parts pairs."""
+        lengths = attention_mask.sum(dim=1)
+        if self.config.separator is None:
+            features = self._last_states(input_ids, lengths)
+        else:
+            first, second = self._sides(input_ids, lengths)
+            features = torch.cat([first, second, (first - second).abs(), first * second], dim=1)
+        logits: Tensor = self.output(self.dropout(torch.relu(self.hidden(features))))
+        return logits
+
+    def _sides(self, pieces: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The last states (text, states) of both texts of pairs, by the same LSTMs; the first has the separator."""
+        before = (pieces == self.config.separator).long().cumsum(dim=1) == 0
+        of_first = torch.minimum(before.sum(dim=1) + 1, lengths)
+        numbers = torch.arange(pieces.shape[1], device=pieces.device)
+        moved = (numbers + of_first[:, None]).clamp(max=pieces.shape[1] - 1)
+        both = torch.cat([pieces, pieces.gather(1, moved)])
+        states = self._last_states(both, torch.cat([of_first, lengths - of_first]))
+        return states[: pieces.shape[0]], states[pieces.shape[0] :]
+
+    def _last_states(self, pieces: Tensor, lengths: Tensor) -> Tensor:
+        """Where either direction ends (text, states) in pieces (text, piece); zeros for a text of length 0."""
+        states, width = self.embeddings(pieces), self.config.hidden_size
+        last = (lengths - 1).clamp(min=0)
+        mirrored = (last[:, None] - torch.arange(pieces.shape[1], device=pieces.device)).clamp(min=0)
+        for layer in self.layer:
+            states = layer(states, mirrored)
+        ends = _picked(states[..., :width], last[:, None])[:, 0]
+        return torch.cat([ends, states[:, 0, width:]], dim=1) * (lengths > 0)[:, None]
+
+    def record(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
+        """The logits, all there is to show."""
+        return Trace({LOGITS: self(**self.inputs(batch))} if needs else {})
+
+    def flops(self, length: int, outputs: int) -> int:
+        """Matrix products only, a multiply-add counted as two."""
+        width, states = self.config.hidden_size, 2 * self.config.hidden_size
+        inputs = self.config.embedding_size + (self.config.num_hidden_layers - 1) * states
+        of_pieces = 2 * 4 * width * (inputs + self.config.num_hidden_layers * width)
+        of_text = self.hidden.weight.numel() + self.hidden.out_features * outputs
+        return int(2 * (length * of_pieces + of_text))
+
+
+@final
+class _Layer(nn.Module):
+    """One LSTM for each direction."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.ahead = nn.LSTM(inputs, width, batch_first=True)
+        self.back = nn.LSTM(inputs, width, batch_first=True)
+
+    def forward(self, states: Tensor, mirrored: Tensor) -> Tensor:
+        """States of both directions (text, piece, states); `mirrored` (text, piece) reads a text from its end."""
+        back, _ = self.back(_picked(states, mirrored))
+        return torch.cat([self.ahead(states)[0], _picked(back, mirrored)], dim=2)
+
+
+@final
+class BiLSTMFamily(Family):
+    """The family of these networks."""
+
+    name, task_head, masked_lm_head, token_types, padding = "bilstm", "output", None, False, None
+
+    def config(self, content: Mapping[str, Any]) -> PretrainedConfig:
+        """What a config.json says."""
+        found: PretrainedConfig = BiLSTMConfig.from_dict(dict(content))
+        return found
+
+    def shape(self, config: PretrainedConfig) -> Shape:
+        """Layers, units of one direction, neurons before the output."""
+        return _shape(config)
+
+    def resized(self, config: PretrainedConfig, shape: Shape) -> PretrainedConfig:
+        """A copy of a configuration with other sizes; the table's width stays."""
+        new = copy.deepcopy(config)
+        new.num_hidden_layers, new.hidden_size, new.intermediate_size = shape.layers, shape.width, shape.inner
+        return new
+
+    def longest(self, config: PretrainedConfig) -> int:  # noqa: ARG002
+        """As many as anybody wants."""
+        return BiLSTM.longest
+
+    def create(self, config: PretrainedConfig, head: str) -> BiLSTM:  # noqa: ARG002
+        """A network with initial weights, in eval mode."""
+        return BiLSTM(config).eval()
+
+    def load(self, folder: Path, config: PretrainedConfig, head: str, *, new_head: bool) -> tuple[BiLSTM, list[str]]:  # noqa: ARG002
+        """Load weights; each must be stored and fit, except those of a new head, which are random."""
+        network, stored = BiLSTM(config), load_file(folder / "model.safetensors")
+        own = network.state_dict()
+        new = ("output.",) if new_head else ()
+        kept = {name: value for name, value in stored.items() if name in own and value.shape == own[name].shape}
+        network.load_state_dict(kept, strict=False)
+        return network.eval(), sorted(name for name in own.keys() ^ kept.keys() if not name.startswith(new))
+
+
+def _shape(config: PretrainedConfig) -> Shape:
+    return Shape(config.num_hidden_layers, config.hidden_size, 0, config.intermediate_size)
+
+
+def _picked(states: Tensor, places: Tensor) -> Tensor:
+    """Of states (text, piece, width), those at some places (text, picked) of each text."""
+    return states.gather(1, places[:, :, None].expand(-1, -1, states.shape[2]))
+
+
+BILSTM = BiLSTMFamily()
