@@ -76,6 +76,7 @@ _CBERT: Final = {
     "warmup": f"{_WU}; a constant rate has none",
 }
 _SUN = "Sun et al. 2019"
+_TANG = "Tang et al. 2019"
 _GENERAL: Final = {
     **dict.fromkeys(("epochs", "batch_size"), f"ours; {_JIAO} and {_CODE}"),
     "block_length": f"{_JIAO} and {_CODE}",
@@ -124,6 +125,8 @@ SOURCES: Final = {
     "student.init": f"ours, see [initialisation](initialisation.md); `random` is {_JIAO}",
     "student.heads": f"{_JIAO}: head i learns from head i",
     "student.inner": f"{_JIAO}: 1200 at width 312; otherwise {_DEVLIN}",
+    "student.embedding": f"{_TANG}: as wide as their word vectors",
+    "student.dropout": "the code of Tang et al. 2019",
     "student.projection": f"{_JIAO}, Eq. 8 and 9; `shared` is {_CODE}",
     "student.attention_weight": f"{_JIAO}, Eq. 11; see [tinybert](recipes/tinybert.md)",
     "student.attention_heads": f"{_JIAO}, Eq. 7; `means` is ours",
@@ -161,9 +164,9 @@ SOURCES: Final = {
     "augment.clean": "ours",
     "augment.one_in": _WU,
     "augment.temperature": _WU,
-    "augment.p_mask": "Tang et al. 2019",
-    "augment.p_pos": "Tang et al. 2019",
-    "augment.p_ngram": "Tang et al. 2019",
+    "augment.p_mask": _TANG,
+    "augment.p_pos": _TANG,
+    "augment.p_ngram": _TANG,
     "augment.tagger": "ours",
     **{f"augment.{key}": origin for key, origin in _STATIONARY.items()},
     "l2a.alpha": "Feng et al. 2021",
@@ -200,6 +203,7 @@ SOURCES: Final = {
     "objective.relation_heads": "Wang et al. 2021",
     "objective.assistant": "Wang et al. 2020",
     "objective.targets": "Wang et al. 2020; `soft` is ours",
+    "objective.gold_weight": _TANG,
     "objective.alpha": f"{_SUN} by dev",
     "objective.beta": f"{_SUN} by dev",
     "objective.layers": _SUN,

@@ -78,6 +78,7 @@ def changes(settings: Any, name: str) -> Iterator[Any]:
         ("tinybert", ("augment.method=eda", "augment.copies=1", "general.tokens=600", "general.block_length=16")),
         ("l2a", ()),
         ("augmented_kd", ("augment.method=eda", "augment.copies=1")),
+        ("bilstm_soft", ("augment.method=tang", "augment.copies=1", "objective.gold_weight=.5")),
     ],
 )
 def test__every_setting_that_a_step_reads_changes_its_key(workshop, monkeypatch, recipe, also):

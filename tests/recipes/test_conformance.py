@@ -206,6 +206,8 @@ def test__its_own_config_makes_the_same_student_again(made, tmp_path):
 
 def test__plain_transformers_gives_the_students_answers(made):
     folder = made.run / "student"
+    if load_classifier(folder).model.library != "transformers":
+        pytest.skip("the student is of a family of ours")
     model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     answers = read(made.run / "predictions.jsonl")
     ours = np.array([list(answer["scores"].values()) for answer in answers])

@@ -9,6 +9,7 @@ from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
 from tinybert.stages.common_settings import CommonSettings
+from tinybert.stages.initialisation import StudentNetwork
 from tinybert.stages.shapes import shapes
 
 
@@ -20,7 +21,7 @@ def workshop(tmp_path, tiny_tokenizer):
 def settings(teacher, student, heads=None, layer_map="uniform"):
     return SimpleNamespace(
         teacher=SimpleNamespace(path=None if teacher is None else str(teacher)),
-        student=SimpleNamespace(path=str(student), heads=heads, inner=None, layer_map=layer_map),
+        student=StudentNetwork(str(student), heads=heads, layer_map=layer_map),
         unfit=CommonSettings().unfit,
     )
 

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from tinybert.artifacts import Store
 from tinybert.data.packed import Unpacked, open_text
@@ -86,6 +86,18 @@ class WordVectors:
             for word, found in zip(some, self._nearest(some, count), strict=True):
                 self._known[word, count] = found
         return [self._known[word, count] for word in words]
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        return int(self._blocks[0].shape[1])
+
+    def of(self, words: Sequence[str]) -> tuple[Bool[np.ndarray, " words"], Float[np.ndarray, "words width"]]:
+        """Which words there are, as they are spelled or in lower case, and their vectors; zeros for the others."""
+        rows = self._rows_of(words)
+        known, vectors = rows >= 0, np.zeros((len(rows), self.width), np.float32)
+        vectors[known] = self._vectors(rows[known])
+        return known, vectors
 
     def _nearest(self, words: Sequence[str], count: int) -> list[tuple[str, ...]]:
         rows = self._rows_of(words)

@@ -47,6 +47,7 @@ class CardFacts:
         teacher_licence: As `licence_of` finds it; None = unknown.
         options: Of a call of `pipeline`, see `Task`.
         note: What to know of such a call.
+        library: What loads the student.
     """
 
     run: Mapping[str, Any]
@@ -61,6 +62,7 @@ class CardFacts:
     teacher_licence: str | None = None
     options: str = ""
     note: str = ""
+    library: str = "transformers"
 
 
 def model_card(facts: CardFacts, model_path: str = "path/to/this/folder") -> str:
@@ -130,7 +132,7 @@ def _front_matter(facts: CardFacts) -> str:
     recipe, measured = facts.run["recipe"], list(_eval_results(facts))
     data = ModelCardData(
         license=facts.teacher_licence or "unknown",
-        library_name="transformers",
+        library_name=facts.library,
         pipeline_tag=facts.pipeline,
         tags=["tinybert", "knowledge-distillation", recipe],
         metrics=sorted({result.metric_type for result in measured}) or None,

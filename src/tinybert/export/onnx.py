@@ -128,7 +128,12 @@ def to_onnx(model: Network) -> onnx.ModelProto:
     try:
         with quiet(), evaluation_mode(model):
             program = torch.onnx.export(
-                model, kwargs=inputs, dynamo=True, output_names=["logits"], dynamic_shapes=axes, verbose=False
+                model.for_onnx(),
+                kwargs=inputs,
+                dynamo=True,
+                output_names=["logits"],
+                dynamic_shapes=axes,
+                verbose=False,
             )
     except torch.onnx.errors.OnnxExporterError as error:
         raise UserError(f"onnx: the exporter cannot express this {model.family} model: {first_line(error)}") from error

@@ -14,7 +14,6 @@ from typing import Any, final
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
@@ -89,6 +88,13 @@ class BiLSTM(Network):
         """The table."""
         return self.embeddings.weight
 
+    def for_onnx(self) -> nn.Module:
+        """A copy with LSTMs of ONNX: torch's are sometimes unrolled piece by piece, which fixes the length."""
+        twin = copy.deepcopy(self)
+        for layer in twin.layer:
+            layer.ahead, layer.back = _OnnxLSTM(layer.ahead), _OnnxLSTM(layer.back)
+        return twin
+
     # From here on shapes are said in words: comparing them, the checks of the tests would fix a size in the export.
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The logits (batch, label) of pieces (batch, piece) padded on the right; the separator parts pairs."""
@@ -150,6 +156,28 @@ class _Layer(nn.Module):
 
 
 @final
+class _OnnxLSTM(nn.Module):
+    """An LSTM that only an exporter can run; ONNX has the gates in another order, and both biases in one."""
+
+    def __init__(self, lstm: nn.LSTM) -> None:
+        super().__init__()
+        gates = torch.arange(4 * lstm.hidden_size).view(4, -1)[[0, 3, 1, 2]].flatten()  # input, output, forget, cell
+        self.width = lstm.hidden_size
+        for name in ("weight_ih", "weight_hh"):
+            self.register_buffer(name, getattr(lstm, f"{name}_l0").detach()[gates][None])
+        biases = [getattr(lstm, f"{name}_l0").detach()[gates] for name in ("bias_ih", "bias_hh")]
+        self.register_buffer("bias", torch.cat(biases)[None])
+
+    def forward(self, states: Tensor) -> tuple[Tensor, None]:
+        """States (text, piece, width); as of `nn.LSTM`."""
+        first = states.transpose(0, 1)
+        shape = (first.shape[0], 1, first.shape[1], self.width)
+        inputs, sizes = (first, self.weight_ih, self.weight_hh, self.bias), {"hidden_size": self.width}
+        outputs = torch.onnx.ops.symbolic("LSTM", inputs, sizes, dtype=states.dtype, shape=shape)
+        return outputs.squeeze(1).transpose(0, 1), None
+
+
+@final
 class BiLSTMFamily(Family):
     """The family of these networks."""
 
@@ -180,12 +208,9 @@ class BiLSTMFamily(Family):
 
     def load(self, folder: Path, config: PretrainedConfig, head: str, *, new_head: bool) -> tuple[BiLSTM, list[str]]:  # noqa: ARG002
         """Load weights; each must be stored and fit, except those of a new head, which are random."""
-        network, stored = BiLSTM(config), load_file(folder / "model.safetensors")
-        own = network.state_dict()
+        network = BiLSTM(config).eval()
         new = ("output.",) if new_head else ()
-        kept = {name: value for name, value in stored.items() if name in own and value.shape == own[name].shape}
-        network.load_state_dict(kept, strict=False)
-        return network.eval(), sorted(name for name in own.keys() ^ kept.keys() if not name.startswith(new))
+        return network, [name for name in network.restore(folder) if not name.startswith(new)]
 
 
 def _shape(config: PretrainedConfig) -> Shape:

@@ -39,7 +39,10 @@ class Network(nn.Module, ABC):
     Attributes:
         config: Sizes, and what the outputs of the head mean; saved as config.json.
         signals: The kinds of signals that it can show.
+        library: What loads it when it is saved.
     """
+
+    library: str = "tinybert"
 
     config: PretrainedConfig
     signals: frozenset[str]
@@ -128,6 +131,10 @@ class Network(nn.Module, ABC):
         """The arguments of `forward`, by name; also the inputs of its ONNX file."""
         return {"input_ids": batch.input_ids, "attention_mask": batch.real.long()}
 
+    def for_onnx(self) -> nn.Module:
+        """What is exported in its place: the same arguments, the same logits."""
+        return self
+
     def weights(self) -> Mapping[str, Tensor]:
         """All weights, by the names they are stored under."""
         return self.state_dict()
@@ -149,9 +156,11 @@ class Network(nn.Module, ABC):
         save_file({name: value.contiguous() for name, value in self.weights().items()}, folder / "model.safetensors")
 
     def restore(self, folder: Path) -> list[str]:
-        """Read what `save` wrote, in place; the names of weights that are missing or of no use."""
-        missing, surplus = self.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-        return [*missing, *surplus]
+        """Read what `save` wrote, in place; the names of weights that are missing, of no use, or of another size."""
+        own, stored = self.state_dict(), load_file(folder / "model.safetensors")
+        fitting = {name: stored[name] for name in own.keys() & stored.keys() if own[name].shape == stored[name].shape}
+        self.load_state_dict(fitting, strict=False)
+        return sorted((own.keys() | stored.keys()) - fitting.keys())
 
     def use_fastest_attention(self, dtype: torch.dtype, device: torch.device) -> None:
         """Switch to the attention that is fastest for a type on a device, where there is a choice."""

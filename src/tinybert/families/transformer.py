@@ -28,6 +28,8 @@ class Transformer(Network):
         layout: Where its parts are.
     """
 
+    library = "transformers"
+
     def __init__(self, layout: Layout, model: PreTrainedModel) -> None:
         super().__init__()
         self.layout, self.model = layout, model

@@ -37,19 +37,36 @@ def parse_shape(text: str, heads: int | None, inner: int | None, teacher: Shape)
         >>> parse_shape("4x312", None, None, Shape(layers=12, width=768, heads=12, inner=3072))
         Shape(layers=4, width=312, heads=12, inner=1200)
     """
-    found = _SHAPE.fullmatch(text.strip())
-    if not found:
-        raise UserError(f"student: {text!r} is not a shape; write layers x width, such as 4x312")
-    layers, width = int(found[1]), int(found[2])
+    layers, width = layers_and_width(text)
     heads = teacher.heads if heads is None else heads
     if inner is None:
         inner = _INNER_OF_312 if width == 312 else 4 * width
-    sizes = {"layers": layers, "width": width, "heads": heads, "inner": inner}
-    if empty := [name for name, size in sizes.items() if size < 1]:
-        raise UserError(*(f"student: {name} must be at least 1" for name in empty))
+    check_positive(layers=layers, width=width, heads=heads, inner=inner)
     if width % heads:
         raise UserError(_indivisible(width, heads))
     return Shape(layers=layers, width=width, heads=heads, inner=inner)
+
+
+def layers_and_width(text: str) -> tuple[int, int]:
+    """The two numbers of a shape.
+
+    Raises:
+        UserError: If the text is none.
+    """
+    found = _SHAPE.fullmatch(text.strip())
+    if not found:
+        raise UserError(f"student: {text!r} is not a shape; write layers x width, such as 4x312")
+    return int(found[1]), int(found[2])
+
+
+def check_positive(**sizes: int) -> None:
+    """Refuse a network without something.
+
+    Raises:
+        UserError: One line for each size below 1.
+    """
+    if empty := [name for name, size in sizes.items() if size < 1]:
+        raise UserError(*(f"student: {name} must be at least 1" for name in empty))
 
 
 def check_depth(student: Shape, teacher: Shape) -> None:

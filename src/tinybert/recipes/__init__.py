@@ -4,7 +4,7 @@ from typing import Final
 
 from tinybert.families import network_of
 from tinybert.models.teacher import Teacher
-from tinybert.recipes import augmented_kd, distilbert, fine_tune, general, l2a, minilm, pkd, tinybert
+from tinybert.recipes import augmented_kd, bilstm_soft, distilbert, fine_tune, general, l2a, minilm, pkd, tinybert
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
 from tinybert.stages.augment import augmented
@@ -15,7 +15,8 @@ from tinybert.stages.job import Job, Outcome
 from tinybert.stages.teacher import task_teacher
 
 RECIPES: Final = {
-    one.RECIPE.name: one.RECIPE for one in (tinybert, general, l2a, augmented_kd, pkd, distilbert, minilm, fine_tune)
+    one.RECIPE.name: one.RECIPE
+    for one in (tinybert, general, l2a, augmented_kd, pkd, distilbert, minilm, bilstm_soft, fine_tune)
 }
 
 __all__ = [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
@@ -44,11 +44,16 @@ class StudentNetwork:
     heads: int | None = None
     inner: int | None = None
     layer_map: Literal["uniform", "spread", "top", "bottom", "last"] | tuple[int, ...] = "uniform"
+    reads: ClassVar[frozenset[str]] = frozenset()  # optional files that it starts from
 
     def __post_init__(self) -> None:
         """Refuse a list that fits no student."""
         if not isinstance(self.layer_map, str):
             require_ascending(self.layer_map)
+
+    def shape(self, teacher: Shape) -> Shape:
+        """The sizes that a shape asks for; errors as of `parse_shape`."""
+        return parse_shape(self.path, self.heads, self.inner, teacher)
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,7 @@ def refit_projections(
 def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: Run) -> _Stored:
     """A shape cut out of the teacher."""
     teacher = origin.shape
-    shape = parse_shape(settings.path, settings.heads, settings.inner, teacher)
+    shape = settings.shape(teacher)
     how = settings.init or ("project" if shape.width < teacher.width else "layers")
     run.log.say(f"student: {shape.layers} layers x width {shape.width}, initialised by {how}")
     plan = start.Plan(shape, job.head, run.seed_for("birth"))

@@ -9,7 +9,7 @@ from tinybert.layer_maps import layer_map
 from tinybert.models.heads import check_form, check_task, has_task_head, learnt_pairs
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.source import folder_of, weight_names
-from tinybert.models.student import check_depth, is_shape, parse_shape
+from tinybert.models.student import check_depth, is_shape
 from tinybert.tasks.base import Task
 
 
@@ -25,10 +25,7 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
     """
     path, origin = settings.student.path, settings.teacher.path
     teacher = _stored(origin) if origin else None
-    if is_shape(path) and teacher is not None:
-        student = parse_shape(path, settings.student.heads, settings.student.inner, teacher)
-    else:
-        student = _stored(path)
+    student = settings.student.shape(teacher) if is_shape(path) and teacher is not None else _stored(path)
     if teacher is not None and needs_teacher:
         check_depth(student, teacher)
         if problems := list(settings.unfit(student, teacher)):

@@ -1,0 +1,103 @@
+"""BiLSTM_SOFT: distilling task-specific knowledge from BERT into simple neural networks (Tang et al. 2019).
+
+A bidirectional LSTM learns the teacher's logits on augmented text; for pairs it reads both texts by the same weights.
+Where this differs from the paper (arXiv:1903.12136) or the authors' code: the table holds the pieces of the teacher's
+vocabulary, so that both networks read one text, and starts at random unless `--vectors` gives words theirs; one table
+is trained, not one trained and one fixed; AdamW instead of Adadelta; the best epoch on dev is kept. Scores are learnt
+too, which the paper does not do.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from tinybert.augment.method import AugmentSettings
+from tinybert.augment.settings import SETTINGS
+from tinybert.augment.tang import TangSettings
+from tinybert.config import Choice
+from tinybert.families.network import Shape
+from tinybert.models.teacher import Teacher
+from tinybert.objectives import LogitsMSE, Sum
+from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.run import Run
+from tinybert.stages.augment import augmented
+from tinybert.stages.bilstm import BiLSTMStudent, initial_bilstm
+from tinybert.stages.common_settings import AugmentingSettings
+from tinybert.stages.distiller import Distiller
+from tinybert.stages.job import Job, Outcome
+from tinybert.stages.teacher import task_teacher
+from tinybert.tasks.base import Task
+from tinybert.types import Objective, Stage
+
+CITATION = (
+    "Tang et al. 2019, Distilling Task-Specific Knowledge from BERT into Simple Neural Networks, arXiv:1903.12136"
+)
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """Settings of the group `objective`.
+
+    Attributes:
+        gold_weight: Of the cross-entropy with gold labels; the teacher's logits have the rest of 1.
+    """
+
+    gold_weight: float = 0.0  # α of Eq. 7, 0 where text is augmented
+
+    def __post_init__(self) -> None:
+        """Refuse weights that would teach the wrong way, and those of plain fine-tuning."""
+        if not 0 <= self.gold_weight < 1:
+            raise ValueError(
+                f"gold_weight must be from 0 to below 1, got {self.gold_weight}; at 1 nothing is distilled"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(AugmentingSettings, TaskSettings):
+    """Settings of the recipe; the defaults are the preset `paper`."""
+
+    student: BiLSTMStudent = field(default_factory=BiLSTMStudent)
+    augment: Annotated[AugmentSettings, Choice("method", SETTINGS)] = field(
+        default_factory=lambda: TangSettings(copies=20)
+    )
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    distill: Stage = field(
+        default_factory=lambda: Stage(epochs=30, batch_size=50, lr=1e-3, weight_decay=0.0, schedule="constant")
+    )
+
+    def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:  # noqa: ARG002
+        """Any BiLSTM can learn logits; only BiLSTMs have no heads."""
+        if student.heads:
+            yield f"student: {self.student.path} is no BiLSTM; give a shape such as 1x200, or a student of this recipe"
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Besides, logits are learnt as they are."""
+        yield from super().unread()
+        yield "distill.temperature", "logits are not softened"
+
+
+def distill(job: Job, config: Config, run: Run) -> Outcome:
+    """Teacher, a BiLSTM, copies; then logits in one stage; the student that is best on dev."""
+    model = task_teacher(job, config.teacher, config.fine_tune, run)
+    student = initial_bilstm(job, config.student, config.vectors, run)
+    teacher = Teacher(model, config.teacher.dtype, run.device)
+    distiller = Distiller(student, teacher, augmented(job, config, run, model), job.task, config.teacher, run)
+    distiller.run_stage("distill", loss(config, job.task), config.distill, job.dev)
+    return Outcome(student, model)
+
+
+def loss(config: Config, task: Task) -> Objective:
+    """α L_CE + (1 - α) L_distill (Eq. 7), L_distill = ||z_T - z_S||² (Eq. 6)."""
+    alpha = config.objective.gold_weight
+    parts: list[tuple[float, Objective]] = [(alpha, task.gold()), (1 - alpha, LogitsMSE())]
+    return Sum(*(part for part in parts if part[0]))
+
+
+RECIPE = Recipe(
+    "bilstm_soft",
+    "a bidirectional LSTM that learns the teacher's logits: small, and no Transformer",
+    CITATION,
+    Config,
+    distill,
+    uses=frozenset({"mlm", "vectors", "unlabeled"}),
+)

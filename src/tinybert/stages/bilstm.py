@@ -1,0 +1,111 @@
+"""How a BiLSTM starts: as one that was trained before, or at random, from word vectors where they are given."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from tinybert.config import MODEL
+from tinybert.data.encode import digest_of_tokenizer
+from tinybert.data.vectors import open_vectors
+from tinybert.errors import UserError
+from tinybert.families.bilstm import BiLSTMConfig
+from tinybert.families.network import Network, Shape
+from tinybert.initialise import bilstm
+from tinybert.models.loading import load_classifier
+from tinybert.models.student import check_positive, is_shape, layers_and_width
+from tinybert.models.vocabulary import Vocabulary
+from tinybert.run import Run
+from tinybert.stages.initialisation import StudentNetwork, initialise
+from tinybert.stages.job import Job
+
+WIDTH = 300  # of the paper's word vectors
+
+
+@dataclass(frozen=True)
+class BiLSTMStudent(StudentNetwork):
+    """A bidirectional LSTM; its shape is layers x units of a direction, `inner` the neurons before the output.
+
+    Attributes:
+        embedding: Width of the table; None = that of `--vectors`, else 300.
+        dropout: Of the neurons before the output.
+    """
+
+    path: Annotated[str, MODEL] = "1x200"
+    embedding: int | None = None
+    dropout: float = 0.1  # the authors' code
+    reads: ClassVar[frozenset[str]] = frozenset({"vectors"})
+
+    def __post_init__(self) -> None:
+        """Refuse a dropout that leaves nothing."""
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be from 0 to below 1, got {self.dropout}")
+
+    def shape(self, teacher: Shape | None = None) -> Shape:  # noqa: ARG002
+        """The sizes that a shape asks for; twice as many neurons as units where `inner` says nothing."""
+        layers, width = layers_and_width(self.path)
+        inner = 2 * width if self.inner is None else self.inner
+        check_positive(
+            layers=layers, width=width, inner=inner, embedding=WIDTH if self.embedding is None else self.embedding
+        )
+        return Shape(layers, width, 0, inner)
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """What only Transformers have."""
+        for name in ("init", "heads", "layer_map"):
+            yield name, "a BiLSTM has nothing of the kind"
+
+
+def initial_bilstm(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run) -> Network:
+    """The student of a run, on its device: made once, found again by a resumed run.
+
+    Args:
+        job: The task; pairs are read siamese.
+        settings: Which student.
+        vectors: A file of word vectors for its table; None = all is random.
+        run: Keeps the step `init`.
+
+    Raises:
+        UserError: If task, checkpoint or vectors do not go together.
+    """
+    if not job.head.auto.endswith("ForSequenceClassification"):
+        raise UserError(f"bilstm_soft: a BiLSTM answers for whole texts, not for {job.task.kind}; take another recipe")
+    if is_shape(settings.path):
+        return _from_shape(job, settings, vectors, run)
+    if vectors is not None:
+        raise UserError(f"--vectors: {settings.path} has a table of its own; leave one of the two out")
+    student = initialise(job, None, settings, run).student
+    if (student.config.separator is not None) != job.task.paired:
+        learnt, found = ("single texts", "pairs") if job.task.paired else ("pairs of texts", "single texts")
+        raise UserError(f"student: {settings.path} reads {learnt}, and train has {found}; give a shape such as 1x200")
+    return student
+
+
+def _from_shape(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run) -> Network:
+    words = None if vectors is None else open_vectors(Path(vectors), run.store)
+    if words is not None and settings.embedding not in (None, words.width):
+        raise UserError(f"student.embedding: --vectors are {words.width} wide, not {settings.embedding}; leave it out")
+    shape, tokenizer = settings.shape(), job.tokenizer
+    config = BiLSTMConfig(
+        vocab_size=max(tokenizer.get_vocab().values()) + 1,
+        embedding_size=settings.embedding or (WIDTH if words is None else words.width),
+        num_hidden_layers=shape.layers,
+        hidden_size=shape.width,
+        intermediate_size=shape.inner,
+        hidden_dropout_prob=settings.dropout,
+        separator=tokenizer.sep_token_id if job.task.paired else None,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    job.head.describe_in(config)
+
+    def make(folder: Path) -> None:
+        network = bilstm.random(config, run.seed_for("birth"))
+        if words is not None:
+            count = bilstm.take_vectors(network, words, Vocabulary(tokenizer))
+            run.log.say(f"student: {count} of {config.vocab_size} pieces start as word vectors")
+        network.save(folder / "model")
+
+    about = {"student": settings, "head": job.head, "paired": job.task.paired, "seed": run.seed}
+    about |= {"tokenizer": digest_of_tokenizer(tokenizer), "vectors": None if words is None else words.digest}
+    made = run.step("init", make, **about)
+    return load_classifier(made.result / "model", job.head).model.to(run.device)
