@@ -129,7 +129,7 @@ def test__int8_holds_lstms_too_and_stays_near(small, tiny_tokenizer, tmp_path):
     assert sum(node.op_type == "DynamicQuantizeLSTM" for node in nodes) == 4
     assert not any(node.op_type == "LSTM" for node in nodes)
     rows = batch_of([2, 7, 8, 9], [5, 6], [7])
-    fp32, int8 = (OnnxModel(file, 1).answer(rows) for file in (report.model, report.model_int8))
+    fp32, int8 = (OnnxModel(file, 1).batch_logits(rows) for file in (report.model, report.model_int8))
     np.testing.assert_allclose(int8, fp32, atol=0.1)
 
 

@@ -69,7 +69,7 @@ def test__interrupted_it_ends_with_the_same_bits(workshop, monkeypatch):
     real, left = fit.update, [5]
 
     def dying(learner, *others):
-        left[0] -= learner.place.name == "distill"
+        left[0] -= learner.artifact.name == "distill"
         if not left[0]:
             raise KeyError
         return real(learner, *others)
@@ -100,16 +100,16 @@ def test__pieces_that_are_words_start_as_their_vectors(workshop):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"student": "2x0"}, "student: width must be at least 1"),
+        ({"student": "0x4"}, "student: layers must be at least 1"),
         ({"student": "small"}, "small"),
         ({"also": ("student.heads=2",)}, "student.heads: .*BiLSTM has nothing of the kind"),
         ({"also": ("distill.temperature=2",)}, "distill.temperature: .*logits are not softened"),
-        ({"also": ("student.dropout=1",)}, "dropout must be from 0 to below 1"),
+        ({"also": ("student.dropout=1",)}, "student.dropout=1: must be from 0 to below 1"),
     ],
 )
 def test__what_cannot_be_is_refused_in_one_line(workshop, monkeypatch, changes, problem):
     monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("trained"))
-    with pytest.raises(UserError, match=rf"^[^\n]*{problem}[^\n]*$"):
+    with pytest.raises(UserError, match=rf"(?m)^[^\n]*{problem}[^\n]*$"):
         workshop.distill("bilstm_soft", **changes)
 
 

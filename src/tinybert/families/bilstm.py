@@ -91,7 +91,8 @@ class BiLSTM(Network):
     def for_onnx(self) -> nn.Module:
         """A copy with LSTMs of ONNX: torch's are sometimes unrolled piece by piece, which fixes the length."""
         twin = copy.deepcopy(self)
-        for layer in twin.layer:
+        layers: Any = twin.layer
+        for layer in layers:
             layer.ahead, layer.back = _OnnxLSTM(layer.ahead), _OnnxLSTM(layer.back)
         return twin
 
@@ -159,6 +160,10 @@ class _Layer(nn.Module):
 class _OnnxLSTM(nn.Module):
     """An LSTM that only an exporter can run; ONNX has the gates in another order, and both biases in one."""
 
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias: Tensor
+
     def __init__(self, lstm: nn.LSTM) -> None:
         super().__init__()
         gates = torch.arange(4 * lstm.hidden_size).view(4, -1)[[0, 3, 1, 2]].flatten()  # input, output, forget, cell
@@ -172,7 +177,8 @@ class _OnnxLSTM(nn.Module):
         """States (text, piece, width); as of `nn.LSTM`."""
         first = states.transpose(0, 1)
         shape = (first.shape[0], 1, first.shape[1], self.width)
-        inputs, sizes = (first, self.weight_ih, self.weight_hh, self.bias), {"hidden_size": self.width}
+        sizes: dict[str, Any] = {"hidden_size": self.width}
+        inputs = (first, self.weight_ih, self.weight_hh, self.bias)
         outputs = torch.onnx.ops.symbolic("LSTM", inputs, sizes, dtype=states.dtype, shape=shape)
         return outputs.squeeze(1).transpose(0, 1), None
 
