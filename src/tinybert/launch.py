@@ -289,7 +289,7 @@ def _check(request: Request) -> None:
     if problems:
         raise UserError(*dict.fromkeys(problems))
     unused = list(_unused(request))
-    of_augmenters = {"mlm", "vectors", "unlabeled"} - settings.student.reads
+    of_augmenters = [name for name in ("mlm", "vectors", "unlabeled") if name not in settings.student.reads]
     given = {name: getattr(settings, name) for name in of_augmenters}
     if request.recipe.reads == "task" and general_within(settings) is not None and given.pop("unlabeled") is None:
         unused.append("general.tokens: general distillation reads plain text; give it with --unlabeled")

@@ -77,7 +77,7 @@ def by_torch(network, row):
 def test__its_states_are_those_of_torchs_bidirectional_lstm(small, layers):
     network, row = small(layers=layers), [5, 9, 7, 8]
     with torch.no_grad():
-        expected = network.output(torch.relu(network.hidden(by_torch(network, row))))
+        expected = network.classifier(torch.relu(network.hidden(by_torch(network, row))))
     torch.testing.assert_close(logits(network, row)[0], expected)
 
 
@@ -98,7 +98,7 @@ def test__a_pair_is_read_as_two_texts_by_the_same_network(small):
     with torch.no_grad():
         h1, h2 = by_torch(network, one), by_torch(network, other)
         features = torch.cat([h1, h2, (h1 - h2).abs(), h1 * h2])
-        expected = network.output(torch.relu(network.hidden(features)))
+        expected = network.classifier(torch.relu(network.hidden(features)))
     torch.testing.assert_close(logits(network, one + other)[0], expected)
 
 
@@ -146,7 +146,7 @@ def test__operations_are_those_of_its_matrices(small):
     network = small(pairs=True, layers=2)
     matrices = {name: value.numel() for name, value in network.named_parameters() if value.dim() == 2}
     of_pieces = sum(size for name, size in matrices.items() if name.startswith("layer."))
-    assert network.flops(4, 2) == 2 * (4 * of_pieces + matrices["hidden.weight"] + matrices["output.weight"])
+    assert network.flops(4, 2) == 2 * (4 * of_pieces + matrices["hidden.weight"] + matrices["classifier.weight"])
 
 
 def test__it_has_sizes_and_shows_logits_only(small, make_batch):

@@ -76,7 +76,7 @@ class BiLSTM(Network):
         self.layer = nn.ModuleList(_Layer(inputs, width) for inputs in widths)
         self.hidden = nn.Linear(states if config.separator is None else 4 * states, config.intermediate_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.output = nn.Linear(config.intermediate_size, config.num_labels)
+        self.classifier = nn.Linear(config.intermediate_size, config.num_labels)
 
     @property
     def shape(self) -> Shape:
@@ -105,7 +105,7 @@ class BiLSTM(Network):
         else:
             first, second = self._sides(input_ids, lengths)
             features = torch.cat([first, second, (first - second).abs(), first * second], dim=1)
-        logits: Tensor = self.output(self.dropout(torch.relu(self.hidden(features))))
+        logits: Tensor = self.classifier(self.dropout(torch.relu(self.hidden(features))))
         return logits
 
     def _sides(self, pieces: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,7 +187,7 @@ class _OnnxLSTM(nn.Module):
 class BiLSTMFamily(Family):
     """The family of these networks."""
 
-    name, task_head, masked_lm_head, token_types, padding = "bilstm", "output", None, False, None
+    name, task_head, masked_lm_head, token_types, padding = "bilstm", "classifier", None, False, None
 
     def config(self, content: Mapping[str, Any]) -> PretrainedConfig:
         """What a config.json says."""
@@ -215,7 +215,7 @@ class BiLSTMFamily(Family):
     def load(self, folder: Path, config: PretrainedConfig, head: str, *, new_head: bool) -> tuple[BiLSTM, list[str]]:  # noqa: ARG002
         """Load weights; each must be stored and fit, except those of a new head, which are random."""
         network = BiLSTM(config).eval()
-        new = ("output.",) if new_head else ()
+        new = ("classifier.",) if new_head else ()
         return network, [name for name in network.restore(folder) if not name.startswith(new)]
 
 
