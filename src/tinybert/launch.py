@@ -239,6 +239,7 @@ def _read(request: Request, run: Run) -> Any:
     if request.recipe.reads == "text":
         return read_plain_text(data["train"], data["dev"], settings, run)
     job = read_job(settings, request.tables, run, needs_teacher=needs_teacher)
+    request.recipe.check_task(job.task)
     check_heads(settings, job.task, needs_teacher=needs_teacher)
     if general_within(settings) is not None:
         job = replace(job, plain_text=read_plain_text(data["unlabeled"], None, settings, run, "unlabeled"))

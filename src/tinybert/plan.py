@@ -81,6 +81,7 @@ def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> 
     settings, groups = request.settings, request.settings.augmenting()
     splits = _data(request)
     read_unlabeled(request.tables["unlabeled"], settings.data, None)
+    request.recipe.check_task(splits.task)
     check_heads(settings, splits.task, needs_teacher=request.recipe.needs_teacher)
     clock = _clock(request)
     encoded = {name: _encoded(part, settings) for name, part in _parts(splits).items()}

@@ -45,6 +45,25 @@ def places_of(words: Sequence[str], text: str) -> list[tuple[int, int]]:
     return found
 
 
+def notes_on(backend: Any) -> tuple[str, ...]:
+    """What the log should say of a tokenizer that reads the first word of a text otherwise than the same word later.
+
+    Example:
+        >>> from tokenizers import Tokenizer, models, pre_tokenizers
+        >>> bytes_of = Tokenizer(models.BPE({"a": 0, "\u0120": 1, "\u0120a": 2}, [("\u0120", "a")]))
+        >>> bytes_of.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        >>> len(notes_on(bytes_of))
+        1
+    """
+    first, *_, last = backend.encode("a a", add_special_tokens=False).ids or [0, 0]
+    if first == last:
+        return ()
+    return (
+        "the tokenizer reads the first word of a text without the space that the others have (add_prefix_space=false), "
+        "as other pieces; programs that hand in words must join them by spaces",
+    )
+
+
 def windows_of(
     texts: Sequence[str], words: Sequence[Sequence[str]], backend: Any, max_length: int
 ) -> list[list[Window]]:

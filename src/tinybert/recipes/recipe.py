@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from tinybert.data.settings import DataSettings
+from tinybert.errors import UserError
 from tinybert.families.network import Shape
 from tinybert.run import Run, RunSettings
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.stages.initialisation import StudentNetwork, StudentSettings
 from tinybert.stages.job import Outcome
 from tinybert.stages.teacher import TeacherSettings
+from tinybert.tasks.base import Task
 from tinybert.types import Stage
 
 
@@ -54,6 +56,7 @@ class Recipe:
         uses: Optional files it looks at: source, unlabeled, mlm, vectors.
         reads: A task with labels, or plain text without.
         preset: The one that stands where none is named.
+        one_label: Whether each text must have one class or score.
     """
 
     name: str
@@ -65,6 +68,16 @@ class Recipe:
     uses: frozenset[str] = frozenset()
     reads: Literal["task", "text"] = "task"
     preset: str = "small"
+    one_label: bool = False
+
+    def check_task(self, task: Task) -> None:
+        """Refuse a kind of task that the procedure is not made for.
+
+        Raises:
+            UserError: If so.
+        """
+        if self.one_label and not task.one_label:
+            raise UserError(f"{self.name}: learns from texts with one class or score each; this is {task.kind}")
 
     def __post_init__(self) -> None:
         """Refuse settings without the groups that every run reads.

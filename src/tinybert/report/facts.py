@@ -85,6 +85,13 @@ def per_label(run: RunFiles) -> LabelFigures | None:
     return LabelFigures(labels[:_LABELS], left_out, rows, figures(one, "threshold"), f1)
 
 
+def entities(run: RunFiles) -> dict[str, dict[str, Mapping[str, float]]]:
+    """Figures of each type of entity by system, where the run has any."""
+    found = {system: run.part("entities", system) for system in SYSTEMS}
+    types = dict.fromkeys(name for known in found.values() for name in known)
+    return {name: {s: numbers(known.get(name)) for s, known in found.items() if known} for name in types}
+
+
 def lists(run: RunFiles) -> dict[str, list[Fact]]:
     """Two-column lists by title; empty ones are left out."""
     environment = [Fact(name[:1].upper() + name[1:], value) for name, value in _flat(run.environment)]

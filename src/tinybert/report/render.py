@@ -56,6 +56,8 @@ def _view(run: RunFiles) -> dict[str, Any]:
         "scatters": charts.scatters(rows) if rows is not None and rows.classes is None else None,
         "mistakes": [] if rows is None else rows.mistakes,
         "scored": rows is not None and rows.classes is None,
+        "entities": facts.entities(run),
+        "sentences": run.part("sentences").get("student") or [],
         "augmentation": augmentation(run),
         "selection": selection(run),
         "lists": facts.lists(run),

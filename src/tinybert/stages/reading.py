@@ -12,6 +12,7 @@ from tinybert.data.encode import digest_of_tokenizer, encode
 from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
+from tinybert.data.windows import notes_on
 from tinybert.errors import UserError
 from tinybert.families import longest_input
 from tinybert.models.heads import has_task_head
@@ -58,9 +59,10 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     test = None if splits.test is None else encoded(splits.test, tokenizer, longest, run)
     shares = {"train": train.unknown, "dev": dev.unknown} | ({} if test is None else {"test": test.unknown})
     run.log.say(f"data: unknown pieces: {', '.join(f'{name} {share:.2%}' for name, share in shares.items())}")
-    for note in (unknown := unknown_notes(shares)):
+    of_pieces = (*unknown_notes(shares), *(notes_on(tokenizer.backend_tokenizer) if splits.train.worded else ()))
+    for note in of_pieces:
         run.log.say(f"data: {note}")
-    splits = replace(splits, notes=(*splits.notes, *unknown))
+    splits = replace(splits, notes=(*splits.notes, *of_pieces))
     return Job(splits, train, dev, test, tokenizer, longest, unlabeled, splits.source)
 
 

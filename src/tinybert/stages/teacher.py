@@ -97,7 +97,7 @@ def _examine(teacher: Network, job: Job, settings: TeacherSettings, run: Run) ->
     artifact = run.stored("examined", make, teacher=teacher, dev=job.dev, task=job.task, head=job.head, seed=run.seed)
     found = files.read_json(artifact.result / EXAMINED)
     shown = ", ".join(f"{name} {value:.3f}" for name, value in found["dev"].items())
-    run.log.say(f"teacher on dev ({len(job.dev)} rows): {shown}")
+    run.log.say(f"teacher on dev ({len(job.splits.dev)} rows): {shown}")
     if found["strength"] == "good":
         return
     complaint = (

@@ -1,6 +1,6 @@
 """A tag for each word of a text: names in it, or whatever else single words are."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, final
@@ -96,7 +96,7 @@ class TokenClassification(TagTask):
         """See `Task`."""
         return _Tags(self.classes, settings.label_map)
 
-    def spelled(self, label: Iterable[int]) -> list[str]:
+    def spelled(self, label: Any) -> list[str]:
         """The names of tags."""
         return [self.classes[number] for number in label]
 
