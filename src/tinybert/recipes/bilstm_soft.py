@@ -2,9 +2,8 @@
 
 A bidirectional LSTM learns the teacher's logits on augmented text; for pairs it reads both texts by the same weights.
 Where this differs from the paper (arXiv:1903.12136) or the authors' code: the table holds the pieces of the teacher's
-vocabulary, so that both networks read one text, and starts at random unless `--vectors` gives words theirs; one table
-is trained, not one trained and one fixed; AdamW instead of Adadelta; the best epoch on dev is kept. Scores are learnt
-too, which the paper does not do.
+vocabulary and starts at random unless `--vectors` gives words theirs; one table is trained, not one trained and one
+fixed; AdamW instead of Adadelta; the best epoch on dev is kept; scores are learnt too.
 """
 
 from collections.abc import Iterator
@@ -47,9 +46,7 @@ class ObjectiveSettings:
     def __post_init__(self) -> None:
         """Refuse weights that would teach the wrong way, and those of plain fine-tuning."""
         if not 0 <= self.gold_weight < 1:
-            raise ValueError(
-                f"gold_weight must be from 0 to below 1, got {self.gold_weight}; at 1 nothing is distilled"
-            )
+            raise ValueError(f"gold_weight must be from 0 to below 1 (1 distils nothing), got {self.gold_weight}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +86,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
 def loss(config: Config, task: Task) -> Objective:
     """α L_CE + (1 - α) L_distill (Eq. 7), L_distill = ||z_T - z_S||² (Eq. 6)."""
     alpha = config.objective.gold_weight
-    parts: list[tuple[float, Objective]] = [(alpha, task.gold()), (1 - alpha, LogitsMSE())]
-    return Sum(*(part for part in parts if part[0]))
+    return Sum((1 - alpha, LogitsMSE()), *([(alpha, task.gold())] if alpha else []))
 
 
 RECIPE = Recipe(
