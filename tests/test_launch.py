@@ -171,7 +171,7 @@ def test__an_interrupted_run_continues_to_the_same_student(workshop, monkeypatch
     real, made = fit.update, []
 
     def failing(learner, *others):
-        made.append(learner.place.name)
+        made.append(learner.artifact.name)
         if made.count("prediction") == 5:
             raise KeyboardInterrupt
         return real(learner, *others)

@@ -52,7 +52,7 @@ def test__gold_and_distilled_masked_lm_and_hidden_states_are_learnt_from_the_sam
     for ours, theirs in zip(read[Transformer], read[Teacher], strict=True):
         assert torch.equal(ours.input_ids, theirs.input_ids)
         assert torch.equal(ours.needed_targets(), theirs.needed_targets())
-        assert (theirs.input_ids == tiny_tokenizer.mask_token_id).any(dim=1).all()
+        assert (theirs.needed_targets() >= 0).any(dim=1).all()  # a masked piece may show as itself, or as another
     batch, line = read[Transformer][0], json.loads((world.folder / "run/metrics.jsonl").read_text().splitlines()[0])
     with torch.no_grad():
         shown = (before.observe(batch, start.needs_student), teacher.observe(batch, start.needs_teacher))

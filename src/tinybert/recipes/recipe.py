@@ -77,7 +77,9 @@ class Recipe:
             UserError: If so.
         """
         if self.one_label and not task.one_label:
-            raise UserError(f"{self.name}: learns from texts with one class or score each; this is {task.kind}")
+            raise UserError(
+                f"{self.name}: learns from texts with one class or score each; this is {task.kind}; take augmented_kd"
+            )
 
     def __post_init__(self) -> None:
         """Refuse settings without the groups that every run reads.

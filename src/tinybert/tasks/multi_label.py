@@ -235,8 +235,8 @@ def best_threshold(holds: Bool[np.ndarray, " row"], scores: Float[np.ndarray, " 
         scores: Its probabilities.
 
     Example:
-        >>> best_threshold(np.array([False, True, True]), np.array([0.1, 0.2, 0.4]))
-        0.15
+        >>> best_threshold(np.array([False, True, True]), np.array([0.25, 0.375, 0.5]))
+        0.3125
     """
     if not holds.any() or holds.all():
         return USUAL
