@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from references.reinforce import soft_entropy
+from tinybert.artifacts import digest_of_input
 from tinybert.log import Log
 from tinybert.models.teacher import Teacher
-from tinybert.recipes import augmented_kd
+from tinybert.recipes import augmented_kd, l2a
 from tinybert.run import Run, RunSettings
 from tinybert.stages.initialisation import InitialStudent
 from tinybert.stages.l2a.groups import LastLayerSettings
@@ -58,3 +59,10 @@ def test__terms_can_be_left_out_but_not_all(terms):
     assert set(terms(LastLayerSettings(attention=False, hidden=False))[0]) == {"prediction"}
     with pytest.raises(ValueError, match="all off"):
         LastLayerSettings(attention=False, hidden=False, prediction=False)
+
+
+def test__it_learns_what_l2a_learns(tiny_bert, run):
+    initial, task = InitialStudent(tiny_bert(), torch.eye(24)), Classification(("no", "yes"))
+    teacher, settings = Teacher(initial.student, "fp32", CPU), {"distill": Stage(temperature=4.0)}
+    ours = augmented_kd.loss(initial, teacher, augmented_kd.Config(**settings), task, run)
+    assert digest_of_input(l2a.loss(initial, teacher, l2a.Config(**settings), task, run)) == digest_of_input(ours)

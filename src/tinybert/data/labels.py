@@ -157,6 +157,11 @@ class ClassMeaning:
         """Whether rows with a label are left out, as if they had none."""
         return renamed(spelling, self._label_map) is None
 
+    def strange(self, spellings: Sequence[str], tolerated: float) -> list[str]:
+        """Labels that name no class and stay; none where a share of the rows is `tolerated` and one label is known."""
+        found = [name for name in spellings if self.value(name) is None and not self.leaves_out(name)]
+        return [] if tolerated and len(found) < len(spellings) else found
+
     def why_not(self, spelling: str) -> str:
         """What to say of a label that names no class."""
         twin = next((name for name in self.classes if name.casefold() == spelling.casefold()), None)

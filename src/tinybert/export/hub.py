@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from tinybert.export.quiet import quiet
 from tinybert.families.network import Network
 from tinybert.files import atomic_folder, write_manifest
-from tinybert.models.heads import gives_tags
+from tinybert.models.heads import SCORE, Head, gives_score, gives_tags
 from tinybert.models.loading import without_fixed_lengths
 
 # What a tokenizer keeps of the folder it was loaded from; transformers would write it into tokenizer_config.json.
@@ -53,7 +53,7 @@ def save_description(
     config = copy.deepcopy(model.config)
     config.architectures, config.dtype = [model.saved_as], model.dtype
     if config.problem_type is None and not gives_tags(config):
-        config.problem_type = "regression" if config.num_labels == 1 else "single_label_classification"
+        config.problem_type = (SCORE if gives_score(config) else Head()).problem_type
     config.save_pretrained(folder)
     plain = plain_tokenizer(tokenizer, max_length)
     if cuts:

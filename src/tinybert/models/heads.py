@@ -121,6 +121,11 @@ def head_classes(config: PretrainedConfig) -> tuple[str, ...] | None:
     return tuple(str(name) for name in names)
 
 
+def names_of(config: PretrainedConfig) -> tuple[str, ...]:
+    """The names of a head's outputs in order, placeholders too."""
+    return tuple(str(config.id2label[number]) for number in range(config.num_labels))
+
+
 def gives_score(config: PretrainedConfig) -> bool:
     """Whether a head gives one score instead of classes."""
     one = config.num_labels == 1 or config.problem_type == SCORE.problem_type

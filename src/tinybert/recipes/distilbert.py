@@ -15,6 +15,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives import CosineDistance, MaskedCrossEntropy, MaskedSoftCrossEntropy, Sum
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
+from tinybert.stages.common_settings import unfit_widths
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.general.settings import GeneralGroup
 from tinybert.stages.general.training import figures_of, pretrained_teacher, train_general
@@ -43,10 +44,8 @@ class Config(GeneralGroup, TaskSettings):
 
     def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
         """States are compared as they are, without a projection; heads are not compared at all."""
-        compared = self.objective.cosine or self.general.tokens is not None
-        if compared and student.width != teacher.width:
-            wanted = f"--student {student.layers}x{teacher.width}"
-            yield f"student: width {student.width}, but distilbert compares states as they are; take {wanted}"
+        if self.objective.cosine or self.general.tokens is not None:
+            yield from unfit_widths(student, teacher, "distilbert")
 
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:

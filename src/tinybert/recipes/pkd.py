@@ -14,6 +14,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives import PatienceMSE, Sum, patience_map
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
+from tinybert.stages.common_settings import unfit_widths
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import StudentNetwork, initialise
 from tinybert.stages.job import Job, Outcome
@@ -58,9 +59,8 @@ class Config(TaskSettings):
 
     def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
         """States are compared as they are, without a projection; heads are not compared at all."""
-        if self.objective.beta and student.width != teacher.width:
-            wanted = f"--student {student.layers}x{teacher.width}"
-            yield f"student: width {student.width}, but pkd compares states as they are; take {wanted}"
+        if self.objective.beta:
+            yield from unfit_widths(student, teacher, "pkd")
         if self.objective.beta and student.layers < 2:
             yield "student: one layer has none below its last that could learn patiently; take 2 or more"
 

@@ -115,6 +115,13 @@ class AugmentingSettings(AugmentGroups, CommonSettings):
         yield from CommonSettings.unread(self)
 
 
+def unfit_widths(student: Shape, teacher: Shape, recipe: str) -> Iterator[str]:
+    """Why a student cannot learn from states that are compared as they are, without a projection."""
+    if student.width != teacher.width:
+        wanted = f"--student {student.layers}x{teacher.width}"
+        yield f"student: width {student.width}, but {recipe} compares states as they are; take {wanted}"
+
+
 def split_data(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split flags from the data that Python handed over instead of files.
 

@@ -28,7 +28,7 @@ from tinybert.data.resolve import Spellings, line_of, spellings
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
-from tinybert.models.heads import Head, gives_score, gives_several, head_classes
+from tinybert.models.heads import Head, gives_score, gives_several, names_of
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.metrics import check_rows, defined, quiet
@@ -95,7 +95,7 @@ class Classification(TableTask):
     @classmethod
     def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "Classification":
         """See `Task`; whether the model reads pairs is for its data to say."""
-        classes = head_classes(config) or tuple(str(config.id2label[number]) for number in range(config.num_labels))
+        classes = names_of(config)
         return cls(classes, positive_class(classes, settings.positive))
 
     def labels(self, settings: DataSettings) -> LabelReader:
@@ -161,8 +161,7 @@ class Classification(TableTask):
 def _check_names(
     train: Rows, found: Spellings, settings: DataSettings, meaning: ClassMeaning, head: tuple[str, ...]
 ) -> None:
-    strange = [name for name in found.names if meaning.value(name) is None and not meaning.leaves_out(name)]
-    if strange and (not settings.skip_bad or len(strange) == len(found.names)):
+    if strange := meaning.strange(found.names, settings.skip_bad):
         raise UserError(
             f"{train.name}:{line_of(train, found, strange[0])}: the labels do not match the teacher's classes; labels: "
             f"{listed(found.names)}; classes: {listed(head)}; rename labels with data.label_map={{label: class}}"

@@ -6,9 +6,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Int
 from scipy.special import expit
-from sklearn import metrics as sk
 from transformers import PretrainedConfig
 
 from tinybert.data.columns import Labels
@@ -28,18 +27,15 @@ from tinybert.data.read import STDIN, DataInput, Rows, path_of
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
-from tinybert.models.heads import SEVERAL, Head, gives_several, head_classes, noted_thresholds
+from tinybert.models.heads import SEVERAL, Head, gives_several, names_of, noted_thresholds
 from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEntropy
 from tinybert.tasks.base import LabelReader, Logits
-from tinybert.tasks.metrics import check_rows
+from tinybert.tasks.label_metrics import USUAL, Holds, best_threshold, label_figures, multi_label_metrics
 from tinybert.tasks.statistics import Strength, ranking_strength
 from tinybert.tasks.tables import TableTask
 from tinybert.types import Kind, Objective
 
 _LIST_ENDINGS = (".jsonl", ".parquet")
-USUAL = 0.5  # the threshold of a label for which none was fitted
-
-Holds = Bool[np.ndarray, "row label"]
 
 
 @final
@@ -119,7 +115,7 @@ class MultiLabel(TableTask):
     @classmethod
     def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "MultiLabel":  # noqa: ARG003
         """See `Task`; whether the model reads pairs is for its data to say."""
-        classes = head_classes(config) or tuple(str(config.id2label[number]) for number in range(config.num_labels))
+        classes = names_of(config)
         return cls(classes, noted_thresholds(config, classes))
 
     def labels(self, settings: DataSettings) -> LabelReader:
@@ -172,7 +168,8 @@ class MultiLabel(TableTask):
         """Precision, recall, F1, average precision, rows and threshold of each label."""
         gold, scores, said = rows.needed_labels(), expit(logits), self._said(logits)
         columns = zip(self.classes, gold.T, scores.T, said.T, self._limits, strict=True)
-        return {"per_label": {label: {**_figures(*column), "threshold": limit} for label, *column, limit in columns}}
+        found = {name: {**label_figures(*column), "threshold": limit} for name, *column, limit in columns}
+        return {"per_label": found}
 
     def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
         """Does it put texts that have a label before those that have not, more often than a coin?"""
@@ -217,89 +214,8 @@ class _Lists:
 def _check_names(
     train: Rows, found: Sequence[str], settings: DataSettings, meaning: ClassMeaning, head: Sequence[str]
 ) -> None:
-    strange = [name for name in found if meaning.value(name) is None and not meaning.leaves_out(name)]
-    if strange and (not settings.skip_bad or len(strange) == len(found)):
+    if strange := meaning.strange(found, settings.skip_bad):
         raise UserError(
             f"{train.name}:{line_of_label(train, strange[0])}: the labels do not match the teacher's; labels: "
             f"{listed(found)}; the teacher's: {listed(head)}; rename labels with data.label_map={{label: other}}"
         )
-
-
-def best_threshold(holds: Bool[np.ndarray, " row"], scores: Float[np.ndarray, " row"]) -> float:
-    """The threshold of one label with the best F1 on some rows, halfway between two scores.
-
-    Of several that are as good the one nearest one half; one half where the label holds of no row, or of all.
-
-    Args:
-        holds: Whether the label does.
-        scores: Its probabilities.
-
-    Example:
-        >>> best_threshold(np.array([False, True, True]), np.array([0.25, 0.375, 0.5]))
-        0.3125
-    """
-    if not holds.any() or holds.all():
-        return USUAL
-    order = np.argsort(-scores, kind="stable")
-    scores, right = scores[order].astype(np.float64), np.cumsum(holds[order])
-    f1 = 2 * right / (np.arange(1, len(right) + 1) + holds.sum())
-    ends = np.flatnonzero(np.append(scores[:-1] > scores[1:], True))  # equal scores are said together
-    below = np.append(scores[1:], 0.0)[ends]
-    limits = (scores[ends] + below) / 2
-    best = f1[ends] >= f1[ends].max() - 1e-12
-    return float(limits[best][np.abs(limits[best] - USUAL).argmin()])
-
-
-def multi_label_metrics(
-    gold: UInt8[np.ndarray, "row label"], scores: Float[np.ndarray, "row label"], said: Holds
-) -> dict[str, float]:
-    """F1 over all decisions, over labels and over texts, and the mean average precision.
-
-    Args:
-        gold: 1 where a label holds.
-        scores: The probability of each.
-        said: Which labels are said to hold.
-
-    Returns:
-        `micro_f1`; `macro_f1`, the mean over all labels, 0 for one that is neither there nor said; `sample_f1`, the
-        mean over texts, 1 for one that rightly gets no label; `map`, the mean over the labels that hold of some text.
-
-    Raises:
-        ValueError: If there is no row or the numbers differ.
-    """
-    check_rows(gold, said)
-    right, total = gold.astype(bool) & said, gold.astype(np.int64) + said
-    return {
-        "micro_f1": float(_f1(right.sum(), total.sum(), 0.0)),
-        "macro_f1": float(_f1(right.sum(axis=0), total.sum(axis=0), 0.0).mean()),
-        "sample_f1": float(_f1(right.sum(axis=1), total.sum(axis=1), 1.0).mean()),
-        "map": _mean_of_there(gold, scores),
-    }
-
-
-def _f1(right: Any, total: Any, undefined: float) -> Any:
-    """F1 of what is right out of all that is there plus all that is said."""
-    return np.where(total > 0, 2 * right / np.maximum(total, 1), undefined)
-
-
-def _mean_of_there(gold: UInt8[np.ndarray, "row label"], scores: Float[np.ndarray, "row label"]) -> float:
-    found = [average_precision(holds, column) for holds, column in zip(gold.T, scores.T, strict=True) if holds.any()]
-    return float(np.mean(found)) if found else 0.0
-
-
-def _figures(
-    gold: UInt8[np.ndarray, " row"], scores: Float[np.ndarray, " row"], said: Bool[np.ndarray, " row"]
-) -> dict[str, float | int]:
-    right, there, told = (int(part.sum()) for part in (gold.astype(bool) & said, gold, said))
-    return {
-        "rows": there,
-        "precision": right / max(told, 1),
-        "recall": right / max(there, 1),
-        "f1": float(_f1(right, there + told, 0.0)),
-        "average_precision": average_precision(gold, scores),
-    }
-
-
-def average_precision(gold: UInt8[np.ndarray, " row"], scores: Float[np.ndarray, " row"]) -> float:
-    """Average precision of one label; 0 where it holds of no row."""
-    return float(sk.average_precision_score(gold, scores)) if gold.any() else 0.0

@@ -21,7 +21,7 @@ from tinybert.data.source_domain import SourceDomain
 from tinybert.data.tagged import resolve_tags
 from tinybert.data.windows import places_of
 from tinybert.errors import UserError
-from tinybert.models.heads import Head, gives_tags
+from tinybert.models.heads import Head, gives_tags, names_of
 from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.spans import SCHEMES, Scheme, Span, marked, scheme_of, span_metrics, spans_of
@@ -88,7 +88,7 @@ class TokenClassification(TagTask):
     @classmethod
     def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "TokenClassification":  # noqa: ARG003
         """See `Task`; a model from elsewhere does not say its scheme, which its tags tell as far as they can."""
-        tags = tuple(str(config.id2label[number]) for number in range(config.num_labels))
+        tags = names_of(config)
         said = getattr(config, "tag_scheme", None)
         return cls(tags, scheme=said if said in SCHEMES else scheme_of([[tag] for tag in _likeliest(tags)]))
 
