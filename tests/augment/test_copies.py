@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from augment.worlds import Shuffler, rows
 from tinybert.augment.copies import (
-    SCHEMA,
+    COPY_SCHEMA,
     CopyMaker,
     Streams,
     examples_of,
@@ -28,7 +28,7 @@ EXAMPLES = (
 
 def test__examples_of_every_kind_come_back_as_they_were():
     table = table_of(EXAMPLES)
-    assert table.schema == SCHEMA
+    assert table.schema == COPY_SCHEMA
     assert tuple(examples_of(table)) == EXAMPLES
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from augment.worlds import augmented as make
 from tinybert.augment import quality as room
-from tinybert.augment.quality import described, quality, words_changed
+from tinybert.augment.quality import quality, quality_lines, words_changed
 from tinybert.data.words import words_of
 from tinybert.types import Example
 
@@ -96,7 +96,7 @@ def test__flips_and_figures_are_told(tmp_path):
     assert found["flips"] == {"share": 0.25, "asked": 8}
     assert found["rows"]["flipped"] == 2
     assert (
-        list(described(found))[1]
+        list(quality_lines(found))[1]
         == "the teacher gives 25.0 % of 8 copies a different class from their originals; 2 dropped"
     )
 

@@ -3,13 +3,13 @@ from typing import Any
 import pytest
 
 from tinybert.data.doubtful import check_columns_not_swapped, check_plausible, suspicious
-from tinybert.data.read import Rows, read
+from tinybert.data.read import RawRows, read
 from tinybert.data.resolve import spellings
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
 
-def rows(labels: list[str], texts: list[str] | None = None) -> Rows:
+def rows(labels: list[str], texts: list[str] | None = None) -> RawRows:
     found = texts or [f"text {n}" for n in range(len(labels))]
     source = [{"text": text, "label": label} for text, label in zip(found, labels, strict=True)]
     return read(source, DataSettings(), labels="needed", name="train")

@@ -9,9 +9,9 @@ import pandas
 import pyarrow as pa
 import pytest
 
-from tinybert.data.columns import choose
-from tinybert.data.problems import BadRow, one_line, readable
-from tinybert.data.read import open_file, open_rows, open_stream, path_of, read, table_of
+from tinybert.data.columns import choose_columns
+from tinybert.data.problems import BadRow, one_line, unreadable_as_user_error
+from tinybert.data.read import arrow_table, open_file, open_rows, open_stream, path_of, read
 from tinybert.data.readers import RowReader
 from tinybert.data.settings import DataSettings
 from tinybert.errors import ResourceError, UserError
@@ -20,7 +20,7 @@ SETTINGS = DataSettings()
 
 
 def texts(reader: RowReader) -> list[Any]:
-    wanted = choose(reader.header, SETTINGS, "none").wanted
+    wanted = choose_columns(reader.header, SETTINGS, "none").wanted
     return [row[wanted[0]] for _, row in reader.records(wanted) if not isinstance(row, BadRow)]
 
 
@@ -61,8 +61,11 @@ def test_open_file__refuses_other_tasks_and_endings(write: Callable[..., str]) -
         open_file(Path(write("a.txt", "good\n")), SETTINGS)
 
 
-def test_readable__passes_on_what_the_system_says() -> None:
-    with pytest.raises(UserError, match=r"^f: cannot be read \(Input/output error\)$"), readable(Path("f")):
+def test_unreadable_as_user_error__passes_on_what_the_system_says() -> None:
+    with (
+        pytest.raises(UserError, match=r"^f: cannot be read \(Input/output error\)$"),
+        unreadable_as_user_error(Path("f")),
+    ):
         raise OSError(5, "Input/output error")
 
 
@@ -220,27 +223,27 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("spill_bytes", [1 << 30, 0, 3_000])
 @pytest.mark.parametrize("rows", [0, 1, SMALL, 3 * SMALL + 7])
-def test_table_of__gives_back_rows_from_memory_or_disk(rows: int, spill_bytes: int) -> None:
-    table = table_of(((f"text {number}", number) for number in range(rows)), TWO, spill_bytes)
+def test_arrow_table__gives_back_rows_from_memory_or_disk(rows: int, spill_bytes: int) -> None:
+    table = arrow_table(((f"text {number}", number) for number in range(rows)), TWO, spill_bytes)
     assert table.schema == TWO
     assert table.column("row").to_pylist() == list(range(rows))
     assert table.column("text").to_pylist() == [f"text {number}" for number in range(rows)]
 
 
-def test_table_of__keeps_large_data_out_of_memory() -> None:
+def test_arrow_table__keeps_large_data_out_of_memory() -> None:
     before = pa.total_allocated_bytes()
-    table = table_of((("x" * 13_000, number) for number in range(20 * SMALL)), TWO, spill_bytes=0)
+    table = arrow_table((("x" * 13_000, number) for number in range(20 * SMALL)), TWO, spill_bytes=0)
     assert table.nbytes > 16_000_000
     assert pa.total_allocated_bytes() - before < 1_000_000
 
 
-def test_table_of__reports_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrow_table__reports_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
     with pytest.raises(ResourceError, match=r"no space left"):
-        table_of(iter([("text", 1)]), TWO, spill_bytes=0)
+        arrow_table(iter([("text", 1)]), TWO, spill_bytes=0)
 
 
 def test_path_of__is_of_files_only() -> None:

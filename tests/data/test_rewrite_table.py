@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tinybert.data.readers import BLOCK
-from tinybert.data.rewrite_table import merge_by_row, write_table
+from tinybert.data.rewrite_table import merge_by_row, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.types import Example
@@ -19,7 +19,7 @@ MARKS = {"origin": 1, "copy": 0}
 
 
 def written(path: Path, rows: Any, settings: DataSettings | None = None) -> int:
-    return write_table(rows, settings or DataSettings(), lambda row: True, [], path, path.suffix, None)
+    return rewrite_table(rows, settings or DataSettings(), lambda row: True, [], path, path.suffix, None)
 
 
 def copies(*numbers: tuple[int, int]) -> list[Example]:
@@ -60,18 +60,18 @@ def test_merge_by_row__notices_what_is_left() -> None:
         (["é", 1], '"[""é"", 1]"'),
     ],
 )
-def test_write_table__writes_any_value_as_a_cell(tmp_path: Path, value: Any, cell: str) -> None:
+def test_rewrite_table__writes_any_value_as_a_cell(tmp_path: Path, value: Any, cell: str) -> None:
     path = tmp_path / "a.csv"
     assert written(path, [{"text": "a", "x": value}, {"text": "b", "z": 1}]) == 2
     assert path.read_bytes().decode() == f"text,x,z,origin,copy\na,{cell},,1,0\nb,,1,2,0\n"
 
 
-def test_write_table__refuses_nul(tmp_path: Path) -> None:
+def test_rewrite_table__refuses_nul(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"NUL .*\.jsonl"):
         written(tmp_path / "a.csv", [{"text": "a", "x": "a\0b"}])
 
 
-def test_write_table__writes_any_value_as_json(tmp_path: Path) -> None:
+def test_rewrite_table__writes_any_value_as_json(tmp_path: Path) -> None:
     row = {
         "text": "é\u2028",
         "b": np.int64(3),
@@ -88,7 +88,7 @@ def test_write_table__writes_any_value_as_json(tmp_path: Path) -> None:
     assert json.loads(second)["text"] == "\ud800"
 
 
-def test_write_table__keeps_types_over_blocks(tmp_path: Path) -> None:
+def test_rewrite_table__keeps_types_over_blocks(tmp_path: Path) -> None:
     types = pa.schema([("text", pa.string()), ("score", pa.float32()), ("when", pa.timestamp("us"))])
     rows = [{"text": str(n), "score": float("nan"), "when": None} for n in range(BLOCK + 1)]
     pq.write_table(pa.Table.from_pylist(rows, types), tmp_path / "a.parquet")
@@ -98,7 +98,7 @@ def test_write_table__keeps_types_over_blocks(tmp_path: Path) -> None:
     assert table.column("score").null_count == 0
 
 
-def test_write_table__finds_types_that_fit_all_values(tmp_path: Path) -> None:
+def test_rewrite_table__finds_types_that_fit_all_values(tmp_path: Path) -> None:
     rows = [{"text": "a", "n": 1, "no": None}, {"text": "b", "n": float("nan"), "words": ["x"]}]
     rows += [{"text": "c", "n": 2, "score": np.float64(1)}] * BLOCK + [{"text": "d", "n": 0.5}]
     assert written(tmp_path / "a.parquet", rows) == len(rows)
@@ -108,7 +108,7 @@ def test_write_table__finds_types_that_fit_all_values(tmp_path: Path) -> None:
     assert table.column("n").null_count == 1
 
 
-def test_write_table__refuses_columns_without_a_common_type(tmp_path: Path) -> None:
+def test_rewrite_table__refuses_columns_without_a_common_type(tmp_path: Path) -> None:
     for rows in ([{"text": "a", "x": 1}, {"x": "x"}], [*[{"text": "a", "x": 1}] * BLOCK, {"x": "x"}]):
         with pytest.raises(UserError, match=r"column 'x' have no common type .*; write \.jsonl"):
             written(tmp_path / "a.parquet", rows)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.data.spelling import clean, meant, renamed, score, whole
+from tinybert.data.spelling import clean, meant, parse_score, renamed, whole
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_clean__changes_nothing_the_second_time(text: str) -> None:
         ("inf", None),
     ],
 )
-def test_score__is_a_finite_number(spelling: str, value: float | None) -> None:
-    assert score(spelling) == value
+def test_parse_score__is_a_finite_number(spelling: str, value: float | None) -> None:
+    assert parse_score(spelling) == value
 
 
 @pytest.mark.parametrize("spelling", ["", "x", "1_000", "1,5", "0x1", "٣", "1 2", "--1", "1e", "nan", "."])
-def test_score__is_not_whatever_python_would_take(spelling: str) -> None:
-    assert score(spelling) is None
+def test_parse_score__is_not_whatever_python_would_take(spelling: str) -> None:
+    assert parse_score(spelling) is None
 
 
 @pytest.mark.parametrize("spelling", ["01", "00", "-07", "007.1", "00.5", "1e3", "2E5"])
-def test_score__is_no_code(spelling: str) -> None:
-    assert score(spelling) is None
+def test_parse_score__is_no_code(spelling: str) -> None:
+    assert parse_score(spelling) is None
     assert whole(spelling) is None
     assert meant(spelling) == spelling
 
@@ -86,7 +86,7 @@ def test_whole__keeps_every_digit(spelling: str, value: int | None) -> None:
 
 @given(st.text(max_size=8))
 def test_whole__never_fails(spelling: str) -> None:
-    assert whole(spelling) is None or score(spelling) is not None
+    assert whole(spelling) is None or parse_score(spelling) is not None
 
 
 def test_renamed__goes_by_the_spelling_first_and_then_by_what_it_means() -> None:

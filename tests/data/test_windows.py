@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tinybert.data.encode import encode, truncating
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.windows import OVERLAP, places_of, windows_of
+from tinybert.data.windows import OVERLAP, windows_of, word_spans
 from tinybert.types import Example
 
 WORDS = ("fine", "films", "unhappily", "\u200b", "a", "film.", "!")
@@ -75,7 +75,7 @@ def test__rows_of_texts_are_answers_themselves(tiny_tokenizer: Any, tmp_path: Pa
     assert rows.answered(np.array([1, 0])).tolist() == [1, 0]
 
 
-def test__places_of__are_those_of_words_in_order() -> None:
-    assert places_of(["a", "a", "."], "a, a.") == [(0, 1), (3, 4), (4, 5)]
+def test__word_spans__are_those_of_words_in_order() -> None:
+    assert word_spans(["a", "a", "."], "a, a.") == [(0, 1), (3, 4), (4, 5)]
     with pytest.raises(ValueError, match="substring"):
-        places_of(["b"], "a")
+        word_spans(["b"], "a")

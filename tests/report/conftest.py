@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinybert.tasks.classification import classification_metrics, confusion
+from tinybert.tasks.classification import classification_metrics, confusion_counts
 from tinybert.tasks.regression import regression_metrics
 
 MakeRun = Callable[..., Path]
@@ -166,7 +166,7 @@ def _metrics(answers: dict[str, np.ndarray], classes: Sequence[str], seed: int) 
         metrics[system] = {"dev": dev, "test": scores_of(system), **costs}
     metrics["evaluated_on"] = "test"
     if classes:
-        metrics["confusion"] = {s: confusion(gold, answers[s], len(classes)) for s in ("teacher", "student")}
+        metrics["confusion"] = {s: confusion_counts(gold, answers[s], len(classes)) for s in ("teacher", "student")}
     metrics["flops"] = {**FLOPS, "student_int8": FLOPS["student"]}
     metrics["export"] = {"parity_difference": 8.6e-7, "int8_agreement": 0.9944}
     metrics["data"] = {

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import binom, chisquare
 
-from tinybert.samplers.edit_distance import EditDistance, described, log_odds
+from tinybert.samplers.edit_distance import EditDistance, describe_distance, log_odds
 
 LAWS = ("positions", "rescaled", "literal")
 MANY = 6000
@@ -104,12 +104,12 @@ def test__a_negative_least_is_refused():
         EditDistance(0.0, -1)
 
 
-def test_described__says_the_means_over_the_texts():
+def test_describe_distance__says_the_means_over_the_texts():
     distance = EditDistance(log_odds(0.6, 30522, "positions"))
     lengths = np.array([10, 30, 30, 0])
     mean, never = 70 / 4 * 0.1589, (1 + 0.8411**10 + 2 * 0.8411**30) / 4
-    said = described(distance, lengths)
+    said = describe_distance(distance, lengths)
     assert said.startswith(f"of 17.5 pieces {mean:.2g} are replaced (E[d], mean of 4 texts; 0 of 0, 4.8 of 30)")
     assert said.endswith(f"P(d=0) = {never:.2g}")
-    assert said == described(distance, lengths.tolist())
-    assert described(EditDistance(-1.0, min_edits=1), [5]).endswith("P(d=0) = 0")
+    assert said == describe_distance(distance, lengths.tolist())
+    assert describe_distance(EditDistance(-1.0, min_edits=1), [5]).endswith("P(d=0) = 0")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinybert.tasks.classification import classification_metrics, confusion
+from tinybert.tasks.classification import classification_metrics, confusion_counts
 from tinybert.tasks.regression import regression_metrics
 
 PAIR = ("neg", "pos")
@@ -102,5 +102,5 @@ def test__no_rows_and_unequal_lengths_are_refused() -> None:
 
 
 def test__confusion_counts_gold_by_predicted() -> None:
-    got = confusion(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 2, 0]), 3)
+    got = confusion_counts(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 2, 0]), 3)
     assert got == [[1, 1, 0], [0, 1, 0], [1, 0, 1]]

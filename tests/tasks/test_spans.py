@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.tasks.spans import Scheme, Span, marked, scheme_of, span_metrics, spans_of
+from tinybert.tasks.spans import Scheme, Span, marked_parts, scheme_of, span_metrics, spans_of
 
 PREFIXES = {"IOB1": "IB", "IOB2": "IB", "BIOES": "IBES"}
 
@@ -118,8 +118,8 @@ def test_words__are_entities_of_their_own_where_tags_have_no_scheme() -> None:
     assert spans_of(["NOUN", "O", "NOUN"], "words") == [Span(0, 1, "NOUN"), Span(2, 3, "NOUN")]
 
 
-def test_marked__says_what_is_right_and_what_is_not() -> None:
-    parts = marked(list("abcd"), [Span(0, 1, "X"), Span(2, 4, "Y")], [Span(0, 1, "X"), Span(2, 3, "Y")])
+def test_marked_parts__says_what_is_right_and_what_is_not() -> None:
+    parts = marked_parts(list("abcd"), [Span(0, 1, "X"), Span(2, 4, "Y")], [Span(0, 1, "X"), Span(2, 3, "Y")])
     assert [part["text"] for part in parts] == ["a", "b", "c", "d"]
     assert [(part.get("gold"), part.get("said"), part.get("right")) for part in parts] == [
         ("X", "X", True),

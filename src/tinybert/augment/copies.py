@@ -25,7 +25,7 @@ _SAMPLE = pa.struct(
 )
 
 # An example, its label in the column of its kind; `hash` is that of its texts.
-SCHEMA = pa.schema(
+COPY_SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
         ("copy", pa.int64()),
@@ -89,14 +89,14 @@ class CopyMaker:
 
 
 def table_of(examples: Iterable[Example]) -> pa.Table:
-    """Examples as a table of `SCHEMA`."""
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    """Examples as a table of `COPY_SCHEMA`."""
+    columns: dict[str, list[Any]] = {name: [] for name in COPY_SCHEMA.names}
     for example in examples:
         sample = None if example.sample is None else asdict(example.sample)
         entry = {"hash": hash_of(example), "sample": sample, **_label_columns(example.label)}
         for name, column in columns.items():
             column.append(entry[name] if name in entry else getattr(example, name, None))
-    return pa.table({name: pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names})
+    return pa.table({name: pa.array(columns[name], COPY_SCHEMA.field(name).type) for name in COPY_SCHEMA.names})
 
 
 def examples_of(table: pa.Table) -> Iterator[Example]:

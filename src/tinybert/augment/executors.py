@@ -16,18 +16,18 @@ from tinybert.run import Run
 from tinybert.types import Example
 
 MakeWorker = Callable[[], Worker]  # made once in each process that works
-Parts = Sequence[tuple[int, Sequence[Example]]]  # the number of a shard and its rows
+ShardRows = Sequence[tuple[int, Sequence[Example]]]  # the number of a shard and its rows
 Made = Iterator[tuple[int, bytes]]
 
 
-def in_this_process(make: MakeWorker, parts: Parts, tick: Tick, run: Run) -> Made:  # noqa: ARG001  # as `on_ray`
+def in_this_process(make: MakeWorker, parts: ShardRows, tick: Tick, run: Run) -> Made:  # noqa: ARG001  # as `on_ray`
     """One shard after the other, here."""
     worker = make()
     for number, rows in parts:
         yield number, worker(list(rows), tick)
 
 
-def on_ray(make: MakeWorker, parts: Parts, tick: Tick, run: Run) -> Made:
+def on_ray(make: MakeWorker, parts: ShardRows, tick: Tick, run: Run) -> Made:
     """Shards in any order, made by a pool of Ray actors (Ray Data, `map_batches`).
 
     Rows travel to the actors and files travel back, so that a cluster needs no shared disk for them; a masked LM or
@@ -60,7 +60,7 @@ def on_ray(make: MakeWorker, parts: Parts, tick: Tick, run: Run) -> Made:
 _MADE = pa.schema(
     [("shard", pa.int64()), ("rows", pa.int64()), ("content", pa.large_binary()), ("problems", pa.list_(pa.string()))]
 )
-EXECUTORS: dict[str, Callable[[MakeWorker, Parts, Tick, Run], Made]] = {"local": in_this_process, "ray": on_ray}
+EXECUTORS: dict[str, Callable[[MakeWorker, ShardRows, Tick, Run], Made]] = {"local": in_this_process, "ray": on_ray}
 
 
 class _Actor:

@@ -9,7 +9,7 @@ from tinybert.artifacts import Artifact
 from tinybert.augment.augmented_set import AugmentedSet, parts_of
 from tinybert.augment.copies import CopyMaker, Streams, Worker
 from tinybert.augment.executors import EXECUTORS
-from tinybert.augment.method import AugmenterFactory, Make
+from tinybert.augment.method import AugmenterFactory, MakeAugmenter
 from tinybert.augment.shards import Shards
 from tinybert.data.examples import Examples
 from tinybert.files import sha256_json
@@ -69,7 +69,7 @@ def make_all_copies(
     return augmented
 
 
-def copy_maker(make: Make, copies: int, seed: int) -> Worker:
+def copy_maker(make: MakeAugmenter, copies: int, seed: int) -> Worker:
     """What each process works with."""
     return CopyMaker(make(), copies, Streams(seed))
 

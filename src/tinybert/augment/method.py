@@ -134,7 +134,7 @@ class AugmentContext(Generic[S]):
         return files.sha256_json([network.digest(), vocabulary])
 
 
-Make = Callable[[], Augmenter]  # called once in each process that makes copies
+MakeAugmenter = Callable[[], Augmenter]  # called once in each process that makes copies
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class AugmenterFactory:
         before: What has to be done once before, if any copy is to be made at all.
     """
 
-    make: Make
+    make: MakeAugmenter
     before: Callable[[], object] = lambda: None
 
 

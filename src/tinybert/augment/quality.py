@@ -61,7 +61,7 @@ def quality(augmented: AugmentedSet, flips: Mapping[str, Any] | None) -> dict[st
     }
 
 
-def described(figures: Mapping[str, Any]) -> Iterator[str]:
+def quality_lines(figures: Mapping[str, Any]) -> Iterator[str]:
     """The figures in sentences."""
     rows, flips = figures["rows"], figures["flips"]
     yield (

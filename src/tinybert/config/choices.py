@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from tinybert.config.schema import Choice
 from tinybert.config.source import Origin
 
-Layer = tuple[Mapping[str, Any], Origin]
+SettingsLayer = tuple[Mapping[str, Any], Origin]
 
 
 class Chosen(NamedTuple):
@@ -21,7 +21,7 @@ class Chosen(NamedTuple):
         """Whether a preset's value for a key was meant for another option than that of this run."""
         return _declared_by(self.option, key) is not _declared_by(self.in_presets, key)
 
-    def refusal(self, key: str) -> str:
+    def why_unread(self, key: str) -> str:
         """Why there is no such key; empty where no option has it."""
         if not (readers := self.choice.readers(key)):
             return ""
@@ -34,7 +34,7 @@ def _declared_by(option: type, key: str) -> type | None:
     return next((one for one in option.__mro__ if key in vars(one).get("__annotations__", {})), None)
 
 
-def _named(group: str, key: str, layers: Iterable[Layer]) -> str | None:
+def _named(group: str, key: str, layers: Iterable[SettingsLayer]) -> str | None:
     """The last word of some layers for a key of a group."""
     found = None
     for mapping, _ in layers:
@@ -44,7 +44,7 @@ def _named(group: str, key: str, layers: Iterable[Layer]) -> str | None:
     return found
 
 
-def choose(group: str, choice: Choice, usual: str, layers: Sequence[Layer]) -> tuple[Chosen, list[str]]:
+def choose_option(group: str, choice: Choice, usual: str, layers: Sequence[SettingsLayer]) -> tuple[Chosen, list[str]]:
     """Which option of a group the layers name; what is wrong with the name, in a line.
 
     Args:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from tinybert.config import schema as schemas
-from tinybert.config.choices import Chosen, Layer, choose
+from tinybert.config.choices import Chosen, SettingsLayer, choose_option
 from tinybert.config.source import KeyPath, Origin, Plain, read_override
 from tinybert.config.unread import unread_keys
 from tinybert.errors import UserError
@@ -52,7 +52,7 @@ def parse(
     return parse_layers(schema, [*layers, *map(read_override, overrides)])
 
 
-def parse_layers(schema: type[T], layers: Iterable[Layer]) -> T:
+def parse_layers(schema: type[T], layers: Iterable[SettingsLayer]) -> T:
     """Like `parse` for several mappings; later ones win, key by key."""
     layers = list(layers)
     merged = _Merged(schema, layers)
@@ -92,7 +92,7 @@ def _group_defaults(schema: type) -> dict[str, Any]:
 class _Merged:
     """The layers laid over each other, and who wrote each key last."""
 
-    def __init__(self, schema: type, layers: Sequence[Layer]) -> None:
+    def __init__(self, schema: type, layers: Sequence[SettingsLayer]) -> None:
         self.values = _group_defaults(schema)
         self.problems: list[str] = []
         self.chosen: dict[str, Chosen] = {}
@@ -101,10 +101,10 @@ class _Merged:
             if (choice := schemas.choice(hint)) is not None:
                 self._choose(name, choice, layers)
 
-    def _choose(self, group: str, choice: schemas.Choice, layers: Sequence[Layer]) -> None:
+    def _choose(self, group: str, choice: schemas.Choice, layers: Sequence[SettingsLayer]) -> None:
         """Find which of its options a group is; another than the default has its own defaults."""
         usual = self.values[group][choice.key]
-        chosen, wrong = choose(group, choice, usual, layers)
+        chosen, wrong = choose_option(group, choice, usual, layers)
         self.problems += wrong
         self.chosen[group] = chosen
         if chosen.name != usual:
@@ -129,7 +129,7 @@ class _Merged:
                 self._writers[here] = origin
             elif chosen and origin.packaged and chosen.drops(key):
                 continue
-            elif chosen and hint is None and (why := chosen.refusal(key)):
+            elif chosen and hint is None and (why := chosen.why_unread(key)):
                 self.problems.append(f"{origin.where(here)}: {why}")
             elif hint is None:
                 self.problems.append(f"{origin.where(here)}: unknown key ({_instead(schema, key)})")

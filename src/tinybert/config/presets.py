@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from tinybert.config.choices import Layer
+from tinybert.config.choices import SettingsLayer
 from tinybert.config.parse import parse_layers
 from tinybert.config.source import FLAGS, Origin, read_override, read_yaml
 from tinybert.errors import UserError
@@ -31,7 +31,7 @@ def preset_names(recipe: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (_PRESETS / recipe).glob("*.yaml")))
 
 
-def read_preset(recipe: str, name: str) -> Layer:
+def read_preset(recipe: str, name: str) -> SettingsLayer:
     """A packaged preset.
 
     Raises:
@@ -43,7 +43,7 @@ def read_preset(recipe: str, name: str) -> Layer:
     return mapping, Origin(origin.name, origin.lines, packaged=True)  # no folder: a preset names no files
 
 
-def preset_layers(recipe: str, name: str) -> list[Layer]:
+def preset_layers(recipe: str, name: str) -> list[SettingsLayer]:
     """A packaged preset over the one that its key `preset` names, if it names one; nothing below `DEFAULTS`."""
     if name == DEFAULTS:
         return []
@@ -83,7 +83,7 @@ def resolve(
     return Resolved(parse_layers(schema, [*layers, *map(read_override, overrides)]), preset)
 
 
-def _chosen(recipe: str, config: str | PathLike[str] | None, default: str) -> tuple[str, list[Layer]]:
+def _chosen(recipe: str, config: str | PathLike[str] | None, default: str) -> tuple[str, list[SettingsLayer]]:
     """The preset, and the layer of the file where one is given."""
     known = preset_names(recipe) or (DEFAULTS,)
     default = default if default in known else DEFAULTS

@@ -54,7 +54,7 @@ class Header(NamedTuple):
         return self.name if self.line is None else f"{self.name}:{self.line}"
 
 
-def choose(header: Header, settings: DataSettings, labels: Labels) -> Columns:
+def choose_columns(header: Header, settings: DataSettings, labels: Labels) -> Columns:
     """Pick the columns of a source.
 
     Raises:

@@ -9,8 +9,8 @@ from pathlib import Path
 from tinybert.data.columns import Header
 from tinybert.data.dialect import CellRecord, Cells, Dialect, line_end, lines_of, records
 from tinybert.data.problems import BadRow, listed, shown
-from tinybert.data.quotation import NAMES, delimiter_of, quoted_column, run_ons, swallowing, why_not_csv
-from tinybert.data.readers import Record, RowReader, check_names
+from tinybert.data.quotation import DELIMITER_NAMES, delimiter_of, quoted_column, run_ons, swallowing, why_not_csv
+from tinybert.data.readers import RawRecord, RowReader, check_names
 from tinybert.data.recognise import looks_like_conll, wrong_form
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
@@ -49,7 +49,7 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> RowRea
     swallowed, found = _swallowed(path, dialect, settings)
     checked = _checked(rows, cells if settings.header else [], widths, swallowed, dialect)
 
-    def by_column(wanted: Sequence[str]) -> Iterator[Record]:
+    def by_column(wanted: Sequence[str]) -> Iterator[RawRecord]:
         columns = [(name, names.index(name)) for name in wanted]
         for line, cells in checked:
             yield line, cells if isinstance(cells, BadRow) else {name: cells[index] for name, index in columns}
@@ -62,7 +62,7 @@ def _dialect(
     path: Path, head: Sequence[str], delimiter: str, settings: DataSettings
 ) -> tuple[Dialect, tuple[str, ...]]:
     dialect = delimiter_of(head, delimiter, settings)
-    name = NAMES.get(dialect.delimiter, shown(dialect.delimiter))
+    name = DELIMITER_NAMES.get(dialect.delimiter, shown(dialect.delimiter))
     notes = () if dialect.delimiter == delimiter else (f"{path}: the cells are separated by {name}",)
     if dialect.delimiter != "\t":
         return dialect, notes

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tinybert.data.problems import BadRow, printable, readable
+from tinybert.data.problems import BadRow, printable, unreadable_as_user_error
 from tinybert.errors import UserError
 
 _BOM = b"\xef\xbb\xbf"
@@ -47,7 +47,7 @@ def lines_of(path: Path) -> Iterator[str]:
     Raises:
         UserError: If it cannot be read or is not UTF-8.
     """
-    with readable(path), path.open("rb") as stream:
+    with unreadable_as_user_error(path), path.open("rb") as stream:
         yield from decoded(stream, str(path))
 
 

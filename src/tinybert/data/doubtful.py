@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import pyarrow.compute as pc
 
 from tinybert.data.problems import shown
-from tinybert.data.read import Rows
+from tinybert.data.read import RawRows
 from tinybert.data.resolve import Spellings, line_of
-from tinybert.data.spelling import meant, score
+from tinybert.data.spelling import meant, parse_score
 from tinybert.errors import UserError
 
 _MANY = 100  # classes; from here on one class for every second row cannot be meant
@@ -16,7 +16,7 @@ _SEVERAL = 10  # classes; fewer may well be more than there are texts, as where 
 _COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
-def check_plausible(train: Rows, found: Spellings, called: Mapping[str, str], *, insisted: bool) -> None:
+def check_plausible(train: RawRows, found: Spellings, called: Mapping[str, str], *, insisted: bool) -> None:
     """Refuse labels that would make classes which nobody wants.
 
     Args:
@@ -37,13 +37,13 @@ def check_plausible(train: Rows, found: Spellings, called: Mapping[str, str], *,
         raise UserError(reason)
 
 
-def check_columns_not_swapped(train: Rows, found: Spellings) -> None:
+def check_columns_not_swapped(train: RawRows, found: Spellings) -> None:
     """Refuse many words as labels where there are fewer texts than labels, and shorter ones.
 
     Raises:
         UserError: If so.
     """
-    words = [name for name in found.names if score(name) is None]
+    words = [name for name in found.names if parse_score(name) is None]
     if len(words) < max(_SEVERAL, len(train.table) / 10):
         return
     for column in ("text", "pair"):
@@ -65,14 +65,14 @@ def suspicious(names: Sequence[str], rows: int) -> str | None:
     """
     if len(names) < max(_MANY, rows / 2):
         return None
-    odd = [name for name in names if score(name) is None]
+    odd = [name for name in names if parse_score(name) is None]
     many = f"{len(names):,} different labels in {rows:,} rows cannot be classes"
     if len(odd) < len(names) / 2:
         return f"{many}, nor scores: {shown((odd or names)[0])} is not one; correct it, or say --kind"
     return f"{many}; is data.label the right column? (--kind classification insists)"
 
 
-def joined(train: Rows, found: Spellings, called: Mapping[str, str]) -> str | None:
+def joined(train: RawRows, found: Spellings, called: Mapping[str, str]) -> str | None:
     """Labels such as `2,27` beside 2 and 27: several labels of one text, each combination a class."""
     alone = {parts[0] for name in called.values() if len(parts := _parts(name)) == 1}
     several = [
@@ -87,9 +87,9 @@ def joined(train: Rows, found: Spellings, called: Mapping[str, str]) -> str | No
     )
 
 
-def commas(train: Rows, found: Spellings, called: Mapping[str, str]) -> str | None:
+def commas(train: RawRows, found: Spellings, called: Mapping[str, str]) -> str | None:
     """Scores with decimal commas."""
-    odd = [spelling for spelling, name in called.items() if score(name) is None]
+    odd = [spelling for spelling, name in called.items() if parse_score(name) is None]
     if not odd or not all(_COMMA.fullmatch(called[spelling]) for spelling in odd):
         return None
     return (
@@ -98,7 +98,7 @@ def commas(train: Rows, found: Spellings, called: Mapping[str, str]) -> str | No
     )
 
 
-def capitals(train: Rows, found: Spellings, called: Mapping[str, str]) -> str | None:
+def capitals(train: RawRows, found: Spellings, called: Mapping[str, str]) -> str | None:
     """Two classes whose names differ only by capitals."""
     counts = dict(zip(found.names, found.counted(), strict=True))
     seen: dict[str, str] = {}
@@ -123,5 +123,5 @@ def _length(texts: Sequence[str]) -> float:
     return sum(map(len, texts)) / len(texts)
 
 
-def _where(train: Rows, found: Spellings, spelling: str) -> str:
+def _where(train: RawRows, found: Spellings, spelling: str) -> str:
     return f"{train.name}:{line_of(train, found, spelling)}"

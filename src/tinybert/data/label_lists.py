@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tinybert.data.columns import Columns, Header, Labels, choose
+from tinybert.data.columns import Columns, Header, Labels, choose_columns
 from tinybert.data.examples import Examples
 from tinybert.data.labels import ClassMeaning
 from tinybert.data.problems import BadRow, Problems, listed, shown
-from tinybert.data.read import SCHEMA, DataInput, Rows, gathered, open_rows, read
+from tinybert.data.read import ROW_SCHEMA, DataInput, RawRows, gathered, open_rows, read
 from tinybert.data.recognise import check_recognised
 from tinybert.data.resolve import unlabelled
 from tinybert.data.rows import NO_LABEL, Row, checked, is_missing, spelled
@@ -22,9 +22,9 @@ from tinybert.errors import UserError
 LISTS = "labels"  # the column of a table of rows that holds them
 _SPELLED = pa.schema(
     [
-        *(SCHEMA.field(name) for name in ("text", "pair")),
+        *(ROW_SCHEMA.field(name) for name in ("text", "pair")),
         (LISTS, pa.large_list(pa.large_string())),
-        *(SCHEMA.field(name) for name in ("row", "line")),
+        *(ROW_SCHEMA.field(name) for name in ("row", "line")),
     ]
 )
 _ADVICE = "; correct or remove the row"
@@ -48,7 +48,7 @@ def has_lists(data: DataInput, settings: DataSettings) -> bool:
     return isinstance(first, list | tuple)
 
 
-def read_label_lists(data: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:
+def read_label_lists(data: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
     """Read texts, or pairs of them, with lists of labels: `label`, or the columns that `data.labels` names.
 
     Args:
@@ -62,7 +62,7 @@ def read_label_lists(data: DataInput, settings: DataSettings, *, labels: Labels,
     """
     reader = open_rows(data, settings, name)
     check_recognised(reader.header, settings)
-    columns = choose(reader.header, settings, "none" if settings.labels else labels)
+    columns = choose_columns(reader.header, settings, "none" if settings.labels else labels)
     names = _label_columns(reader.header, columns, settings, labels)
     if not names:
         return read(data, settings, labels="none", name=name)
@@ -73,7 +73,7 @@ def read_label_lists(data: DataInput, settings: DataSettings, *, labels: Labels,
         return _checked(row, texts, names, found_in, labels == "needed")
 
     table = gathered(reader.records((*texts.wanted, *names)), check, _SPELLED, problems)
-    return Rows(table, columns.pair is not None, problems, reader.notes)
+    return RawRows(table, columns.pair is not None, problems, reader.notes)
 
 
 def _label_columns(header: Header, columns: Columns, settings: DataSettings, labels: Labels) -> tuple[str, ...]:
@@ -139,19 +139,19 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") and hasattr(value, "ndim") else value
 
 
-def spellings_in(rows: Rows) -> list[str]:
+def spellings_in(rows: RawRows) -> list[str]:
     """Every label of the lists once, as it is spelled, in order of appearance."""
     return [str(name) for name in pc.unique(_flat(rows)).to_pylist()]
 
 
-def line_of_label(rows: Rows, name: str) -> int:
+def line_of_label(rows: RawRows, name: str) -> int:
     """What messages call the first row whose list has a label."""
     lists = _lists(rows)
     first = pc.list_parent_indices(lists)[pc.index(lists.flatten(), name).as_py()].as_py()
     return int(rows.table.column("line")[first].as_py())
 
 
-def resolve_label_lists(rows: Rows, meaning: ClassMeaning, *, needed: bool = True) -> Examples:
+def resolve_label_lists(rows: RawRows, meaning: ClassMeaning, *, needed: bool = True) -> Examples:
     """Say of every row which labels hold: a matrix of 0 and 1.
 
     Labels that `data.label_map` leaves out are taken out of the lists; their rows stay.
@@ -179,8 +179,8 @@ def resolve_label_lists(rows: Rows, meaning: ClassMeaning, *, needed: bool = Tru
     known = values[codes] >= 0
     labels[parents[known], values[codes][known]] = 1
     problems: dict[int, str] = {int(row): NO_LABEL for row in np.flatnonzero(~there)}
-    for place in np.flatnonzero(wrong[codes]):
-        problems.setdefault(int(parents[place]), meaning.why_not(names[codes[place]]))
+    for flat in np.flatnonzero(wrong[codes]):
+        problems.setdefault(int(parents[flat]), meaning.why_not(names[codes[flat]]))
     for index in sorted(problems):
         row = rows.table.slice(index, 1).to_pylist()[0]
         rows.problems.add(row["line"], BadRow(problems[index], [row["text"], row["pair"], row[LISTS]]), row["row"])
@@ -194,10 +194,10 @@ def called(names: Sequence[str], label_map: Mapping[str, str | None]) -> list[st
     return [name for spelling in names if (name := renamed(spelling, label_map)) is not None]
 
 
-def _lists(rows: Rows) -> Any:
+def _lists(rows: RawRows) -> Any:
     column = rows.table.column(LISTS)
     return pa.concat_arrays(column.chunks)
 
 
-def _flat(rows: Rows) -> Any:
+def _flat(rows: RawRows) -> Any:
     return _lists(rows).flatten()

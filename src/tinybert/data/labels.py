@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from tinybert.data.problems import listed, shown
-from tinybert.data.spelling import clean, meant, renamed, score, whole
+from tinybert.data.spelling import clean, meant, parse_score, renamed, whole
 from tinybert.errors import UserError
 
 _POSITIVE = ("1", "positive", "pos", "entailment", "entails", "duplicate", "paraphrase", "yes", "true")
@@ -20,7 +20,7 @@ LabelMap = Mapping[str, str | None]
 
 def are_scores(spellings: Sequence[str]) -> bool:
     """Whether labels are all numbers but not all whole ones."""
-    numbers = all(score(spelling) is not None for spelling in spellings)
+    numbers = all(parse_score(spelling) is not None for spelling in spellings)
     return numbers and any(whole(spelling) is None for spelling in spellings)
 
 
@@ -114,7 +114,7 @@ class ScoreMeaning:
     def value(self, spelling: str) -> float | None:
         """The score; None where it is no finite number."""
         name = renamed(spelling, self._label_map)
-        return None if name is None else score(name)
+        return None if name is None else parse_score(name)
 
     def leaves_out(self, spelling: str) -> bool:
         """Whether rows with a label are left out, as if they had none."""
@@ -182,9 +182,9 @@ def meaning_by_head(spellings: Sequence[str], head: Sequence[str], label_map: La
 
 
 def _number_advice(spelling: str) -> str:
-    if score(spelling.replace(",", ".", 1)) is not None:
+    if parse_score(spelling.replace(",", ".", 1)) is not None:
         return f"write {spelling.replace(',', '.')}, or say --kind classification"
-    if score(spelling.lstrip("+-0")) is not None:
+    if parse_score(spelling.lstrip("+-0")) is not None:
         return "with a leading zero it is a code; remove the zero, or say --kind classification"
     return "correct it, or say --kind classification"
 

@@ -32,7 +32,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 Drop = Literal["none", "exact", "contained"]
 _Rule = Callable[[Examples, Examples], Bool[np.ndarray, " rows"]]
-_Place = tuple[int, int]  # which text, and at which character a word of it begins
+_Position = tuple[int, int]  # which text, and at which character a word of it begins
 
 
 class _Text(NamedTuple):
@@ -179,7 +179,7 @@ class _Index:
     def __init__(self, held_out: Examples) -> None:
         self._texts: dict[int, _Text] = {}
         self._same: defaultdict[str, list[int]] = defaultdict(list)
-        self._inside: dict[int, defaultdict[str, list[_Place]]] = {n: defaultdict(list) for n in (FEW, LONG)}
+        self._inside: dict[int, defaultdict[str, list[_Position]]] = {n: defaultdict(list) for n in (FEW, LONG)}
         self._openings: dict[int, defaultdict[str, list[int]]] = {n: defaultdict(list) for n in (FEW, LONG)}
         for row, sides in enumerate(_sides(held_out)):
             for side, text in enumerate(sides):
@@ -189,9 +189,9 @@ class _Index:
     def _add(self, number: int, text: _Text) -> None:
         self._texts[number] = text
         self._same[text.letters].append(number)
-        for size, places in self._inside.items():
+        for size, positions in self._inside.items():
             for begin in text.begins:
-                places[text.letters[begin : begin + size]].append((number, begin))
+                positions[text.letters[begin : begin + size]].append((number, begin))
         if len(text.begins) >= FEW:
             size = _size(text)
             self._openings[size][text.letters[:size]].append(number)

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tinybert.data.problems import listed, one_line, readable
+from tinybert.data.problems import listed, one_line, unreadable_as_user_error
 from tinybert.errors import UserError
 
 LARGEST = 20_000_000_000  # bytes when unpacked
@@ -32,7 +32,7 @@ def open_text(path: Path, *, endless: bool = False) -> Iterator["Unpacked"]:
         UserError: If it cannot be read, is damaged, or is an archive that does not hold one ordinary file.
     """
     with ExitStack() as opened:
-        with readable(path), _damage_as_user_error(path):
+        with unreadable_as_user_error(path), _damage_as_user_error(path):
             stream, packed = _open_bytes(path, opened)
         yield Unpacked(path, stream, _limit(packed, endless))
 
@@ -74,7 +74,7 @@ class Unpacked:
     def _counted(self, more: Callable[[], bytes]) -> Iterator[bytes]:
         """What comes out; bytes are counted while they come: what an archive says of its size need not be true."""
         read = 0
-        with readable(self._path), _damage_as_user_error(self._path):
+        with unreadable_as_user_error(self._path), _damage_as_user_error(self._path):
             while part := more():
                 read += len(part)
                 if self._limit is not None and read > self._limit:

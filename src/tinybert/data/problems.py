@@ -40,7 +40,7 @@ def one_line(error: object) -> str:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def unreadable_as_user_error(path: Path) -> Iterator[None]:
     """Turn what the system says about a file into a `UserError`."""
     try:
         yield

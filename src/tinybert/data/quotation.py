@@ -14,7 +14,7 @@ from tinybert.data.dialect import Cells, Dialect, records
 from tinybert.data.problems import BadRow
 from tinybert.data.settings import DataSettings
 
-NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}
+DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}
 _EXCEL = re.compile(r'"?sep=(.)"?[\r\n]*')  # a first line that tells Excel how to read the file
 _LOOKED_AT = 10_000  # lines
 _NEARLY_ALL = 0.9
@@ -54,7 +54,7 @@ def delimiter_of(head: Sequence[str], usual: str, settings: DataSettings) -> Dia
     """
     if said := _EXCEL.fullmatch(next(iter(head), "")):
         return Dialect(said[1], quoted=said[1] != "\t", skipped=1)
-    dialects = [Dialect(delimiter, quoted=delimiter != "\t") for delimiter in (usual, *NAMES)]
+    dialects = [Dialect(delimiter, quoted=delimiter != "\t") for delimiter in (usual, *DELIMITER_NAMES)]
     return next((dialect for dialect in dialects if _fits(head, dialect, settings)), dialects[0])
 
 

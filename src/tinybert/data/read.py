@@ -11,15 +11,15 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from tinybert.data.columns import Header, Labels, choose
+from tinybert.data.columns import Header, Labels, choose_columns
 from tinybert.data.delimited import open_delimited
 from tinybert.data.dialect import CellRecord, decoded, lines_of, plain_lines
 from tinybert.data.hub import PREFIX, default_split, load_hub
-from tinybert.data.problems import BadRow, Problems, readable
+from tinybert.data.problems import BadRow, Problems, unreadable_as_user_error
 from tinybert.data.readers import (
     BLOCK,
     JSON_BEGUN,
-    Record,
+    RawRecord,
     RowReader,
     is_dataset,
     is_frame,
@@ -42,7 +42,7 @@ STDIN = "-"
 SPILL_BYTES = 256 << 20  # what a data set may take of memory before it goes to disk
 
 # `row` counts the rows of the data from 1, as outputs do; `line` is what messages say (see `readers.RowReader`).
-SCHEMA = pa.schema(
+ROW_SCHEMA = pa.schema(
     [
         ("text", pa.large_string()),
         ("pair", pa.large_string()),
@@ -54,11 +54,11 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Rows:
+class RawRows:
     """Rows that were read, with labels as they are spelled there.
 
     Attributes:
-        table: Columns of `SCHEMA`, a missing label is null; or of the schema of another kind of task.
+        table: Columns of `ROW_SCHEMA`, a missing label is null; or of the schema of another kind of task.
         paired: Whether the rows are pairs of texts.
         problems: The rows that were put aside; `settle` says whether they are too many.
         notes: What the log should say.
@@ -75,7 +75,7 @@ class Rows:
         return self.problems.name
 
 
-def read(data: DataInput, settings: DataSettings, *, labels: Labels, name: str = "data") -> Rows:
+def read(data: DataInput, settings: DataSettings, *, labels: Labels, name: str = "data") -> RawRows:
     """Read texts, or pairs of them, with or without labels.
 
     Args:
@@ -89,15 +89,15 @@ def read(data: DataInput, settings: DataSettings, *, labels: Labels, name: str =
     """
     reader = open_rows(data, settings, name)
     check_recognised(reader.header, settings)
-    columns = choose(reader.header, settings, labels)
+    columns = choose_columns(reader.header, settings, labels)
     wanted = columns.wanted
     problems = Problems(reader.header.name, settings.skip_bad)
 
     def check(row: Mapping[str, Any]) -> Row | BadRow:
         return checked([row.get(name) for name in wanted], columns, labels == "needed")
 
-    table = gathered(reader.records(wanted), check, SCHEMA, problems)
-    return Rows(table, columns.pair is not None, problems, reader.notes)
+    table = gathered(reader.records(wanted), check, ROW_SCHEMA, problems)
+    return RawRows(table, columns.pair is not None, problems, reader.notes)
 
 
 def path_of(source: DataInput) -> Path | None:
@@ -143,7 +143,7 @@ def open_file(path: Path, settings: DataSettings) -> RowReader:
     Raises:
         UserError: If it cannot be read, is empty, or is no table of texts.
     """
-    with readable(path):
+    with unreadable_as_user_error(path):
         if not path.is_dir() and path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty")
         match path.suffix.lower():
@@ -176,7 +176,7 @@ def open_stream(stream: Iterable[bytes], settings: DataSettings, name: str = "st
     return RowReader(Header(name, (column,)), lambda _: _as_texts(plain_lines(everything), column))
 
 
-def _as_texts(records: Iterable[CellRecord], column: str) -> Iterator[Record]:
+def _as_texts(records: Iterable[CellRecord], column: str) -> Iterator[RawRecord]:
     for line, cells in records:
         yield line, cells if isinstance(cells, BadRow) else {column: cells[0]}
 
@@ -208,7 +208,7 @@ def gathered(
             else:
                 yield (*result, row, line)
 
-    table = table_of(good(), schema)
+    table = arrow_table(good(), schema)
     if len(table) == 0:
         problems.settle(0)  # raises where every row is bad
         raise UserError(f"{problems.name}: no rows after the header")
@@ -223,7 +223,7 @@ def numbered(records: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, int, Any
         yield row, line, content
 
 
-def table_of(rows: Iterator[Sequence[Any]], schema: pa.Schema, spill_bytes: int = SPILL_BYTES) -> pa.Table:
+def arrow_table(rows: Iterator[Sequence[Any]], schema: pa.Schema, spill_bytes: int = SPILL_BYTES) -> pa.Table:
     """Gather rows, their values in the order of the schema; many of them lie in an unnamed file, memory-mapped.
 
     Raises:

@@ -19,7 +19,7 @@ from tinybert.errors import UserError
 BLOCK = 8192  # rows read at once
 JSON_BEGUN = re.compile(r"\s*(?:(\[)\s*(?:\{|$)|\{\s*$)")  # a first line of JSON that is not one object a line
 
-Record = tuple[int, Mapping[str, Any] | BadRow]
+RawRecord = tuple[int, Mapping[str, Any] | BadRow]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RowReader:
     """
 
     header: Header
-    records: Callable[[Sequence[str]], Iterator[Record]]
+    records: Callable[[Sequence[str]], Iterator[RawRecord]]
     notes: tuple[str, ...] = ()
     dialect: Dialect | None = None
     types: pa.Schema | None = None
@@ -68,9 +68,9 @@ def open_list(name: str, rows: Iterable[Any]) -> RowReader:
     return _open_mappings(name, enumerate(named, start=1))
 
 
-def _open_mappings(name: str, records: Iterator[Record]) -> RowReader:
+def _open_mappings(name: str, records: Iterator[RawRecord]) -> RowReader:
     """The first row that can be read says which columns there are; later ones may have more."""
-    before: list[Record] = []
+    before: list[RawRecord] = []
     for line, row in records:
         before.append((line, row))
         if not isinstance(row, BadRow):
@@ -80,7 +80,7 @@ def _open_mappings(name: str, records: Iterator[Record]) -> RowReader:
     raise UserError(f"{name}{bad}")
 
 
-def _parsed(line: int, cells: Cells | BadRow) -> Record:
+def _parsed(line: int, cells: Cells | BadRow) -> RawRecord:
     if isinstance(cells, BadRow):
         return line, cells
     try:

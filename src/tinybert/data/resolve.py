@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int, Shaped
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
 from tinybert.data.problems import BadRow, listed
-from tinybert.data.read import Rows
+from tinybert.data.read import RawRows
 
 _MISSING = "the label is missing, though other rows have one; give it one, or remove the row"
 _NONE_NEEDED = "; a test set may have no labels: leave the column out or empty, or say data.label_map={{{}: null}}"
@@ -32,7 +32,7 @@ class Spellings:
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
 
 
-def spellings(rows: Rows) -> Spellings:
+def spellings(rows: RawRows) -> Spellings:
     """Gather the labels of rows."""
     column = rows.table.column("label").combine_chunks()
     encoded = (column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)).dictionary_encode()
@@ -40,13 +40,13 @@ def spellings(rows: Rows) -> Spellings:
     return Spellings(encoded.dictionary.to_pylist(), codes)
 
 
-def line_of(rows: Rows, found: Spellings, name: str) -> int:
+def line_of(rows: RawRows, found: Spellings, name: str) -> int:
     """What messages call the first row that has a spelling."""
     row = int(np.argmax(found.codes == found.names.index(name)))
     return int(rows.table.column("line")[row].as_py())
 
 
-def unlabelled(rows: Rows, notes: tuple[str, ...] = (), kept: Int[np.ndarray, " kept"] | None = None) -> Examples:
+def unlabelled(rows: RawRows, notes: tuple[str, ...] = (), kept: Int[np.ndarray, " kept"] | None = None) -> Examples:
     """Rows without their labels.
 
     Args:
@@ -57,7 +57,7 @@ def unlabelled(rows: Rows, notes: tuple[str, ...] = (), kept: Int[np.ndarray, " 
     return Examples(rows.table, None, kept, (*rows.notes, *rows.problems.settle(len(rows.table)), *notes))
 
 
-def resolve(rows: Rows, meaning: Meaning, *, needed: bool = True) -> Examples:
+def resolve_labels(rows: RawRows, meaning: Meaning, *, needed: bool = True) -> Examples:
     """Give every label its value; leave out the rows whose labels mean that they have none.
 
     Args:
@@ -97,7 +97,7 @@ def left_out(found: Spellings, meaning: Meaning) -> Bool[np.ndarray, " rows"]:
     return out
 
 
-def noted(rows: Rows, found: Spellings, out: Bool[np.ndarray, " rows"], what: str) -> tuple[str, ...]:
+def noted(rows: RawRows, found: Spellings, out: Bool[np.ndarray, " rows"], what: str) -> tuple[str, ...]:
     """What the log should say of rows whose labels mean that they have none, and of what happens to them."""
     if not out.any():
         return ()
@@ -106,7 +106,7 @@ def noted(rows: Rows, found: Spellings, out: Bool[np.ndarray, " rows"], what: st
     return (f"{rows.name}: {out.sum():,} of {len(out):,} rows {what}, their labels stand for none: {labels}",)
 
 
-def _problem(rows: Rows, index: int, meaning: Meaning, advice: str) -> tuple[int, BadRow, int]:
+def _problem(rows: RawRows, index: int, meaning: Meaning, advice: str) -> tuple[int, BadRow, int]:
     row = rows.table.slice(index, 1).to_pylist()[0]
     reason = _MISSING if row["label"] is None else f"{meaning.why_not(row['label'])}{advice.format(row['label'])}"
     return row["line"], BadRow(reason, [row["text"], row["pair"], row["label"]]), row["row"]

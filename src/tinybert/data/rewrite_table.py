@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tinybert.data.columns import Columns, Header, choose
+from tinybert.data.columns import Columns, Header, choose_columns
 from tinybert.data.dialect import Dialect
 from tinybert.data.problems import BadRow, one_line, shown
 from tinybert.data.read import DataInput, numbered, open_rows
@@ -29,7 +29,7 @@ ORIGIN, COPY = "origin", "copy"  # the columns that are added
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 
 Fields = Mapping[str, Any]
-Chosen = Callable[[int], bool]
+RowFilter = Callable[[int], bool]
 Patch = Callable[[Fields, Example], Fields]
 T = TypeVar("T")
 
@@ -54,10 +54,10 @@ def merge_by_row(
         raise ValueError(f"copy {following.copy} of row {following.row} is out of order, or its row is not there")
 
 
-def write_table(
+def rewrite_table(
     data: DataInput,
     settings: DataSettings,
-    chosen: Chosen,
+    chosen: RowFilter,
     copies: Iterable[Example],
     target: Path,
     ending: str,
@@ -83,7 +83,7 @@ def write_table(
     reader = open_rows(data, settings, "train")
     dialect = _dialect(reader, ending)
     if tags is None:
-        patch = patched_texts(choose(reader.header, settings, "none"), dialect)
+        patch = patched_texts(choose_columns(reader.header, settings, "none"), dialect)
     else:
         patch = patched_words(list_columns(reader.header, settings), tags)
     rows = _together(_originals(reader, chosen), copies, patch)
@@ -138,7 +138,7 @@ def patched_words(columns: Columns, names: TagNames) -> Patch:
     return patch
 
 
-def _originals(reader: RowReader, chosen: Chosen) -> Iterator[tuple[int, Fields]]:
+def _originals(reader: RowReader, chosen: RowFilter) -> Iterator[tuple[int, Fields]]:
     for row, line, values in numbered(reader.records(reader.header.names)):
         if chosen(row) and not isinstance(values, BadRow):
             if ORIGIN in values or COPY in values:

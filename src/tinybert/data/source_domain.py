@@ -9,7 +9,7 @@ from tinybert import files
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
 from tinybert.data.problems import listed
-from tinybert.data.read import Rows
+from tinybert.data.read import RawRows
 from tinybert.data.resolve import left_out, noted, spellings, unlabelled, valued
 from tinybert.errors import UserError
 
@@ -29,7 +29,7 @@ class SourceDomain:
     labelled: Examples | None
 
     @classmethod
-    def of(cls, rows: Rows, meaning: Meaning) -> "SourceDomain":
+    def of(cls, rows: RawRows, meaning: Meaning) -> "SourceDomain":
         """Give the labels of another domain the values they have in train.
 
         A label without a value is no mistake here: a domain may have more classes than the task. Its row is read as a

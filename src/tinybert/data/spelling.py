@@ -29,7 +29,7 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", seen.strip(_JOINERS).strip())
 
 
-def score(spelling: str) -> float | None:
+def parse_score(spelling: str) -> float | None:
     """A label as a finite number; None where it is none."""
     value = float(spelling) if _NUMBER.fullmatch(spelling) else math.inf
     return value if math.isfinite(value) else None

@@ -10,7 +10,7 @@ import pyarrow as pa
 from tinybert.data.dialect import lines_of
 from tinybert.data.examples import ANSWERED, Examples
 from tinybert.data.problems import BadRow, Problems, one_line, shown
-from tinybert.data.read import SCHEMA, Rows, gathered
+from tinybert.data.read import ROW_SCHEMA, RawRows, gathered
 from tinybert.data.rows import text_problem
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
@@ -18,9 +18,9 @@ from tinybert.types import Answer, Example
 
 _SCHEMA = pa.schema(
     [
-        *(SCHEMA.field(name) for name in ("text", "pair")),
+        *(ROW_SCHEMA.field(name) for name in ("text", "pair")),
         *((name, kind) for name, kind in ANSWERED.items()),
-        *(SCHEMA.field(name) for name in ("row", "line")),
+        *(ROW_SCHEMA.field(name) for name in ("row", "line")),
     ]
 )
 _ADVICE = "; correct or remove the question"
@@ -34,7 +34,7 @@ class Question(NamedTuple):
     entry: Mapping[str, Any]
 
 
-def read_squad(path: Path, settings: DataSettings) -> Rows:
+def read_squad(path: Path, settings: DataSettings) -> RawRows:
     """Read SQuAD JSON; of several answers the first, of an impossible question none.
 
     Raises:
@@ -45,10 +45,10 @@ def read_squad(path: Path, settings: DataSettings) -> Rows:
         question for article in articles(path) for part in article["paragraphs"] for question in questions_of(part)
     )
     table = gathered(enumerate(questions, start=1), checked_question, _SCHEMA, problems)
-    return Rows(table, True, problems, ())
+    return RawRows(table, True, problems, ())
 
 
-def answered(rows: Rows) -> Examples:
+def answered(rows: RawRows) -> Examples:
     """The examples of rows that `read_squad` gave.
 
     Raises:
@@ -127,7 +127,7 @@ def _span(answer: Any, context: str) -> Answer | None:
     return None
 
 
-def marked(entry: Mapping[str, Any], row: int) -> dict[str, Any]:
+def marked_entry(entry: Mapping[str, Any], row: int) -> dict[str, Any]:
     """An original question, with the mark that it is one."""
     return {**entry, "origin": row, "copy": 0}
 

@@ -16,7 +16,7 @@ from tinybert.data.dialect import lines_of
 from tinybert.data.examples import TAGGED, Examples
 from tinybert.data.labels import LabelMap, classes_of
 from tinybert.data.problems import BadRow, Problems, listed, shown
-from tinybert.data.read import SCHEMA, DataInput, Rows, gathered, open_rows
+from tinybert.data.read import ROW_SCHEMA, DataInput, RawRows, gathered, open_rows
 from tinybert.data.readers import RowReader
 from tinybert.data.rows import spelled, text_problem
 from tinybert.data.settings import DataSettings
@@ -28,10 +28,10 @@ from tinybert.types import Example
 _ADVICE = "; correct or remove the row"
 _SPELLED = pa.schema(
     [
-        *(SCHEMA.field(name) for name in ("text", "pair")),
+        *(ROW_SCHEMA.field(name) for name in ("text", "pair")),
         ("words", TAGGED["words"]),
         ("tags", pa.large_list(pa.large_string())),
-        *(SCHEMA.field(name) for name in ("row", "line")),
+        *(ROW_SCHEMA.field(name) for name in ("row", "line")),
     ]
 )
 
@@ -40,7 +40,7 @@ _UNTAGGED = pa.schema([field for field in _SPELLED if field.name != "tags"])
 _Row = tuple[str, None, list[str], list[str]]
 
 
-def read_conll(path: Path, settings: DataSettings, labels: Labels = "needed") -> Rows:
+def read_conll(path: Path, settings: DataSettings, labels: Labels = "needed") -> RawRows:
     """Read CoNLL columns; a row is a sentence. Where no labels are wanted the last column is left unread.
 
     Raises:
@@ -52,10 +52,10 @@ def read_conll(path: Path, settings: DataSettings, labels: Labels = "needed") ->
         return checked_words(sentence.words, sentence.tags, ("token", "tag"))
 
     table = gathered(sentences(lines_of(path)), check, _SPELLED, problems)
-    return Rows(table.drop_columns("tags") if labels == "none" else table, False, problems, ())
+    return RawRows(table.drop_columns("tags") if labels == "none" else table, False, problems, ())
 
 
-def read_lists(source: DataInput, settings: DataSettings, name: str, labels: Labels = "needed") -> Rows:
+def read_lists(source: DataInput, settings: DataSettings, name: str, labels: Labels = "needed") -> RawRows:
     """Read a source with a column of words and one of tags: `tokens` and `tags`, or `data.text` and `data.label`.
 
     Where no labels are wanted, or they are optional and their column is missing, a text will do instead of words.
@@ -74,10 +74,10 @@ def read_lists(source: DataInput, settings: DataSettings, name: str, labels: Lab
         return checked_words(row.get(columns.text), row.get(str(columns.label)), columns.wanted)
 
     table = gathered(reader.records(columns.wanted), check, _SPELLED, problems)
-    return Rows(table, False, problems, reader.notes)
+    return RawRows(table, False, problems, reader.notes)
 
 
-def _read_untagged(reader: RowReader, settings: DataSettings) -> Rows:
+def _read_untagged(reader: RowReader, settings: DataSettings) -> RawRows:
     """Words without tags, or texts, of which words are made."""
     problems, names = Problems(reader.header.name, settings.skip_bad), reader.header.names
     column = settings.text or next((name for name in ("tokens", "text") if name in names), "text")
@@ -95,7 +95,7 @@ def _read_untagged(reader: RowReader, settings: DataSettings) -> Rows:
         return found if isinstance(found, BadRow) else found[:3]
 
     table = gathered(reader.records((column,)), check, _UNTAGGED, problems)
-    return Rows(table, False, problems, reader.notes)
+    return RawRows(table, False, problems, reader.notes)
 
 
 def list_columns(header: Header, settings: DataSettings) -> Columns:
@@ -141,7 +141,7 @@ def checked_words(words: Any, tags: Any, names: Sequence[str]) -> _Row | BadRow:
 
 
 def resolve_tags(
-    rows: Rows, label_map: LabelMap, known: tuple[str, ...] | None = None
+    rows: RawRows, label_map: LabelMap, known: tuple[str, ...] | None = None
 ) -> tuple[tuple[str, ...], Examples]:
     """Give every tag its number.
 
@@ -170,7 +170,7 @@ def resolve_tags(
     return classes, Examples(table, None, notes=(*rows.notes, *rows.problems.settle(len(table))))
 
 
-def _without(rows: Rows, strange: Sequence[str], known: Sequence[str]) -> Rows:
+def _without(rows: RawRows, strange: Sequence[str], known: Sequence[str]) -> RawRows:
     """The rows without those that have a tag which is not known; a `UserError` where that is not tolerated."""
     unknown, kept = set(strange), []
     for index, tags in enumerate(rows.table.column("tags").to_pylist()):

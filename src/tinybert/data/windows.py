@@ -26,15 +26,15 @@ class _First(NamedTuple):
 
     character: int
     window: int
-    place: int
+    piece: int
     context: float
 
 
-def places_of(words: Sequence[str], text: str) -> list[tuple[int, int]]:
+def word_spans(words: Sequence[str], text: str) -> list[tuple[int, int]]:
     """Which characters of a text each of its words is, in order.
 
     Example:
-        >>> places_of(["A", "film", "."], "A film.")
+        >>> word_spans(["A", "film", "."], "A film.")
         [(0, 1), (2, 6), (6, 7)]
     """
     found, end = [], 0
@@ -86,43 +86,43 @@ def windows_of(
 
 def _windows(text: str, words: Sequence[str], encoding: Any, backend: Any) -> list[Window]:
     parts = [encoding, *encoding.overflowing]
-    best = _best(parts, places_of(words, text), text)
+    best = _best(parts, word_spans(words, text), text)
     if len(best) < len(words):
         readable = [word if number in best else _PLACEHOLDER for number, word in enumerate(words)]
         text = " ".join(readable)
         encoding = backend.encode(text)
         parts = [encoding, *encoding.overflowing]
-        best = _best(parts, places_of(readable, text), text)
+        best = _best(parts, word_spans(readable, text), text)
     answering = [[-1] * len(part.ids) for part in parts]
     for word, first in best.items():
-        answering[first.window][first.place] = word
+        answering[first.window][first.piece] = word
     return [Window(part.ids, found) for part, found in zip(parts, answering, strict=True)]
 
 
-def _best(parts: Sequence[Any], places: Sequence[tuple[int, int]], text: str) -> dict[int, _First]:
+def _best(parts: Sequence[Any], spans: Sequence[tuple[int, int]], text: str) -> dict[int, _First]:
     """Of each word that has a piece, the first one, in the window that shows most around it."""
     best: dict[int, _First] = {}
-    for word, first in _firsts(parts, places, text):
+    for word, first in _firsts(parts, spans, text):
         known = best.get(word)
         if known is None or (first.character, -first.context) < (known.character, -known.context):
             best[word] = first
     return best
 
 
-def _firsts(parts: Sequence[Any], places: Sequence[tuple[int, int]], text: str) -> Iterator[tuple[int, _First]]:
+def _firsts(parts: Sequence[Any], spans: Sequence[tuple[int, int]], text: str) -> Iterator[tuple[int, _First]]:
     """In each window the first piece of every word in it; of a word that the window cuts it may be a later one."""
     for window, part in enumerate(parts):
         word, seen = 0, -1
         last = len(part.ids) - 1
-        for place, (piece, offsets, special) in enumerate(
+        for index, (piece, offsets, special) in enumerate(
             zip(part.tokens, part.offsets, part.special_tokens_mask, strict=True)
         ):
             if special or (span := characters_of(piece, offsets, text)) is None:
                 continue
-            while word < len(places) and places[word][1] <= span[0]:
+            while word < len(spans) and spans[word][1] <= span[0]:
                 word += 1
-            if word < len(places) and word != seen and span[1] > places[word][0]:
-                before = float("inf") if window == 0 else place
-                after = float("inf") if window == len(parts) - 1 else last - place
+            if word < len(spans) and word != seen and span[1] > spans[word][0]:
+                before = float("inf") if window == 0 else index
+                after = float("inf") if window == len(parts) - 1 else last - index
                 seen = word
-                yield word, _First(span[0], window, place, min(before, after))
+                yield word, _First(span[0], window, index, min(before, after))

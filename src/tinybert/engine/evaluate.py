@@ -23,10 +23,10 @@ LogitsFn = Callable[[Batch], Float[Tensor, "batch ..."]]  # logits of each examp
 def logits_of(compute: LogitsFn, rows: EncodedRows) -> Float[np.ndarray, "answer label"]:
     """Logits of all rows, or of all words, in order; they are batched by length, which only changes the way there."""
     parts = by_length(rows.lengths, ROWS_AT_ONCE)
-    places = [rows.answered(part) for part in parts]
+    answered = [rows.answered(part) for part in parts]
     shown = (compute(rows.batch(part)).float().cpu().numpy() for part in parts)
-    logits = [found[there >= 0] for found, there in zip(shown, places, strict=True)]
-    order = np.argsort(np.concatenate([there[there >= 0] for there in places]), kind="stable")
+    logits = [found[there >= 0] for found, there in zip(shown, answered, strict=True)]
+    order = np.argsort(np.concatenate([there[there >= 0] for there in answered]), kind="stable")
     return np.concatenate(logits)[order]
 
 

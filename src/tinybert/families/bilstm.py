@@ -223,9 +223,9 @@ def _shape(config: PretrainedConfig) -> Shape:
     return Shape(config.num_hidden_layers, config.hidden_size, 0, config.intermediate_size)
 
 
-def _picked(states: Tensor, places: Tensor) -> Tensor:
-    """Of states (text, piece, width), those at some places (text, picked) of each text."""
-    return states.gather(1, places[:, :, None].expand(-1, -1, states.shape[2]))
+def _picked(states: Tensor, positions: Tensor) -> Tensor:
+    """Of states (text, piece, width), those at some positions (text, picked) of each text."""
+    return states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
 
 
 BILSTM = BiLSTMFamily()

@@ -28,7 +28,7 @@ from tinybert.initialise.matrices import (
     strongest,
     with_one,
 )
-from tinybert.initialise.recording import TeacherStates, enough, record, teacher_states
+from tinybert.initialise.recording import TeacherStates, enough, record_modules, teacher_states
 from tinybert.initialise.start import Plan, copied_layers, random
 from tinybert.models.inference import evaluation_mode
 from tinybert.types import Batch
@@ -154,12 +154,12 @@ class _Narrowing:
             self._set_tables(torch.eye(len(old.weight), dtype=torch.float64))
             _set_norm(new, old.weight, old.bias)
             _set(output, self.directions.T @ self._widening())
-            return record(self.student, self.batches, {0: output}, layers=0)[0]
+            return record_modules(self.student, self.batches, {0: output}, layers=0)[0]
         # The teacher's norm multiplies by its weight before P, so the tables do; how much of that each student
         # dimension gets belongs into the student's own norm, which makes the whole exact where P is the identity.
         into = old.weight.double().cpu()[:, None] * self._widening()[:, :-1].T @ self.directions
         self._set_tables(into / into.norm(dim=0))
-        states = normalise(record(self.student, self.batches, {0: new}, layers=0, side="input")[0], new.eps)
+        states = normalise(record_modules(self.student, self.batches, {0: new}, layers=0, side="input")[0], new.eps)
         weight, bias = fit_norm(states, self.narrow(self.states.hidden[0]))
         _set_norm(new, weight, bias)
         return states * weight.to(states) + bias.to(states)
@@ -178,7 +178,7 @@ class _Narrowing:
         new, old = self.student.parts.layer(number), self.teacher.parts.layer(copied)
         output = self._heads(new, old, self._lift(inputs, self.states.hidden[copied - 1]), inputs)
         joined = new.attention_output
-        context = record(self.student, self.batches, {0: joined}, layers=number, side="input")[0]
+        context = record_modules(self.student, self.batches, {0: joined}, layers=number, side="input")[0]
         norm = new.attention_norm
         targets = self.narrow(self.states.attended[copied])
         attended = _install(fit_sublayer(context, inputs, targets, output, norm.eps), joined, norm)

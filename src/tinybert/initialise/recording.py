@@ -21,7 +21,7 @@ _RIDGE = 1e-3  # of the mean square of an input
 Key = TypeVar("Key", bound=Hashable)
 
 
-def record(
+def record_modules(
     network: Network,
     batches: Iterable[Batch],
     modules: Mapping[Key, nn.Module],
@@ -90,7 +90,7 @@ def teacher_states(teacher: Network, batches: Iterable[Batch], copied: Iterable[
     wanted = {0, *copied, *(layer - 1 for layer in copied)}
     modules = {("hidden", layer): parts.states_after(layer) for layer in wanted}
     modules |= {("attended", layer): parts.layer(layer).attention_norm for layer in copied}
-    seen = record(teacher, batches, modules, layers=copied[-1])
+    seen = record_modules(teacher, batches, modules, layers=copied[-1])
     return TeacherStates(
         hidden={layer: seen["hidden", layer] for layer in wanted},
         attended={layer: seen["attended", layer] for layer in copied},

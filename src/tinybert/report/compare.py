@@ -38,7 +38,7 @@ class Group(NamedTuple):
         return " · ".join(named) or first.name
 
 
-class Axis(NamedTuple):
+class Scale(NamedTuple):
     """An axis that all runs share; the value of each tick by its label."""
 
     low: float
@@ -66,7 +66,7 @@ class Comparison(NamedTuple):
     systems: Sequence[str]
     groups: Sequence[Group]
     blocks: Sequence[Block]
-    axis: Axis | None
+    axis: Scale | None
     against_first: Sequence[PairedTest | None]
 
     @property
@@ -113,7 +113,7 @@ def _costs(runs: Sequence[RunFiles]) -> Cell:
     return Cell(words.size(float(np.mean(sizes))) if sizes else "", mean_time)
 
 
-def _axis(runs: Sequence[RunFiles]) -> Axis | None:
+def _axis(runs: Sequence[RunFiles]) -> Scale | None:
     metric = runs[0].main_metric
     values = [score for system in SYSTEMS for score in _main_scores(runs, system)]
     values += [end for run in runs for interval in run.intervals.values() for end in interval[1:]]
@@ -121,7 +121,7 @@ def _axis(runs: Sequence[RunFiles]) -> Axis | None:
         return None
     margin = 0.05 * (max(values) - min(values)) or 0.01
     low, high = min(values) - margin, max(values) + margin
-    return Axis(low, high, {words.score(metric, value): value for value in round_values(low, high, 6)})
+    return Scale(low, high, {words.score(metric, value): value for value in round_values(low, high, 6)})
 
 
 def _against(run: RunFiles, first: RunFiles) -> PairedTest | None:

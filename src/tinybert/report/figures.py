@@ -63,7 +63,7 @@ def model_file(run: RunFiles) -> Cost:
     return Cost("Model file", "", _by_system(run, "bytes"), words.size, ("smaller", "larger", "as large"))
 
 
-def latency(run: RunFiles, length: str | None, quantile: str = "p50") -> Cost:
+def latency_cost(run: RunFiles, length: str | None, quantile: str = "p50") -> Cost:
     """Time of one text of so many pieces."""
     times = {system: run.latency(system, length, quantile) for system in run.systems}
     return Cost("Latency", f"{length} pieces", times, words.milliseconds, ("faster", "slower", "as fast"))
@@ -131,7 +131,9 @@ def _cost_rows(run: RunFiles) -> list[Measure]:
     for length in run.lengths:
         counts = {system: run.number("flops", system, length) for system in run.systems}
         rows.append(_cost_row(Cost("Operations", f"{length} pieces", counts, words.operations, fewer)))
-    return rows + [_cost_row(latency(run, length), latency(run, length, "p95").values) for length in run.lengths]
+    return rows + [
+        _cost_row(latency_cost(run, length), latency_cost(run, length, "p95").values) for length in run.lengths
+    ]
 
 
 def _cost_row(cost: Cost, p95: Mapping[str, float | None] | None = None) -> Measure:

@@ -46,7 +46,7 @@ def _view(run: RunFiles) -> dict[str, Any]:
     return {
         "run": run,
         "model_file": figures.model_file(run),
-        "latency": figures.latency(run, run.quoted_length),
+        "latency": figures.latency_cost(run, run.quoted_length),
         "share_kept": figures.share_kept(run),
         "blocks": figures.table(run),
         "tests": _tests(run),

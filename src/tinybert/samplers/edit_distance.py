@@ -88,7 +88,7 @@ class EditDistance:
         return float(np.exp(self.log_probabilities(positions)) @ np.arange(positions + 1))
 
 
-def described(distance: EditDistance, lengths: Sequence[int] | Int[np.ndarray, " text"]) -> str:
+def describe_distance(distance: EditDistance, lengths: Sequence[int] | Int[np.ndarray, " text"]) -> str:
     """In a line for people what a law means for some texts: how much is replaced, and how often nothing.
 
     Args:
@@ -96,7 +96,7 @@ def described(distance: EditDistance, lengths: Sequence[int] | Int[np.ndarray, "
         lengths: Of each text how many pieces may be replaced; at least one text.
 
     Example:
-        >>> described(EditDistance(log_odds(0.6, 30522, "positions")), [10, 30])
+        >>> describe_distance(EditDistance(log_odds(0.6, 30522, "positions")), [10, 30])
         'of 20.0 pieces 3.2 are replaced (E[d], mean of 2 texts; 1.6 of 10, 4.8 of 30); P(d=0) = 0.091'
     """
     positions, texts = np.unique(np.asarray(lengths), return_counts=True)

@@ -16,7 +16,7 @@ from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
 from tinybert.augment.making import digest_of_rows, make_copies
 from tinybert.augment.method import AugmentContext, AugmenterFactory
 from tinybert.augment.methods import METHODS
-from tinybert.augment.quality import described, quality
+from tinybert.augment.quality import quality, quality_lines
 from tinybert.augment.teacher_votes import TeacherVotes, filter_flips
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
@@ -165,7 +165,7 @@ def _write(augmented_set: AugmentedSet, job: Job, flip_filter: FlipFilter, keep_
     write_table(left, job.task, folder / TEXTS)
     figures = quality(left, flips)
     files.write_json(folder / QUALITY, figures)
-    for line in described(figures):
+    for line in quality_lines(figures):
         flip_filter.run.log.say(f"augment: {line}")
 
 

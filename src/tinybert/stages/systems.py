@@ -20,7 +20,7 @@ from tinybert.run import Run
 from tinybert.stages.job import Job
 from tinybert.tasks.base import Task
 
-Logits = Mapping[str, Float[np.ndarray, "row label"]]  # by split
+SplitLogits = Mapping[str, Float[np.ndarray, "row label"]]  # by split
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class System:
     """
 
     task: Task
-    logits: Logits
+    logits: SplitLogits
     cost: Mapping[str, Any]
     flops: Mapping[str, int] | None = None
 
@@ -50,12 +50,12 @@ class System:
         return self.task.details(self.logits[split], rows)
 
 
-def logits_by_split(model: Network, job: Job, run: Run) -> Logits:
+def logits_by_split(model: Network, job: Job, run: Run) -> SplitLogits:
     """What a network says of dev and test."""
     return {split: student_logits(model, rows, run) for split, rows in all_rows(job).items()}
 
 
-def torch_system(model: Network, task: Task, logits: Logits, path: str | Path) -> System:
+def torch_system(model: Network, task: Task, logits: SplitLogits, path: str | Path) -> System:
     """A network; its latency is that of torch in fp32.
 
     Args:

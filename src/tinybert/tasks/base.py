@@ -14,8 +14,8 @@ from transformers import PretrainedConfig
 from tinybert.data.columns import Labels
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.read import DataInput, Rows
-from tinybert.data.rewrite_table import Chosen
+from tinybert.data.read import DataInput, RawRows
+from tinybert.data.rewrite_table import RowFilter
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
@@ -30,14 +30,14 @@ Logits = Float[np.ndarray, "answer label"]  # of each example, or of each word o
 class LabelReader(Protocol):
     """Gives labels as they are spelled the values they have in a task."""
 
-    def examples(self, rows: Rows, *, needed: bool = True) -> Examples:
+    def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:
         """Rows with values for labels; where no row has one and none is `needed`, without.
 
         Raises:
             UserError: If labels are missing or strange in more rows than are tolerated; the line names file and row.
         """
 
-    def source_domain(self, rows: Rows) -> SourceDomain:
+    def source_domain(self, rows: RawRows) -> SourceDomain:
         """The rows of a second domain, whose labels may be others.
 
         Raises:
@@ -85,7 +85,7 @@ class TaskData(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:
+    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
         """Read and check the rows of a source.
 
         Raises:
@@ -95,7 +95,7 @@ class TaskData(ABC):
     @classmethod
     @abstractmethod
     def begin(
-        cls, train: Rows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
+        cls, train: RawRows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
     ) -> tuple["TaskData", LabelReader]:
         """The task that the labels of train make.
 
@@ -124,7 +124,7 @@ class TaskData(ABC):
         cls,
         source: DataInput,
         settings: DataSettings,
-        chosen: Chosen,
+        chosen: RowFilter,
         copies: Iterable[Example],
         target: Path,
         ending: str,
@@ -168,7 +168,7 @@ class Task(TaskData):
     @classmethod
     @abstractmethod
     def begin(
-        cls, train: Rows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
+        cls, train: RawRows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
     ) -> tuple["Task", LabelReader]:
         """See `TaskData`."""
 

@@ -23,7 +23,7 @@ from tinybert.data.labels import (
     without_gold,
 )
 from tinybert.data.problems import listed
-from tinybert.data.read import Rows
+from tinybert.data.read import RawRows
 from tinybert.data.resolve import Spellings, line_of, spellings
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
@@ -31,7 +31,7 @@ from tinybert.errors import UserError
 from tinybert.models.heads import Head, gives_score, gives_several, names_of
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.tasks.base import LabelReader, Logits
-from tinybert.tasks.metrics import check_rows, defined, quiet
+from tinybert.tasks.metrics import check_rows, defined, silent_on_undefined
 from tinybert.tasks.statistics import Strength, classifier_strength
 from tinybert.tasks.tables import TableLabels, TableTask
 from tinybert.types import Kind, Objective
@@ -70,7 +70,7 @@ class Classification(TableTask):
 
     @classmethod
     def begin(
-        cls, train: Rows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
+        cls, train: RawRows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
     ) -> tuple["Classification", LabelReader]:
         """The classes that the labels name, or those of the teacher's head; see `TaskData`."""
         found = spellings(train)
@@ -137,7 +137,7 @@ class Classification(TableTask):
 
     def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
         """The confusion matrix."""
-        return {"confusion": confusion(rows.needed_labels(), logits.argmax(axis=1), len(self.classes))}
+        return {"confusion": confusion_counts(rows.needed_labels(), logits.argmax(axis=1), len(self.classes))}
 
     def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
         """Is it better than always giving the majority class?"""
@@ -159,7 +159,7 @@ class Classification(TableTask):
 
 
 def _check_names(
-    train: Rows, found: Spellings, settings: DataSettings, meaning: ClassMeaning, head: tuple[str, ...]
+    train: RawRows, found: Spellings, settings: DataSettings, meaning: ClassMeaning, head: tuple[str, ...]
 ) -> None:
     if strange := meaning.strange(found.names, settings.skip_bad):
         raise UserError(
@@ -190,7 +190,7 @@ def classification_metrics(
     """
     check_rows(gold, predicted)
     labels = np.arange(len(classes))
-    with quiet():
+    with silent_on_undefined():
         per_class = sk.f1_score(gold, predicted, labels=labels, average=None, zero_division=0.0)
         mcc = sk.matthews_corrcoef(gold, predicted)
     macro = float(np.mean(per_class))
@@ -204,7 +204,7 @@ def classification_metrics(
     }
 
 
-def confusion(gold: Int[np.ndarray, " row"], predicted: Int[np.ndarray, " row"], n: int) -> list[list[int]]:
+def confusion_counts(gold: Int[np.ndarray, " row"], predicted: Int[np.ndarray, " row"], n: int) -> list[list[int]]:
     """Counts of rows by gold class (first index) and predicted class (second), for `n` classes."""
     counts = np.bincount(gold.astype(np.int64) * n + predicted.astype(np.int64), minlength=n * n)
     return [[int(count) for count in row] for row in counts.reshape(n, n)]

@@ -12,7 +12,7 @@ from tinybert.data.draws import dev_rows, few_rows
 from tinybert.data.examples import Examples
 from tinybert.data.overlap import contradictions, without_overlap
 from tinybert.data.problems import listed, shown
-from tinybert.data.read import DataInput, Rows
+from tinybert.data.read import DataInput, RawRows
 from tinybert.data.recognise import LATER
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
@@ -86,7 +86,7 @@ def load(
     """
     page = _learnt_page(train, settings, kind)
     given = {"train": train, "dev": dev, "test": test, "source": source}
-    rows: dict[str, Rows] = {}
+    rows: dict[str, RawRows] = {}
     with noting_rejected(rejected_to, rows):
         for name, one in given.items():
             if one is not None:
@@ -137,7 +137,7 @@ def _described_domain(source: SourceDomain, task: Task) -> str:
     return f"source: {len(source):,} rows; {described('labelled', source.labelled, task)}"
 
 
-def _check_forms(rows: Mapping[str, Rows]) -> None:
+def _check_forms(rows: Mapping[str, RawRows]) -> None:
     train = rows["train"]
     for name, part in rows.items():
         if part.paired != train.paired:
@@ -148,7 +148,7 @@ def _check_forms(rows: Mapping[str, Rows]) -> None:
 
 
 def _resolved(
-    rows: Mapping[str, Rows],
+    rows: Mapping[str, RawRows],
     page: type[Task],
     settings: DataSettings,
     kind: Kind | None,

@@ -19,7 +19,7 @@ def defined(value: float) -> float:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silent_on_undefined() -> Iterator[None]:
     """Silence the libraries on undefined figures: we define them above, and a progress line must not be torn."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

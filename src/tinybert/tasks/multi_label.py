@@ -23,7 +23,7 @@ from tinybert.data.label_lists import (
 )
 from tinybert.data.labels import ClassMeaning, classes_of, meaning_by_head
 from tinybert.data.problems import listed
-from tinybert.data.read import STDIN, DataInput, Rows, path_of
+from tinybert.data.read import STDIN, DataInput, RawRows, path_of
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
@@ -79,14 +79,14 @@ class MultiLabel(TableTask):
         return False
 
     @classmethod
-    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:
+    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
         """See `TaskData`."""
         return read_label_lists(source, settings, labels=labels, name=name)
 
     @classmethod
     def begin(
         cls,
-        train: Rows,
+        train: RawRows,
         settings: DataSettings,
         head: tuple[str, ...] | None,
         *,
@@ -204,15 +204,15 @@ class _Lists:
 
     meaning: ClassMeaning
 
-    def examples(self, rows: Rows, *, needed: bool = True) -> Examples:
+    def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:
         return resolve_label_lists(rows, self.meaning, needed=needed)
 
-    def source_domain(self, rows: Rows) -> SourceDomain:
+    def source_domain(self, rows: RawRows) -> SourceDomain:
         raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
 
 
 def _check_names(
-    train: Rows, found: Sequence[str], settings: DataSettings, meaning: ClassMeaning, head: Sequence[str]
+    train: RawRows, found: Sequence[str], settings: DataSettings, meaning: ClassMeaning, head: Sequence[str]
 ) -> None:
     if strange := meaning.strange(found, settings.skip_bad):
         raise UserError(

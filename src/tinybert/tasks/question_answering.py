@@ -13,11 +13,11 @@ from typing import Any, ClassVar, final
 from tinybert.data.columns import Labels
 from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow
-from tinybert.data.read import DataInput, Rows, path_of
-from tinybert.data.rewrite_table import COPY, ORIGIN, Chosen, merge_by_row
+from tinybert.data.read import DataInput, RawRows, path_of
+from tinybert.data.rewrite_table import COPY, ORIGIN, RowFilter, merge_by_row
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
-from tinybert.data.squad import answered, articles, content, marked, paragraph_of, questions_of, read_squad
+from tinybert.data.squad import answered, articles, content, marked_entry, paragraph_of, questions_of, read_squad
 from tinybert.errors import UserError
 from tinybert.tasks.base import LabelReader, TaskData
 from tinybert.tasks.tables import check_ending
@@ -49,14 +49,14 @@ class QuestionAnswering(TaskData):
         return False
 
     @classmethod
-    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:  # noqa: ARG003
+    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:  # noqa: ARG003
         """See `TaskData`."""
         return read_squad(_squad_path(source), settings)
 
     @classmethod
     def begin(
         cls,
-        train: Rows,  # noqa: ARG003
+        train: RawRows,  # noqa: ARG003
         settings: DataSettings,  # noqa: ARG003
         head: tuple[str, ...] | None,  # noqa: ARG003
         *,
@@ -79,7 +79,7 @@ class QuestionAnswering(TaskData):
         cls,
         source: DataInput,
         settings: DataSettings,  # noqa: ARG003
-        chosen: Chosen,
+        chosen: RowFilter,
         copies: Iterable[Example],
         target: Path,
         ending: str,  # noqa: ARG003
@@ -91,10 +91,10 @@ class QuestionAnswering(TaskData):
 class _Answers:
     """The `LabelReader` of questions, whose answers were checked when they were read."""
 
-    def examples(self, rows: Rows, *, needed: bool = True) -> Examples:  # noqa: ARG002
+    def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:  # noqa: ARG002
         return answered(rows)
 
-    def source_domain(self, rows: Rows) -> SourceDomain:
+    def source_domain(self, rows: RawRows) -> SourceDomain:
         raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
 
 
@@ -105,7 +105,7 @@ def _squad_path(source: DataInput) -> Path:
     return path
 
 
-def _write_squad(path: Path, chosen: Chosen, copies: Iterable[Example], target: Path) -> int:
+def _write_squad(path: Path, chosen: RowFilter, copies: Iterable[Example], target: Path) -> int:
     found = content(path)
     every = (question for article in found["data"] for part in article["paragraphs"] for question in questions_of(part))
     merged = merge_by_row(enumerate(every, start=1), copies)
@@ -120,7 +120,7 @@ def _write_squad(path: Path, chosen: Chosen, copies: Iterable[Example], target: 
                 added: list[Mapping[str, Any]] = []
                 for row, question, its_copies in islice(merged, len(part["qas"])):
                     if chosen(row) and not isinstance(question, BadRow):
-                        kept.append(marked(question.entry, row))
+                        kept.append(marked_entry(question.entry, row))
                         added += [paragraph_of(question, copy) for copy in its_copies]
                 parts += [{**part, "qas": kept}, *added]
                 count += len(kept) + len(added)

@@ -9,7 +9,7 @@ from transformers import PretrainedConfig
 from tinybert.data.examples import Examples
 from tinybert.data.labels import without_gold
 from tinybert.data.problems import write_rejected
-from tinybert.data.read import DataInput, Rows, read
+from tinybert.data.read import DataInput, RawRows, read
 from tinybert.data.resolve import spellings, unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
@@ -42,7 +42,7 @@ def load_labelled(
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
-    page, rows = page_of(source, settings, kind), dict[str, Rows]()
+    page, rows = page_of(source, settings, kind), dict[str, RawRows]()
     with noting_rejected(rejected_to, rows):
         rows[name] = page.read(source, settings, labels="needed", name=name)
         page = page_by_labels(rows[name], settings, kind) or page
@@ -80,7 +80,7 @@ def load_texts(source: DataInput, settings: DataSettings, name: str, rejected_to
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
-    rows: dict[str, Rows] = {}
+    rows: dict[str, RawRows] = {}
     with noting_rejected(rejected_to, rows, added=True):
         rows[name] = read(source, settings, labels="none", name=name)
         return not_empty(rows[name], unlabelled(rows[name]))
@@ -116,7 +116,7 @@ def task_of(config: PretrainedConfig, model: str, kind: Kind | None, settings: D
     return page.of_model(config, settings)
 
 
-def page_by_labels(train: Rows, settings: DataSettings, kind: Kind | None) -> type[Task] | None:
+def page_by_labels(train: RawRows, settings: DataSettings, kind: Kind | None) -> type[Task] | None:
     """The page that the labels of a table are for; None where the kind was named, or the data are no table."""
     if kind is not None or "label" not in train.table.column_names:
         return None
@@ -126,7 +126,7 @@ def page_by_labels(train: Rows, settings: DataSettings, kind: Kind | None) -> ty
     return next((other for other in TASKS.values() if other.fits(names)), None)
 
 
-def not_empty(rows: Rows, examples: Examples) -> Examples:
+def not_empty(rows: RawRows, examples: Examples) -> Examples:
     """Refuse data of which no row is left."""
     if len(examples) == 0:
         raise UserError(f"{rows.name}: no row is left; see data.label_map and data.skip_bad")
@@ -134,7 +134,7 @@ def not_empty(rows: Rows, examples: Examples) -> Examples:
 
 
 @contextmanager
-def noting_rejected(target: Path | None, rows: Mapping[str, Rows], *, added: bool = False) -> Iterator[None]:
+def noting_rejected(target: Path | None, rows: Mapping[str, RawRows], *, added: bool = False) -> Iterator[None]:
     """Write down the rows that were put aside inside the block, however it ends."""
     try:
         yield

@@ -14,14 +14,14 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.labels import ScoreMeaning, are_scores, positive_class, without_gold
 from tinybert.data.problems import listed
-from tinybert.data.read import Rows
+from tinybert.data.read import RawRows
 from tinybert.data.resolve import spellings
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.models.heads import SCORE, Head, gives_score
 from tinybert.objectives.prediction import GoldMSE, ScoreMSE
 from tinybert.tasks.base import LabelReader, Logits
-from tinybert.tasks.metrics import check_rows, defined, quiet
+from tinybert.tasks.metrics import check_rows, defined, silent_on_undefined
 from tinybert.tasks.statistics import Strength, regressor_strength
 from tinybert.tasks.tables import TableLabels, TableTask
 from tinybert.types import Kind, Objective
@@ -52,7 +52,7 @@ class Regression(TableTask):
 
     @classmethod
     def begin(
-        cls, train: Rows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
+        cls, train: RawRows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
     ) -> tuple["Regression", LabelReader]:
         """See `TaskData`."""
         if not insisted and head is not None and len(head) > 1:
@@ -133,7 +133,7 @@ def regression_metrics(gold: Float[np.ndarray, " row"], predicted: Float[np.ndar
     check_rows(gold, predicted)
     if _constant(gold) or _constant(predicted):
         return {"pearson": 0.0, "spearman": 0.0}
-    with quiet():
+    with silent_on_undefined():
         pearson, spearman = stats.pearsonr(gold, predicted), stats.spearmanr(gold, predicted)
     return {"pearson": defined(pearson.statistic), "spearman": defined(spearman.statistic)}
 

@@ -39,7 +39,7 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
         if not all(map(_TAG.fullmatch, tags)):
             return "words"
         before = ("O", "")
-        for prefix, kind in map(_parted, tags):
+        for prefix, kind in map(_prefix_and_type, tags):
             if prefix in ("E", "S"):
                 return "BIOES"
             follows = before[0] != "O" and before[1] == kind
@@ -57,19 +57,19 @@ def spans_of(tags: Sequence[str], scheme: Scheme) -> list[Span]:
         [Span(start=0, stop=2, type='PER'), Span(start=4, stop=5, type='LOC')]
     """
     if scheme == "words":
-        return [Span(place, place + 1, tag) for place, tag in enumerate(tags) if tag != "O"]
-    parts = [("O", ""), *map(_parted, tags), ("O", "")]
-    found, place = [], 1
-    while place < len(parts) - 1:
-        stop = place + 1
-        if not _begins(parts[place], parts[place - 1], scheme):
-            place += 1
+        return [Span(index, index + 1, tag) for index, tag in enumerate(tags) if tag != "O"]
+    parts = [("O", ""), *map(_prefix_and_type, tags), ("O", "")]
+    found, index = [], 1
+    while index < len(parts) - 1:
+        stop = index + 1
+        if not _begins(parts[index], parts[index - 1], scheme):
+            index += 1
             continue
         while _goes_on(parts[stop], parts[stop - 1], scheme):
             stop += 1
         if _ends(parts[stop - 1], parts[stop], scheme):
-            found.append(Span(place - 1, stop - 1, parts[place][1]))
-        place = stop
+            found.append(Span(index - 1, stop - 1, parts[index][1]))
+        index = stop
     return found
 
 
@@ -95,7 +95,7 @@ def span_metrics(
     return _figures(right.total(), there.total(), said.total()), by_type
 
 
-def marked(words: Sequence[str], gold: Sequence[Span], predicted: Sequence[Span]) -> list[dict[str, Any]]:
+def marked_parts(words: Sequence[str], gold: Sequence[Span], predicted: Sequence[Span]) -> list[dict[str, Any]]:
     """A sentence in parts, which are words next to each other in the same entities: what each is, and was said to be.
 
     Returns:
@@ -103,11 +103,11 @@ def marked(words: Sequence[str], gold: Sequence[Span], predicted: Sequence[Span]
         whether it is the same entity on both sides.
 
     Example:
-        >>> marked(["Ann", "Lee", "left"], [Span(0, 2, "PER")], [Span(0, 2, "PER")])
+        >>> marked_parts(["Ann", "Lee", "left"], [Span(0, 2, "PER")], [Span(0, 2, "PER")])
         [{'text': 'Ann Lee', 'gold': 'PER', 'said': 'PER', 'right': True}, {'text': 'left'}]
     """
-    sides = [{place: span for span in spans for place in range(span.start, span.stop)} for spans in (gold, predicted)]
-    by_word = [(sides[0].get(place), sides[1].get(place)) for place in range(len(words))]
+    sides = [{index: span for span in spans for index in range(span.start, span.stop)} for spans in (gold, predicted)]
+    by_word = [(sides[0].get(index), sides[1].get(index)) for index in range(len(words))]
     parts = []
     for (true, said), group in groupby(enumerate(words), key=lambda word: by_word[word[0]]):
         part: dict[str, Any] = {"text": " ".join(word for _, word in group)}
@@ -122,7 +122,7 @@ def _figures(right: int, there: int, said: int) -> dict[str, float]:
     return {**figures, "f1": 2 * right / max(said + there, 1)}
 
 
-def _parted(tag: str) -> tuple[str, str]:
+def _prefix_and_type(tag: str) -> tuple[str, str]:
     """Prefix and type; those of BILOU are read as BIOES."""
     prefix, _, kind = tag.partition("-")
     return {"L": "E", "U": "S"}.get(prefix, prefix), kind

@@ -11,9 +11,9 @@ from tinybert.data.columns import Labels
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
 from tinybert.data.problems import listed
-from tinybert.data.read import DataInput, Rows, open_rows, read
-from tinybert.data.resolve import resolve
-from tinybert.data.rewrite_table import Chosen, check_columns, write_table
+from tinybert.data.read import DataInput, RawRows, open_rows, read
+from tinybert.data.resolve import resolve_labels
+from tinybert.data.rewrite_table import RowFilter, check_columns, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
@@ -29,11 +29,11 @@ class TableLabels:
 
     meaning: Meaning
 
-    def examples(self, rows: Rows, *, needed: bool = True) -> Examples:
+    def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:
         """See `LabelReader`."""
-        return resolve(rows, self.meaning, needed=needed)
+        return resolve_labels(rows, self.meaning, needed=needed)
 
-    def source_domain(self, rows: Rows) -> SourceDomain:
+    def source_domain(self, rows: RawRows) -> SourceDomain:
         """See `LabelReader`."""
         return SourceDomain.of(rows, self.meaning)
 
@@ -64,7 +64,7 @@ class TableTask(Task):
         return False
 
     @classmethod
-    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:
+    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
         """See `TaskData`."""
         return read(source, settings, labels=labels, name=name)
 
@@ -79,13 +79,13 @@ class TableTask(Task):
         cls,
         source: DataInput,
         settings: DataSettings,
-        chosen: Chosen,
+        chosen: RowFilter,
         copies: Iterable[Example],
         target: Path,
         ending: str,
     ) -> int:
         """See `TaskData`."""
-        return write_table(source, settings, chosen, copies, target, ending, None)
+        return rewrite_table(source, settings, chosen, copies, target, ending, None)
 
 
 def check_ending(target: Path, endings: tuple[str, ...]) -> None:

@@ -9,10 +9,10 @@ import pyarrow as pa
 from tinybert.data.columns import Labels
 from tinybert.data.conll import TaggedSentence, copied_lines, documents, marked_lines, sentences
 from tinybert.data.dialect import line_end, lines_of
-from tinybert.data.problems import BadRow, readable
-from tinybert.data.read import STDIN, DataInput, Rows, numbered, open_rows, path_of
+from tinybert.data.problems import BadRow, unreadable_as_user_error
+from tinybert.data.read import STDIN, DataInput, RawRows, numbered, open_rows, path_of
 from tinybert.data.recognise import CONLL_ENDINGS, has_tags, looks_like_conll
-from tinybert.data.rewrite_table import Chosen, check_columns, merge_by_row, write_table
+from tinybert.data.rewrite_table import RowFilter, check_columns, merge_by_row, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.tagged import TagNames, read_conll, read_lists, resolve_tags
 from tinybert.errors import UserError
@@ -51,7 +51,7 @@ class TagTask(Task):
         return False
 
     @classmethod
-    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> Rows:
+    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
         """See `TaskData`; where no labels are wanted, a table of texts will do as well."""
         path = path_of(source)
         untagged = labels == "none" and path is not None and path.suffix.lower() in _TABLE_ENDINGS
@@ -80,7 +80,7 @@ class TagTask(Task):
         cls,
         source: DataInput,
         settings: DataSettings,
-        chosen: Chosen,
+        chosen: RowFilter,
         copies: Iterable[Example],
         target: Path,
         ending: str,
@@ -90,7 +90,7 @@ class TagTask(Task):
         classes, _ = resolve_tags(rows, settings.label_map)
         names, path = TagNames(classes, settings.label_map), _conll_path(source)
         if path is None:
-            return write_table(source, settings, chosen, copies, target, ending, names)
+            return rewrite_table(source, settings, chosen, copies, target, ending, names)
         return _write_conll(path, chosen, copies, target, names)
 
 
@@ -103,7 +103,7 @@ def _conll_path(source: DataInput) -> Path | None:
     path = path_of(source)
     if path is None or path.suffix.lower() in _LIST_ENDINGS:
         return None
-    with readable(path):
+    with unreadable_as_user_error(path):
         if path.suffix.lower() in _TABLE_ENDINGS and not looks_like_conll(path):
             raise UserError(
                 f"{path}: does not look like CoNLL columns; if it has a token and a tag a line, call it .conll"
@@ -111,20 +111,20 @@ def _conll_path(source: DataInput) -> Path | None:
     return path
 
 
-def _write_conll(path: Path, chosen: Chosen, copies: Iterable[Example], target: Path, tags: TagNames) -> int:
+def _write_conll(path: Path, chosen: RowFilter, copies: Iterable[Example], target: Path, tags: TagNames) -> int:
     count = 0
     with target.open("w", encoding="utf-8", newline=line_end(next(lines_of(path), ""))) as stream:
         for row, sentence, found in merge_by_row(_sentences(path, chosen), copies):
             stream.writelines(f"{line}\n" for line in marked_lines(sentence, row))
             count += 1 + len(found)
             for copy in found:
-                places, spelled = tags.followed(sentence.words, sentence.tags, copy)
-                lines = copied_lines(sentence, row, copy.copy, copy.words or (), spelled, places)
+                kept, spelled = tags.followed(sentence.words, sentence.tags, copy)
+                lines = copied_lines(sentence, row, copy.copy, copy.words or (), spelled, kept)
                 stream.writelines(f"{line}\n" for line in lines)
     return count
 
 
-def _sentences(path: Path, chosen: Chosen) -> Iterator[tuple[int, TaggedSentence]]:
+def _sentences(path: Path, chosen: RowFilter) -> Iterator[tuple[int, TaggedSentence]]:
     """The sentences to be written; where one is left out, what opens a document moves to the next."""
     held: list[str] = []
     for row, _, sentence in numbered(sentences(lines_of(path))):

@@ -14,17 +14,17 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.labels import LabelMap
 from tinybert.data.problems import listed
-from tinybert.data.read import Rows
+from tinybert.data.read import RawRows
 from tinybert.data.resolve import unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.data.tagged import resolve_tags
-from tinybert.data.windows import places_of
+from tinybert.data.windows import word_spans
 from tinybert.errors import UserError
 from tinybert.models.heads import Head, gives_tags, names_of
 from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
 from tinybert.tasks.base import LabelReader, Logits
-from tinybert.tasks.spans import SCHEMES, Scheme, Span, marked, scheme_of, span_metrics, spans_of
+from tinybert.tasks.spans import SCHEMES, Scheme, Span, marked_parts, scheme_of, span_metrics, spans_of
 from tinybert.tasks.statistics import Strength, classifier_strength
 from tinybert.tasks.tag_files import TagTask
 from tinybert.types import Kind, Objective
@@ -68,7 +68,7 @@ class TokenClassification(TagTask):
     @classmethod
     def begin(
         cls,
-        train: Rows,
+        train: RawRows,
         settings: DataSettings,
         head: tuple[str, ...] | None,
         *,
@@ -130,7 +130,7 @@ class TokenClassification(TagTask):
             :SHOWN
         ]
         examples = rows.needed_examples()
-        shown = [marked(examples[number].words or (), gold[number], predicted[number]) for number in wrong]
+        shown = [marked_parts(examples[number].words or (), gold[number], predicted[number]) for number in wrong]
         sentences = [
             {"row": int(examples.rows[number]), "parts": parts} for number, parts in zip(wrong, shown, strict=True)
         ]
@@ -151,7 +151,7 @@ class TokenClassification(TagTask):
                 "tokens": words,
                 "tags": self.spelled(scores.argmax(axis=1)),
                 "scores": [float(score) for score in scores.max(axis=1)],
-                "offsets": [list(place) for place in places_of(words, example.text)],
+                "offsets": [list(span) for span in word_spans(words, example.text)],
             }
 
     def answers(self, logits: Logits, rows: EncodedRows) -> list[list[str]]:
@@ -180,12 +180,12 @@ class _Tags:
     tags: tuple[str, ...]
     label_map: LabelMap
 
-    def examples(self, rows: Rows, *, needed: bool = True) -> Examples:  # noqa: ARG002
+    def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:  # noqa: ARG002
         if "tags" not in rows.table.column_names:
             return unlabelled(rows)
         return resolve_tags(rows, self.label_map, self.tags)[1]
 
-    def source_domain(self, rows: Rows) -> SourceDomain:
+    def source_domain(self, rows: RawRows) -> SourceDomain:
         raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
 
 

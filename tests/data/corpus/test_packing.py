@@ -10,7 +10,7 @@ from references.packing import packed as slow
 from tinybert import files
 from tinybert.data.corpus import layout, packing
 from tinybert.data.corpus.blocks import Blocks
-from tinybert.data.corpus.layout import Form, Shard, is_whole
+from tinybert.data.corpus.layout import Form, Shard, shard_is_whole
 from tinybert.data.corpus.packing import pack
 from tinybert.errors import UserError
 
@@ -209,6 +209,6 @@ def test_is_whole__sees_every_damage(tiny_tokenizer: Any, tmp_path: Path) -> Non
     for _ in range(150):
         place = int(rng.integers(len(whole)))
         path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << int(rng.integers(8)))]) + whole[place + 1 :])
-        assert not is_whole(path, form) or blocks_of(tmp_path) == blocks  # a byte between what is read
+        assert not shard_is_whole(path, form) or blocks_of(tmp_path) == blocks  # a byte between what is read
         path.write_bytes(whole[:place])
-        assert not is_whole(path, form)
+        assert not shard_is_whole(path, form)

@@ -172,7 +172,7 @@ def written(target: Path, form: Form) -> Iterator[ShardWriter]:
         shard.finish()
 
 
-def is_whole(path: Path, form: Form) -> bool:
+def shard_is_whole(path: Path, form: Form) -> bool:
     """Whether a shard is there, of this form, and as it was written; reads all of it."""
     try:
         shard = Shard.open(path)
@@ -184,7 +184,7 @@ def is_whole(path: Path, form: Form) -> bool:
     return shard.schema.equals(form.schema, check_metadata=True) and contents.hexdigest() == shard.digest
 
 
-def path_of(folder: Path, number: int) -> Path:
+def shard_path(folder: Path, number: int) -> Path:
     """The file of a shard."""
     return folder / f"{number:06d}.arrow"
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 from transformers import PreTrainedTokenizerFast
 
-from tinybert.data.corpus.layout import Form, is_whole, path_of, untouched, written
+from tinybert.data.corpus.layout import Form, shard_is_whole, shard_path, untouched, written
 
 SHARD_BYTES = 32_000_000  # of text
 _AT_ONCE = 1 << 18  # characters tokenised at once: pieces take a hundred times more memory there than in the file
@@ -60,13 +60,13 @@ def pack(
     stream = _watched(_sharded(texts, shard_bytes, limit_bytes), advance or (lambda _: None))
     number = -1
     for number, group in groupby(stream, key=itemgetter(0)):
-        target = path_of(folder, number)
-        if number % world == rank and not is_whole(target, form):
+        target = shard_path(folder, number)
+        if number % world == rank and not shard_is_whole(target, form):
             with written(target, form) as shard:
                 for pieces in _tokenised((text for _, _, text in group), tokenizer):
                     shard.add(pieces)
     if number < 0 and rank == 0:  # no text at all: `Blocks.open` says so
-        with written(path_of(folder, 0), form):
+        with written(shard_path(folder, 0), form):
             pass
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tinybert.data.dialect import NUL, decoded, not_utf8, without_mark
 from tinybert.data.hub import PREFIX, default_split, in_one_line, load_hub
 from tinybert.data.packed import open_text
-from tinybert.data.problems import BadRow, listed, readable
+from tinybert.data.problems import BadRow, listed, unreadable_as_user_error
 from tinybert.data.read import DataInput
 from tinybert.data.readers import (
     RowReader,
@@ -95,7 +95,7 @@ def digest_of(source: DataInput, column: str | None = None, name: str = "train",
         digest.update(f"{source} {default_split(name)}".encode())
     else:
         for path in files_of(Path(source)):
-            with readable(path):
+            with unreadable_as_user_error(path):
                 digest.update(_form_of(path).encode() + bytes.fromhex(sha256_file(path)))
     return digest.hexdigest()
 
@@ -115,7 +115,7 @@ def files_of(path: Path) -> list[Path]:
         UserError: If there is none.
     """
     if not path.is_dir():
-        with readable(path):
+        with unreadable_as_user_error(path):
             path.stat()
         if path.suffix.lower() not in ENDINGS:
             raise UserError(f"{path}: unknown ending '{path.suffix}'; text is read from {_LISTED} and folders of them")

@@ -21,7 +21,7 @@ from tinybert.models.student import is_shape
 from tinybert.run import HELD_OUT_SEED, Run, stream
 from tinybert.stages.job import PlainText
 
-BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
+TEXT_BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
 
 
 @dataclass(frozen=True)
@@ -130,4 +130,4 @@ def _telling(size: int | None, run: Run) -> Callable[[int], None]:
 def _limit(source: Any, tokens: int | None) -> int | None:
     """How much of a stream is read; what has an end is read to it: what stands first need not be like the rest."""
     streamed = source.startswith(PREFIX) if isinstance(source, str) else is_stream(source)
-    return tokens * BYTES_PER_PIECE if streamed and tokens is not None else None
+    return tokens * TEXT_BYTES_PER_PIECE if streamed and tokens is not None else None

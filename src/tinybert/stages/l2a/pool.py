@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tinybert import files
 from tinybert.artifacts import Artifact, by_name
 from tinybert.augment.augmented_set import AugmentedSet, blocks, write_arrow
-from tinybert.augment.copies import SCHEMA, examples_of, table_of
+from tinybert.augment.copies import COPY_SCHEMA, examples_of, table_of
 from tinybert.augment.making import digest_of_rows, make_all_copies
 from tinybert.augment.method import AugmentContext
 from tinybert.augment.quality import quality
@@ -24,7 +24,7 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.models.loading import load_tokenizer
 from tinybert.run import Run
-from tinybert.samplers.edit_distance import described
+from tinybert.samplers.edit_distance import describe_distance
 from tinybert.selectors.features import Facts
 from tinybert.stages.augment import QUALITY, TEXTS, factory_of
 from tinybert.stages.job import Job
@@ -125,7 +125,7 @@ def _law(job: Job, context: AugmentContext[Any], run: Run) -> str:
     lengths = encoded(context.originals, job.tokenizer, job.max_length, run).lengths
     special = job.tokenizer.num_special_tokens_to_add(pair=job.task.paired)
     distance = context.settings.distance(len(load_tokenizer(context.needed_mlm).get_vocab()))
-    return described(distance, np.maximum(lengths - special, 0))
+    return describe_distance(distance, np.maximum(lengths - special, 0))
 
 
 def same_pieces(job: Job, mlm: str) -> bool:
@@ -190,7 +190,7 @@ def encode_examples(examples: Iterable[Example], job: Job, folder: Path, *, as_d
 
 def write_examples(examples: Iterable[Example], folder: Path) -> None:
     """Write the rows of a pool as they were drawn."""
-    with pq.ParquetWriter(folder / EXAMPLES, SCHEMA) as writer:
+    with pq.ParquetWriter(folder / EXAMPLES, COPY_SCHEMA) as writer:
         for block in blocks(examples):
             writer.write_table(table_of(block))
 
