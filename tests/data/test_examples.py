@@ -5,6 +5,7 @@ import pytest
 
 from tinybert.data.examples import Examples
 from tinybert.data.read import read
+from tinybert.data.resolve import unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.types import Answer, Example
 
@@ -120,6 +121,6 @@ def test_digest__notices_tags_and_answers(rows: list[Example], other: list[Examp
 
 def test_lines__are_what_messages_call_rows(write: Callable[..., str]) -> None:
     rows = read(write("a.csv", 'text\n"one\ntwo"\nthree\n'), DataSettings(), labels="none")
-    examples = Examples(rows.table, None)
+    examples = unlabelled(rows)
     assert examples.lines.tolist() == [2, 4]
     assert examples.rows.tolist() == [1, 2]

@@ -1,7 +1,6 @@
 import re
 from typing import Literal
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -192,9 +191,10 @@ def test_contradictions__count_rows_and_name_the_first() -> None:
             "pair": pa.nulls(4, pa.string()),
             "row": [1, 2, 3, 4],
             "line": [2, 3, 4, 5],
+            "label": [label for _, label in labels],
         }
     )
-    train = Examples(rows, np.array([label for _, label in labels]))
+    train = Examples(rows)
     scores = Examples.of([Example("a", None, 0.5), Example("a", None, 1.5)])
     others = {"dev": Examples.of([Example("good", None, 1)]), "test": Examples.of([Example("a")]), "scores": scores}
     counts, notes = contradictions({"train": train, **others})

@@ -4,23 +4,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Bool, Int
 
 from tinybert.augment.copies import COPIES_PER_SHARD, examples_of, first_of_each, hash_of
 from tinybert.augment.shards import Shards
-from tinybert.data.examples import ENCODED, TAGGED, Examples, array_of
+from tinybert.data.example_table import LABEL, batch_of, schema_of, with_labels
+from tinybert.data.examples import Examples
 from tinybert.types import Example
 
 _Item = TypeVar("_Item")
-_TEXTS = pa.schema(
-    [("text", pa.large_string()), ("pair", pa.large_string()), ("row", pa.int64()), ("copy", pa.int64())]
-)
-_SAMPLES = pa.schema([*_TEXTS, *ENCODED.items()])
-_TAGGED = pa.schema([*_TEXTS, *TAGGED.items()])
 
 
 def parts_of(rows: int, copies: int) -> list[slice]:
@@ -130,26 +126,16 @@ def write_arrow(examples: Iterable[Example], target: Path, *, pieces: bool = Fal
         pieces: Whether samples bring their pieces along, to be learnt from as they were drawn; else their texts are
             read again, which joins some pieces.
     """
-    labels: list[np.ndarray] = []
     found = blocks(examples)
     first = next(found, [])
-    worded = any(example.words is not None for example in first[:1])
-    schema = _SAMPLES if pieces else _TAGGED if worded else _TEXTS
+    schema = schema_of(first, pieces=pieces)
     with target.open("wb") as stream, pa.ipc.new_file(stream, schema) as writer:
         for block in chain([first], found):
-            columns = [pa.array(_column(block, field.name), field.type) for field in schema]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-            labels += [] if worded else [_labels(block)]
+            writer.write_batch(batch_of(block, schema))
     table = pa.ipc.open_file(pa.memory_map(str(target))).read_all()
-    every = None if worded else np.concatenate(labels)
-    every = None if every is None or every.dtype == object else every
-    return Texts(Examples(table, every), table.column("copy").to_numpy())
-
-
-def _column(block: Sequence[Example], name: str) -> list[Any]:
-    if name in ENCODED:
-        return [None if example.sample is None else getattr(example.sample, name) for example in block]
-    return [getattr(example, "label" if name == "tags" else name) for example in block]
+    if LABEL in table.column_names and table.column(LABEL).null_count:
+        table = with_labels(table, None)  # a second domain has labels for some of its rows
+    return Texts(Examples(table), table.column("copy").to_numpy())
 
 
 def blocks(items: Iterable[_Item], size: int = 4096) -> Iterator[list[_Item]]:
@@ -162,13 +148,3 @@ def blocks(items: Iterable[_Item], size: int = 4096) -> Iterator[list[_Item]]:
             block = []
     if block:
         yield block
-
-
-def _labels(block: list[Example]) -> Shaped[np.ndarray, "block ..."]:
-    """As `Examples` takes them; anything else as objects."""
-    labels = [example.label for example in block]
-    if type(labels[0]) in (int, float, tuple):
-        return array_of(labels)
-    found = np.empty(len(labels), object)
-    found[:] = labels
-    return found

@@ -12,6 +12,7 @@ from jaxtyping import Int
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.data.encoded import EncodedRows
+from tinybert.data.example_table import LABEL, label_column
 from tinybert.data.examples import Examples
 from tinybert.data.windows import windows_of
 from tinybert.files import atomic_file
@@ -74,7 +75,7 @@ class _Contents:
         self.truncated = 0
         self._unknown, self._special = unknown, special  # which piece stands for the unknown; special ones per row
         self._pieces, self._unknown_pieces = 0, 0
-        self._parts = {name: hashlib.sha256() for name in ("lengths", "pieces", "types", "label")}
+        self._parts = {name: hashlib.sha256() for name in ("lengths", "pieces", "types", LABEL)}
 
     def count(self, pieces: Int[np.ndarray, " pieces"], rows: int) -> None:
         self._pieces += len(pieces) - rows * self._special
@@ -99,13 +100,8 @@ def _schema(examples: Examples, with_types: bool, pad: int) -> pa.Schema:
         fields += [pa.field("example", pa.int64()), pa.field("words", _PER_PIECE)]
         fields += [pa.field("tags", _PER_PIECE)] if examples.labelled else []
     elif examples.labels is not None:
-        fields.append(pa.field("label", _label_type(examples.labels)))
+        fields.append(pa.field(LABEL, label_column(examples.labels[:0]).type))
     return pa.schema(fields, metadata={"pad": str(pad)})
-
-
-def _label_type(labels: Any) -> pa.DataType:
-    one = pa.from_numpy_dtype(labels.dtype)
-    return one if labels.ndim == 1 else pa.list_(one, labels.shape[1])
 
 
 @contextmanager
@@ -155,14 +151,9 @@ def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, con
         columns.append(pa.array(types, pa.list_(pa.uint8())))
         contents.add("types", columns[-1].values)
     if examples.labels is not None:
-        columns.append(_label_column(examples.labels[rows]))
-        contents.add("label", examples.labels[rows])
+        columns.append(label_column(examples.labels[rows]))
+        contents.add(LABEL, examples.labels[rows])
     return pa.record_batch(columns, schema=schema)
-
-
-def _label_column(labels: Any) -> pa.Array:
-    flat = pa.array(labels.ravel())
-    return flat if labels.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
 
 
 def _windowed(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, contents: _Contents) -> pa.RecordBatch:

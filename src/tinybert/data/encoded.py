@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int, Shaped
 
 from tinybert.data.batches import batches
+from tinybert.data.example_table import LABEL, label_values
 from tinybert.data.examples import Examples
 from tinybert.types import Batch
 
@@ -62,7 +63,8 @@ class EncodedRows:
         self._starts = np.cumsum([0, *(len(chunk.offsets) - 1 for chunk in self._chunks)])
         lengths = [np.diff(chunk.offsets) for chunk in self._chunks]
         self.lengths: Int[np.ndarray, " rows"] = np.concatenate([np.zeros(0, np.int32), *lengths])
-        self.labels = _labels(table, reader.schema)
+        labels = pa.Table.from_batches(table, reader.schema).column(LABEL) if LABEL in reader.schema.names else None
+        self.labels: Shaped[np.ndarray, "rows ..."] | None = None if labels is None else label_values(labels)
         self.examples = examples
         self._picked: Int[np.ndarray, " picked"] | None = None
 
@@ -188,14 +190,3 @@ def _first_words(batches: list[Any], schema: pa.Schema) -> Int[np.ndarray, " row
     ]
     counts = np.bincount(example, weights=np.concatenate([np.zeros(0, np.int64), *words])).astype(np.int64)
     return np.asarray((np.cumsum(counts) - counts)[example], np.int64)
-
-
-def _labels(batches: list[Any], schema: pa.Schema) -> Shaped[np.ndarray, "rows ..."] | None:
-    if "label" not in schema.names:
-        return None
-    kind = schema.field("label").type
-    if pa.types.is_fixed_size_list(kind):
-        flat = [batch.column("label").flatten().to_numpy() for batch in batches]
-        return np.concatenate([np.zeros(0, np.uint8), *flat]).reshape(-1, kind.list_size)
-    empty = np.zeros(0, kind.to_pandas_dtype())
-    return np.concatenate([empty, *(batch.column("label").to_numpy() for batch in batches)])

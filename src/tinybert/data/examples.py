@@ -10,47 +10,44 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int, Shaped
 
+from tinybert.data.example_table import (
+    ANSWERED,
+    COLUMNS,
+    ENCODED,
+    LABEL,
+    OPTIONAL,
+    TAGGED,
+    batch_of,
+    examples_in,
+    label_values,
+    schema_of,
+    with_labels,
+)
 from tinybert.data.readers import BLOCK
-from tinybert.types import Answer, Example
-
-# What a view needs of a table; further columns may be there.
-_COLUMNS = {"text": pa.large_string(), "pair": pa.large_string(), "row": pa.int64()}
-# What it takes where a table has it: which copy a row is, words with a tag each, an answer (null = no answer).
-TAGGED = {"words": pa.large_list(pa.large_string()), "tags": pa.large_list(pa.int32())}
-ANSWERED = {"start": pa.int64(), "end": pa.int64()}
-_TYPES = {**_COLUMNS, "copy": pa.int64(), **TAGGED, **ANSWERED}
-# What encoding takes as it is where a table has it: pieces with their token types (null = the text is to be read).
-ENCODED = {"pieces": pa.list_(pa.int32()), "types": pa.list_(pa.uint8())}
+from tinybert.types import Example
 
 
 class Examples(Sequence[Example]):
     """Rows of an Arrow table with columns `text`, `pair` (null where there is none) and `row`, and their labels.
 
-    Classes and scores are an array beside the table. Tags (`words`, `tags`), answers (`start`, `end`) and the numbers
-    of copies (`copy`) are columns, where a table has them.
+    Labels are columns, where a table has them (`label`, or `tags`, or `start` and `end` of an answer), and so are the
+    numbers of copies (`copy`).
 
     Attributes:
         notes: What the log should say of how they were read.
     """
 
     def __init__(
-        self,
-        table: Any,
-        labels: Shaped[np.ndarray, "all ..."] | None,
-        indices: Int[np.ndarray, " picked"] | None = None,
-        notes: tuple[str, ...] = (),
+        self, table: Any, indices: Int[np.ndarray, " picked"] | None = None, notes: tuple[str, ...] = ()
     ) -> None:
         """View a table.
 
         Args:
             table: A `pyarrow.Table`, possibly memory-mapped.
-            labels: For all rows of the table: classes as int64, scores as float64, or 0 and 1 for each label as uint8;
-                None = unlabelled, or labelled by columns.
             indices: Which rows of the table, in which order; None = all.
             notes: What the log should say of how they were read.
         """
         self._table = table
-        self._labels = labels
         self._indices = indices
         self.notes = notes
 
@@ -62,19 +59,10 @@ class Examples(Sequence[Example]):
             ValueError: If some have labels and some have not.
         """
         rows = list(examples)
-        labels = [example.label for example in rows]
-        answered = any(isinstance(label, Answer) for label in labels)
-        labelled = answered or None not in labels
-        if not labelled and any(label is not None for label in labels):
+        schema = schema_of(rows)
+        if "start" not in schema.names and len({example.label is None for example in rows}) > 1:
             raise ValueError("some examples have labels and some have not")
-        columns = {name: [getattr(example, name) for example in rows] for name in (*_COLUMNS, "copy")}
-        if answered:
-            columns |= {name: [getattr(label, name, None) for label in labels] for name in ANSWERED}
-        elif any(example.words is not None for example in rows):
-            columns |= {"words": [example.words for example in rows]} | ({"tags": labels} if labelled else {})
-            labelled = False
-        table = pa.table({name: pa.array(values, _TYPES[name]) for name, values in columns.items()})
-        return cls(table, array_of(labels) if labelled and not answered else None)
+        return cls(pa.Table.from_batches([batch_of(rows, schema)]))
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -91,28 +79,22 @@ class Examples(Sequence[Example]):
         if not -len(self) <= position < len(self):
             raise IndexError(f"example {position} of {len(self)}")
         index = position % len(self) if self._indices is None else int(self._indices[position])
-        label = None if self._labels is None else self._labels[index : index + 1]
-        return next(_made(self._table.slice(index, 1), label))
+        return next(examples_in(self._table.slice(index, 1)))
 
     def __iter__(self) -> Iterator[Example]:
         """The examples in order, read block by block."""
-        labels = self.labels
         for start in range(0, len(self), BLOCK):
-            yield from _made(
-                self._part(start, start + BLOCK), None if labels is None else labels[start : start + BLOCK]
-            )
+            yield from examples_in(self._part(start, start + BLOCK, *COLUMNS, *OPTIONAL))
 
     def columns(self, start: int, stop: int) -> tuple[list[str], list[str | None], list[int]]:
         """Texts, pairs and row numbers of the examples from `start` to before `stop`."""
-        part = self._part(start, stop)
-        return tuple(part.column(name).to_pylist() for name in _COLUMNS)
+        return tuple(column.to_pylist() for column in self._part(start, stop, *COLUMNS).columns)
 
     def pieces(self, start: int, stop: int) -> list[tuple[list[int], list[int]] | None]:
         """Pieces and token types that the examples came with; None where a text is to be read."""
         if "pieces" not in self._table.column_names:
             return [None] * (min(stop, len(self)) - start)
-        part = self._part(start, stop)
-        given = zip(*(part.column(name).to_pylist() for name in ENCODED), strict=True)
+        given = zip(*(column.to_pylist() for column in self._part(start, stop, *ENCODED).columns), strict=True)
         return [None if pieces is None else (pieces, types) for pieces, types in given]
 
     @property
@@ -122,34 +104,37 @@ class Examples(Sequence[Example]):
 
     def words(self, start: int, stop: int) -> list[list[str]]:
         """The words of the examples from `start` to before `stop`."""
-        found: list[list[str]] = self._part(start, stop).column("words").to_pylist()
+        found: list[list[str]] = self._part(start, stop, "words").column(0).to_pylist()
         return found
 
     def tags(self, start: int, stop: int) -> list[list[int]] | None:
         """The tags of these words; None where the examples are unlabelled."""
-        return self._part(start, stop).column("tags").to_pylist() if "tags" in self._table.column_names else None
+        return self._part(start, stop, "tags").column(0).to_pylist() if "tags" in self._table.column_names else None
 
-    def _part(self, start: int, stop: int) -> pa.Table:
+    def _part(self, start: int, stop: int, *names: str) -> pa.Table:
+        table = self._table.select([name for name in names if name in self._table.column_names])
         if self._indices is None:
-            return self._table.slice(start, stop - start)
-        names = [name for name in self._table.column_names if name in _TYPES or name in ENCODED]
-        return self._table.select(names).take(pa.array(self._indices[start:stop]))
+            return table.slice(start, stop - start)
+        return table.take(pa.array(self._indices[start:stop]))
 
     def select(self, indices: Int[np.ndarray, " picked"]) -> "Examples":
         """A view on some of the examples, in the order of `indices`."""
         chosen = indices if self._indices is None else self._indices[indices]
-        return Examples(self._table, self._labels, chosen, self.notes)
+        return Examples(self._table, chosen, self.notes)
 
     def with_labels(self, labels: Shaped[np.ndarray, "picked ..."]) -> "Examples":
         """The same examples with other labels, one for each, in order."""
         every = np.zeros((self._table.num_rows, *labels.shape[1:]), labels.dtype)
         every[slice(None) if self._indices is None else self._indices] = labels
-        return Examples(self._table, every, self._indices, self.notes)
+        return Examples(with_labels(self._table, every), self._indices, self.notes)
 
     @cached_property
     def labels(self) -> Shaped[np.ndarray, "picked ..."] | None:
         """Classes as int64, scores as float64, or 0 and 1 for each label as uint8; None = unlabelled."""
-        return self._labels if self._labels is None or self._indices is None else self._labels[self._indices]
+        if LABEL not in self._table.column_names:
+            return None
+        every = label_values(self._table.column(LABEL))
+        return every if self._indices is None else every[self._indices]
 
     def needed_labels(self) -> Shaped[np.ndarray, "picked ..."]:
         """The same; a `ValueError` where there are none."""
@@ -160,7 +145,7 @@ class Examples(Sequence[Example]):
     @property
     def labelled(self) -> bool:
         """Whether the examples have labels."""
-        return self._labels is not None or not {"tags", "start"}.isdisjoint(self._table.column_names)
+        return not {LABEL, "tags", "start"}.isdisjoint(self._table.column_names)
 
     @property
     def paired(self) -> bool:
@@ -203,29 +188,5 @@ class Examples(Sequence[Example]):
         """sha256 of a column of words, tags or positions of answers."""
         found = hashlib.sha256(column.encode())
         for start in range(0, len(self), BLOCK):
-            found.update(json.dumps(self._part(start, start + BLOCK).column(column).to_pylist()).encode())
+            found.update(json.dumps(self._part(start, start + BLOCK, column).column(0).to_pylist()).encode())
         return found.digest()
-
-
-def array_of(labels: Sequence[Any]) -> Shaped[np.ndarray, "labels ..."]:
-    """Labels of one kind: classes as int64, scores as float64, 0 and 1 for each label as uint8."""
-    if all(isinstance(label, tuple) for label in labels):
-        return np.array(labels, np.uint8)
-    return np.array(labels, np.int64 if all(isinstance(label, int) for label in labels) else np.float64)
-
-
-def _made(part: pa.Table, labels: Shaped[np.ndarray, "part ..."] | None) -> Iterator[Example]:
-    """The examples of some rows of a table."""
-    columns = {name: part.column(name).to_pylist() for name in part.column_names if name in _TYPES}
-    nothing = [None] * part.num_rows
-    words = [None if found is None else tuple(found) for found in columns.get("words", nothing)]
-    found: Iterable[Any] = nothing if labels is None else labels.tolist()
-    if labels is not None and labels.ndim > 1:
-        found = map(tuple, found)
-    if "tags" in columns:
-        found = map(tuple, columns["tags"])
-    elif "start" in columns:
-        spans = zip(columns["start"], columns["end"], strict=True)
-        found = (None if start is None else Answer(start, end) for start, end in spans)
-    copies = columns.get("copy", [0] * part.num_rows)
-    yield from map(Example, columns["text"], columns["pair"], found, columns["row"], copies, words)

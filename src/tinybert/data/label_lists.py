@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tinybert.data.columns import Columns, Header, Labels, choose_columns
+from tinybert.data.example_table import with_labels
 from tinybert.data.examples import Examples
 from tinybert.data.labels import ClassMeaning
 from tinybert.data.problems import BadRow, Problems, listed, shown
@@ -186,7 +187,7 @@ def resolve_label_lists(rows: RawRows, meaning: ClassMeaning, *, needed: bool = 
         rows.problems.add(row["line"], BadRow(problems[index], [row["text"], row["pair"], row[LISTS]]), row["row"])
     kept = np.setdiff1d(np.arange(len(lists)), list(problems)) if problems else None
     good = len(lists) - len(problems)
-    return Examples(rows.table, labels, kept, (*rows.notes, *rows.problems.settle(good)))
+    return Examples(with_labels(rows.table, labels), kept, (*rows.notes, *rows.problems.settle(good)))
 
 
 def called(names: Sequence[str], label_map: Mapping[str, str | None]) -> list[str]:

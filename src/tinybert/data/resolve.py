@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Int, Shaped
 
+from tinybert.data.example_table import with_labels
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
 from tinybert.data.problems import BadRow, listed
@@ -54,7 +55,7 @@ def unlabelled(rows: RawRows, notes: tuple[str, ...] = (), kept: Int[np.ndarray,
         notes: What else the log should say of them.
         kept: Which of them; None = all.
     """
-    return Examples(rows.table, None, kept, (*rows.notes, *rows.problems.settle(len(rows.table)), *notes))
+    return Examples(with_labels(rows.table, None), kept, (*rows.notes, *rows.problems.settle(len(rows.table)), *notes))
 
 
 def resolve_labels(rows: RawRows, meaning: Meaning, *, needed: bool = True) -> Examples:
@@ -80,7 +81,7 @@ def resolve_labels(rows: RawRows, meaning: Meaning, *, needed: bool = True) -> E
     for index in np.flatnonzero(~known & ~out):
         rows.problems.add(*_problem(rows, int(index), meaning, advice))
     notes = (*rows.notes, *rows.problems.settle(int(known.sum())), *noted(rows, found, out, "are left out"))
-    return Examples(rows.table, labels, None if known.all() else np.flatnonzero(known), notes)
+    return Examples(with_labels(rows.table, labels), None if known.all() else np.flatnonzero(known), notes)
 
 
 def valued(found: Spellings, meaning: Meaning) -> tuple[Shaped[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:

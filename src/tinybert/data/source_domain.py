@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from tinybert import files
+from tinybert.data.example_table import with_labels
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
 from tinybert.data.problems import listed
@@ -52,7 +53,7 @@ class SourceDomain:
             for name, count in zip(found.names, found.counted(), strict=True)
             if meaning.value(name) is None and not meaning.leaves_out(name)
         }
-        labelled = Examples(rows.table, labels, np.flatnonzero(known)) if known.any() else None
+        labelled = Examples(with_labels(rows.table, labels), np.flatnonzero(known)) if known.any() else None
         notes = (*noted(rows, found, out, "are left out"), *_notes(others, meaning))
         return cls(unlabelled(rows, notes, np.flatnonzero(~out) if out.any() else None), labelled)
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from tinybert.data.dialect import lines_of
-from tinybert.data.examples import ANSWERED, Examples
+from tinybert.data.example_table import ANSWERED
+from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow, Problems, one_line, shown
 from tinybert.data.read import ROW_SCHEMA, RawRows, gathered
 from tinybert.data.rows import text_problem
@@ -54,7 +55,7 @@ def answered(rows: RawRows) -> Examples:
     Raises:
         UserError: If more rows are bad than are tolerated.
     """
-    return Examples(rows.table, None, notes=(*rows.notes, *rows.problems.settle(len(rows.table))))
+    return Examples(rows.table, notes=(*rows.notes, *rows.problems.settle(len(rows.table))))
 
 
 def articles(path: Path) -> Sequence[Mapping[str, Any]]:

@@ -13,7 +13,8 @@ from tinybert.data.aligned import aligned
 from tinybert.data.columns import Columns, Header, Labels, require
 from tinybert.data.conll import TaggedSentence, sentences
 from tinybert.data.dialect import lines_of
-from tinybert.data.examples import TAGGED, Examples
+from tinybert.data.example_table import TAGGED
+from tinybert.data.examples import Examples
 from tinybert.data.labels import LabelMap, classes_of
 from tinybert.data.problems import BadRow, Problems, listed, shown
 from tinybert.data.read import ROW_SCHEMA, DataInput, RawRows, gathered, open_rows
@@ -167,7 +168,7 @@ def resolve_tags(
     order = np.array([_class_index(classes, name) for name in called], np.int32)
     chunks = [_numbered(chunk, pa.array(names, pa.large_string()), order) for chunk in column.chunks]
     table = rows.table.set_column(rows.table.schema.get_field_index("tags"), "tags", pa.chunked_array(chunks))
-    return classes, Examples(table, None, notes=(*rows.notes, *rows.problems.settle(len(table))))
+    return classes, Examples(table, notes=(*rows.notes, *rows.problems.settle(len(table))))
 
 
 def _without(rows: RawRows, strange: Sequence[str], known: Sequence[str]) -> RawRows:

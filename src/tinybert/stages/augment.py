@@ -89,7 +89,7 @@ def _domain_texts(context: AugmentContext[Any], run: Run) -> Examples:
     both = {"originals": context.originals, "unlabeled": context.unlabeled}
     artifact = run.stored("domain_texts", lambda folder: write_arrow(sides, folder / _TEXTS), **both)
     with pa.memory_map(str(artifact.result / _TEXTS)) as mapped:
-        return Examples(pa.ipc.open_file(mapped).read_all(), None)
+        return Examples(pa.ipc.open_file(mapped).read_all())
 
 
 def inputs_of(context: AugmentContext[Any], copies: int, seed: int) -> dict[str, Any]:
