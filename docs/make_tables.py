@@ -117,6 +117,7 @@ SOURCES: Final = {
     "data.class_weights": "ours",
     "data.positive": "ours",
     "data.drop_overlap": "ours",
+    "data.confidence": "ours",
     "teacher.path": "ours",
     "teacher.dtype": "ours, for speed",
     "teacher.cache": "ours, for speed; `auto`: 4 GB, at most a quarter of the free disk",

@@ -48,7 +48,7 @@ def distill(
         dev: Chooses the best model; a tenth of --train without it.
         test: For the final figures, or for predictions.
         source: Labelled text of another domain.
-        unlabeled: Text without labels.
+        unlabeled: Text without labels, learnt by the teacher's answers; without --train the teacher needs a head.
         kind: classification, regression, token-classification or question-answering; found out without it.
         teacher: Folder or hub name; fine-tuned first if it has no head.
         student: A checkpoint, or layers x width such as 4x312.

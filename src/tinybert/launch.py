@@ -280,22 +280,28 @@ def _write_config(request: Request) -> None:
 def _check(request: Request) -> None:
     """What the schema cannot know: which flags this recipe needs and uses."""
     settings, problems = request.settings, []
-    for name in ("train", "output"):
-        if getattr(settings, name) is None:
-            problems.append(f"--{name} is missing")
+    needs_labels = settings.needs_labels()
+    if settings.train is None and (settings.unlabeled is None or needs_labels is not None):
+        problems.append("--train is missing" if settings.unlabeled is None else f"--train is missing: {needs_labels}")
+    if settings.output is None:
+        problems.append("--output is missing")
     if request.recipe.needs_teacher and settings.teacher.path is None:
         problems.append(f"--teacher is missing: the recipe {request.recipe.name} needs one")
     if settings.teacher.path is None and is_shape(settings.student.path):
         problems.append(f"--student {settings.student.path} is a shape; --teacher says what it is cut out of")
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    unused = list(_unused(request))
-    of_augmenters = [name for name in ("mlm", "vectors", "unlabeled") if name not in settings.student.reads]
-    given = {name: getattr(settings, name) for name in of_augmenters}
-    if request.recipe.reads == "task" and general_within(settings) is not None and given.pop("unlabeled") is None:
-        unused.append("general.tokens: general distillation reads plain text; give it with --unlabeled")
-    if (groups := settings.augmenting()) is not None:
+    unused, groups = list(_unused(request)), settings.augmenting()
+    given = {name: getattr(settings, name) for name in ("mlm", "vectors") if name not in settings.student.reads}
+    if groups is not None:
         unused += unsuitable(groups, given)
+    elif "mlm" in request.recipe.uses and hasattr(settings, "augment"):
+        unused += [f"--{name}: no text is rewritten in this run; leave it out" for name in given if given[name]]
+    general, adapts = general_within(settings) is not None, groups is not None and groups.augment.adapts
+    if general and request.recipe.reads == "task" and settings.unlabeled is None:
+        unused.append("general.tokens: general distillation reads plain text; give it with --unlabeled")
+    elif settings.unlabeled and "unlabeled" in request.recipe.uses and needs_labels and not general and not adapts:
+        unused.append(f"--unlabeled: {needs_labels}; leave it out")
     if unused:
         raise UserError(*unused)
 

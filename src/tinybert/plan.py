@@ -31,9 +31,9 @@ from tinybert.stages.estimates import Clock, weights_of
 from tinybert.stages.fine_tune import labelled_source
 from tinybert.stages.general.reading import check_fit, corpus_column
 from tinybert.stages.general.settings import GeneralSettings, general_within
-from tinybert.stages.reading import check_max_length, read_unlabeled, teacher_classes, vocabulary_of
+from tinybert.stages.reading import check_max_length, read_splits, vocabulary_of
 from tinybert.stages.shapes import check_heads, shapes
-from tinybert.tasks.load import Splits, load
+from tinybert.tasks.load import Splits
 from tinybert.types import Stage
 
 LOOKED_AT = 5_000_000  # bytes of plain text that are read to plan with
@@ -80,7 +80,6 @@ def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> 
     """Rows, notes, augmentation and trainings of a recipe for a task."""
     settings, groups = request.settings, request.settings.augmenting()
     splits = _data(request)
-    read_unlabeled(request.tables["unlabeled"], settings.data, None)
     request.recipe.check_task(splits.task)
     check_heads(settings, splits.task, needs_teacher=request.recipe.needs_teacher)
     clock = _clock(request)
@@ -105,6 +104,8 @@ def _on_task(request: Request, teacher: Shape | None, student: Shape | None) -> 
         most = {"rows_at_most": len(learnt), "pieces_at_most": int(learnt.sum())}
         result["augmentation"] = {"method": groups.augment.method, "copies": copies, **most}
         stages.append(clock.augmentation(groups, settings.mlm, lengths, copies))
+    if "unlabeled" in encoded and settings.needs_labels() is None:
+        learnt = np.concatenate([learnt, encoded["unlabeled"][0]])
     if student is not None:
         stages += _stages(request, clock, teacher, student, settings.epoch_of(learnt, source), fine_tuned)
     return {**result, "stages": stages}
@@ -164,16 +165,9 @@ def _check_given(request: Request) -> None:
 def _data(request: Request) -> Splits:
     """The splits, as much of the source as is used."""
     settings = request.settings
-    splits = load(
-        request.data["train"],
-        request.data["dev"],
-        request.data["test"],
-        settings.data,
-        kind=settings.kind,
-        head_classes=teacher_classes(settings, needs_teacher=request.recipe.needs_teacher),
-        rng=lambda _: np.random.default_rng(0),
-        rejected_to=None,
-        source=request.data["source"],
+    needs_teacher = request.recipe.needs_teacher
+    splits = read_splits(
+        settings, request.tables, lambda _: np.random.default_rng(0), None, needs_teacher=needs_teacher
     )
     return replace(splits, source=settings.used_source(splits.source, np.random.default_rng(0)))
 
@@ -205,6 +199,7 @@ def _encoded(part: Examples | SourceDomain, settings: Any) -> tuple[np.ndarray, 
 
 def _parts(splits: Splits) -> dict[str, Any]:
     parts = {"train": splits.train, "dev": splits.dev, "test": splits.test, "source": splits.source}
+    parts |= {"unlabeled": splits.unlabeled}
     return {name: part for name, part in parts.items() if part is not None}
 
 

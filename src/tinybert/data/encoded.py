@@ -90,6 +90,22 @@ class EncodedRows:
         view.digest = hashlib.sha256(self.digest.encode() + np.asarray(indices, np.int64).tobytes()).hexdigest()
         return view
 
+    def joined(self, others: "EncodedRows") -> "EncodedRows":
+        """These rows and then others, to learn from together: without labels, and nobody asks for answers of theirs.
+
+        Raises:
+            ValueError: If one of the two is a view on some rows.
+        """
+        if self._picked is not None or others._picked is not None:
+            raise ValueError("only whole files of rows are joined; encode those that are wanted")
+        both = copy.copy(self)
+        both._chunks = [*self._chunks, *others._chunks]
+        both._starts = np.concatenate([self._starts, self._starts[-1] + others._starts[1:]])
+        both.lengths = np.concatenate([self.lengths, others.lengths])
+        both.labels, both.examples, both._tagged, both._first_word = None, None, False, None
+        both.digest = hashlib.sha256(f"{self.digest} {others.digest}".encode()).hexdigest()
+        return both
+
     @property
     def windowed(self) -> bool:
         """Whether rows are windows of texts of words."""

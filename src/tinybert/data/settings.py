@@ -28,7 +28,9 @@ class DataSettings:
             average by 1.
         positive: The class that F1 and MCC call positive; None = 1, else the first of positive, pos,
             entailment, entails, duplicate, paraphrase, yes, true, else the last.
-        drop_overlap: Which rows of train and source to drop because dev or test shows them.
+        drop_overlap: Which rows of train, source and unlabelled texts to drop because dev or test shows them.
+        confidence: Of the texts of `--unlabeled`, learn only those to whose likeliest class the teacher gives such a
+            probability or more; None = all.
     """
 
     text: str | None = None
@@ -45,6 +47,7 @@ class DataSettings:
     class_weights: Literal["none", "balanced"] = "none"
     positive: str | None = None
     drop_overlap: Literal["none", "exact", "contained"] = "none"
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself or would leave nothing to learn from."""
@@ -55,6 +58,8 @@ class DataSettings:
             raise ValueError(f"max_length must be at least 5 pieces, got {self.max_length}")
         if self.per_class is not None and self.per_class < 1:
             raise ValueError(f"per_class must be at least 1, got {self.per_class}")
+        if self.confidence is not None and not 0 < self.confidence < 1:
+            raise ValueError(f"confidence is a probability, between 0 and 1, got {self.confidence}")
         self._clean_labels()
 
     def _clean_labels(self) -> None:

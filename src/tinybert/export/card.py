@@ -143,7 +143,8 @@ def _front_matter(facts: CardFacts) -> str:
 
 
 def _eval_results(facts: CardFacts) -> Iterable[EvalResult]:
-    for split in _SPLITS:
+    agreement = "dev" if facts.run.get("dev_labels") == "teacher" else None  # how often teacher and student agree
+    for split in (split for split in _SPLITS if split != agreement):
         for name, value in facts.run.get("student", {}).get(split, {}).items():
             if math.isfinite(value):  # not an undefined correlation; the hub reads numbers only
                 yield EvalResult(

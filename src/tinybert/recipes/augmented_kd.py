@@ -10,7 +10,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
-from tinybert.stages.augment import augmented
+from tinybert.stages.augment import learnt_texts
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import InitialStudent, initialise
@@ -37,7 +37,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     model = task_teacher(job, config.teacher, config.fine_tune, run)
     initial = initialise(job, model, config.student, run)
     student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
-    distiller = Distiller(student, teacher, augmented(job, config, run, model), job.task, config.teacher, run)
+    distiller = Distiller(student, teacher, learnt_texts(job, config, run, model), job.task, config.teacher, run)
     learnt = loss(initial, teacher, config, job.task, run)
     distiller.run_stage("distill", learnt, config.distill, job.dev)
     return Outcome(student, model)

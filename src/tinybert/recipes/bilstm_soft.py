@@ -19,7 +19,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives import LogitsMSE, Sum
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
-from tinybert.stages.augment import augmented
+from tinybert.stages.augment import learnt_texts
 from tinybert.stages.bilstm import BiLSTMStudent, initial_bilstm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.distiller import Distiller
@@ -67,6 +67,11 @@ class Config(AugmentingSettings, TaskSettings):
         if student.heads:
             yield f"student: {self.student.path} is no BiLSTM; give a shape such as 1x200, or a student of this recipe"
 
+    def needs_labels(self) -> str | None:
+        """Gold labels are learnt where they have a weight."""
+        weight = self.objective.gold_weight
+        return f"objective.gold_weight={weight:g} learns gold labels" if weight else None
+
     def unread(self) -> Iterator[tuple[str, str]]:
         """Besides, logits are learnt as they are."""
         yield from super().unread()
@@ -78,7 +83,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     model = task_teacher(job, config.teacher, config.fine_tune, run)
     student = initial_bilstm(job, config.student, config.vectors, run)
     teacher = Teacher(model, config.teacher.dtype, run.device)
-    distiller = Distiller(student, teacher, augmented(job, config, run, model), job.task, config.teacher, run)
+    distiller = Distiller(student, teacher, learnt_texts(job, config, run, model), job.task, config.teacher, run)
     distiller.run_stage("distill", loss(config, job.task), config.distill, job.dev)
     return Outcome(student, model)
 

@@ -12,7 +12,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
 from tinybert.recipes.recipe import LayerSettings, Recipe, TaskSettings
 from tinybert.run import Run
-from tinybert.stages.augment import augmented
+from tinybert.stages.augment import learnt_texts
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.general.settings import GeneralGroup
@@ -48,7 +48,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
         initial = refit_projections(initial, model, job, config.student, run)
 
     student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
-    examples = augmented(job, config, run, model)
+    examples = learnt_texts(job, config, run, model)
     distiller = Distiller(student, teacher, examples, job.task, config.teacher, run)
 
     # Eq. 11 for m = 0 ... M: embeddings, hidden states and attention scores, through the layer map g.

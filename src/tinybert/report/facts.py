@@ -140,7 +140,8 @@ def _overlap(found: Mapping[str, Any], data: str) -> Iterator[Fact]:
         yield Fact(f"Rows of {data} dropped for that", f"{dropped:,.0f}")
     for name, count in numbers(found.get("several_labels")).items():
         yield Fact(f"Texts in {name} with several labels", f"{count:,.0f}")
-    yield from _overlap(mapping(found["source"]), "source") if "source" in found else ()
+    for name in ("source", "unlabeled"):
+        yield from _overlap(mapping(found[name]), name) if name in found else ()
 
 
 def _classes(run: RunFiles) -> list[str]:

@@ -1,4 +1,4 @@
-"""The texts a student learns on: the task's own, and rewritten ones where the recipe asks for them."""
+"""The texts a student learns on: the task's own, rewritten ones where the recipe asks for them, and unlabelled ones."""
 
 import shutil
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import softmax
 from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
@@ -21,19 +23,61 @@ from tinybert.augment.teacher_votes import TeacherVotes, filter_flips
 from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.engine.evaluate import logits_fn, logits_of
+from tinybert.engine.evaluate import logits_fn, logits_of, student_logits
+from tinybert.errors import UserError
 from tinybert.families.network import Network
 from tinybert.run import Run
 from tinybert.stages import masked_lm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.job import Job
+from tinybert.stages.reading import encoded
 from tinybert.tasks.base import Task
 from tinybert.types import Example
 
 FOLDER = "augmented"  # of a run: what the student learnt from, for people and for other programs
 TEXTS, QUALITY = "augmented.parquet", "quality.json"
 MASK = "[MASK]"  # of a tokenizer without one
+SURE = "sure.json"
 _ROWS, _TEXTS = "rows.arrow", "texts.arrow"
+
+
+def learnt_texts(job: Job, config: Any, run: Run, teacher: Network) -> EncodedRows:
+    """All that soft targets are learnt on: training rows with their copies, then unlabelled texts as they are.
+
+    Args:
+        job: The task and its data; where its training rows have no labels, there are no others.
+        config: Of the recipe: who rewrites, and how sure the teacher has to be of a text without a label.
+        run: Keeps what was made.
+        teacher: Whose soft targets will be learnt.
+
+    Raises:
+        UserError: If the teacher is sure of no text.
+    """
+    floor = config.data.confidence
+    if not job.train.labelled:
+        return job.train if floor is None else _confident(job.splits.train, floor, job, run, teacher)
+    rows = augmented(job, config, run, teacher)
+    if job.unlabeled is None or config.needs_labels() is not None:
+        return rows
+    if floor is not None:
+        return rows.joined(_confident(job.unlabeled, floor, job, run, teacher))
+    return rows.joined(encoded(job.unlabeled, job.tokenizer, job.max_length, run))
+
+
+def _confident(texts: Examples, floor: float, job: Job, run: Run, teacher: Network) -> EncodedRows:
+    """The texts to whose likeliest class the teacher gives so much probability."""
+    every = encoded(texts, job.tokenizer, job.max_length, run)
+
+    def make(folder: Path) -> None:
+        sure = softmax(student_logits(teacher, every, run), axis=1).max(axis=1) >= floor
+        files.write_json(folder / SURE, [int(index) for index in np.flatnonzero(sure)])
+
+    artifact = run.stored("confident", make, teacher=teacher, texts=every, **{"data.confidence": floor})
+    picked = np.array(files.read_json(artifact.result / SURE), np.int64)
+    run.log.say(f"unlabeled: the teacher is {floor:g} sure or more of {len(picked):,} of {len(texts):,} texts")
+    if len(picked) == 0:
+        raise UserError(f"data.confidence={floor:g}: the teacher is so sure of none of {len(texts):,} texts; lower it")
+    return encoded(texts.select(picked), job.tokenizer, job.max_length, run)
 
 
 def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network) -> EncodedRows:

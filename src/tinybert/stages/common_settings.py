@@ -66,6 +66,10 @@ class CommonSettings:
         """Whether masked pieces are among what is learnt on plain text."""
         return False
 
+    def needs_labels(self) -> str | None:
+        """Why texts without labels are not among what the student learns; None where it learns them from a teacher."""
+        return "the student learns from labelled texts"
+
     def domains(self, source: SourceDomain | None, /) -> TeacherData:
         """Which labelled domains a network is fine-tuned on: source first, where there is one."""
         return "target" if source is None else "source_then_target"
@@ -86,6 +90,8 @@ class CommonSettings:
 
     def unread(self) -> Iterator[tuple[str, str]]:
         """Settings that every stage has and some do not read."""
+        if self.unlabeled is None or self.needs_labels() is not None:
+            yield "data.confidence", "only read where texts of --unlabeled are learnt"
         for name, keys in _UNREAD.items():
             if hasattr(self, name):
                 yield from ((f"{name}.{key}", f"the stage {name} does not read it") for key in keys)
@@ -105,13 +111,27 @@ _UNREAD = {
 class AugmentingSettings(AugmentGroups, CommonSettings):
     """What recipes that augment are told."""
 
-    def augmenting(self) -> AugmentGroups:
-        """By any method."""
-        return self
+    def augmenting(self) -> AugmentGroups | None:
+        """By any method, where there are labelled texts."""
+        return None if self._not_rewritten else self
+
+    def needs_labels(self) -> str | None:
+        """Soft targets are all that is learnt."""
+        return None
+
+    @property
+    def _not_rewritten(self) -> str | None:
+        """Why nothing is rewritten whatever the group `augment` says; None where that decides."""
+        if self.train is None and self.unlabeled is not None:
+            return "there is no --train, and texts of --unlabeled are learnt as they are"
+        return None
 
     def unread(self) -> Iterator[tuple[str, str]]:
         """Of augmentation, and of the rest."""
-        yield from AugmentGroups.unread(self)
+        if (why := self._not_rewritten) is None:
+            yield from AugmentGroups.unread(self)
+        elif self.augment.method != "none":
+            yield from ((name, why) for name in ("augment", "masked_lm", "cbert"))
         yield from CommonSettings.unread(self)
 
 

@@ -109,6 +109,9 @@ def _metrics(
     figures["classes"] = list(job.task.classes)
     figures |= {name: system.entry(job) for name, system in systems.items()}
     figures |= {"evaluated_on": final_rows(job)[0], "main_metric": job.task.figure}
+    if job.splits.dev_labels == "teacher":
+        figures["dev_labels"] = "teacher"
+        figures["teacher"].pop("dev")  # how often it agrees with itself
     details = {name: system.details(job) for name, system in systems.items()}
     figures |= {detail: {name: details[name][detail] for name in systems} for detail in details["student"]}
     figures["flops"] = {name: system.flops for name, system in systems.items() if system.flops}
@@ -124,15 +127,16 @@ def _metrics(
 
 def _data(job: Job) -> dict[str, Any]:
     rows = {"train": job.train, **all_rows(job)}
-    source = {} if job.source is None else {"source": job.source}
+    others = {"source": job.source, "unlabeled": job.unlabeled}
+    texts = {name: part for name, part in others.items() if part is not None}
     return {
         "rows": {name: len(part.needed_examples()) for name, part in rows.items()}
-        | {name: len(part) for name, part in source.items()},
+        | {name: len(part) for name, part in texts.items()},
         "truncated": {name: part.truncated for name, part in rows.items()},
         "unknown_pieces": {name: part.unknown for name, part in rows.items()},
         "overlap": job.splits.overlap,
         "digests": {name: part.digest for name, part in rows.items()}
-        | {name: part.digest() for name, part in source.items()}
+        | {name: part.digest() for name, part in texts.items()}
         | ({} if job.plain_text is None else job.plain_text.contents()),
     }
 
@@ -143,7 +147,7 @@ def _write_predictions(job: Job, systems: Systems, target: Path) -> None:
     student, examples = systems["student"], rows.needed_examples()
     others = {name: system for name, system in systems.items() if name != "student"}
     columns = {name: system.task.answers(system.logits[split], rows) for name, system in others.items()}
-    if rows.labelled:
+    if rows.labelled and (split, job.splits.dev_labels) != ("dev", "teacher"):
         columns["gold"] = job.task.gold_answers(rows)
     with files.atomic_file(target) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for index, answer in enumerate(student.task.predictions(student.logits[split], rows)):

@@ -8,21 +8,25 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from tinybert import files
 from tinybert.data.encode import digest_of_tokenizer, encode
 from tinybert.data.encoded import EncodedRows, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.data.windows import notes_on
+from tinybert.engine.evaluate import student_logits
 from tinybert.errors import UserError
 from tinybert.families import longest_input
 from tinybert.models.heads import has_task_head
-from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.run import Run
 from tinybert.stages.job import Job
-from tinybert.tasks.load import load
+from tinybert.tasks.base import Task
+from tinybert.tasks.load import Rng, Splits, load
 from tinybert.tasks.read import load_texts, task_of
 
 REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
+LABELS = "labels.json"
 ROWS = "rows.arrow"  # of an artifact that holds encoded rows
 
 
@@ -40,19 +44,10 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     """
     check_max_length(settings)
     rejected_to = run.folder / REJECTED if run.is_main else None  # all processes read the same rows
-    splits = load(
-        data["train"],
-        data["dev"],
-        data["test"],
-        settings.data,
-        kind=settings.kind,
-        head_classes=teacher_classes(settings, needs_teacher=needs_teacher),
-        rng=lambda name: run.rng("data", name),
-        rejected_to=rejected_to,
-        source=data["source"],
-    )
-    unlabeled = read_unlabeled(data["unlabeled"], settings.data, rejected_to)
-    for note in (*splits.notes, *(unlabeled.notes if unlabeled else ())):
+    splits = read_splits(settings, data, lambda name: run.rng("data", name), rejected_to, needs_teacher=needs_teacher)
+    if not splits.dev.labelled:
+        splits = _labelled_by_teacher(splits, settings, run)
+    for note in splits.notes:
         run.log.say(f"data: {note}")
     tokenizer, longest = load_tokenizer(vocabulary_of(settings)), settings.data.max_length
     train, dev = (encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
@@ -63,7 +58,72 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     for note in of_pieces:
         run.log.say(f"data: {note}")
     splits = replace(splits, notes=(*splits.notes, *of_pieces))
-    return Job(splits, train, dev, test, tokenizer, longest, unlabeled, splits.source)
+    return Job(splits, train, dev, test, tokenizer, longest, splits.unlabeled, splits.source)
+
+
+def read_splits(
+    settings: Any, data: Mapping[str, Any], rng: Rng, rejected_to: Path | None, *, needs_teacher: bool
+) -> Splits:
+    """Read and check the data of a run; see `read_job`.
+
+    Args:
+        settings: Of the recipe, flags included.
+        data: By role.
+        rng: Streams that rows are drawn from.
+        rejected_to: See `load`.
+        needs_teacher: Whether the teacher's head has a say in the order of the classes.
+
+    Raises:
+        UserError: If the data cannot be used.
+    """
+    return load(
+        data["train"],
+        data["dev"],
+        data["test"],
+        settings.data,
+        kind=settings.kind,
+        head_classes=teacher_classes(settings, needs_teacher=needs_teacher),
+        rng=rng,
+        rejected_to=rejected_to,
+        source=data["source"],
+        unlabeled=data["unlabeled"],
+        known=_task_of_teacher(settings) if data["train"] is None else None,
+    )
+
+
+def _task_of_teacher(settings: Any) -> Task:
+    """What a teacher with a head gives answers to; without labels nothing else says it.
+
+    Raises:
+        UserError: If it has no head.
+    """
+    path = settings.teacher.path
+    if not has_task_head(path):
+        raise UserError(
+            f"--train is missing: {path} has no task head, so that nobody knows labels; give labelled texts, or a "
+            "teacher with a head"
+        )
+    return task_of(load_config(path), path, settings.kind, settings.data)
+
+
+def _labelled_by_teacher(splits: Splits, settings: Any, run: Run) -> Splits:
+    """The same with the teacher's answers for the labels of dev: what a student is chosen by where nobody gave any."""
+    task, dev = splits.task, splits.dev
+    teacher = load_classifier(settings.teacher.path, task.head).model.to(run.device)
+    rows = encoded(dev, load_tokenizer(settings.teacher.path), settings.data.max_length, run)
+
+    def make(folder: Path) -> None:
+        files.write_json(folder / LABELS, task.values(student_logits(teacher, rows, run), rows))
+
+    # Kept, since the key of every later step has them: on another machine the last bits of logits may differ.
+    artifact = run.stored("dev_labels", make, teacher=teacher, dev=rows, task=task)
+    labels = files.read_json(artifact.result / LABELS)
+    answered = (
+        replace(example, label=tuple(label) if isinstance(label, list) else label)
+        for example, label in zip(dev, labels, strict=True)
+    )
+    note = "dev: its labels are the teacher's own answers: figures on dev say how often the student agrees with it"
+    return replace(splits, dev=Examples.of(answered), dev_labels="teacher", notes=(*splits.notes, note))
 
 
 def check_max_length(settings: Any) -> None:

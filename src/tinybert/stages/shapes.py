@@ -79,4 +79,4 @@ def check_heads(settings: Any, task: Task, *, needs_teacher: bool) -> None:
             config = load_config(path)
             check_task(folder_of(path), config, task.head)
             if path in teacher:
-                check_form(settings.train or "train", task.paired, path, learnt_pairs(config))
+                check_form(settings.train or settings.unlabeled or "train", task.paired, path, learnt_pairs(config))

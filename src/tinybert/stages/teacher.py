@@ -81,7 +81,8 @@ def task_teacher(
         note_pairs(teacher.config, job.task.paired)
         if run.is_main and not (run.folder / "teacher").exists():
             save_student(teacher, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
-    _examine(teacher, job, settings, run)
+    if job.splits.dev_labels == "gold":
+        _examine(teacher, job, settings, run)
     return teacher
 
 

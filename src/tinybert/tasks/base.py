@@ -262,8 +262,12 @@ class Task(TaskData):
         """One JSON object per example, as in `predictions.jsonl` and from `tinybert predict`."""
 
     @abstractmethod
+    def values(self, logits: Logits, rows: EncodedRows) -> list[Any]:
+        """The prediction for each example as a value of `Example.label`."""
+
     def answers(self, logits: Logits, rows: EncodedRows) -> list[Any]:
-        """The bare prediction for each example."""
+        """The bare prediction for each example, as people read it."""
+        return [self.spelled(value) for value in self.values(logits, rows)]
 
     @abstractmethod
     def gold_answers(self, rows: EncodedRows) -> list[Any]:

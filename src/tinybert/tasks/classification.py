@@ -149,9 +149,9 @@ class Classification(TableTask):
             by_class = {name: float(score) for name, score in zip(self.classes, scores, strict=True)}
             yield {"row": int(row), "label": self.classes[int(scores.argmax())], "scores": by_class}
 
-    def answers(self, logits: Logits, rows: EncodedRows) -> list[str]:  # noqa: ARG002
-        """Names of classes."""
-        return [self.classes[index] for index in logits.argmax(axis=1)]
+    def values(self, logits: Logits, rows: EncodedRows) -> list[int]:  # noqa: ARG002
+        """The likeliest class of each row."""
+        return [int(index) for index in logits.argmax(axis=1)]
 
     def gold_answers(self, rows: EncodedRows) -> list[str]:
         """Names of classes."""

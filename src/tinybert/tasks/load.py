@@ -1,9 +1,9 @@
 """The data of a run: train, dev and test, and a second domain where there is one."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,13 +18,17 @@ from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.tasks import TASKS
-from tinybert.tasks.base import Task
+from tinybert.tasks.base import LabelReader, Task
 from tinybert.tasks.classification import Classification
 from tinybert.tasks.read import not_empty, noting_rejected, page_by_labels
 from tinybert.types import Kind
 
 Rng = Callable[[str], np.random.Generator]  # from the name of a random stream to the stream
-_LABELS: Mapping[str, Labels] = {"train": "needed", "dev": "needed", "test": "optional", "source": "optional"}
+_LABELS: Mapping[str, Labels] = {
+    **{"train": "needed", "dev": "needed", "test": "optional"},
+    **{"source": "optional", "unlabeled": "none"},
+}
+_ONLY_TEXTS: Mapping[str, Labels] = {**_LABELS, "train": "none"}
 _NOTHING_TO_LEARN = "there is nothing to learn; is data.label the right column?"
 _NOTHING_TO_CHOOSE_BY = (
     "no figure on it tells a good student from one that always says so; give rows of every class, or no --dev (a tenth "
@@ -38,13 +42,15 @@ class Splits:
 
     Attributes:
         task: What is to be predicted.
-        train: What is learnt from.
-        dev: What decides which model is best.
+        train: What is learnt from; without labels where only unlabelled texts were given.
+        dev: What decides which model is best; without labels where it is a part of unlabelled texts.
         test: What is only measured on; None = there is none. May be unlabelled.
         notes: What the log should say.
         overlap: Counts of rows of train that dev and test show as well, for the report; see `overlap`. Those of the
             second domain are under `source`; rows whose text has another label too, under `several_labels`.
         source: The second domain; None = there is none.
+        unlabeled: Texts without labels beside train; None = there are none.
+        dev_labels: Whose labels dev has.
     """
 
     task: Task
@@ -54,10 +60,12 @@ class Splits:
     notes: tuple[str, ...] = ()
     overlap: Mapping[str, Any] = field(default_factory=dict)
     source: SourceDomain | None = None
+    unlabeled: Examples | None = None
+    dev_labels: Literal["gold", "teacher"] = "gold"
 
 
 def load(
-    train: DataInput,
+    train: DataInput | None,
     dev: DataInput | None,
     test: DataInput | None,
     settings: DataSettings,
@@ -67,11 +75,13 @@ def load(
     rng: Rng,
     rejected_to: Path | None,
     source: DataInput | None = None,
+    unlabeled: DataInput | None = None,
+    known: Task | None = None,
 ) -> Splits:
     """Read the data of a run.
 
     Args:
-        train: See `read.open_rows`; so are `dev`, `test` and `source`.
+        train: See `read.open_rows`; so are the others. None = only unlabelled texts are learnt from.
         dev: None = a tenth of train.
         test: None = there is none.
         settings: Of the group `data`.
@@ -80,22 +90,31 @@ def load(
         rng: Streams; `split` and `per_class` are drawn from.
         rejected_to: File for the rows that were put aside; None = they are not written down.
         source: The second domain, which has no say in what the task is; None = there is none.
+        unlabeled: Texts of the domain without labels; None = there are none.
+        known: The task of a teacher with a head, which decides where there is no train.
 
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
-    page = _learnt_page(train, settings, kind)
-    given = {"train": train, "dev": dev, "test": test, "source": source}
+    page, wanted = (_learnt_page(train, settings, kind), _LABELS) if known is None else (type(known), _ONLY_TEXTS)
+    given = {"train": train, "dev": dev, "test": test, "source": source, "unlabeled": unlabeled}
+    if train is None:
+        _check_unlabelled(settings)
+        given |= {"train": unlabeled, "unlabeled": None}
     rows: dict[str, RawRows] = {}
     with noting_rejected(rejected_to, rows):
         for name, one in given.items():
             if one is not None:
-                rows[name] = page.read(one, settings, labels=_LABELS[name], name=name)
+                called = "unlabeled" if train is None and name == "train" else name
+                rows[name] = page.read(one, settings, labels=wanted[name], name=called)
         _check_forms(rows)
-        task, examples, second = _resolved(rows, page, settings, kind, head_classes)
+        task, labels = _begun(rows["train"], page, settings, kind, head_classes, known)
+        if settings.confidence is not None and not task.can_flip:
+            raise UserError(f"data.confidence: only a class has a probability; this is {task.kind}; leave it out")
+        examples, second = _resolved(rows, task, labels, wanted, decided=head_classes is not None)
     several, found = contradictions(examples)
     notes = [*(note for part in examples.values() for note in part.notes), *found]
-    learnt = examples.pop("train")
+    learnt, texts = examples.pop("train"), examples.pop("unlabeled", None)
     if dev is None:
         learnt, split = _split_off(learnt, task, rng("split"), notes)
         examples = {"dev": split, **examples}
@@ -103,15 +122,26 @@ def load(
     notes += found
     overlap["several_labels"] = several
     if second is not None:
-        second = _held_apart(second, examples, settings, overlap, notes)
+        left = _held_apart(second.texts, examples, settings, overlap, notes, "source")
+        second = second.among(left)
+    if texts is not None:
+        texts = _held_apart(texts, examples, settings, overlap, notes, "unlabeled")
     if settings.per_class is not None:
         learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
     if settings.class_weights == "balanced":
         task = task.balanced(learnt)
-    notes += [described(name, part, task) for name, part in {"train": learnt, **examples}.items()]
+    parts = {"train": learnt, **examples} | ({} if texts is None else {"unlabeled": texts})
+    notes += [described(name, part, task) for name, part in parts.items()]
     if second is not None:
         notes.append(_described_domain(second, task))
-    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second)
+    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second, texts)
+
+
+def _check_unlabelled(settings: DataSettings) -> None:
+    """Refuse settings that only labels in train have a meaning for."""
+    if settings.per_class is not None or settings.class_weights != "none":
+        key = "class_weights" if settings.per_class is None else "per_class"
+        raise UserError(f"data.{key}: goes by the labels of --train, which is missing; leave it out")
 
 
 def _learnt_page(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[Task]:
@@ -147,26 +177,35 @@ def _check_forms(rows: Mapping[str, RawRows]) -> None:
             )
 
 
-def _resolved(
-    rows: Mapping[str, RawRows],
+def _begun(
+    train: RawRows,
     page: type[Task],
     settings: DataSettings,
     kind: Kind | None,
     head: tuple[str, ...] | None,
-) -> tuple[Task, dict[str, Examples], SourceDomain | None]:
-    train = rows["train"]
+    known: Task | None,
+) -> tuple[Task, LabelReader]:
+    """The task that train's labels make, or the teacher's own; and what reads the labels of all data."""
+    if known is not None:
+        return replace(known, paired=train.paired), known.labels(settings)
     page = page_by_labels(train, settings, kind) or page
-    task, labels = page.begin(train, settings, head, insisted=kind is not None)
+    return page.begin(train, settings, head, insisted=kind is not None)
+
+
+def _resolved(
+    rows: Mapping[str, RawRows], task: Task, labels: LabelReader, wanted: Mapping[str, Labels], *, decided: bool
+) -> tuple[dict[str, Examples], SourceDomain | None]:
+    """The examples of all data; `decided`: the classes are not those of train."""
     examples = {
-        name: not_empty(part, labels.examples(part, needed=name != "test"))
+        name: not_empty(part, labels.examples(part, needed=wanted[name] == "needed"))
         for name, part in rows.items()
         if name != "source"
     }
-    if head is None:
-        _check_variety(train.name, examples["train"], task, _NOTHING_TO_LEARN)
+    if not decided:
+        _check_variety(rows["train"].name, examples["train"], task, _NOTHING_TO_LEARN)
     if "dev" in rows:
         _check_variety(rows["dev"].name, examples["dev"], task, _NOTHING_TO_CHOOSE_BY)
-    return task, examples, labels.source_domain(rows["source"]) if "source" in rows else None
+    return examples, labels.source_domain(rows["source"]) if "source" in rows else None
 
 
 def _check_variety(name: str, examples: Examples, task: Task, why: str) -> None:
@@ -183,11 +222,12 @@ def _shown(label: Any) -> str:
 
 
 def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:
-    strata = task.strata(train)
+    strata = task.strata(train) if train.labelled else None
     dev = dev_rows(np.zeros(len(train), np.int64) if strata is None else strata, rng)
     if not dev.any():
         raise UserError(f"train: {len(train)} rows are too few to split dev off; pass --dev, or more rows")
-    notes.append(f"dev: {int(dev.sum()):,} of {len(train):,} rows of train, stratified (no --dev)")
+    count = f"dev: {int(dev.sum()):,} of {len(train):,} rows of"
+    notes.append(f"{count} {'train, stratified' if train.labelled else 'unlabeled'} (no --dev)")
     alone = (
         []
         if strata is None or not task.one_label
@@ -199,15 +239,17 @@ def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: lis
 
 
 def _held_apart(
-    source: SourceDomain,
+    texts: Examples,
     held_out: Mapping[str, Examples],
     settings: DataSettings,
     overlap: dict[str, Any],
     notes: list[str],
-) -> SourceDomain:
-    left, overlap["source"], found = without_overlap(source.texts, held_out, settings.drop_overlap, "source")
-    notes += [*source.texts.notes, *found]
-    return source.among(left)
+    name: str,
+) -> Examples:
+    """Texts of another domain, or without labels, without what dev and test show too; counted under their name."""
+    left, overlap[name], found = without_overlap(texts, held_out, settings.drop_overlap, name)
+    notes += [*texts.notes, *found]
+    return left
 
 
 def _few(train: Examples, task: Task, count: int, rng: np.random.Generator, notes: list[str]) -> Examples:

@@ -182,9 +182,9 @@ class MultiLabel(TableTask):
             by_label = {name: float(score) for name, score in zip(self.classes, scores, strict=True)}
             yield {"row": int(row), "labels": self.spelled(holds), "scores": by_label}
 
-    def answers(self, logits: Logits, rows: EncodedRows) -> list[list[str]]:  # noqa: ARG002
-        """Names of labels."""
-        return [self.spelled(holds) for holds in self._said(logits)]
+    def values(self, logits: Logits, rows: EncodedRows) -> list[tuple[int, ...]]:  # noqa: ARG002
+        """0 or 1 for each label, by its threshold."""
+        return [tuple(map(int, holds)) for holds in self._said(logits)]
 
     def gold_answers(self, rows: EncodedRows) -> list[list[str]]:
         """Names of labels."""

@@ -115,7 +115,7 @@ class Regression(TableTask):
         for row, score in zip(rows.needed_examples().rows, logits[:, 0], strict=True):
             yield {"row": int(row), "score": float(score)}
 
-    def answers(self, logits: Logits, rows: EncodedRows) -> list[float]:  # noqa: ARG002
+    def values(self, logits: Logits, rows: EncodedRows) -> list[float]:  # noqa: ARG002
         """Scores."""
         return [float(score) for score in logits[:, 0]]
 

@@ -154,9 +154,10 @@ class TokenClassification(TagTask):
                 "offsets": [list(span) for span in word_spans(words, example.text)],
             }
 
-    def answers(self, logits: Logits, rows: EncodedRows) -> list[list[str]]:
+    def values(self, logits: Logits, rows: EncodedRows) -> list[tuple[int, ...]]:
         """The tags of every example."""
-        return [self.spelled(part.argmax(axis=1)) for part in _by_example(logits, rows.needed_examples())]
+        parts = _by_example(logits, rows.needed_examples())
+        return [tuple(int(number) for number in part.argmax(axis=1)) for part in parts]
 
     def gold_answers(self, rows: EncodedRows) -> list[list[str]]:
         """The tags of every example."""

@@ -78,6 +78,13 @@ class GeneralGroup(CommonSettings):
 
     general: GeneralSettings = field(default_factory=GeneralSettings)
 
+    def needs_labels(self) -> str | None:
+        """Besides, texts without labels are what the stage reads."""
+        if self.general.tokens is not None:
+            return f"general.tokens={self.general.tokens} reads them as plain text"
+        base = super().needs_labels()
+        return base and f"{base}, and from plain text with general.tokens"
+
     def unread(self) -> Iterator[tuple[str, str]]:
         """Besides, a stage that is only there on request."""
         yield from super().unread()
