@@ -7,6 +7,7 @@ import re
 import shlex
 import textwrap
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlparse
@@ -88,14 +89,17 @@ def test__every_command_line_of_ours_parses(block):
             resolve(augment_file.Config, "augment", flags=named, overrides=call.arguments["set"])
         if "recipe" in call.arguments:
             assert call.arguments["recipe"] in RECIPES
-            check_settings(call.arguments["recipe"], call.arguments["config"], call.arguments["set"])
+            files = {name: call.arguments.get(name) for name in ("train", "unlabeled")}
+            check_settings(call.arguments["recipe"], call.arguments["config"], call.arguments["set"], files)
 
 
-def check_settings(recipe: str, config: str | None, overrides: tuple[str, ...]) -> None:
+def check_settings(
+    recipe: str, config: str | None, overrides: tuple[str, ...], files: Mapping[str, str | None] | None = None
+) -> None:
     """Keys and values behind `--set`, and the name of a preset."""
     if config is not None and not config.endswith(".yaml"):
         assert config in preset_names(recipe)
-    resolve(RECIPES[recipe].config, recipe, overrides=overrides)
+    resolve(RECIPES[recipe].config, recipe, flags=files or {}, overrides=overrides)
 
 
 def test__command_lines_are_found_at_all():

@@ -101,3 +101,20 @@ def test_select__is_a_view_whose_batches_name_the_rows_of_the_file(rows: Encoded
     assert torch.equal(again.batch(np.array([0, 1])).rows, torch.tensor([0, 1]))
     assert len({rows.digest, view.digest, again.digest, rows.select(picked[::-1]).digest}) == 4
     assert rows.select(picked).digest == view.digest
+
+
+def test_joined__rows_follow_each_other_without_labels(rows: EncodedRows, tiny_tokenizer: Any, tmp_path: Path) -> None:
+    more = encode(Examples.of([Example("a dull film"), Example("it is")]), tiny_tokenizer, 64, tmp_path / "more.arrow")
+    both = rows.joined(more)
+    picked = np.array([6, 0, 3, 5])
+    batch = both.batch(picked)
+    for place, (part, index) in enumerate([(more, 1), (rows, 0), (rows, 3), (more, 0)]):
+        alone = part.batch(np.array([index])).input_ids[0]
+        assert torch.equal(batch.input_ids[place][batch.real[place]], alone)
+    assert batch.labels is None
+    assert batch.rows.tolist() == picked.tolist()
+    assert len(both) == 7
+    assert {both.digest, more.joined(rows).digest}.isdisjoint({rows.digest, more.digest})
+    assert both.digest != more.joined(rows).digest
+    with pytest.raises(ValueError, match="only whole files of rows are joined"):
+        both.joined(rows.select(np.array([0])))
