@@ -122,11 +122,6 @@ def _same_with_onnx_alone(folder: Path, rows: list[dict[str, Any]]) -> None:
         assert tags == said["tags"]
 
 
-@pytest.mark.parametrize("recipe", ["augmented_kd", "fine_tune"])
-def test__every_recipe_for_tasks_learns_tags(bench: Workshop, recipe: str) -> None:
-    assert run(bench, recipe, test=None)["student"]["dev"].keys() == {"precision", "recall", "f1"}
-
-
 def test__a_plain_text_gets_words_with_their_characters(bench: Workshop) -> None:
     run(bench, "fine_tune", test=None)
     [said] = predict(bench.folder / "run" / "student", data=[{"text": "A film, good."}])
@@ -153,11 +148,6 @@ def test__unknown_tags_are_put_aside_where_some_are_tolerated(streams: Callable[
     dev = [{"tokens": ["a"], "tags": ["B-Y"]}, *sentences(9, 1)]
     splits = load(sentences(9, 1), dev, None, DataSettings(skip_bad=0.2), rng=streams, **options)
     assert splits.dev.rows.tolist() == list(range(2, len(dev) + 1))
-
-
-def test__l2a_refuses_words_with_tags(bench: Workshop) -> None:
-    with pytest.raises(UserError, match="l2a: learns from texts with one class or score each"):
-        distill("l2a", train=sentences(9, 1), teacher=str(bench.folder / "teacher"), output=str(bench.folder / "run"))
 
 
 def test__a_teacher_of_whole_texts_is_refused(bench: Workshop) -> None:

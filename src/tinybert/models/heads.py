@@ -35,6 +35,11 @@ class Head:
         """How many there are."""
         return len(self.classes) or 1
 
+    @property
+    def of_texts(self) -> bool:
+        """Whether its outputs are of whole texts, not of pieces."""
+        return self.auto.endswith(OF_SEQUENCES)
+
     def describe_in(self, config: PretrainedConfig) -> None:
         """Set number, names and kind of a network's outputs."""
         config.num_labels = self.outputs

@@ -94,11 +94,6 @@ def loss(config: Config, task: Task) -> Objective:
     return Sum((1 - alpha, LogitsMSE()), *([(alpha, task.gold())] if alpha else []))
 
 
-RECIPE = Recipe(
-    "bilstm_soft",
-    "a bidirectional LSTM that learns the teacher's logits: small, and no Transformer",
-    CITATION,
-    Config,
-    distill,
-    uses=frozenset({"mlm", "vectors", "unlabeled"}),
-)
+SUMMARY = "a bidirectional LSTM that learns the teacher's logits: small, and no Transformer"
+USES = frozenset({"mlm", "vectors", "unlabeled"})
+RECIPE = Recipe("bilstm_soft", SUMMARY, CITATION, Config, distill, uses=USES, answers="texts")

@@ -85,5 +85,5 @@ RECIPE = Recipe(
     distill,
     uses=frozenset({"source", "mlm"}),
     preset="practical",
-    one_label=True,
+    answers="one_label",
 )

@@ -56,7 +56,7 @@ class Recipe:
         uses: Optional files it looks at: source, unlabeled, mlm, vectors.
         reads: A task with labels, or plain text without.
         preset: The one that stands where none is named.
-        one_label: Whether each text must have one class or score.
+        answers: What its students can learn to say: `anything`, something of whole `texts`, one class or score each.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Recipe:
     uses: frozenset[str] = frozenset()
     reads: Literal["task", "text"] = "task"
     preset: str = "small"
-    one_label: bool = False
+    answers: Literal["anything", "texts", "one_label"] = "anything"
 
     def check_task(self, task: Task) -> None:
         """Refuse a kind of task that the procedure is not made for.
@@ -76,7 +76,9 @@ class Recipe:
         Raises:
             UserError: If so.
         """
-        if self.one_label and not task.one_label:
+        if self.answers == "texts" and not task.head.of_texts:
+            raise UserError(f"{self.name}: its student answers for whole texts; this is {task.kind}; take tinybert")
+        if self.answers == "one_label" and not task.one_label:
             raise UserError(
                 f"{self.name}: learns from texts with one class or score each; this is {task.kind}; take augmented_kd"
             )

@@ -68,8 +68,6 @@ def initial_bilstm(job: Job, settings: BiLSTMStudent, vectors: str | None, run: 
     Raises:
         UserError: If task, checkpoint or vectors do not go together.
     """
-    if not job.head.auto.endswith("ForSequenceClassification"):
-        raise UserError(f"bilstm_soft: a BiLSTM answers for whole texts, not for {job.task.kind}; take another recipe")
     if is_shape(settings.path):
         return _from_shape(job, settings, vectors, run)
     if vectors is not None:
