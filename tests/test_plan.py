@@ -51,6 +51,26 @@ def test__a_teacher_with_a_head_is_not_planned_to_be_trained(workshop):
     assert [(stage["name"], stage["updates"]) for stage in found["stages"]] == [("intermediate", 6), ("prediction", 4)]
 
 
+def stages(plan):
+    return [stage["name"] for stage in plan["stages"]]
+
+
+def test__whatever_a_recipe_does_besides_is_planned_too(workshop):
+    workshop.model(classes=("neg", "pos"))
+    mlm, source = workshop.masked_lm(), workshop.data("source.tsv", reviews(40, seed=9))
+    adapted = ("augment.method=bert_glove", "augment.adapt=true", "augment.copies=2")
+    assert stages(workshop.distill(dry_run=True, mlm=mlm, also=adapted))[:2] == ["masked_lm", "augment"]
+    conditional = ("augment.method=cbert", "augment.copies=2")
+    assert stages(workshop.distill(dry_run=True, mlm=mlm, also=conditional))[:2] == ["cbert", "augment"]
+    assistant = workshop.distill("minilm", dry_run=True, student="2x12", also=("objective.assistant=true",))
+    assert stages(assistant) == ["assistant", "intermediate", "prediction"]
+    trained = ("l2a.train_generator=true", "l2a.balanced=true", "l2a.target_samples=3", "l2a.source_text=both")
+    found = workshop.distill("l2a", dry_run=True, mlm=mlm, source=source, also=trained)
+    assert stages(found) == ["pool", "distill"]
+    assert found["rows"]["source"] == 40
+    assert found["stages"][1]["updates"] == 2 * (2 * 24 * 4) // 8  # the source is repeated until it is as large
+
+
 def with_other_pieces(folder):
     """The same network with a tokenizer that reads two letters the other way round."""
     path = folder / "tokenizer.json"

@@ -1,5 +1,8 @@
 """What can go wrong outside our own code, and the exit code each of it ends with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(Exception):
     """The user's input is at fault: exit 2, one line saying what, where (file and row, or key) and what to do."""
@@ -9,6 +12,15 @@ class UserError(Exception):
     def __init__(self, *problems: str) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+@contextmanager
+def collecting(problems: list[str]) -> Iterator[None]:
+    """Add what a `UserError` in the block says to a list, and go on after it."""
+    try:
+        yield
+    except UserError as error:
+        problems.extend(error.problems)
 
 
 class ResourceError(Exception):

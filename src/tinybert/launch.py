@@ -17,7 +17,8 @@ from tinybert.augment.validation import check_possible, doubts, unsuitable
 from tinybert.config import dump_yaml, resolve, without_unread
 from tinybert.data.vectors import VECTORS
 from tinybert.engine.teacher_outputs import OUTPUTS
-from tinybert.errors import UserError
+from tinybert.errors import UserError, collecting
+from tinybert.families.network import Shape
 from tinybert.folders import Record, check_run_folder, check_stage_name, check_version, forget_steps, locked
 from tinybert.log import Log
 from tinybert.machine import (
@@ -38,11 +39,11 @@ from tinybert.stages.common_settings import split_data
 from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import keep_only_the_student, kept_result
 from tinybert.stages.general.finish import finish_general
-from tinybert.stages.general.reading import read_plain_text
+from tinybert.stages.general.reading import check_fit, read_plain_text
 from tinybert.stages.general.settings import general_within
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.selection_log import SELECTION
-from tinybert.stages.reading import read_job
+from tinybert.stages.reading import check_max_length, read_job
 from tinybert.stages.shapes import check_heads, shapes
 
 CONFIG = "config.yaml"
@@ -209,15 +210,11 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
     run = _begin(request, work)
     run.wait()  # until the first process owns the folder
     with run.listening():
-        shapes(request.settings, needs_teacher=request.recipe.needs_teacher)  # reading a corpus may take an hour
-        job = _read(request, run)
+        check_networks(request)
+        job = read(request, run)
         if not work.again.wanted and (found := kept_result(run, job)) is not None:
             run.wait()  # until all have compared
             return found
-        if (groups := request.settings.augmenting()) is not None:
-            check_possible(groups, job.task, request.settings.mlm, request.settings.vectors)
-            for line in doubts(groups, job.splits.train):
-                run.log.say(line)
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
             forget_steps(request.folder, run.store, work.again.stage, SHOWN)
         run.wait()
@@ -233,8 +230,31 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
     return metrics
 
 
-def _read(request: Request, run: Run) -> Any:
-    """A task with its data, or plain text: whatever the recipe works on."""
+def check_networks(request: Request) -> tuple[Shape | None, Shape]:
+    """The sizes of teacher and student, which are looked at before any data: reading a corpus may take an hour.
+
+    Raises:
+        UserError: One line for each reason why they cannot learn, or cannot read what they are to.
+    """
+    settings, problems, found = request.settings, list[str](), []
+    with collecting(problems):
+        if request.recipe.reads == "text" or general_within(settings) is not None:
+            check_fit(settings)
+        if request.recipe.reads == "task":
+            check_max_length(settings)
+    with collecting(problems):
+        found.append(shapes(settings, needs_teacher=request.recipe.needs_teacher))
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    return found[0]
+
+
+def read(request: Request, run: Run) -> Any:
+    """A task with its data, or plain text: whatever the recipe works on.
+
+    Raises:
+        UserError: If it cannot be read, or not be learnt from by this recipe.
+    """
     settings, data, needs_teacher = request.settings, request.data, request.recipe.needs_teacher
     if request.recipe.reads == "text":
         return read_plain_text(data["train"], data["dev"], settings, run)
@@ -243,6 +263,10 @@ def _read(request: Request, run: Run) -> Any:
     check_heads(settings, job.task, needs_teacher=needs_teacher)
     if general_within(settings) is not None:
         job = replace(job, plain_text=read_plain_text(data["unlabeled"], None, settings, run, "unlabeled"))
+    if (groups := settings.augmenting()) is not None:
+        check_possible(groups, job.task, settings.mlm, settings.vectors)
+        for line in doubts(groups, job.splits.train):
+            run.log.say(line)
     return _with_portable_notes(job, request)
 
 

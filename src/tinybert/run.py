@@ -81,6 +81,31 @@ class RunSettings:
 
 
 @dataclass
+class Plan:
+    """What a dry run notes instead of doing it.
+
+    Attributes:
+        stages: What takes long, in order: `name`, `updates`, floating-point operations, and seconds besides.
+        facts: What else there is to say, by name.
+    """
+
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    _flops: float = 0.0
+    _seconds: float = 0.0
+
+    def add(self, flops: float = 0.0, seconds: float = 0.0) -> None:
+        """Note work for the stage that ends next."""
+        self._flops += flops
+        self._seconds += seconds
+
+    def stage(self, name: str, updates: int = 0) -> None:
+        """Note the end of a stage."""
+        self.stages.append({"name": name, "updates": updates, "flops": self._flops, "seconds": self._seconds})
+        self._flops = self._seconds = 0.0
+
+
+@dataclass
 class Run:
     """One run: its folder, its machine and its randomness.
 
@@ -95,6 +120,8 @@ class Run:
         rank: Which of `world` processes this is.
         world: Number of processes.
         by_step: Whether the command can redo a run from a step on.
+        plan: None = the run is carried out. Else it is a dry one, in a temporary folder and on torch's device `meta`,
+            where networks have sizes and no weights: whatever would train, or look at weights, notes here what it is.
     """
 
     folder: Path
@@ -107,6 +134,7 @@ class Run:
     rank: int = 0
     world: int = 1
     by_step: bool = True
+    plan: Plan | None = None
     stop_signal: int = 0
     _deferring: bool = False
     _begun: int = 0

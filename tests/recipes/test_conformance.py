@@ -36,6 +36,7 @@ from recipes.workshop import (
 from tinybert import cli, launch
 from tinybert.config import preset_names, resolve
 from tinybert.engine import fit
+from tinybert.folders import Record
 from tinybert.models.loading import load_classifier
 from tinybert.recipes import RECIPES
 from tinybert.stages import finish
@@ -145,6 +146,17 @@ def test__every_setting_is_read_or_refused(made):
     found = resolve(RECIPES[made.recipe].config, made.recipe, overrides=config["set"], default=config["default"])
     noted = {tuple(pair) for pair in read(made.workshop.path("settings_read.json"))}
     assert set(reads.unread_in(found.settings, noted)) - ELSEWHERE == set()
+
+
+@on_one_processor
+def test__a_dry_run_plans_the_trainings_that_the_run_has_done(made, nothing_is_made):
+    done = {
+        step.name: read(report)["steps"]
+        for step in Record(made.run).steps
+        if (report := stage(made.run, step.name) / "result" / "report.json").exists()
+    }
+    plan = made.workshop.distill(made.recipe, dry_run=True)
+    assert {one["name"]: one["updates"] for one in plan["stages"] if one["updates"]} == done
 
 
 def test__no_file_of_the_run_is_a_pickle(made):

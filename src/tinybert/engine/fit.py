@@ -14,10 +14,12 @@ from tinybert import files
 from tinybert.artifacts import Artifact
 from tinybert.engine import checkpoint
 from tinybert.engine.learner import Learner, RowsOf
+from tinybert.engine.optimise import length_of
 from tinybert.engine.update import Observed, update
 from tinybert.errors import Interrupted
 from tinybert.families.network import Network
-from tinybert.run import Run
+from tinybert.models.teacher import Teacher
+from tinybert.run import Plan, Run
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 
@@ -62,7 +64,7 @@ def fit(
         rows: Encoded examples; or for each epoch its own, as many and as long as those before.
         stage: Epochs, batch size, rates.
         artifact: The artifact of this stage; until it is whole its work holds checkpoints.
-        run: Its device, random streams, log and signals.
+        run: Its device, random streams, log and signals; a dry one is only told how long this would take.
         selector: Chooses which examples count.
         metric: Gives a figure on dev, higher is better; with it the student ends as the best it was.
         masker: Makes of a batch what both networks read and the objective sees; its draws are from torch's stream of
@@ -77,6 +79,8 @@ def fit(
         FloatingPointError: If gradients are not finite many times in a row.
     """
     rows_of = rows if callable(rows) else lambda _: rows
+    if run.plan is not None:
+        return _planned(student, teacher, rows_of(0), stage, artifact.name, run.plan)
     with run.making(artifact) as missing:
         if missing:
             learner = Learner(
@@ -125,6 +129,19 @@ def _finished(learner: Learner) -> StageReport:
     if learner.run.is_main:
         learner.artifact.make(write)
     return report
+
+
+def _planned(
+    student: Network, teacher: Observed | None, rows: Rows, stage: Stage, name: str, plan: Plan
+) -> StageReport:
+    """Note what a stage would take; the backward pass is twice the forward one."""
+    epoch, updates = length_of(stage, len(rows))
+    flops = 3 * student.flops_of(rows.lengths)
+    if isinstance(teacher, Teacher):  # not its stored outputs
+        flops += teacher.flops_of(rows.lengths)
+    plan.add(flops * updates / epoch)
+    plan.stage(name, updates)
+    return StageReport(updates, updates * stage.batch_size, 0.0, best=0.0, best_step=updates)
 
 
 def _recall(student: Network, artifact: Artifact) -> StageReport:

@@ -7,7 +7,6 @@ A checkpoint holds all of it. Order of batches, dropout and selector draws are n
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from math import ceil
 
 import numpy as np
 from jaxtyping import Int
@@ -87,9 +86,7 @@ class Learner:
             for name, parameter in module.named_parameters()
         }
         self.optimizer = optimise.adamw(self.trained, self.stage)
-        self.epoch_steps = ceil(self.examples / self.stage.batch_size)
-        whole = self.epoch_steps * (self.stage.epochs or 1)
-        self.steps = min(whole, self.stage.max_steps or whole)
+        self.epoch_steps, self.steps = optimise.length_of(self.stage, self.examples)
         self._saved_at = time.monotonic()
 
     @property

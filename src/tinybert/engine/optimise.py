@@ -41,6 +41,18 @@ def resolve_epochs(stage: AStage, rows: int) -> AStage:
     return replace(stage, epochs=epochs, evaluate_every=stage.evaluate_every or every)
 
 
+def length_of(stage: Stage, rows: int) -> tuple[int, int]:
+    """How many updates an epoch of a stage has, and all of the stage.
+
+    Example:
+        >>> length_of(Stage(epochs=2, batch_size=32), 70), length_of(Stage(epochs=2, max_steps=5), 70)
+        ((3, 6), (3, 5))
+    """
+    epoch = ceil(rows / stage.batch_size)
+    whole = epoch * (stage.epochs or 1)
+    return epoch, min(whole, stage.max_steps or whole)
+
+
 def learning_rate(step: int, total: int, stage: Stage) -> float:
     """The rate of update `step` (from 0) of `total`."""
     if stage.schedule == "constant":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
@@ -87,6 +88,12 @@ class Network(nn.Module, ABC):
         """
         return 2 * length * (sum(weight.numel() for weight in self.parameters()) - self.piece_vectors.numel())
 
+    def flops_of(self, lengths: Int[np.ndarray, " text"]) -> float:
+        """Floating-point operations of one forward pass on each of some texts, by their numbers of pieces."""
+        found, counts = np.unique(lengths, return_counts=True)
+        outputs = int(self.config.num_labels)
+        return float(sum(count * self.flops(int(length), outputs) for length, count in zip(found, counts, strict=True)))
+
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """Run the network on a batch and record the signals asked for, nothing else; gradients flow through them.
 
@@ -145,7 +152,8 @@ class Network(nn.Module, ABC):
         total = hashlib.sha256(sha256_json({key: content[key] for key in content if key not in _NOT_CONTENT}).encode())
         for name, value in sorted(self.weights().items()):
             total.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+            if not value.is_meta:
+                total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return total.hexdigest()
 
     def save(self, folder: Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinybert.errors import UserError
-from tinybert.families.network import Network, Shape
+from tinybert.families.network import Network
 from tinybert.families.parts import Layer
 from tinybert.initialise.matrices import (
     Sublayer,
@@ -87,8 +87,7 @@ def project(plan: Plan, teacher: Network, batches: Iterable[Batch]) -> Projected
     Raises:
         UserError: If the student's sizes do not allow it, or there is no text.
     """
-    pairs = copied_layers(plan, teacher)
-    _check_projectable(plan.shape, teacher.shape)
+    pairs = projected_layers(plan, teacher)
     text = enough(batches, _PIECES)
     if not text:
         raise UserError("student.init=project needs text to make the student from; take student.init=random")
@@ -105,17 +104,20 @@ def project(plan: Plan, teacher: Network, batches: Iterable[Batch]) -> Projected
     return Projected(student, directions.float(), energy, explained)
 
 
-def _check_projectable(student: Shape, teacher: Shape) -> None:
-    if student.heads != teacher.heads:
+def projected_layers(plan: Plan, teacher: Network) -> tuple[tuple[int, int], ...]:
+    """Which teacher layer each student layer is made from; errors as of `project`, but for those about text."""
+    pairs, student, known = copied_layers(plan, teacher), plan.shape, teacher.shape
+    if student.heads != known.heads:
         raise UserError(
-            f"student.init=project keeps the teacher's {teacher.heads} heads, so student.heads must be that, not "
+            f"student.init=project keeps the teacher's {known.heads} heads, so student.heads must be that, not "
             f"{student.heads}; or take student.init=random"
         )
-    if student.width > teacher.width:
+    if student.width > known.width:
         raise UserError(
-            f"student.init=project makes a student at most as wide as its teacher ({teacher.width}), not "
+            f"student.init=project makes a student at most as wide as its teacher ({known.width}), not "
             f"{student.width}; take student.init=random"
         )
+    return pairs
 
 
 def _directions(states: TeacherStates, number: int) -> tuple[Float[Tensor, "wide narrow"], dict[int, float]]:

@@ -20,6 +20,7 @@ from tinybert.models.source import first_line, folder_of, read_config, read_obje
 
 # What a forward pass returns and which attention it uses is decided here, not by whoever saved the model.
 _IGNORED = ("output_attentions", "output_hidden_states", "return_dict", "attn_implementation", "name_or_path")
+CPU, META = torch.device("cpu"), torch.device("meta")
 _LENGTHS = ("max_length", "truncation_strategy", "stride", "pad_to_multiple_of")
 
 
@@ -28,7 +29,7 @@ class Loaded:
     """A classifier as it was loaded.
 
     Attributes:
-        model: In eval mode, float32, on the CPU.
+        model: In eval mode, float32.
         has_head: Whether the task head comes from the checkpoint; otherwise it is random and must be trained.
     """
 
@@ -56,13 +57,16 @@ def load_config(source: str | Path) -> PretrainedConfig:
         return FAMILIES[content["model_type"]].config(kept)
 
 
-def load_classifier(source: str | Path, head: Head | None = None, *, seed: int = 0) -> Loaded:
+def load_classifier(
+    source: str | Path, head: Head | None = None, *, seed: int = 0, device: torch.device = CPU
+) -> Loaded:
     """A network with a task head: the checkpoint's own, or a random one where it has none.
 
     Args:
         source: A folder, else a hub name.
         head: What the task asks for; None = whatever the checkpoint has.
         seed: Of a random head; no other randomness is touched.
+        device: Where it goes; on `meta` it has sizes, and no weights are read.
 
     Raises:
         UserError: If it cannot be loaded, its head is of another task, or it has none and `head` is None.
@@ -76,30 +80,33 @@ def load_classifier(source: str | Path, head: Head | None = None, *, seed: int =
     if head is not None:
         head.describe_in(config)
     with _seeded(seed):
-        return Loaded(_load(folder, config, (head or head_of(config)).auto, new_head=not has_head), has_head)
+        network = _load(folder, config, (head or head_of(config)).auto, new_head=not has_head, device=device)
+    return Loaded(network, has_head)
 
 
-def load_masked_lm(source: str | Path, *, new_head: int | None = None) -> Network:
+def load_masked_lm(source: str | Path, *, new_head: int | None = None, device: torch.device = CPU) -> Network:
     """A network with its masked-LM head.
 
     Args:
         source: A folder, `minilm-mlm`, else a hub name.
         new_head: Where the checkpoint has no such head: the seed of a random one, to be trained; None = refuse.
+        device: As of `load_classifier`.
 
     Raises:
         UserError: If it cannot be loaded, or has no such head.
     """
     if embedded.is_named(source):
-        model = load_masked_lm(folder_of(source), new_head=0)
-        embedded.complete(model)
-        return model
+        model = load_masked_lm(folder_of(source), new_head=0, device=META if device == META else CPU)
+        if device != META:
+            embedded.complete(model)
+        return model.to(device)
     folder, config = folder_of(source), load_config(source)
     if has_masked_lm_head(folder):
-        return _load(folder, config, MASKED_LM, new_head=False)
+        return _load(folder, config, MASKED_LM, new_head=False, device=device)
     if new_head is None:
         raise UserError(f"{folder}: has no masked-LM head; give a checkpoint that was saved with one")
     with _seeded(new_head):
-        return _load(folder, config, MASKED_LM, new_head=True)
+        return _load(folder, config, MASKED_LM, new_head=True, device=device)
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
@@ -144,14 +151,17 @@ def quietly() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _load(folder: Path, config: PretrainedConfig, head: str, *, new_head: bool) -> Network:
+def _load(folder: Path, config: PretrainedConfig, head: str, *, new_head: bool, device: torch.device) -> Network:
     """Load weights; each must be stored and fit, except those of a new head, which are random."""
     weight_names(folder)
+    if device == META:
+        with quietly(), device:
+            return family_of(config).create(config, head)
     with quietly(), _blaming(folder):
         network, misfits = family_of(config).load(folder, config, head, new_head=new_head)
     if misfits:
         raise UserError(f"{folder}: config.json and the weights do not fit each other, first at {misfits[0]}")
-    return network
+    return network.to(device)
 
 
 def _check_tokenizer(folder: Path, tokenizer: Any, config: PretrainedConfig) -> None:

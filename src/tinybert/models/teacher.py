@@ -3,7 +3,9 @@
 import copy
 from typing import Literal, final
 
+import numpy as np
 import torch
+from jaxtyping import Int
 from transformers import PretrainedConfig
 
 from tinybert.families.network import Network, Shape
@@ -58,6 +60,10 @@ class Teacher:
     def output(self) -> Signal:
         """What its task head gives, see `Network.output`."""
         return self._model.output
+
+    def flops_of(self, lengths: Int[np.ndarray, " text"]) -> float:
+        """What its answers cost, see `Network.flops_of`."""
+        return self._model.flops_of(lengths)
 
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """One forward pass that records only what was asked for, in float32 and without gradient."""

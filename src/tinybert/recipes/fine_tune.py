@@ -6,6 +6,7 @@ With a second domain it is fine-tuning on source, then on target: the control of
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tinybert.data.source_domain import TeacherData
 from tinybert.families.network import Network
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier
@@ -32,7 +33,7 @@ class Config(TaskSettings):
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """A student, a checkpoint or cut out of `teacher`, trained on gold labels; the best on dev is kept."""
-    domains = config.domains(job.source)
+    domains: TeacherData = "target" if job.source is None else "source_then_target"
     labelled_source(job.source, domains)  # refuses before an initialisation that takes minutes
     student = initialise(job, _origin(job, config, run), config.student, run).student
     fine_tune_on(domains, student, job, config.fine_tune, run, name="fine_tune")
@@ -45,7 +46,7 @@ def _origin(job: Job, config: Config, run: Run) -> Network | None:
     if path is None or not is_shape(config.student.path):
         return None
     head = None if has_task_head(path) else job.head
-    return load_classifier(path, head, seed=run.seed_for("birth", "origin")).model
+    return load_classifier(path, head, seed=run.seed_for("birth", "origin"), device=run.device).model
 
 
 RECIPE = Recipe(

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from tinybert.data.examples import Examples
 from tinybert.engine.evaluate import logits_fn, logits_of, student_logits
 from tinybert.errors import UserError
 from tinybert.families.network import Network
-from tinybert.run import Run
+from tinybert.models.loading import META, load_masked_lm
+from tinybert.run import Plan, Run
 from tinybert.stages import masked_lm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.job import Job
@@ -34,6 +36,7 @@ from tinybert.stages.reading import encoded
 from tinybert.tasks.base import Task
 from tinybert.types import Example
 
+QUICK_COPIES = 3000  # a second that a method makes on one core beside what its network takes, at least
 FOLDER = "augmented"  # of a run: what the student learnt from, for people and for other programs
 TEXTS, QUALITY = "augmented.parquet", "quality.json"
 MASK = "[MASK]"  # of a tokenizer without one
@@ -67,6 +70,8 @@ def learnt_texts(job: Job, config: Any, run: Run, teacher: Network) -> EncodedRo
 def _confident(texts: Examples, floor: float, job: Job, run: Run, teacher: Network) -> EncodedRows:
     """The texts to whose likeliest class the teacher gives so much probability."""
     every = encoded(texts, job.tokenizer, job.max_length, run)
+    if run.plan is not None:
+        return every
 
     def make(folder: Path) -> None:
         sure = softmax(student_logits(teacher, every, run), axis=1).max(axis=1) >= floor
@@ -96,6 +101,10 @@ def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network) 
     context = config.context(*about)
     copies = config.augment.copies_of(len(originals))
     factory = factory_of(context, run)
+    if run.plan is not None:
+        learnt = planned_copies(job.train, context, run.plan)
+        run.plan.stage("augment")
+        return learnt
     inputs = {**inputs_of(context, copies, run.seed), "data.max_length": job.max_length, "teacher": teacher}
     artifact = run.begin("augment", **inputs)
     with run.making(artifact) as missing:
@@ -118,6 +127,21 @@ def factory_of(context: AugmentContext[Any], run: Run) -> AugmenterFactory:
         training = method.conditional(context)
         mlm = str(masked_lm.conditional(mlm, context.originals, training.classes, training.settings, run))
     return method.factory(context, mlm, run)
+
+
+def planned_copies(rows: EncodedRows, context: AugmentContext[Any], plan: Plan) -> EncodedRows:
+    """Note what making copies would take; at most so many rows, each as long as its original."""
+    method, settings = METHODS[context.settings.method], context.settings
+    copies = settings.copies_of(len(rows))
+    learnt = reduce(EncodedRows.joined, [rows] * (1 + copies))
+    most = {"rows_at_most": len(learnt), "pieces_at_most": int(learnt.lengths.sum())}
+    plan.facts.setdefault("augmentation", {"method": settings.method, "copies": copies, **most})
+    plan.add(seconds=len(rows) * copies / QUICK_COPIES)
+    if "mlm" in method.uses:
+        network = load_masked_lm(context.needed_mlm, new_head=0, device=META)
+        a_piece = network.flops_of(rows.lengths) / int(rows.lengths.sum())
+        plan.add(a_piece * method.pieces_read(settings, rows.lengths, copies))
+    return learnt
 
 
 def _domain_texts(context: AugmentContext[Any], run: Run) -> Examples:

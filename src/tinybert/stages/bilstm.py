@@ -12,11 +12,10 @@ from tinybert.errors import UserError
 from tinybert.families.bilstm import BiLSTMConfig
 from tinybert.families.network import Network, Shape
 from tinybert.initialise import bilstm
-from tinybert.models.loading import load_classifier
 from tinybert.models.student import check_positive, is_shape, layers_and_width
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.run import Run
-from tinybert.stages.initialisation import StudentNetwork, initialise
+from tinybert.stages.initialisation import InitialStudent, StudentNetwork, initial_student, initialise
 from tinybert.stages.job import Job
 
 WIDTH = 300  # of the paper's word vectors
@@ -80,7 +79,8 @@ def initial_bilstm(job: Job, settings: BiLSTMStudent, vectors: str | None, run: 
 
 
 def _from_shape(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run) -> Network:
-    words = None if vectors is None else open_vectors(Path(vectors), run.store)
+    dry = run.plan is not None  # vectors are not converted for one
+    words = None if vectors is None or dry else open_vectors(Path(vectors), run.store)
     if words is not None and settings.embedding not in (None, words.width):
         raise UserError(f"student.embedding: --vectors are {words.width} wide, not {settings.embedding}; leave it out")
     shape, tokenizer = settings.shape(), job.tokenizer
@@ -96,14 +96,13 @@ def _from_shape(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run
     )
     job.head.describe_in(config)
 
-    def make(folder: Path) -> None:
+    def make() -> InitialStudent:
         network = bilstm.random(config, run.seed_for("birth"))
         if words is not None:
             count = bilstm.take_vectors(network, words, Vocabulary(tokenizer))
             run.log.say(f"student: {count} of {config.vocab_size} pieces start as word vectors")
-        network.save(folder / "model")
+        return InitialStudent(network)
 
-    about = {"student": settings, "head": job.head, "paired": job.task.paired, "seed": run.seed}
+    about = {"student": settings, "paired": job.task.paired, "seed": run.seed}
     about |= {"tokenizer": digest_of_tokenizer(tokenizer), "vectors": None if words is None else words.digest}
-    made = run.step("init", make, **about)
-    return load_classifier(made.result / "model", job.head).model.to(run.device)
+    return initial_student("init", make, job.head, run, **about).student

@@ -5,12 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import numpy as np
-from jaxtyping import Int
-
 from tinybert.augment.settings import AugmentGroups
 from tinybert.config import FILE, MODEL
-from tinybert.data.source_domain import SourceDomain, TeacherData
 from tinybert.families.network import Shape
 from tinybert.types import Kind
 
@@ -69,20 +65,6 @@ class CommonSettings:
     def needs_labels(self) -> str | None:
         """Why texts without labels are not among what the student learns; None where it learns them from a teacher."""
         return "the student learns from labelled texts"
-
-    def domains(self, source: SourceDomain | None, /) -> TeacherData:
-        """Which labelled domains a network is fine-tuned on: source first, where there is one."""
-        return "target" if source is None else "source_then_target"
-
-    def used_source(self, source: SourceDomain | None, _rng: np.random.Generator, /) -> SourceDomain | None:
-        """As much of the second domain as is used."""
-        return source
-
-    def epoch_of(
-        self, target: Int[np.ndarray, " target"], _source: Int[np.ndarray, " source"], /
-    ) -> Int[np.ndarray, " epoch"]:
-        """The lengths of what a student reads in an epoch, given those of target (with copies) and source."""
-        return target
 
     def augmenting(self) -> AugmentGroups | None:
         """How texts are rewritten; None where they are not."""

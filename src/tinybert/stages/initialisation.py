@@ -1,10 +1,11 @@
 """How a student starts: as a checkpoint, at random, from chosen teacher layers, or as a projection of the teacher."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -90,7 +91,19 @@ class InitialStudent:
     """
 
     student: Network
-    directions: Float[Tensor, "teacher_width student_width"] | None
+    directions: Float[Tensor, "teacher_width student_width"] | None = None
+
+    def save(self, folder: Path) -> None:
+        """Fill the folder of a step."""
+        with quietly():
+            self.student.save(folder / "model")
+        if self.directions is not None:
+            _save_directions(self.directions, folder)
+
+    @staticmethod
+    def load(folder: Path, head: Head | None, device: torch.device) -> "InitialStudent":
+        """What `save` wrote."""
+        return InitialStudent(_network(folder / "model", head, device), _directions_in(folder))
 
 
 @runtime_checkable
@@ -121,38 +134,34 @@ def initialise(
     Raises:
         UserError: If the shape or the checkpoint does not fit the teacher.
     """
-    begun: dict[str, Any] = {"head": job.head, "train": job.train, "teacher": origin, "seed": run.seed}
+    begun: dict[str, Any] = {"train": job.train, "teacher": origin, "seed": run.seed}
     if is_shape(settings.path):
         assert origin is not None
         read = subset(StudentNetwork, settings)
         begun["student"] = replace(read, layer_map="uniform") if read.init == "random" else read  # which reads no map
-        made = run.step(name, lambda target: _from_teacher(origin, job, settings, run).save(target), **begun)
-    else:
-        model = _network(settings.path, job.head, run.seed_for("birth"))
-        begun |= {"student": model.digest(), "student.layer_map": settings.layer_map}
-        made = run.step(name, lambda target: _from_checkpoint(model, origin, job, settings, run).save(target), **begun)
-    return _Stored.load(made.result, job).on(run)
+        return initial_student(name, lambda: _from_teacher(origin, job, settings, run), job.head, run, **begun)
+    model = _network(settings.path, job.head, run.device, run.seed_for("birth"))
+    begun |= {"student": model, "student.layer_map": settings.layer_map}
+    return initial_student(name, lambda: _from_checkpoint(model, origin, job, settings, run), job.head, run, **begun)
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """What the stage stores."""
+def initial_student(
+    name: str, make: Callable[[], InitialStudent], head: Head | None, run: Run, **inputs: Any
+) -> InitialStudent:
+    """The student of a step that makes one; a dry run has one of its sizes, and no step.
 
-    model: Network
-    directions: Tensor | None = None
-
-    def save(self, folder: Path) -> None:
-        with quietly():
-            self.model.save(folder / "model")
-        if self.directions is not None:
-            _save_directions(self.directions, folder)
-
-    @staticmethod
-    def load(folder: Path, job: Purpose) -> "_Stored":
-        return _Stored(_network(folder / "model", job.head), _directions_in(folder))
-
-    def on(self, run: Run) -> InitialStudent:
-        return InitialStudent(self.model.to(run.device), self.directions)
+    Args:
+        name: Of the step.
+        make: Makes the student; in a dry run on the device `meta`, without a look at texts or weights.
+        head: What it ends in.
+        run: Where it is kept.
+        inputs: What it is made from, besides the head; see `Run.begin`.
+    """
+    if run.plan is not None:
+        with run.device:
+            return make()
+    made = run.step(name, lambda folder: make().save(folder), head=head, **inputs)
+    return InitialStudent.load(made.result, head, run.device)
 
 
 def _save_directions(directions: Tensor, folder: Path) -> None:
@@ -164,18 +173,20 @@ def _directions_in(folder: Path) -> Tensor | None:
     return load_file(stored)["directions"] if stored.exists() else None
 
 
-def _network(source: str | Path, head: Head | None, seed: int = 0) -> Network:
+def _network(source: str | Path, head: Head | None, device: torch.device, seed: int = 0) -> Network:
     """A network with the head it needs: that of a task, or a masked LM's; a random one where it has none."""
-    return load_masked_lm(source, new_head=seed) if head is None else load_classifier(source, head, seed=seed).model
+    if head is None:
+        return load_masked_lm(source, new_head=seed, device=device)
+    return load_classifier(source, head, seed=seed, device=device).model
 
 
 def _from_checkpoint(
     student: Network, origin: Network | None, job: Purpose, settings: StudentNetwork, run: Run
-) -> _Stored:
+) -> InitialStudent:
     """A checkpoint as it is, of which `shapes` knows that it can learn from this teacher."""
-    if origin is None:
-        return _Stored(student)
-    return _Stored(student, _fitted(student.to(run.device), origin, job, settings, run))
+    if origin is None or run.plan is not None:
+        return InitialStudent(student)
+    return InitialStudent(student, _fitted(student, origin, job, settings, run))
 
 
 def _fitted(student: Network, origin: Network, job: Purpose, settings: StudentNetwork, run: Run) -> Tensor:
@@ -188,6 +199,8 @@ def refit_projections(
     initial: InitialStudent, origin: Network, job: Purpose, settings: StudentNetwork, run: Run
 ) -> InitialStudent:
     """A student that has learnt meanwhile, its projections fitted again to a teacher; the stage `projections`."""
+    if run.plan is not None:
+        return initial
     student = initial.student
 
     def make(target: Path) -> None:
@@ -198,7 +211,7 @@ def refit_projections(
     return replace(initial, directions=_directions_in(fitted.result))
 
 
-def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: Run) -> _Stored:
+def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: Run) -> InitialStudent:
     """A shape cut out of the teacher."""
     teacher = origin.shape
     shape = settings.shape(teacher)
@@ -206,15 +219,18 @@ def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: 
     run.log.say(f"student: {shape.layers} layers x width {shape.width}, initialised by {how}")
     plan = start.Plan(shape, job.head, run.seed_for("birth"))
     if how == "random":
-        return _Stored(start.random(plan, origin))
+        return InitialStudent(start.random(plan, origin))
     plan = replace(plan, layer_map=_origins(settings, shape, teacher))
     if how == "layers":
-        return _Stored(start.layers(plan, origin))
+        return InitialStudent(start.layers(plan, origin))
+    if run.plan is not None:
+        project.projected_layers(plan, origin)
+        return InitialStudent(start.random(plan, origin))
     projected = project.project(plan, origin, _some_texts(job.train, run))
     kept = ", ".join(f"{share:.2f}" for share in projected.energy.values())
     r2 = ", ".join(f"{share:.2f}" for share in projected.r2.values())
     run.log.say(f"student: its directions keep {kept} of the teacher's states; its layers reproduce r2 {r2} of that")
-    return _Stored(projected.model, projected.directions)
+    return InitialStudent(projected.model, projected.directions)
 
 
 def _origins(settings: StudentNetwork, shape: Shape, teacher: Shape) -> LayerMap:

@@ -72,7 +72,7 @@ def adapted(source: str, texts: Examples, settings: MaskedLMSettings, run: Run) 
     Returns:
         A folder that loads as a masked LM.
     """
-    model = load_masked_lm(source, new_head=run.seed_for("masked_lm", "head"))
+    model = load_masked_lm(source, new_head=run.seed_for("masked_lm", "head"), device=run.device)
     return _trained("masked_lm", model, source, texts, settings, run)
 
 
@@ -94,7 +94,7 @@ def conditional(
     Raises:
         UserError: If the network reads no token types.
     """
-    model = load_masked_lm(source)
+    model = load_masked_lm(source, device=run.device)
     # Two classes take over the table of first and second texts; more need a new one, as in the authors' code.
     give_token_types(model, int(classes.max()) + 1, run.seed_for("cbert", "types"))
     labelled = texts.with_labels(classes)
@@ -119,12 +119,10 @@ def _trained(
     with run.making(saved) as missing:
         if missing:
             decided = resolve_epochs(settings, len(rows))
-            train_masked_lm(
-                model.to(run.device), tokenizer, rows, decided, artifact, run, labels_as_types=labels_as_types
-            )
-            if run.is_main:
+            train_masked_lm(model, tokenizer, rows, decided, artifact, run, labels_as_types=labels_as_types)
+            if run.is_main and run.plan is None:
                 saved.make(lambda folder: save_network(model, tokenizer, folder))
-    return saved.result
+    return saved.result if run.plan is None else Path(source)
 
 
 def piece_masker(tokenizer: PreTrainedTokenizerFast, masking: Masking, *, labels_as_types: bool = False) -> PieceMasker:

@@ -22,7 +22,7 @@ from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.run import Run
 from tinybert.stages.job import Job
 from tinybert.tasks.base import Task
-from tinybert.tasks.load import Rng, Splits, load
+from tinybert.tasks.load import Splits, load
 from tinybert.tasks.read import load_texts, task_of
 
 REJECTED = "rejected.jsonl"  # of a run: rows that data.skip_bad put aside
@@ -42,10 +42,21 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     Raises:
         UserError: If the data cannot be used.
     """
-    check_max_length(settings)
     rejected_to = run.folder / REJECTED if run.is_main else None  # all processes read the same rows
-    splits = read_splits(settings, data, lambda name: run.rng("data", name), rejected_to, needs_teacher=needs_teacher)
-    if not splits.dev.labelled:
+    splits = load(
+        data["train"],
+        data["dev"],
+        data["test"],
+        settings.data,
+        kind=settings.kind,
+        head_classes=teacher_classes(settings, needs_teacher=needs_teacher),
+        rng=lambda name: run.rng("data", name),
+        rejected_to=rejected_to,
+        source=data["source"],
+        unlabeled=data["unlabeled"],
+        known=_task_of_teacher(settings) if data["train"] is None else None,
+    )
+    if not splits.dev.labelled and run.plan is None:
         splits = _labelled_by_teacher(splits, settings, run)
     for note in splits.notes:
         run.log.say(f"data: {note}")
@@ -59,36 +70,6 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
         run.log.say(f"data: {note}")
     splits = replace(splits, notes=(*splits.notes, *of_pieces))
     return Job(splits, train, dev, test, tokenizer, longest, splits.unlabeled, splits.source)
-
-
-def read_splits(
-    settings: Any, data: Mapping[str, Any], rng: Rng, rejected_to: Path | None, *, needs_teacher: bool
-) -> Splits:
-    """Read and check the data of a run; see `read_job`.
-
-    Args:
-        settings: Of the recipe, flags included.
-        data: By role.
-        rng: Streams that rows are drawn from.
-        rejected_to: See `load`.
-        needs_teacher: Whether the teacher's head has a say in the order of the classes.
-
-    Raises:
-        UserError: If the data cannot be used.
-    """
-    return load(
-        data["train"],
-        data["dev"],
-        data["test"],
-        settings.data,
-        kind=settings.kind,
-        head_classes=teacher_classes(settings, needs_teacher=needs_teacher),
-        rng=rng,
-        rejected_to=rejected_to,
-        source=data["source"],
-        unlabeled=data["unlabeled"],
-        known=_task_of_teacher(settings) if data["train"] is None else None,
-    )
 
 
 def _task_of_teacher(settings: Any) -> Task:

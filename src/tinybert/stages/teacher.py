@@ -69,8 +69,8 @@ def task_teacher(
         UserError: If it is clearly too weak and `teacher.accept_weak` is not set; or if a domain has no labels.
     """
     assert settings.path is not None
-    loaded = load_classifier(settings.path, job.head, seed=run.seed_for("teacher", "head"))
-    teacher = loaded.model.to(run.device)
+    loaded = load_classifier(settings.path, job.head, seed=run.seed_for("teacher", "head"), device=run.device)
+    teacher = loaded.model
     if loaded.has_head:
         unread = "" if teacher_data == "target" else f", whatever teacher_data={teacher_data} says"
         run.log.say(f"teacher: {settings.path} has a head for this task and is used as it is{unread}")
@@ -79,9 +79,9 @@ def task_teacher(
         run.log.say(f"teacher: {settings.path} has no task head; it is fine-tuned first")
         fine_tune_on(teacher_data, teacher, job, stage, run, name="teacher")
         note_pairs(teacher.config, job.task.paired)
-        if run.is_main and not (run.folder / "teacher").exists():
+        if run.is_main and run.plan is None and not (run.folder / "teacher").exists():
             save_student(teacher, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
-    if job.splits.dev_labels == "gold":
+    if job.splits.dev_labels == "gold" and run.plan is None:
         _examine(teacher, job, settings, run)
     return teacher
 

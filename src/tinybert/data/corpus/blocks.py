@@ -128,6 +128,12 @@ class Blocks:
         drawn = _drawn(self._size, rng)
         return self._view(drawn, 0, held_out), self._view(drawn, held_out, self._size)
 
+    def repeated(self, count: int) -> "Blocks":
+        """As if there were so many blocks like these; for what only asks how many there are."""
+        view = copy.copy(self)
+        view._size = count
+        return view
+
     def _view(self, drawn: Permutation, start: int, stop: int) -> "Blocks":
         view = copy.copy(self)
         view._ways = (*self._ways, (drawn, start))

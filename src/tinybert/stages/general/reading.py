@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
@@ -18,9 +19,10 @@ from tinybert.log import PLAIN_LINE_EVERY
 from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.student import is_shape
-from tinybert.run import HELD_OUT_SEED, Run, stream
+from tinybert.run import HELD_OUT_SEED, Plan, Run, stream
 from tinybert.stages.job import PlainText
 
+LOOKED_AT = 5_000_000  # bytes of text that a dry run packs
 TEXT_BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
 
 
@@ -48,7 +50,6 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     Raises:
         UserError: If it cannot be read, or there is too little of it.
     """
-    check_fit(settings)
     general, tokenizer = settings.general, load_tokenizer(settings.teacher.path)
     blocks = _packed(source, tokenizer, settings, run, name)
     if dev is not None:
@@ -92,7 +93,11 @@ def _check_table(student: str, teacher: str) -> None:
 
 def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run: Run, name: str) -> Blocks:
     """The blocks of a corpus, found by content or made; all processes of a run make some of them."""
-    column, length = corpus_column(settings), settings.general.block_length
+    # Beside a task the column is always `text`.
+    column = settings.data.text if isinstance(settings.data, CorpusSettings) else None
+    length = settings.general.block_length
+    if run.plan is not None:
+        return _looked_at(source, column, tokenizer, length, run.folder / name, run.plan)
     limit = _limit(source, settings.general.tokens)
     text, how = digest_of(source, column, name, limit), digest_of_tokenizer(tokenizer)
     artifact = run.store.entry("corpus", text=text, tokenizer=how, column=column, block_length=length, limit=limit)
@@ -107,9 +112,19 @@ def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run:
     return Blocks.open(artifact.result, name)
 
 
-def corpus_column(settings: Any) -> str | None:
-    """The column of a corpus that has columns: as the recipe general was told; beside a task always `text`."""
-    return settings.data.text if isinstance(settings.data, CorpusSettings) else None
+def _looked_at(
+    source: Any, column: str | None, tokenizer: PreTrainedTokenizerFast, length: int, folder: Path, plan: Plan
+) -> Blocks:
+    """Of much text the beginning; how many blocks the whole has is guessed by its size."""
+    sizes: list[int] = []
+    texts = texts_of(source, column, folder.name)
+    pack(texts, tokenizer, length, folder, limit_bytes=LOOKED_AT, advance=sizes.append)
+    blocks, size = Blocks.open(folder, folder.name), sum(sizes)
+    if size >= LOOKED_AT:
+        blocks = blocks.repeated(round(len(blocks) * max((size_of(source) or size) / size, 1)))
+    seen = {"looked_at_mb": round(size / 1e6, 1), "to_its_end": size < LOOKED_AT, "blocks": len(blocks)}
+    plan.facts.setdefault("text", seen)  # what is held out comes second
+    return blocks
 
 
 def _telling(size: int | None, run: Run) -> Callable[[int], None]:

@@ -25,7 +25,7 @@ from tinybert.types import MASKED_LOGITS, Objective
 def pretrained_teacher(settings: TeacherNetwork, run: Run) -> Network:
     """The teacher as its checkpoint is, without a task head; a masked-LM head that it lacks is random, never learnt."""
     assert settings.path is not None
-    return load_masked_lm(settings.path, new_head=run.seed_for("teacher", "masked_lm")).to(run.device)
+    return load_masked_lm(settings.path, new_head=run.seed_for("teacher", "masked_lm"), device=run.device)
 
 
 def train_general(

@@ -45,7 +45,7 @@ def generator_of(
     job: Job, pool: Pool, settings: L2ASettings, mlm: str | None, stage: Stage, run: Run
 ) -> "Generator | None":
     """The generator of a run; None where it is frozen, or there are no samples."""
-    if not settings.train_generator or not any(example.sample for example in read_examples(pool.folder)):
+    if not settings.train_generator or not (run.plan or any(example.sample for example in read_examples(pool.folder))):
         return None
     epochs = resolve_epochs(stage, len(pool.epoch)).epochs or 1
     artifact = run.begin("generator", l2a=settings, distill=stage, pool=pool.rows, seed=run.seed)

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
 
 from tinybert.augment.settings import AugmentGroups
 from tinybert.data.source_domain import SourceDomain, TeacherData, limited
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
 from tinybert.stages.common_settings import CommonSettings
-from tinybert.stages.l2a.pool import epoch_of
 from tinybert.stages.l2a.settings import L2ASettings
 
 
@@ -78,12 +76,6 @@ class L2AGroups(LastLayerGroups):
         if source is None and self.l2a.learn_from == "source":
             raise UserError("--source is missing: l2a.learn_from=source learns from its texts")
         return None if source is None else limited(source, self.l2a.source_limit, rng)
-
-    def epoch_of(
-        self, target: Int[np.ndarray, " target"], source: Int[np.ndarray, " source"], /
-    ) -> Int[np.ndarray, " epoch"]:
-        """The pool, balanced where that is wanted."""
-        return epoch_of(target, source, self.l2a)
 
     def augmenting(self) -> AugmentGroups | None:
         """The samples of the target; None where nothing is drawn by a masked LM."""

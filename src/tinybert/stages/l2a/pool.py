@@ -1,7 +1,8 @@
 """What a student of L2A may learn from: the target's texts, samples near them, and the source's; drawn once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.models.loading import load_tokenizer
-from tinybert.run import Run
+from tinybert.run import Plan, Run
 from tinybert.samplers.edit_distance import describe_distance
 from tinybert.selectors.features import Facts
-from tinybert.stages.augment import QUALITY, TEXTS, factory_of
+from tinybert.stages.augment import QUALITY, TEXTS, factory_of, planned_copies
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.settings import L2ASettings
 from tinybert.stages.reading import encoded
@@ -80,6 +81,11 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
         run: Keeps the stage `pool`.
     """
     contexts = _contexts(job, settings, mlm)
+    factories = {domain: factory_of(context, run) for domain, context in contexts.items()}
+    for domain, context in contexts.items():
+        run.log.say(f"l2a: {domain}: {_law(job, context, run)}")
+    if run.plan is not None:
+        return _planned(job, settings, contexts, run, run.plan)
     drawn = ("learn_from", "target_samples", "source_samples", "source_text")
     inputs: dict[str, Any] = {f"l2a.{name}": getattr(settings, name) for name in drawn}
     inputs |= {"train": job.train, "rows": digest_of_rows(job.splits.train)}
@@ -88,9 +94,6 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
     inputs |= by_name({"l2a": settings.stationary()})
     if contexts:
         inputs["mlm"] = next(iter(contexts.values())).digest_of_mlm()
-    factories = {domain: factory_of(context, run) for domain, context in contexts.items()}
-    for domain, context in contexts.items():
-        run.log.say(f"l2a: {domain}: {_law(job, context, run)}")
     artifact = run.begin("pool", **inputs, seed=run.seed, **{"data.max_length": job.max_length})
     with run.making(artifact) as missing:
         if missing and run.is_main:
@@ -228,27 +231,34 @@ def _open_pool(artifact: Artifact, settings: L2ASettings, run: Run) -> Pool:
         distance=known["distance"],
         share=(known["distance"] / known["open"].clamp(min=1)).float(),
     )
-    epoch = np.arange(len(rows))
-    if settings.balanced:
-        epoch = balanced(known["source"].numpy(), run.rng("balance"))
-    return Pool(rows, facts.to(run.device), artifact.result, epoch)
+    return Pool(rows, facts.to(run.device), artifact.result, _epoch(known["source"].numpy(), settings, run))
 
 
-def epoch_of(
-    target: Int[np.ndarray, " target"], source: Int[np.ndarray, " source"], settings: L2ASettings
-) -> Int[np.ndarray, " epoch"]:
-    """The lengths of an epoch's rows, for plans: those of the target's texts and samples, and those of the source."""
-    if settings.learn_from == "target" or len(source) == 0:
-        return target
+def _epoch(source: np.ndarray, settings: L2ASettings, run: Run) -> Int[np.ndarray, " epoch"]:
+    """Which rows of a pool are learnt from, by whether they are of the source."""
+    return balanced(source, run.rng("balance")) if settings.balanced else np.arange(len(source))
+
+
+def _planned(
+    job: Job, settings: L2ASettings, contexts: Mapping[str, AugmentContext[Any]], run: Run, plan: Plan
+) -> Pool:
+    """Note what drawing would take; in place of the pool at most so many rows, each as long as its original."""
     times = {"original": 1, "sampled": settings.source_samples, "both": 1 + settings.source_samples}
-    source = np.repeat(source, times[settings.source_text])
-    if settings.learn_from == "source":
-        return source
-    both: Int[np.ndarray, " epoch"] = np.concatenate([target, source])
-    if not settings.balanced:
-        return both
-    repeated: Int[np.ndarray, " epoch"] = both[balanced(np.arange(len(both)) >= len(target), np.random.default_rng(0))]
-    return repeated
+    domains = {} if settings.learn_from == "source" else {"target": (job.splits.train, 1 + settings.target_samples)}
+    if job.source is not None and settings.learn_from != "target":
+        domains["source"] = (job.source.texts, times[settings.source_text])
+    parts: dict[str, EncodedRows] = {}
+    for domain, (texts, count) in domains.items():
+        rows = encoded(texts, job.tokenizer, job.max_length, run)
+        parts[domain] = reduce(EncodedRows.joined, [rows] * count)
+        if domain in contexts:
+            planned_copies(rows, contexts[domain], plan)
+    plan.stage("pool")
+    rows, lengths = reduce(EncodedRows.joined, parts.values()), [len(part) for part in parts.values()]
+    source = np.repeat(np.array(list(parts)) == "source", lengths)
+    nothing = torch.zeros(len(rows), dtype=torch.int64)
+    facts = Facts(torch.from_numpy(source), torch.from_numpy(~source), nothing, nothing.float())
+    return Pool(rows, facts, run.folder, _epoch(source, settings, run))
 
 
 def balanced(source: np.ndarray, rng: np.random.Generator) -> Int[np.ndarray, " epoch"]:
