@@ -18,6 +18,7 @@ pytestmark = [on_one_processor, pytest.mark.usefixtures("processor")]
 FOR_TASKS = [name for name, recipe in RECIPES.items() if recipe.reads == "task"]
 REFUSED = {
     ("bilstm_soft", "token-classification"): "bilstm_soft: its student answers for whole texts; this is {kind}",
+    ("static", "token-classification"): "static: its student answers for whole texts; this is {kind}",
     ("l2a", "token-classification"): "l2a: learns from texts with one class or score each; this is {kind}",
     ("l2a", "multi-label"): "l2a: learns from texts with one class or score each; this is {kind}",
 }

@@ -26,6 +26,7 @@ AS_WIDE_AS_THE_TEACHER = {
     "pkd": "2x24",
     "distilbert": "2x24",
 }  # by recipe, where a student has to be; then teacher layers are copied
+SHAPES = {**AS_WIDE_AS_THE_TEACHER, "static": "0x12"}
 REPOSITORY = Path(__file__).parents[2]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 Rows = list[dict[str, Any]]
@@ -140,7 +141,7 @@ class Workshop:
         """What `tinybert.distill` is called with: everything tiny; `changes` win, None leaves an argument out."""
         from tinybert.recipes import RECIPES
 
-        shape = AS_WIDE_AS_THE_TEACHER.get(recipe, SHAPE)
+        shape = SHAPES.get(recipe, SHAPE)
         given: dict[str, Any] = {"teacher": self.path("teacher"), "student": shape, "output": self.path("run")}
         given |= {"train": self.corpus()} if RECIPES[recipe].reads == "text" else self.splits()
         also = changes.pop("also", ())

@@ -14,12 +14,13 @@ from tinybert.families.electra import ELECTRA
 from tinybert.families.mpnet import MPNET
 from tinybert.families.network import Family, Network, Shape
 from tinybert.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
+from tinybert.families.static import STATIC
 from tinybert.families.transformer import Transformer
 
 __all__ = ["FAMILIES", "Family", "Network", "Shape", "family_named", "family_of", "network_of"]
 
 TRANSFORMERS = {family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, ELECTRA, DISTILBERT, MPNET)}
-FAMILIES: dict[str, Family] = {**TRANSFORMERS, BILSTM.name: BILSTM}
+FAMILIES: dict[str, Family] = {**TRANSFORMERS, **{family.name: family for family in (BILSTM, STATIC)}}
 
 
 def family_named(model_type: Any, where: str) -> Family:

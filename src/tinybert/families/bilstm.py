@@ -3,22 +3,17 @@
 Tang et al. 2019, arXiv:1903.12136, section 3.1, after Wang et al. 2018 (GLUE) for pairs. Where this differs from the
 paper or its code (castorini/d-bert): the table holds the pieces of a teacher's vocabulary instead of words, and special
 pieces are read like any other. There may be several layers.
-
-It is no model of transformers, whose `AutoModel` does not know it; config.json and model.safetensors are its own.
 """
 
 import copy
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from tinybert.families.network import Family, Network, Shape
-from tinybert.types import LOGITS, Batch, Signal, Trace
+from tinybert.families.own import OwnFamily, OwnNetwork, compared, first_text
 
 
 @final
@@ -56,19 +51,17 @@ class BiLSTMConfig(PretrainedConfig):  # type: ignore[misc]  # transformers' is 
 
 
 @final
-class BiLSTM(Network):
+class BiLSTM(OwnNetwork):
     """Table, LSTMs, one layer of rectified linear units, output.
 
     Padding is never read: the backward direction begins at a text's last piece, and the states that count are those
     where either direction ends.
     """
 
-    signals = frozenset({"logits"})
-    longest = 2**20  # as many as anybody wants
+    sizes: ClassVar = {"layers": "num_hidden_layers", "width": "hidden_size", "inner": "intermediate_size"}
 
     def __init__(self, config: PretrainedConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         width, states = config.hidden_size, 2 * config.hidden_size
         self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size)
         nn.init.normal_(self.embeddings.weight, std=config.embedding_size**-0.5)  # about as long as word vectors are
@@ -77,11 +70,6 @@ class BiLSTM(Network):
         self.hidden = nn.Linear(states if config.separator is None else 4 * states, config.intermediate_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.classifier = nn.Linear(config.intermediate_size, config.num_labels)
-
-    @property
-    def shape(self) -> Shape:
-        """Layers, units of one direction, neurons before the output."""
-        return _shape(self.config)
 
     @property
     def piece_vectors(self) -> Float[Tensor, "vocabulary width"]:
@@ -96,22 +84,20 @@ class BiLSTM(Network):
             layer.ahead, layer.back = _OnnxLSTM(layer.ahead), _OnnxLSTM(layer.back)
         return twin
 
-    # From here on shapes are said in words: comparing them, the checks of the tests would fix a size in the export.
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The logits (batch, label) of pieces (batch, piece) padded on the right; the separator parts pairs."""
         lengths = attention_mask.sum(dim=1)
         if self.config.separator is None:
             features = self._last_states(input_ids, lengths)
         else:
-            first, second = self._sides(input_ids, lengths)
-            features = torch.cat([first, second, (first - second).abs(), first * second], dim=1)
+            features = compared(*self._sides(input_ids, lengths))
         logits: Tensor = self.classifier(self.dropout(torch.relu(self.hidden(features))))
         return logits
 
     def _sides(self, pieces: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The last states (text, states) of both texts of pairs, by the same LSTMs; the first has the separator."""
-        before = (pieces == self.config.separator).long().cumsum(dim=1) == 0
-        of_first = torch.minimum(before.sum(dim=1) + 1, lengths)
+        real = torch.arange(pieces.shape[1], device=pieces.device) < lengths[:, None]
+        of_first = first_text(pieces, real.long(), self.config.separator).sum(dim=1)
         numbers = torch.arange(pieces.shape[1], device=pieces.device)
         moved = (numbers + of_first[:, None]).clamp(max=pieces.shape[1] - 1)
         both = torch.cat([pieces, pieces.gather(1, moved)])
@@ -127,10 +113,6 @@ class BiLSTM(Network):
             states = layer(states, mirrored)
         ends = _picked(states[..., :width], last[:, None])[:, 0]
         return torch.cat([ends, states[:, 0, width:]], dim=1) * (lengths > 0)[:, None]
-
-    def record(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
-        """The logits, all there is to show."""
-        return Trace({LOGITS: self(**self.inputs(batch))} if needs else {})
 
     def flops(self, length: int, outputs: int) -> int:
         """Matrix products only, a multiply-add counted as two."""
@@ -183,49 +165,9 @@ class _OnnxLSTM(nn.Module):
         return outputs.squeeze(1).transpose(0, 1), None
 
 
-@final
-class BiLSTMFamily(Family):
-    """The family of these networks."""
-
-    name, task_head, masked_lm_head, token_types, padding = "bilstm", "classifier", None, False, None
-
-    def config(self, content: Mapping[str, Any]) -> PretrainedConfig:
-        """What a config.json says."""
-        found: PretrainedConfig = BiLSTMConfig.from_dict(dict(content))
-        return found
-
-    def shape(self, config: PretrainedConfig) -> Shape:
-        """Layers, units of one direction, neurons before the output."""
-        return _shape(config)
-
-    def resized(self, config: PretrainedConfig, shape: Shape) -> PretrainedConfig:
-        """A copy of a configuration with other sizes; the table's width stays."""
-        new = copy.deepcopy(config)
-        new.num_hidden_layers, new.hidden_size, new.intermediate_size = shape.layers, shape.width, shape.inner
-        return new
-
-    def longest(self, config: PretrainedConfig) -> int:  # noqa: ARG002
-        """As many as anybody wants."""
-        return BiLSTM.longest
-
-    def create(self, config: PretrainedConfig, head: str) -> BiLSTM:  # noqa: ARG002
-        """A network with initial weights, in eval mode."""
-        return BiLSTM(config).eval()
-
-    def load(self, folder: Path, config: PretrainedConfig, head: str, *, new_head: bool) -> tuple[BiLSTM, list[str]]:  # noqa: ARG002
-        """Load weights; each must be stored and fit, except those of a new head, which are random."""
-        network = BiLSTM(config).eval()
-        new = ("classifier.",) if new_head else ()
-        return network, [name for name in network.restore(folder) if not name.startswith(new)]
-
-
-def _shape(config: PretrainedConfig) -> Shape:
-    return Shape(config.num_hidden_layers, config.hidden_size, 0, config.intermediate_size)
-
-
 def _picked(states: Tensor, positions: Tensor) -> Tensor:
     """Of states (text, piece, width), those at some positions (text, picked) of each text."""
     return states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
 
 
-BILSTM = BiLSTMFamily()
+BILSTM = OwnFamily(BiLSTM, BiLSTMConfig)

@@ -201,6 +201,7 @@ class Family(ABC):
         masked_lm_head: The first module of the masked-LM head, in stored names; None where there never is one.
         token_types: Whether the forward pass takes token_type_ids.
         padding: The id that the padding piece must have; None = any.
+        siamese: Whether a network reads either single texts or pairs, and not both.
     """
 
     name: str
@@ -209,6 +210,7 @@ class Family(ABC):
     masked_lm_head: str | None
     token_types: bool
     padding: int | None
+    siamese: bool = False
 
     @abstractmethod
     def config(self, content: Mapping[str, Any]) -> PretrainedConfig:

@@ -1,19 +1,11 @@
-"""First weights of a BiLSTM: random, but for pieces that are words of which there are vectors."""
+"""First weights of a BiLSTM's table: those of words of which there are vectors."""
 
 import torch
-from transformers import PretrainedConfig
 
 from tinybert.data.vectors import WordVectors
 from tinybert.errors import UserError
-from tinybert.families.bilstm import BILSTM, BiLSTM
+from tinybert.families.bilstm import BiLSTM
 from tinybert.models.vocabulary import Vocabulary
-
-
-def random(config: PretrainedConfig, seed: int) -> BiLSTM:
-    """A network with initial weights, drawn from a seed alone; eval mode."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        return BILSTM.create(config, "")
 
 
 def take_vectors(network: BiLSTM, vectors: WordVectors, vocabulary: Vocabulary) -> int:

@@ -4,7 +4,18 @@ from typing import Final
 
 from tinybert.families import network_of
 from tinybert.models.teacher import Teacher
-from tinybert.recipes import augmented_kd, bilstm_soft, distilbert, fine_tune, general, l2a, minilm, pkd, tinybert
+from tinybert.recipes import (
+    augmented_kd,
+    bilstm_soft,
+    distilbert,
+    fine_tune,
+    general,
+    l2a,
+    minilm,
+    pkd,
+    static,
+    tinybert,
+)
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
 from tinybert.stages.augment import augmented
@@ -16,7 +27,7 @@ from tinybert.stages.teacher import task_teacher
 
 RECIPES: Final = {
     one.RECIPE.name: one.RECIPE
-    for one in (tinybert, general, l2a, augmented_kd, pkd, distilbert, minilm, bilstm_soft, fine_tune)
+    for one in (tinybert, general, l2a, augmented_kd, pkd, distilbert, minilm, bilstm_soft, static, fine_tune)
 }
 
 __all__ = [

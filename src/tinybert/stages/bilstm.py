@@ -9,9 +9,10 @@ from tinybert.config import MODEL
 from tinybert.data.encode import digest_of_tokenizer
 from tinybert.data.vectors import open_vectors
 from tinybert.errors import UserError
-from tinybert.families.bilstm import BiLSTMConfig
+from tinybert.families.bilstm import BiLSTM, BiLSTMConfig
 from tinybert.families.network import Network, Shape
-from tinybert.initialise import bilstm
+from tinybert.families.own import random_network
+from tinybert.initialise.bilstm import take_vectors
 from tinybert.models.student import check_positive, is_shape, layers_and_width
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.run import Run
@@ -65,17 +66,13 @@ def initial_bilstm(job: Job, settings: BiLSTMStudent, vectors: str | None, run: 
         run: Keeps the step `init`.
 
     Raises:
-        UserError: If task, checkpoint or vectors do not go together.
+        UserError: If checkpoint and vectors do not go together.
     """
     if is_shape(settings.path):
         return _from_shape(job, settings, vectors, run)
     if vectors is not None:
         raise UserError(f"--vectors: {settings.path} has a table of its own; leave one of the two out")
-    student = initialise(job, None, settings, run).student
-    if (student.config.separator is not None) != job.task.paired:
-        learnt, found = ("single texts", "pairs") if job.task.paired else ("pairs of texts", "single texts")
-        raise UserError(f"student: {settings.path} reads {learnt}, and train has {found}; give a shape such as 1x200")
-    return student
+    return initialise(job, None, settings, run).student
 
 
 def _from_shape(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run) -> Network:
@@ -97,9 +94,9 @@ def _from_shape(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run
     job.head.describe_in(config)
 
     def make() -> InitialStudent:
-        network = bilstm.random(config, run.seed_for("birth"))
+        network = random_network(BiLSTM, config, run.seed_for("birth"))
         if words is not None:
-            count = bilstm.take_vectors(network, words, Vocabulary(tokenizer))
+            count = take_vectors(network, words, Vocabulary(tokenizer))
             run.log.say(f"student: {count} of {config.vocab_size} pieces start as word vectors")
         return InitialStudent(network)
 

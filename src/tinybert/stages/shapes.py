@@ -3,7 +3,7 @@
 from typing import Any
 
 from tinybert.errors import UserError
-from tinybert.families import shape_of
+from tinybert.families import family_of, shape_of
 from tinybert.families.network import Shape
 from tinybert.layer_maps import layer_map
 from tinybert.models.heads import check_form, check_task, has_task_head, learnt_pairs
@@ -62,7 +62,7 @@ def _check_vocabulary(student: str, teacher: str) -> None:
 def check_heads(settings: Any, task: Task, *, needs_teacher: bool) -> None:
     """Refuse checkpoints with a head that gives something else than the task asks for, or learnt another form of text.
 
-    A student may come from another form; only what it starts from is taken of it.
+    A student may come from another form, where its family reads both; only what it starts from is taken of it.
 
     Args:
         settings: Of the recipe, flags included.
@@ -78,5 +78,5 @@ def check_heads(settings: Any, task: Task, *, needs_teacher: bool) -> None:
         if has_task_head(path):
             config = load_config(path)
             check_task(folder_of(path), config, task.head)
-            if path in teacher:
+            if path in teacher or family_of(config).siamese:
                 check_form(settings.train or settings.unlabeled or "train", task.paired, path, learnt_pairs(config))
