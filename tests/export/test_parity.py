@@ -1,5 +1,4 @@
 import copy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +6,7 @@ import pytest
 import torch
 
 from tinybert.export import parity
-from tinybert.export.parity import Int8Difference, difference, int8_difference, parity_difference, random_batch
+from tinybert.export.parity import parity_difference, random_batch
 from tinybert.export.runtime import OnnxModel
 
 
@@ -54,31 +53,3 @@ def test__random_batches_are_padded_on_the_right(exported: Any) -> None:
         assert lengths.min() >= 1
         assert not batch.input_ids[~batch.real].any()
         assert not batch.token_type_ids[~batch.real].any()
-
-
-def test__agreement_counts_rows_and_differences_count_logits() -> None:
-    before = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 1.5, 0.0], [0.0, 0.0, 1.0]])
-    after = before.copy()
-    after[2, 0] = 2.0
-    assert difference(before, after) == Int8Difference(rows=4, agreement=0.75, largest=1.0, mean=1 / 12)
-
-
-def test__a_regression_has_no_agreement() -> None:
-    found = difference(np.array([[1.0], [2.0]]), np.array([[1.5], [2.0]]))
-    assert found == Int8Difference(rows=2, agreement=None, largest=0.5, mean=0.25)
-
-
-def test__several_batches_count_as_one_set(exported: Any) -> None:
-    fp32, int8 = (OnnxModel(path, 1) for path in (exported.report.model, exported.report.model_int8))
-    batches = [random_batch(exported.model, (rows, 8), np.random.default_rng(rows)) for rows in (3, 5)]
-    found = int8_difference(fp32, int8, batches)
-    apart = np.concatenate([(fp32.batch_logits(batch) - int8.batch_logits(batch)).numpy() for batch in batches])
-    assert found is not None
-    assert found.rows == 8
-    assert found.largest == pytest.approx(np.abs(apart).max())
-    assert found.mean == pytest.approx(np.abs(apart).mean())
-
-
-def test__no_rows_no_comparison(exported: Any, tmp_path: Path) -> None:
-    model = OnnxModel(exported.report.model, threads=1)
-    assert int8_difference(model, model, []) is None

@@ -48,6 +48,8 @@ def test__a_run_leaves_figures_thresholds_and_answers(made: Workshop) -> None:
     assert config["problem_type"] == "multi_label_classification"
     assert set(config["thresholds"]) == set(LABELS)
     assert read(run / "export" / "config.json")["thresholds"] == config["thresholds"]
+    tuned, said = read(run / "teacher" / "config.json"), metrics["per_label"]["teacher"]
+    assert tuned["thresholds"] == {label: said[label]["threshold"] for label in LABELS}
     first = json.loads((run / "predictions.jsonl").read_text().splitlines()[0])
     assert set(first["scores"]) == set(LABELS) >= {*first["labels"], *first["gold"], *first["student_int8"]}
     page = (run / "report.html").read_text()
@@ -95,6 +97,8 @@ def test__torch_and_onnx_answer_alike_and_evaluate_as_the_run_did(made: Workshop
     figures = tinybert.evaluate(run, data=data)
     said = read(run / "metrics.json")["student"]["test"]
     assert {name: figures[name] for name in FIGURES} == pytest.approx(said, abs=1e-6)
+    of_teacher = tinybert.evaluate(run / "teacher", data=data)
+    assert of_teacher["micro_f1"] == pytest.approx(read(run / "metrics.json")["teacher"]["test"]["micro_f1"])
     exported = Predictor.load(run / "export" / "model.onnx", None, ())
     for torch_row, onnx_row in zip(tinybert.predict(run, data=data), exported.predict(data), strict=True):
         assert torch_row["scores"] == pytest.approx(onnx_row["scores"], abs=1e-4)

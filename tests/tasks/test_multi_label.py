@@ -135,6 +135,7 @@ def test__fitted_thresholds_decide_and_travel_with_the_configuration(rows: Encod
     config = tiny_bert(outputs=3).config
     Head(TASK.classes, TASK.head.problem_type).describe_in(config)
     fitted.note_in(config)
+    assert (TASK.agreement(LOGITS, LOGITS - 0.01, rows), fitted.agreement(LOGITS, LOGITS - 9, rows)) == (1, 0.25)
     assert task_of(config, "m", None, DataSettings()) == fitted
     config.thresholds = {"a": 2}
     with pytest.raises(UserError, match="thresholds must name a probability for each label"):

@@ -52,6 +52,7 @@ def test__a_regression_has_the_score_itself(rows: MakeRows) -> None:
     assert SCORES.gold_answers(scored) == [2.0, 0.5]
     assert set(SCORES.metrics(logits, scored)) == {"pearson", "spearman"}
     assert SCORES.details(logits, scored) == {}
+    assert SCORES.agreement(logits, logits, scored) is None
 
 
 def test__bare_answers_and_gold_name_classes(rows: MakeRows) -> None:
@@ -62,3 +63,4 @@ def test__bare_answers_and_gold_name_classes(rows: MakeRows) -> None:
     assert set(figures) == {"accuracy", "f1", "macro_f1", "mcc"}
     assert figures["accuracy"] == 0.5
     assert CLASSES.details(LOGITS, labelled) == {"confusion": [[1, 0, 0], [0, 0, 0], [0, 1, 0]]}
+    assert CLASSES.agreement(LOGITS, LOGITS - [[0, 2, 0]], labelled) == 0.5

@@ -168,4 +168,5 @@ def test__metrics_and_answers_are_of_examples_whatever_their_windows(tiny_tokeni
     wrong = right.copy()
     wrong[0] = [0, 0, 1]
     assert TASK.metrics(wrong, rows)["recall"] == 0.9
+    assert TASK.agreement(right, wrong, rows) == pytest.approx(29 / 30)
     assert TASK.details(wrong, rows)["sentences"][0]["row"] == 1

@@ -1,7 +1,6 @@
-"""A classifier as ONNX files: fp32, and int8 by dynamic quantisation, both checked against the model they come from."""
+"""A model as ONNX files: fp32, checked against the model it comes from, and int8 by dynamic quantisation."""
 
 import copy
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.errors import UserError
 from tinybert.export.hub import save_description
-from tinybert.export.parity import int8_difference, parity_difference, random_batch
+from tinybert.export.parity import parity_difference, random_batch
 from tinybert.export.quiet import quiet
 from tinybert.export.runtime import OnnxModel
 from tinybert.families.network import Network
@@ -21,7 +20,6 @@ from tinybert.files import atomic_folder
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.source import first_line
-from tinybert.types import Batch
 
 MODEL = "model.onnx"
 MODEL_INT8 = "model_int8.onnx"
@@ -46,10 +44,6 @@ class ExportReport:
         bytes: Size of the fp32 model.
         bytes_int8: Size of the int8 model.
         parity_difference: Largest difference of a logit between torch and ONNX fp32 over random shapes.
-        int8_rows: On how many real rows int8 was compared with fp32; 0 = none were given.
-        int8_agreement: Share of those rows with the same best class.
-        int8_difference: Largest difference of a logit on those rows.
-        int8_mean_difference: Mean absolute difference.
     """
 
     model: Path
@@ -57,10 +51,6 @@ class ExportReport:
     bytes: int
     bytes_int8: int | None
     parity_difference: float
-    int8_rows: int = 0
-    int8_agreement: float | None = None
-    int8_difference: float | None = None
-    int8_mean_difference: float | None = None
 
 
 def export(model: Path, output: Path, *, int8: bool = False) -> ExportReport:
@@ -87,7 +77,6 @@ def export_onnx(
     *,
     max_length: int,
     int8: bool = True,
-    rows: Iterable[Batch] = (),
 ) -> ExportReport:
     """Write `model.onnx`, on request `model_int8.onnx`, tokenizer and configuration; whole and checked, or not at all.
 
@@ -100,7 +89,6 @@ def export_onnx(
         folder: Where to; replaced if it exists.
         max_length: Pieces per text or pair; tokenizer.json cuts there, and everybody who reads it.
         int8: Also write the int8 file, see `quantise`; activations are quantised while running.
-        rows: Real encoded rows on which to compare int8 with fp32.
 
     Raises:
         UserError: If the architecture is not supported, or the exporter cannot express it.
@@ -112,9 +100,13 @@ def export_onnx(
         save_description(original, tokenizer, temporary, max_length=max_length, cuts=True)
         graph = to_onnx(original)
         _save(graph, temporary / MODEL)
+        fp32 = OnnxModel(temporary / MODEL, torch.get_num_threads())
+        parity = parity_difference(original, fp32, np.random.default_rng(0))
+        report = ExportReport(folder / MODEL, None, _bytes(temporary / MODEL), None, parity)
         if int8:
             quantise(temporary / MODEL, temporary / MODEL_INT8)
-        return _check(original, temporary, folder, rows if int8 else None)
+            report = replace(report, model_int8=folder / MODEL_INT8, bytes_int8=_bytes(temporary / MODEL_INT8))
+        return report
 
 
 def to_onnx(model: Network) -> onnx.ModelProto:
@@ -164,27 +156,6 @@ def _without_talk(proto: onnx.ModelProto) -> onnx.ModelProto:
 def _save(proto: onnx.ModelProto, path: Path) -> None:
     weights = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
     onnx.save(proto, path, save_as_external_data=weights > LARGEST_FILE, location=path.name + DATA)
-
-
-def _check(model: Network, written: Path, folder: Path, rows: Iterable[Batch] | None) -> ExportReport:
-    """Compare what is in `written` and report it as the files of `folder`; `rows` are None without an int8 file."""
-    threads = torch.get_num_threads()
-    fp32 = OnnxModel(written / MODEL, threads)
-    parity = parity_difference(model, fp32, np.random.default_rng(0))
-    report = ExportReport(folder / MODEL, None, _bytes(written / MODEL), None, parity)
-    if rows is None:
-        return report
-    report = replace(report, model_int8=folder / MODEL_INT8, bytes_int8=_bytes(written / MODEL_INT8))
-    found = int8_difference(fp32, OnnxModel(written / MODEL_INT8, threads), rows)
-    if found is None:
-        return report
-    return replace(
-        report,
-        int8_rows=found.rows,
-        int8_agreement=found.agreement,
-        int8_difference=found.largest,
-        int8_mean_difference=found.mean,
-    )
 
 
 def _bytes(path: Path) -> int:

@@ -1,12 +1,7 @@
-"""Is the exported model the model? ONNX against torch on random shapes, int8 against fp32 on real rows."""
-
-from collections.abc import Iterable
-from dataclasses import dataclass
+"""Is the exported model the model? ONNX against torch on random shapes."""
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from tinybert.export.runtime import OnnxModel
 from tinybert.families.network import Network
@@ -18,23 +13,6 @@ LONGEST = 512
 LARGEST_BATCH = 4
 # Of the largest logit, or of 1 where all are smaller. float32 sums in another order differ by 1e-6 to 1e-5.
 TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True)
-class Int8Difference:
-    """What rounding the weights to int8 changed on real rows.
-
-    Attributes:
-        rows: How many were compared; pieces where the logits are of pieces.
-        agreement: Share of them whose best class is the same; None for a regression.
-        largest: Largest difference of a logit.
-        mean: Mean absolute difference of the logits.
-    """
-
-    rows: int
-    agreement: float | None
-    largest: float
-    mean: float
 
 
 def parity_difference(model: Network, exported: OnnxModel, rng: np.random.Generator, shapes: int = SHAPES) -> float:
@@ -54,34 +32,6 @@ def parity_difference(model: Network, exported: OnnxModel, rng: np.random.Genera
     longest = min(LONGEST, model.longest)
     chosen = [(1, 1), (2, 1), (1, longest), *(_random_shape(longest, rng) for _ in range(shapes - 3))]
     return max(_difference_at(shape, model, exported, rng) for shape in chosen[:shapes])
-
-
-def int8_difference(fp32: OnnxModel, int8: OnnxModel, batches: Iterable[Batch]) -> Int8Difference | None:
-    """Compare both exports on real encoded rows; None where there are no rows."""
-    pairs = [[_counted(model.batch_logits(batch), batch).numpy() for model in (fp32, int8)] for batch in batches]
-    if not pairs:
-        return None
-    before, after = (np.concatenate(logits) for logits in zip(*pairs, strict=True))
-    return difference(before, after)
-
-
-def _counted(logits: Float[Tensor, "batch ..."], batch: Batch) -> Float[Tensor, "answer label"]:
-    """Logits of texts as they are; of pieces only those that have a label, or are no padding where nothing has one."""
-    if logits.ndim == 2:
-        return logits
-    return logits[batch.real if batch.labels is None else batch.labels >= 0]
-
-
-def difference(before: Float[np.ndarray, "row label"], after: Float[np.ndarray, "row label"]) -> Int8Difference:
-    """Agreement and differences of two sets of logits.
-
-    Example:
-        >>> difference(np.array([[0.0, 1.0], [0.5, 0.0]]), np.array([[0.0, 1.0], [0.25, 0.5]]))
-        Int8Difference(rows=2, agreement=0.5, largest=0.5, mean=0.1875)
-    """
-    apart = np.abs(before - after)
-    same = None if before.shape[1] == 1 else float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))
-    return Int8Difference(rows=len(before), agreement=same, largest=float(apart.max()), mean=float(apart.mean()))
 
 
 def random_batch(model: Network, shape: tuple[int, int], rng: np.random.Generator) -> Batch:

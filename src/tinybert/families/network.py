@@ -21,7 +21,13 @@ from tinybert.types import LOGITS, PIECE_LOGITS, Batch, Signal, Trace
 MASKED_LM = "AutoModelForMaskedLM"
 OF_PIECES = "ForTokenClassification"  # how classes of transformers end whose head says something of every piece
 
-_NOT_CONTENT = ("transformers_version", "dtype", "architectures", "text_pairs")  # of a configuration, for its digest
+_NOT_CONTENT = (
+    "transformers_version",
+    "dtype",
+    "architectures",
+    "text_pairs",
+    "thresholds",
+)  # of a configuration, for its digest
 
 
 @dataclass(frozen=True)

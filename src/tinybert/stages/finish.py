@@ -4,13 +4,14 @@ Done once per (trained student, test data); a repeated command finds it done. No
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinybert import files
-from tinybert.data.batches import by_length
 from tinybert.export.card import CardFacts, licence_of, model_card
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import ExportReport, export_onnx
@@ -21,9 +22,7 @@ from tinybert.stages.augment import FOLDER, QUALITY
 from tinybert.stages.finished import found_finished, seal_finished
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.systems import System, all_rows, final_rows, logits_by_split, onnx_system, torch_system
-from tinybert.types import Batch
 
-AGREEMENT_ROWS = 1000  # dev rows on which int8 is compared with fp32
 Systems = Mapping[str, System]
 
 
@@ -56,7 +55,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     task.note_in(model.config)
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
     run.log.say("export: ONNX fp32 and int8")
-    exported = export_onnx(model, job.tokenizer, run.folder / "export", max_length=job.max_length, rows=_sample(job))
+    exported = export_onnx(model, job.tokenizer, run.folder / "export", max_length=job.max_length)
     run.log.say("evaluate: quality and latency of all systems")
     student = torch_system(model, task, said, run.folder / "student")
     systems = _systems(job, outcome, student, about, run)
@@ -82,12 +81,6 @@ def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:
     }
 
 
-def _sample(job: Job) -> Iterator[Batch]:
-    """Real rows for the comparison of int8 with fp32."""
-    for part in by_length(job.dev.lengths[:AGREEMENT_ROWS], 64):
-        yield job.dev.batch(part)
-
-
 def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run) -> Systems:
     systems: dict[str, System] = {}
     if outcome.teacher is not None:
@@ -95,6 +88,9 @@ def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run
         tuned = run.folder / "teacher"
         said = logits_by_split(outcome.teacher, job, run)
         task = job.task.fitted(said["dev"], job.dev)
+        if tuned.exists() and task != job.task:  # what was fitted is not known before its logits are
+            task.note_in(outcome.teacher.config)
+            save_student(outcome.teacher, job.tokenizer, tuned, max_length=job.max_length)
         systems["teacher"] = torch_system(outcome.teacher, task, said, tuned if tuned.exists() else about.teacher)
     systems["student"] = student
     file = run.folder / "export" / "model_int8.onnx"
@@ -115,14 +111,20 @@ def _metrics(
     details = {name: system.details(job) for name, system in systems.items()}
     figures |= {detail: {name: details[name][detail] for name in systems} for detail in details["student"]}
     figures["flops"] = {name: system.flops for name, system in systems.items() if system.flops}
-    agreement = {"parity_difference": exported.parity_difference, "int8_agreement": exported.int8_agreement}
-    figures["export"] = agreement | {"int8_difference": exported.int8_difference, "int8_rows": exported.int8_rows}
+    figures["export"] = {"parity_difference": exported.parity_difference, **_rounding(job, systems)}
     figures["data"] = _data(job)
     if (quality := run.folder / FOLDER / QUALITY).exists():
         figures["augmentation"] = files.read_json(quality)
     figures |= outcome.figures
     figures["notes"] = list(job.splits.notes)
     return figures
+
+
+def _rounding(job: Job, systems: Systems) -> dict[str, float | None]:
+    """What int8 changed on dev: the share of answers that stay the same, and the largest difference of a logit."""
+    before, after = (systems[name].logits["dev"] for name in ("student", "student_int8"))
+    agreement = systems["student"].task.agreement(before, after, job.dev)
+    return {"int8_agreement": agreement, "int8_difference": float(np.abs(before - after).max())}
 
 
 def _data(job: Job) -> dict[str, Any]:

@@ -269,6 +269,11 @@ class Task(TaskData):
         """The bare prediction for each example, as people read it."""
         return [self.spelled(value) for value in self.values(logits, rows)]
 
+    def agreement(self, first: Logits, second: Logits, rows: EncodedRows) -> float | None:
+        """The share of answers that two systems have in common; None where answers are scores."""
+        pairs = zip(self.answers(first, rows), self.answers(second, rows), strict=True)
+        return float(np.mean([one == other for one, other in pairs]))
+
     @abstractmethod
     def gold_answers(self, rows: EncodedRows) -> list[Any]:
         """Gold labels in the form of `answers`."""

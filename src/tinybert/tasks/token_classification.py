@@ -159,6 +159,10 @@ class TokenClassification(TagTask):
         parts = _by_example(logits, rows.needed_examples())
         return [tuple(int(number) for number in part.argmax(axis=1)) for part in parts]
 
+    def agreement(self, first: Logits, second: Logits, rows: EncodedRows) -> float:  # noqa: ARG002
+        """Word by word."""
+        return float(np.mean(first.argmax(axis=1) == second.argmax(axis=1)))
+
     def gold_answers(self, rows: EncodedRows) -> list[list[str]]:
         """The tags of every example."""
         return [self.spelled(_numbers(example.label)) for example in rows.needed_examples()]
