@@ -24,6 +24,7 @@ def distill(
     test: Any = None,
     source: Any = None,
     unlabeled: Any = None,
+    teacher_scores: Any = None,
     kind: "Kind | None" = None,
     teacher: StrPath | None = None,
     student: StrPath | None = None,
@@ -49,6 +50,7 @@ def distill(
         test: For the final figures, or for predictions.
         source: Labelled text of another domain.
         unlabeled: Text without labels, learnt by the teacher's answers; without --train the teacher needs a head.
+        teacher_scores: What a teacher says of each row of --train, a column a class: the teacher is this file.
         kind: classification, regression, token-classification or question-answering; found out without it.
         teacher: Folder or hub name; fine-tuned first if it has no head.
         student: A checkpoint, or layers x width such as 4x312.

@@ -17,11 +17,11 @@ from tinybert.terminal import Call, guarded
 COMMANDS: Final = ("demo", "distill", "augment", "evaluate", "predict", "export", "report", "recipes")
 
 _PANELS: Final = {
-    "Data": ("train", "dev", "test", "source", "unlabeled", "kind", "data"),
+    "Data": ("train", "dev", "test", "source", "unlabeled", "teacher_scores", "kind", "data"),
     "Models": ("teacher", "student", "mlm", "vectors"),
 }
 _METAVARS: Final = {
-    **dict.fromkeys(("train", "dev", "test", "source", "unlabeled", "data", "vectors"), "FILE"),
+    **dict.fromkeys(("train", "dev", "test", "source", "unlabeled", "teacher_scores", "data", "vectors"), "FILE"),
     **dict.fromkeys(("teacher", "mlm"), "MODEL"),
     "kind": "KIND",
     "student": "MODEL|SHAPE",

@@ -47,7 +47,7 @@ from tinybert.stages.reading import check_max_length, read_job
 from tinybert.stages.shapes import check_heads, shapes
 
 CONFIG = "config.yaml"
-FILES = ("train", "dev", "test", "source", "unlabeled")
+FILES = ("train", "dev", "test", "source", "unlabeled", "teacher_scores")
 # What stages show outside their own folders.
 SHOWN = {"teacher": "teacher", "augment": AUGMENTED, "pool": AUGMENTED, "distill": f"{AUGMENTED}/{SELECTION}"}
 
@@ -74,6 +74,11 @@ class Request:
         groups = self.settings.augmenting()
         corpus = general_within(self.settings) is not None and not (groups is not None and groups.augment.adapts)
         return {**self.data, "unlabeled": None} if corpus else self.data
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a network is learnt from, and not only gold labels or what a file says."""
+        return self.recipe.needs_teacher and self.settings.teacher_scores is None
 
     @property
     def folder(self) -> Path:
@@ -121,7 +126,7 @@ def request_for(
 
 def _without_idle_teacher(settings: Any, what: Recipe) -> Any:
     """Settings without a teacher that has no say: a checkpoint that is only fine-tuned has a vocabulary of its own."""
-    if what.needs_teacher or is_shape(settings.student.path):
+    if (what.needs_teacher and settings.teacher_scores is None) or is_shape(settings.student.path):
         return settings
     return replace(settings, teacher=replace(settings.teacher, path=None))
 
@@ -243,7 +248,7 @@ def check_networks(request: Request) -> tuple[Shape | None, Shape]:
         if request.recipe.reads == "task":
             check_max_length(settings)
     with collecting(problems):
-        found.append(shapes(settings, needs_teacher=request.recipe.needs_teacher))
+        found.append(shapes(settings, needs_teacher=request.needs_teacher))
     if problems:
         raise UserError(*dict.fromkeys(problems))
     return found[0]
@@ -255,7 +260,7 @@ def read(request: Request, run: Run) -> Any:
     Raises:
         UserError: If it cannot be read, or not be learnt from by this recipe.
     """
-    settings, data, needs_teacher = request.settings, request.data, request.recipe.needs_teacher
+    settings, data, needs_teacher = request.settings, request.data, request.needs_teacher
     if request.recipe.reads == "text":
         return read_plain_text(data["train"], data["dev"], settings, run)
     job = read_job(settings, request.tables, run, needs_teacher=needs_teacher)
@@ -271,7 +276,9 @@ def read(request: Request, run: Run) -> Any:
 
 
 def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
-    about = About(request.recipe.name, request.recipe.citation, request.preset, request.settings.teacher.path)
+    scores = request.settings.teacher_scores
+    teacher = request.settings.teacher.path if scores is None else f"scores in {Path(scores).name}"
+    about = About(request.recipe.name, request.recipe.citation, request.preset, teacher)
     if request.recipe.reads == "text":
         return finish_general(job, outcome, about, run)
     return finish(job, outcome, about, run)
@@ -309,7 +316,7 @@ def _check(request: Request) -> None:
         problems.append("--train is missing" if settings.unlabeled is None else f"--train is missing: {needs_labels}")
     if settings.output is None:
         problems.append("--output is missing")
-    if request.recipe.needs_teacher and settings.teacher.path is None:
+    if request.needs_teacher and settings.teacher.path is None:
         problems.append(f"--teacher is missing: the recipe {request.recipe.name} needs one")
     if settings.teacher.path is None and is_shape(settings.student.path):
         problems.append(f"--student {settings.student.path} is a shape; --teacher says what it is cut out of")
@@ -336,6 +343,11 @@ def _unused(request: Request) -> Iterator[str]:
     for name in ("source", "unlabeled", "mlm", "vectors"):
         if getattr(request.settings, name) is not None and name not in recipe.uses:
             yield f"--{name}: the recipe {recipe.name} does not use it; leave it out"
+    if request.settings.teacher_scores is not None:
+        if not recipe.needs_teacher:
+            yield f"--teacher-scores: the recipe {recipe.name} learns from no teacher; leave it out"
+        elif (why := request.settings.needs_layers()) is not None:
+            yield f"--teacher-scores: {why}"
     for name in of_tasks:
         if getattr(request.settings, name) is not None:
             yield f"--{name}: the recipe {recipe.name} learns from plain text, no task; leave it out"

@@ -40,8 +40,8 @@ def test__a_floor_leaves_out_what_the_teacher_is_not_sure_of(workshop, capfd):
     with pytest.raises(
         UserError, match=r"^data\.confidence=0\.9: the teacher is so sure of none of 16 texts; lower it$"
     ):
-        workshop.distill("augmented_kd", unlabeled=texts(), also=(FP32,), data={"confidence": 0.9})
-    workshop.distill("augmented_kd", unlabeled=texts(), also=(FP32,), data={"confidence": 0.4})
+        workshop.distill("augmented_kd", unlabeled=texts(), also=(FP32, "data.confidence=.9"))
+    workshop.distill("augmented_kd", unlabeled=texts(), also=(FP32, "data.confidence=.4"))
     assert "unlabeled: the teacher is 0.4 sure or more of 16 of 16 texts" in capfd.readouterr().err
     assert updates(workshop.path("run"), "distill") == 2 * (24 + 16) // 8
 

@@ -145,7 +145,9 @@ class Workshop:
         given: dict[str, Any] = {"teacher": self.path("teacher"), "student": shape, "output": self.path("run")}
         given |= {"train": self.corpus()} if RECIPES[recipe].reads == "text" else self.splits()
         also = changes.pop("also", ())
-        given["set"] = (*quickest(recipe, also), *also)
+        named = ("train", "unlabeled", "teacher_scores")
+        files = {name: "given" for name in named if (given | changes).get(name) is not None}
+        given["set"] = (*quickest(recipe, also, files), *also)
         if recipe == "l2a":
             given |= {"mlm": self.path("mlm"), "source": self.path("source.tsv")}
         return {name: value for name, value in (given | changes).items() if value is not None}
@@ -190,10 +192,10 @@ def pairs(count: int, seed: int = 0) -> Rows:
     return [{"text_a": a["text"], "text_b": b["text"], "label": a["label"]} for a, b in zip(first, second, strict=True)]
 
 
-def quickest(recipe: str, also: Sequence[str] = ()) -> tuple[str, ...]:
+def quickest(recipe: str, also: Sequence[str] = (), files: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """Settings under which every stage of a recipe makes six updates that show; on plain text, as many as that has.
 
-    Those that a run with `also` does not read are left out.
+    Those that a run with `also` and these files does not read are left out.
     """
     from tinybert.config import resolve, unread_keys
     from tinybert.errors import UserError
@@ -212,7 +214,8 @@ def quickest(recipe: str, also: Sequence[str] = ()) -> tuple[str, ...]:
     length = "general.block_length=16" if RECIPES[recipe].reads == "text" else "data.max_length=32"
     every, base = (length, *plain, *shortest), plain if hasattr(defaults, "augment") else ()
     try:
-        found = resolve(RECIPES[recipe].config, recipe, overrides=[*base, *also], default=RECIPES[recipe].preset)
+        how = {"flags": files, "overrides": [*base, *also], "default": RECIPES[recipe].preset}
+        found = resolve(RECIPES[recipe].config, recipe, **how)
     except UserError:
         return every  # the run itself says what is wrong
     unread = tuple(".".join(path) for path, _ in unread_keys(found.settings))

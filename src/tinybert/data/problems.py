@@ -95,6 +95,11 @@ class Problems:
         self._rows += bad.rows
         self.rejected.append({"file": self.name, **where, "reason": bad.reason, "content": bad.content})
 
+    @property
+    def rows(self) -> int:
+        """How many rows were put aside so far."""
+        return self._rows
+
     def settle(self, good: int) -> tuple[str, ...]:
         """Say how many rows were put aside, now that the number of good ones is known.
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from tinybert.data.spelling import clean
 
+Scale = Literal["probabilities", "log_probabilities", "logits"]
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -31,6 +33,7 @@ class DataSettings:
         drop_overlap: Which rows of train, source and unlabelled texts to drop because dev or test shows them.
         confidence: Of the texts of `--unlabeled`, learn only those to whose likeliest class the teacher gives such a
             probability or more; None = all.
+        scores: What the numbers of `--teacher-scores` are.
     """
 
     text: str | None = None
@@ -48,6 +51,7 @@ class DataSettings:
     positive: str | None = None
     drop_overlap: Literal["none", "exact", "contained"] = "none"
     confidence: float | None = None
+    scores: Scale = "probabilities"
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself or would leave nothing to learn from."""

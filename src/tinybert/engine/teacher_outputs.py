@@ -24,7 +24,7 @@ from tinybert import files
 from tinybert.artifacts import Artifact
 from tinybert.data.batches import by_length
 from tinybert.data.encoded import EncodedRows
-from tinybert.models.teacher import Teacher
+from tinybert.models.teacher import Teacher, TeacherScores
 from tinybert.run import Run
 from tinybert.types import MASKED_LOGITS, Batch, Signal, Trace
 
@@ -37,8 +37,13 @@ _STORED_AS = {torch.float32: np.float32, torch.bfloat16: np.int16}
 
 
 def cached_teacher(
-    teacher: Teacher, needs: frozenset[Signal], rows: EncodedRows, artifact: Artifact, run: Run, budget: str
-) -> "Teacher | StoredTeacher":
+    teacher: Teacher | TeacherScores,
+    needs: frozenset[Signal],
+    rows: EncodedRows,
+    artifact: Artifact,
+    run: Run,
+    budget: str,
+) -> "Teacher | TeacherScores | StoredTeacher":
     """The teacher, or its stored outputs where they fit the budget; the decision is made once per stage.
 
     What it says of masked pieces is never stored: others are masked each time an example is read.
@@ -51,7 +56,7 @@ def cached_teacher(
         run: Has the store.
         budget: `auto`, `off`, or a size such as `4GB`.
     """
-    if MASKED_LOGITS in needs or artifact.whole:
+    if isinstance(teacher, TeacherScores) or MASKED_LOGITS in needs or artifact.whole:
         return teacher
     outputs = _Outputs(teacher, rows)
     wanted = needs | {teacher.output}  # which cost nothing more, and which the last stage asks for

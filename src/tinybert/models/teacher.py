@@ -1,16 +1,17 @@
-"""The teacher: the one place that freezes a network."""
+"""The teacher: the one place that freezes a network; and one that is no network but a file of scores."""
 
 import copy
+import hashlib
 from typing import Literal, final
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from transformers import PretrainedConfig
 
 from tinybert.families.network import Network, Shape
 from tinybert.machine import native_bfloat16
-from tinybert.types import Batch, Signal, Trace
+from tinybert.types import LOGITS, Batch, Signal, Trace
 
 DType = Literal["auto", "fp32", "bf16"]
 
@@ -72,3 +73,26 @@ class Teacher:
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             trace = self._model.observe(batch.to(self.device), needs)
         return Trace({signal: values.float() for signal, values in trace.items()})
+
+
+@final
+class TeacherScores:
+    """What a teacher said of each row to learn from: logits and nothing else, beside `Teacher` and `StoredTeacher`.
+
+    Attributes:
+        digest: Sha256 over the logits.
+    """
+
+    def __init__(self, logits: Float[np.ndarray, "row label"]) -> None:
+        self._logits = torch.from_numpy(logits.astype(np.float32))
+        self.digest = hashlib.sha256(self._logits.numpy().tobytes()).hexdigest()
+
+    def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
+        """The logits of the batch's rows.
+
+        Raises:
+            ValueError: If anything else is needed.
+        """
+        if others := needs - {LOGITS}:
+            raise ValueError(f"scores in a file are logits; there are no {', '.join(map(str, sorted(others)))}")
+        return Trace({signal: self._logits[batch.rows.cpu()].to(batch.rows.device) for signal in needs})

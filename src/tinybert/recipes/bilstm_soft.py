@@ -15,7 +15,6 @@ from tinybert.augment.settings import SETTINGS
 from tinybert.augment.tang import TangSettings
 from tinybert.config import Choice
 from tinybert.families.network import Shape
-from tinybert.models.teacher import Teacher
 from tinybert.objectives import LogitsMSE, Sum
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
@@ -24,7 +23,7 @@ from tinybert.stages.bilstm import BiLSTMStudent, initial_bilstm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.teacher import task_teacher
+from tinybert.stages.teacher import teacher_or_scores
 from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage
 
@@ -70,7 +69,11 @@ class Config(AugmentingSettings, TaskSettings):
     def needs_labels(self) -> str | None:
         """Gold labels are learnt where they have a weight."""
         weight = self.objective.gold_weight
-        return f"objective.gold_weight={weight:g} learns gold labels" if weight else None
+        return f"objective.gold_weight={weight:g} learns gold labels" if weight else super().needs_labels()
+
+    def needs_layers(self) -> str | None:
+        """Nothing but logits is learnt."""
+        return None
 
     def unread(self) -> Iterator[tuple[str, str]]:
         """Besides, logits are learnt as they are."""
@@ -80,12 +83,12 @@ class Config(AugmentingSettings, TaskSettings):
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, a BiLSTM, copies; then logits in one stage; the student that is best on dev."""
-    model = task_teacher(job, config.teacher, config.fine_tune, run)
+    taught_by = teacher_or_scores(job, config, run)
     student = initial_bilstm(job, config.student, config.vectors, run)
-    teacher = Teacher(model, config.teacher.dtype, run.device)
-    distiller = Distiller(student, teacher, learnt_texts(job, config, run, model), job.task, config.teacher, run)
+    texts = job.train if taught_by.network is None else learnt_texts(job, config, run, taught_by.network)
+    distiller = Distiller(student, taught_by.teacher, texts, job.task, config.teacher, run)
     distiller.run_stage("distill", loss(config, job.task), config.distill, job.dev)
-    return Outcome(student, model)
+    return Outcome(student, taught_by.network)
 
 
 def loss(config: Config, task: Task) -> Objective:

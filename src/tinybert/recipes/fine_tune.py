@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinybert.data.source_domain import TeacherData
-from tinybert.families.network import Network
-from tinybert.models.heads import has_task_head
-from tinybert.models.loading import load_classifier
-from tinybert.models.student import is_shape
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
 from tinybert.stages.fine_tune import fine_tune_on, labelled_source
 from tinybert.stages.initialisation import initialise
 from tinybert.stages.job import Job, Outcome
+from tinybert.stages.teacher import origin_of_shape
 
 CITATION = "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers, arXiv:1810.04805"
 
@@ -35,18 +32,9 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     """A student, a checkpoint or cut out of `teacher`, trained on gold labels; the best on dev is kept."""
     domains: TeacherData = "target" if job.source is None else "source_then_target"
     labelled_source(job.source, domains)  # refuses before an initialisation that takes minutes
-    student = initialise(job, _origin(job, config, run), config.student, run).student
+    student = initialise(job, origin_of_shape(job, config, run), config.student, run).student
     fine_tune_on(domains, student, job, config.fine_tune, run, name="fine_tune")
     return Outcome(student, None)
-
-
-def _origin(job: Job, config: Config, run: Run) -> Network | None:
-    """The network a shape is cut out of; whether it has a head does not matter."""
-    path = config.teacher.path
-    if path is None or not is_shape(config.student.path):
-        return None
-    head = None if has_task_head(path) else job.head
-    return load_classifier(path, head, seed=run.seed_for("birth", "origin"), device=run.device).model
 
 
 RECIPE = Recipe(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tinybert.families.network import Shape
-from tinybert.models.teacher import Teacher
 from tinybert.objectives import PatienceMSE, Sum, patience_map
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
@@ -18,7 +17,7 @@ from tinybert.stages.common_settings import unfit_widths
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import StudentNetwork, initialise
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.teacher import task_teacher
+from tinybert.stages.teacher import teacher_or_scores
 from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage
 
@@ -64,25 +63,33 @@ class Config(TaskSettings):
         if self.objective.beta and student.layers < 2:
             yield "student: one layer has none below its last that could learn patiently; take 2 or more"
 
+    def needs_layers(self) -> str | None:
+        """Only patience looks at them."""
+        return (
+            f"objective.beta={self.objective.beta:g} learns from layers; set objective.beta=0"
+            if self.objective.beta
+            else None
+        )
+
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, a student of its first layers; labels, soft targets and states in one stage; the best on dev."""
-    model = task_teacher(job, config.teacher, config.fine_tune, run)
-    student = initialise(job, model, config.student, run).student
-    teacher = Teacher(model, config.teacher.dtype, run.device)
-    distiller = Distiller(student, teacher, job.train, job.task, config.teacher, run)
-    distiller.run_stage("distill", loss(student.shape, teacher.shape, config, job.task), config.distill, job.dev)
-    return Outcome(student, model)
+    taught_by = teacher_or_scores(job, config, run)
+    student = initialise(job, taught_by.origin, config.student, run).student
+    distiller = Distiller(student, taught_by.teacher, job.train, job.task, config.teacher, run)
+    teacher = None if taught_by.network is None else taught_by.network.shape
+    distiller.run_stage("distill", loss(student.shape, teacher, config, job.task), config.distill, job.dev)
+    return Outcome(student, taught_by.network)
 
 
-def loss(student: Shape, teacher: Shape, config: Config, task: Task) -> Objective:
+def loss(student: Shape, teacher: Shape | None, config: Config, task: Task) -> Objective:
     """(1 - α) L_CE + α L_DS + β L_PT (Eq. 8); L_DS is T² KL(teacher || student), L_PT is Eq. 7 over Skip or Last."""
     settings = config.objective
     parts: list[tuple[float, Objective]] = [
         (1 - settings.alpha, task.gold()),
         (settings.alpha, task.soft(config.distill.temperature, scaled=True)),
     ]
-    if settings.beta:
+    if settings.beta and teacher is not None:  # what has no layers is refused before, see `needs_layers`
         layers = patience_map(settings.layers, student.layers, teacher.layers)
         parts.append((settings.beta, PatienceMSE(layers, normalised=settings.normalised, averaged=True)))
     return Sum(*(part for part in parts if part[0]))

@@ -23,6 +23,7 @@ class CommonSettings:
         test: Texts for the final figures.
         source: Labelled texts of another domain.
         unlabeled: Texts without labels.
+        teacher_scores: What the teacher says of each row of train; then it is this file.
         output: The run folder.
         kind: Of the task; None = by its labels.
         mlm: A masked LM, for augmenters.
@@ -37,6 +38,7 @@ class CommonSettings:
     test: Annotated[str | None, FILE] = None
     source: Annotated[str | None, FILE] = None
     unlabeled: Annotated[str | None, FILE] = None
+    teacher_scores: Annotated[str | None, FILE] = None
     output: Annotated[str | None, FILE] = None
     kind: Kind | None = None
     mlm: Annotated[str | None, MODEL] = None
@@ -66,6 +68,10 @@ class CommonSettings:
         """Why texts without labels are not among what the student learns; None where it learns them from a teacher."""
         return "the student learns from labelled texts"
 
+    def needs_layers(self) -> str | None:
+        """Why a teacher that is a file of scores is not enough; None where predictions are all that is learnt."""
+        return "the recipe learns from layers of its teacher, which a file has not; take pkd with objective.beta=0"
+
     def augmenting(self) -> AugmentGroups | None:
         """How texts are rewritten; None where they are not."""
         return None
@@ -74,6 +80,11 @@ class CommonSettings:
         """Settings that every stage has and some do not read."""
         if self.unlabeled is None or self.needs_labels() is not None:
             yield "data.confidence", "only read where texts of --unlabeled are learnt"
+        if self.teacher_scores is None:
+            yield "data.scores", "only read with --teacher-scores"
+        else:
+            named = ("fine_tune", "teacher.dtype", "teacher.cache", "teacher.accept_weak")
+            yield from ((name, "the teacher is the file of --teacher-scores") for name in named)
         for name, keys in _UNREAD.items():
             if hasattr(self, name):
                 yield from ((f"{name}.{key}", f"the stage {name} does not read it") for key in keys)
@@ -99,11 +110,13 @@ class AugmentingSettings(AugmentGroups, CommonSettings):
 
     def needs_labels(self) -> str | None:
         """Soft targets are all that is learnt."""
-        return None
+        return None if self.teacher_scores is None else "--teacher-scores are of the rows of train"
 
     @property
     def _not_rewritten(self) -> str | None:
         """Why nothing is rewritten whatever the group `augment` says; None where that decides."""
+        if self.teacher_scores is not None:
+            return "copies have no scores in --teacher-scores"
         if self.train is None and self.unlabeled is not None:
             return "there is no --train, and texts of --unlabeled are learnt as they are"
         return None

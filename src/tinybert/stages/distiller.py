@@ -10,7 +10,7 @@ from tinybert.engine.learner import RowsOf
 from tinybert.engine.optimise import resolve_epochs
 from tinybert.engine.teacher_outputs import cached_teacher
 from tinybert.families.network import Network
-from tinybert.models.teacher import Teacher
+from tinybert.models.teacher import Teacher, TeacherScores
 from tinybert.run import Run
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.teacher import TeacherSettings
@@ -24,7 +24,7 @@ class Distiller:
 
     Attributes:
         student: Changes with every stage.
-        teacher: Frozen.
+        teacher: A frozen network, or what one said of each example.
         examples: Encoded texts of all stages.
         task: Says which figure on dev is better.
         settings: The teacher's dtype and its cache.
@@ -32,7 +32,7 @@ class Distiller:
     """
 
     student: Network
-    teacher: Teacher
+    teacher: Teacher | TeacherScores
     examples: EncodedRows
     task: Task
     settings: TeacherSettings

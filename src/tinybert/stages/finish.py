@@ -110,6 +110,8 @@ def _metrics(
         figures["teacher"].pop("dev")  # how often it agrees with itself
     details = {name: system.details(job) for name, system in systems.items()}
     figures |= {detail: {name: details[name][detail] for name in systems} for detail in details["student"]}
+    if job.splits.scores is not None:
+        figures["teacher_scores"] = {"train": job.task.metrics(job.splits.scores, job.train)}
     figures["flops"] = {name: system.flops for name, system in systems.items() if system.flops}
     figures["export"] = {"parity_difference": exported.parity_difference, **_rounding(job, systems)}
     figures["data"] = _data(job)

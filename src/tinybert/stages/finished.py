@@ -55,7 +55,7 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
 
 def _made_from(run: Run, job: Read) -> dict[str, Any]:
     """Settings, and the contents of what they name: where that lies may change."""
-    left_out = ("train", "dev", "test", "source", "unlabeled", "output", "device", *_FILES)
+    left_out = ("train", "dev", "test", "source", "unlabeled", "teacher_scores", "output", "device", *_FILES)
     settings = {key: value for key, value in run.config.items() if key not in left_out}
     return {**settings, **{key: _content(run.config.get(key), run.folder) for key in _FILES}, **job.contents()}
 

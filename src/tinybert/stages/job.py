@@ -91,9 +91,10 @@ class Job:
             "test": None if self.test is None else self.test.digest,
             "source": None if self.source is None else self.source.digest(),
             "unlabeled": None if self.unlabeled is None else self.unlabeled.digest(),
+            "teacher_scores": self.splits.scores,
             "plain text": None if self.plain_text is None else self.plain_text.train.digest,
         }
-        return {**{name: digest_of_input(known) for name, known in self.learnt.items()}, **others}
+        return {name: digest_of_input(known) for name, known in {**self.learnt, **others}.items()}
 
 
 @runtime_checkable

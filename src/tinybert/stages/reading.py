@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
@@ -56,6 +57,8 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
         unlabeled=data["unlabeled"],
         known=_task_of_teacher(settings) if data["train"] is None else None,
     )
+    if data["teacher_scores"] is not None:
+        splits = _with_scores(splits, data["teacher_scores"], settings.data)
     if not splits.dev.labelled and run.plan is None:
         splits = _labelled_by_teacher(splits, settings, run)
     for note in splits.notes:
@@ -70,6 +73,19 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
         run.log.say(f"data: {note}")
     splits = replace(splits, notes=(*splits.notes, *of_pieces))
     return Job(splits, train, dev, test, tokenizer, longest, splits.unlabeled, splits.source)
+
+
+def _with_scores(splits: Splits, source: Any, settings: DataSettings) -> Splits:
+    """The same with what a file says of each row of train.
+
+    Raises:
+        UserError: If it has not a row for each, or one cannot be used.
+    """
+    logits = splits.task.from_scores(source, settings.scores)
+    if len(logits) != splits.total:
+        name = source if isinstance(source, str) else "teacher_scores"
+        raise UserError(f"{name}: {len(logits):,} rows of scores, but train has {splits.total:,}; give one beside each")
+    return replace(splits, scores=logits[splits.train.rows - 1].astype(np.float32))
 
 
 def _task_of_teacher(settings: Any) -> Task:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tinybert import files
 from tinybert.config import MODEL
@@ -12,8 +12,10 @@ from tinybert.engine.teacher_outputs import size_in_bytes
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
 from tinybert.families.network import Network
-from tinybert.models.heads import note_pairs
+from tinybert.models.heads import has_task_head, note_pairs
 from tinybert.models.loading import load_classifier
+from tinybert.models.student import is_shape
+from tinybert.models.teacher import Teacher, TeacherScores
 from tinybert.run import Run
 from tinybert.stages.fine_tune import fine_tune_on
 from tinybert.stages.job import Job
@@ -51,6 +53,41 @@ class TeacherSettings(TeacherNetwork):
         """Refuse a size that is none."""
         if self.cache not in ("auto", "off"):
             size_in_bytes(self.cache)
+
+
+@dataclass(frozen=True)
+class TaskTeacher:
+    """What a student of predictions learns from.
+
+    Attributes:
+        teacher: What shows them.
+        network: The teacher's; None where it is a file.
+        origin: What a student given as a shape is cut out of.
+    """
+
+    teacher: Teacher | TeacherScores
+    network: Network | None
+    origin: Network | None
+
+
+def teacher_or_scores(job: Job, config: Any, run: Run) -> TaskTeacher:
+    """The teacher of a task, or its scores in a file, for a recipe that learns from predictions only."""
+    if job.splits.scores is not None:
+        figures = job.task.metrics(job.splits.scores, job.train)
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        run.log.say(f"teacher: a file of scores; on train ({len(job.splits.train)} rows): {shown}")
+        return TaskTeacher(TeacherScores(job.splits.scores), None, origin_of_shape(job, config, run))
+    model = task_teacher(job, config.teacher, config.fine_tune, run)
+    return TaskTeacher(Teacher(model, config.teacher.dtype, run.device), model, model)
+
+
+def origin_of_shape(job: Job, config: Any, run: Run) -> Network | None:
+    """The network a shape is cut out of, which teaches nothing: whether it has a head does not matter."""
+    path = config.teacher.path
+    if path is None or not is_shape(config.student.path):
+        return None
+    head = None if has_task_head(path) else job.head
+    return load_classifier(path, head, seed=run.seed_for("birth", "origin"), device=run.device).model
 
 
 def task_teacher(

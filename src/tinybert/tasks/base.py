@@ -16,7 +16,7 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.read import DataInput, RawRows
 from tinybert.data.rewrite_table import RowFilter
-from tinybert.data.settings import DataSettings
+from tinybert.data.settings import DataSettings, Scale
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.models.heads import Head
@@ -260,6 +260,14 @@ class Task(TaskData):
     @abstractmethod
     def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
         """One JSON object per example, as in `predictions.jsonl` and from `tinybert predict`."""
+
+    def from_scores(self, source: DataInput, scale: Scale) -> Logits:  # noqa: ARG002
+        """The logits that a teacher's scores in a file stand for, one row for each of its rows.
+
+        Raises:
+            UserError: If a row is not what it should be, or the kind is not learnt from such files.
+        """
+        raise UserError(f"--teacher-scores: a row has the scores of a whole text; this is {self.kind}")
 
     @abstractmethod
     def values(self, logits: Logits, rows: EncodedRows) -> list[Any]:

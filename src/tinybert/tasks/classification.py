@@ -23,9 +23,10 @@ from tinybert.data.labels import (
     without_gold,
 )
 from tinybert.data.problems import listed
-from tinybert.data.read import RawRows
+from tinybert.data.read import DataInput, RawRows
 from tinybert.data.resolve import Spellings, line_of, spellings
-from tinybert.data.settings import DataSettings
+from tinybert.data.scores import logits_of_classes, read_scores
+from tinybert.data.settings import DataSettings, Scale
 from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
 from tinybert.models.heads import Head, gives_score, gives_several, names_of
@@ -148,6 +149,10 @@ class Classification(TableTask):
         for row, scores in zip(rows.needed_examples().rows, softmax(logits, axis=1), strict=True):
             by_class = {name: float(score) for name, score in zip(self.classes, scores, strict=True)}
             yield {"row": int(row), "label": self.classes[int(scores.argmax())], "scores": by_class}
+
+    def from_scores(self, source: DataInput, scale: Scale) -> Logits:
+        """See `Task`; a number for each class."""
+        return logits_of_classes(read_scores(source, self.classes), scale)
 
     def values(self, logits: Logits, rows: EncodedRows) -> list[int]:  # noqa: ARG002
         """The likeliest class of each row."""

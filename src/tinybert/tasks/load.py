@@ -18,7 +18,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.tasks import TASKS
-from tinybert.tasks.base import LabelReader, Task
+from tinybert.tasks.base import LabelReader, Logits, Task
 from tinybert.tasks.classification import Classification
 from tinybert.tasks.read import not_empty, noting_rejected, page_by_labels
 from tinybert.types import Kind
@@ -51,6 +51,8 @@ class Splits:
         source: The second domain; None = there is none.
         unlabeled: Texts without labels beside train; None = there are none.
         dev_labels: Whose labels dev has.
+        total: How many rows train's source has, bad ones and those that became dev too.
+        scores: Logits of a teacher that is a file, for each row of train; None = it is a network.
     """
 
     task: Task
@@ -62,6 +64,8 @@ class Splits:
     source: SourceDomain | None = None
     unlabeled: Examples | None = None
     dev_labels: Literal["gold", "teacher"] = "gold"
+    total: int = 0
+    scores: Logits | None = None
 
 
 def load(
@@ -107,6 +111,7 @@ def load(
             if one is not None:
                 called = "unlabeled" if train is None and name == "train" else name
                 rows[name] = page.read(one, settings, labels=wanted[name], name=called)
+        total = len(rows["train"].table) + rows["train"].problems.rows
         _check_forms(rows)
         task, labels = _begun(rows["train"], page, settings, kind, head_classes, known)
         if settings.confidence is not None and not task.can_flip:
@@ -134,7 +139,9 @@ def load(
     notes += [described(name, part, task) for name, part in parts.items()]
     if second is not None:
         notes.append(_described_domain(second, task))
-    return Splits(task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second, texts)
+    return Splits(
+        task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second, texts, total=total
+    )
 
 
 def _check_unlabelled(settings: DataSettings) -> None:

@@ -24,7 +24,8 @@ from tinybert.data.label_lists import (
 from tinybert.data.labels import ClassMeaning, classes_of, meaning_by_head
 from tinybert.data.problems import listed
 from tinybert.data.read import STDIN, DataInput, RawRows, path_of
-from tinybert.data.settings import DataSettings
+from tinybert.data.scores import logits_of_labels, read_scores
+from tinybert.data.settings import DataSettings, Scale
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.models.heads import SEVERAL, Head, gives_several, names_of, noted_thresholds
@@ -181,6 +182,10 @@ class MultiLabel(TableTask):
         for row, holds, scores in zip(rows.needed_examples().rows, said, expit(logits), strict=True):
             by_label = {name: float(score) for name, score in zip(self.classes, scores, strict=True)}
             yield {"row": int(row), "labels": self.spelled(holds), "scores": by_label}
+
+    def from_scores(self, source: DataInput, scale: Scale) -> Logits:
+        """See `Task`; a number for each label."""
+        return logits_of_labels(read_scores(source, self.classes), scale)
 
     def values(self, logits: Logits, rows: EncodedRows) -> list[tuple[int, ...]]:  # noqa: ARG002
         """0 or 1 for each label, by its threshold."""

@@ -14,9 +14,10 @@ from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.labels import ScoreMeaning, are_scores, positive_class, without_gold
 from tinybert.data.problems import listed
-from tinybert.data.read import RawRows
+from tinybert.data.read import DataInput, RawRows
 from tinybert.data.resolve import spellings
-from tinybert.data.settings import DataSettings
+from tinybert.data.scores import read_scores
+from tinybert.data.settings import DataSettings, Scale
 from tinybert.errors import UserError
 from tinybert.models.heads import SCORE, Head, gives_score
 from tinybert.objectives.prediction import GoldMSE, ScoreMSE
@@ -114,6 +115,10 @@ class Regression(TableTask):
         """The score of each row."""
         for row, score in zip(rows.needed_examples().rows, logits[:, 0], strict=True):
             yield {"row": int(row), "score": float(score)}
+
+    def from_scores(self, source: DataInput, scale: Scale) -> Logits:  # noqa: ARG002
+        """See `Task`; the score itself, from a column `score`."""
+        return read_scores(source, ("score",)).values
 
     def values(self, logits: Logits, rows: EncodedRows) -> list[float]:  # noqa: ARG002
         """Scores."""
