@@ -272,7 +272,7 @@ def read(request: Request, run: Run) -> Any:
         check_possible(groups, job.task, settings.mlm, settings.vectors)
         for line in doubts(groups, job.splits.train):
             run.log.say(line)
-    return _with_portable_notes(job, request)
+    return job
 
 
 def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
@@ -281,7 +281,7 @@ def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str,
     about = About(request.recipe.name, request.recipe.citation, request.preset, teacher)
     if request.recipe.reads == "text":
         return finish_general(job, outcome, about, run)
-    return finish(job, outcome, about, run)
+    return finish(_with_portable_notes(job, request), outcome, about, run)
 
 
 def _begin(request: Request, work: _Work) -> Run:

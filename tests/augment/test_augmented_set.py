@@ -7,6 +7,7 @@ from augment.worlds import augmented as make
 from augment.worlds import rows, run_in
 from tinybert.augment import augmented_set
 from tinybert.augment.augmented_set import parts_of, write_arrow
+from tinybert.augment.shards import TABLE, Shards
 from tinybert.data.examples import Examples
 from tinybert.types import Example
 
@@ -60,14 +61,13 @@ def test__the_same_row_number_twice_is_refused(tmp_path):
 def test__shards_of_a_killed_run_are_used_and_damaged_ones_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr(augmented_set, "COPIES_PER_SHARD", 8)
     usual = list(make(tmp_path))
-    copies = run_in(tmp_path).begin("augment").work / "copies"
-    times = {path.name: path.stat().st_mtime_ns for path in copies.glob("*.parquet")}
-    assert len(times) == 5
-    (copies / "000001.parquet").unlink()
-    (copies / "000003.parquet").write_bytes(b"half")
+    shards = [Shards(run_in(tmp_path).begin("augment"), "copies", 5).part(number) for number in range(5)]
+    times = [shard.result.stat().st_mtime_ns for shard in shards]
+    (shards[1].result / TABLE).unlink()
+    (shards[3].result / TABLE).write_bytes(b"half")
     assert list(make(tmp_path)) == usual
-    later = {path.name: path.stat().st_mtime_ns for path in copies.glob("*.parquet")}
-    assert {name for name in later if later[name] != times[name]} == {"000001.parquet", "000003.parquet"}
+    later = [shard.result.stat().st_mtime_ns for shard in shards]
+    assert [number for number in range(5) if later[number] != times[number]] == [1, 3]
 
 
 def test__another_seed_gives_other_copies(tmp_path):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from augment.worlds import augmented as make
+from augment.worlds import run_in
+from tinybert import files
 from tinybert.augment import teacher_votes
 from tinybert.augment.augmented_set import write_arrow
 from tinybert.augment.teacher_votes import TeacherVotes, evenly, filter_flips, flipped
@@ -29,7 +31,8 @@ def world(tmp_path, tiny_tokenizer):
     for original, copies in augmented.groups():
         first = [tiny_tokenizer(example.text).input_ids[1] % 2 for example in (original, *copies)]
         expected += [one != first[0] for one in first[1:]]
-    return augmented, rows, texts, TeacherVotes(classify, tmp_path / "classes", LOG), expected, asked
+    votes = TeacherVotes(classify, run_in(tmp_path).store.entry("votes"), LOG)
+    return augmented, rows, texts, votes, expected, asked
 
 
 def test__copies_that_change_their_class_are_found(world):
@@ -63,7 +66,7 @@ def test__what_the_teacher_said_is_not_asked_again(world, monkeypatch):
     count = len(asked)
     assert flipped(votes, rows, texts, sample=None).tolist() == first.tolist() == expected
     assert len(asked) == count
-    (votes.folder / "000001.parquet").unlink()
+    files.remove(votes.artifact.part("classes-000001").result)
     assert flipped(votes, rows, texts, sample=None).tolist() == expected
     assert len(asked) == count + 1
 

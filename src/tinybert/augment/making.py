@@ -53,7 +53,7 @@ def make_all_copies(
     if len(np.unique(originals.rows)) < len(originals):
         raise ValueError("two originals have the same row number; their copies would have the same random stream")
     parts = parts_of(len(originals), copies)
-    shards = Shards(artifact.work / (domain or "copies"), len(parts))
+    shards = Shards(artifact, domain or "copies", len(parts))
     missing, started = shards.missing(run.log), time.monotonic()
     rows = {number: originals[parts[number]] for number in missing}
     left = sum(map(len, rows.values()))

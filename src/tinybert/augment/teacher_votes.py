@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Int
 
+from tinybert.artifacts import Artifact
 from tinybert.augment.augmented_set import AugmentedSet, Texts
 from tinybert.augment.shards import Shards, content_of
 from tinybert.data.encoded import EncodedRows
@@ -24,18 +24,18 @@ class TeacherVotes:
 
     Attributes:
         classify: The classes it takes encoded rows for.
-        folder: For what it said.
+        artifact: The unfinished artifact it is asked for; its work keeps what was said.
         log: Shows how far it is.
     """
 
     classify: Callable[[EncodedRows], Int[np.ndarray, " row"]]
-    folder: Path
+    artifact: Artifact
     log: Log
 
     def classes(self, rows: EncodedRows, picked: Int[np.ndarray, " picked"]) -> Int[np.ndarray, " picked"]:
         """What the teacher takes some rows for."""
         parts = [picked[start : start + _BLOCK] for start in range(0, len(picked), _BLOCK)]
-        shards = Shards(self.folder, len(parts))
+        shards = Shards(self.artifact, "classes", len(parts))
         missing = shards.missing(self.log)
         with self.log.progress("teacher's classes", len(parts), len(parts) - len(missing)) as bar:
             for number in missing:

@@ -208,9 +208,7 @@ class FlipFilter:
         texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
         encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
         compute = logits_fn(self.teacher, self.run.device)
-        votes = TeacherVotes(
-            lambda picked: logits_of(compute, picked).argmax(axis=1), self.artifact.work / "classes", self.run.log
-        )
+        votes = TeacherVotes(lambda picked: logits_of(compute, picked).argmax(axis=1), self.artifact, self.run.log)
         left, flips = filter_flips(augmented_set, encoded, texts, votes, keep=keep)
         rows.with_suffix(".texts").unlink()
         return left, flips
