@@ -102,8 +102,6 @@ def test_load__names_the_row_of_qqp_that_has_lost_a_column(streams: Any) -> None
     ("name", "message"),
     [
         ("conll2003/eng.train", "token classification"),
-        ("squad/xquad.en.json", "question answering"),
-        ("squad/cs224n_dev-v2.0.json", "question answering"),
         ("snli/labels.test", "unknown ending"),
     ],
 )

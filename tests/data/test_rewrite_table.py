@@ -19,7 +19,7 @@ MARKS = {"origin": 1, "copy": 0}
 
 
 def written(path: Path, rows: Any, settings: DataSettings | None = None) -> int:
-    return rewrite_table(rows, settings or DataSettings(), lambda row: True, [], path, path.suffix, None)
+    return rewrite_table(rows, settings or DataSettings(), lambda row: True, [], path, path.suffix)
 
 
 def copies(*numbers: tuple[int, int]) -> list[Example]:

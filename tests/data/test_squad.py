@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tinybert.data.settings import DataSettings
-from tinybert.data.squad import Question, answered, content, paragraph_of, read_squad
+from tinybert.data.squad import Question, content, examples_of, paragraph_of, read_squad
 from tinybert.errors import UserError
 from tinybert.types import Answer, Example
 
@@ -26,7 +26,7 @@ def test_read_squad__takes_the_first_answer_and_none_of_the_impossible(write: Ca
     impossible = asked("Why?", is_impossible=True, plausible_answers=[{"text": "EU", "answer_start": 0}])
     path = write("a.json", file_of(asked("Who?", ("EU", 0), ("EU rejects", 0)), impossible))
     rows = read_squad(Path(path), DataSettings())
-    assert list(answered(rows)) == [
+    assert list(examples_of(rows)) == [
         Example("Who?", CONTEXT, Answer(0, 2), 1),
         Example("Why?", CONTEXT, None, 2),
     ]
@@ -51,7 +51,7 @@ def test_read_squad__names_the_question_that_is_wrong(write: Callable[..., str],
     with pytest.raises(UserError, match=rf"^{path}:2: .*{reason}"):
         read_squad(Path(path), DataSettings())
     rows = read_squad(Path(path), DataSettings(skip_bad=0.5))
-    assert len(answered(rows)) == 1
+    assert len(examples_of(rows)) == 1
     assert rows.problems.rejected[0]["row"] == 2
 
 

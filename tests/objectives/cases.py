@@ -15,6 +15,7 @@ from references.patience import patience_distance
 from references.pieces import piece_cross_entropy, piece_soft_cross_entropy
 from references.prediction import cross_entropy, logits_squared_error, soft_cross_entropy, squared_error
 from references.relation import attention_relation, self_relation
+from references.spans import span_cross_entropy, span_soft_cross_entropy
 from tinybert.layer_maps import layer_map, patience_map
 from tinybert.objectives.attention import AttentionScoreMSE
 from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEntropy
@@ -24,6 +25,7 @@ from tinybert.objectives.patience import PatienceMSE
 from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL, SelfRelationKL
+from tinybert.objectives.spans import SpanCrossEntropy, SpanSoftCrossEntropy
 from tinybert.objectives.sum import Sum
 from tinybert.types import LOGITS, PIECE_LOGITS, Objective, Signal
 
@@ -33,6 +35,9 @@ GOLD_CLASSES = torch.tensor([1, 0, 1])
 GOLD_SETS = torch.tensor([[1, 0, 1], [0, 0, 0], [0, 1, 0]], dtype=torch.uint8)
 GOLD_TAGS = torch.tensor(  # of pieces
     [[-1, 2, -1, 0, -1, -1, -1], [-1, 0, 1, -1, 1, 2, -1], [1, -1, -1, -1, -1, -1, -1]]
+)
+GOLD_SPANS = torch.tensor(  # of positions: 1 where an answer begins, 2 where it ends
+    [[0, -1, 1, 2, -1, -1, -1], [3, -1, 0, 0, 0, 0, -1], [0, 3, -1, -1, -1, -1, -1]]
 )
 GOLD_SCORES = torch.tensor([0.5, -2.0, 3.25], dtype=torch.float64)
 
@@ -83,6 +88,15 @@ def twin_tags(objective: Objective, world: World) -> Sequence[float]:
 def twin_soft_tags(objective: Objective, world: World) -> Sequence[float]:
     logits = world.student[PIECE_LOGITS], world.teacher[PIECE_LOGITS]
     return piece_soft_cross_entropy(*logits, world.batch.labels, objective.temperature)
+
+
+def twin_spans(objective: Objective, world: World) -> Sequence[float]:
+    return span_cross_entropy(world.student[PIECE_LOGITS], world.batch.labels)
+
+
+def twin_soft_spans(objective: Objective, world: World) -> Sequence[float]:
+    logits = world.student[PIECE_LOGITS], world.teacher[PIECE_LOGITS]
+    return span_soft_cross_entropy(*logits, world.batch.labels, objective.temperature)
 
 
 def twin_gold_score(objective: Objective, world: World) -> Sequence[float]:
@@ -192,6 +206,8 @@ CASES = {
     "soft, several": Case(lambda: SoftBinaryCrossEntropy(2.5), twin_soft_binary, outputs=3),
     "gold, tags": Case(PieceCrossEntropy, twin_tags, outputs=3, labels=GOLD_TAGS),
     "soft, tags": Case(lambda: PieceSoftCrossEntropy(2.5), twin_soft_tags, outputs=3, labels=GOLD_TAGS),
+    "gold, spans": Case(SpanCrossEntropy, twin_spans, labels=GOLD_SPANS),
+    "soft, spans": Case(lambda: SpanSoftCrossEntropy(2.5), twin_soft_spans, labels=GOLD_SPANS),
     "hidden": Case(hidden, twin_hidden("embedding", "hidden", "hidden")),
     "hidden, shared": Case(lambda: hidden("shared"), twin_hidden("shared", "shared", "shared")),
     "hidden, per layer": Case(lambda: hidden("per_layer"), twin_hidden("embedding", "layer_1", "layer_2")),

@@ -447,12 +447,6 @@ def test_load__tells_how_much_of_a_second_domain_is_labelled(loaded: Callable[..
     assert loaded(TRAIN, DEV, source=[{"text": "a"}, {"text": "b"}]).notes[-1] == "source: 2 rows without labels"
 
 
-@pytest.mark.parametrize("kind", ["question-answering"])
-def test_load__refuses_kinds_that_are_only_augmented(loaded: Callable[..., Splits], kind: str) -> None:
-    with pytest.raises(UserError, match=rf"^--kind {kind}: .* only augments such data .* does not train on it$"):
-        loaded(TRAIN, DEV, kind=kind)
-
-
 def test_load__balances_classes_by_how_often_they_are_learnt(loaded: Callable[..., Splits]) -> None:
     data, dev = labelled(*["common"] * 30, *["rare"] * 10), labelled("common", "rare")
     task = loaded(data, dev, class_weights="balanced").task

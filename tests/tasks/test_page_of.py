@@ -100,7 +100,12 @@ def test_load_labelled__takes_a_table_where_the_kind_says_so(write: Callable[...
     ("name", "text", "kind", "message"),
     [
         ("a.tsv", "text\tlabel\na\tb\n", "token-classification", "does not look like CoNLL columns"),
-        ("a.tsv", "text\tlabel\na\tb\n", "question-answering", "is read from SQuAD JSON"),
+        (
+            "a.tsv",
+            "text\tlabel\na\tb\n",
+            "question-answering",
+            "no column 'question'; a table of questions has question, context, answers",
+        ),
         ("eng.train", CONLL, None, "seems to be token classification .*--kind"),
     ],
 )

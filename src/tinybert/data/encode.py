@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerFast
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.example_table import LABEL, label_column
 from tinybert.data.examples import Examples
-from tinybert.data.windows import windows_of
+from tinybert.data.windows import context_windows, windows_of
+from tinybert.errors import UserError
 from tinybert.files import atomic_file
 
 RECORD_BATCH = 4096  # rows written at once
@@ -33,8 +34,8 @@ def encode(
     """Tokenise examples into an Arrow file.
 
     Pairs are cut `longest_first`: a piece at a time from the end of whichever side is longer. Examples that came with
-    pieces (`Examples.pieces`) are taken as they are. Texts of words that have tags are not cut: a long one becomes
-    several rows, see `windows`.
+    pieces (`Examples.pieces`) are taken as they are. Texts of words that have tags, and contexts of questions, are not
+    cut: a long one becomes several rows, see `windows`.
 
     Args:
         examples: What to encode; all pairs or none.
@@ -48,13 +49,14 @@ def encode(
 
     Raises:
         ResourceError: If the disk is full.
+        UserError: If a question leaves no room for its context.
         ValueError: If the tokenizer has no padding piece.
     """
     if tokenizer.pad_token_id is None:
         raise ValueError("the tokenizer has no padding piece, so rows cannot share a batch")
     with_types = examples.paired and "token_type_ids" in tokenizer.model_input_names
     schema = _schema(examples, with_types, tokenizer.pad_token_id)
-    block = _windowed if examples.worded else _block
+    block = _windowed if examples.worded or examples.asked else _block
     contents = _Contents(tokenizer.unk_token_id, tokenizer.num_special_tokens_to_add(pair=examples.paired))
     with atomic_file(target) as temporary, temporary.open("wb") as stream, pa.ipc.new_file(stream, schema) as writer:
         with truncating(tokenizer.backend_tokenizer, max_length) as backend:
@@ -96,8 +98,9 @@ def _schema(examples: Examples, with_types: bool, pad: int) -> pa.Schema:
     fields = [pa.field("pieces", _PER_PIECE)]
     if with_types:
         fields.append(pa.field("types", pa.list_(pa.uint8())))
-    if examples.worded:
+    if examples.worded or examples.asked:
         fields += [pa.field("example", pa.int64()), pa.field("words", _PER_PIECE)]
+        fields += [pa.field(name, _PER_PIECE) for name in ("begins", "ends") if examples.asked]
         fields += [pa.field("tags", _PER_PIECE)] if examples.labelled else []
     elif examples.labels is not None:
         fields.append(pa.field(LABEL, label_column(examples.labels[:0]).type))
@@ -157,25 +160,51 @@ def _block(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, con
 
 
 def _windowed(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, contents: _Contents) -> pa.RecordBatch:
-    """The same of texts of words: a row for each window, which says of which example it is and which words it has."""
+    """The same of long texts: a row for each window, which says of which example it is and which words it has."""
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
-    longest = backend.truncation["max_length"]
+    longest, windows_in = backend.truncation["max_length"], _tagged_windows if examples.worded else _asked_windows
     for start in range(rows.start, rows.stop, _AT_ONCE):
-        stop = min(start + _AT_ONCE, rows.stop)
-        words, tags = examples.words(start, stop), examples.tags(start, stop)
-        for number, windows in enumerate(windows_of(examples.columns(start, stop)[0], words, backend, longest)):
-            for window in windows:
-                columns["example"].append(start + number)
-                columns["pieces"].append(window.pieces)
-                columns["words"].append(window.words)
-                if tags is not None:
-                    columns["tags"].append([-1 if word < 0 else tags[number][word] for word in window.words])
+        found = windows_in(examples, backend, start, min(start + _AT_ONCE, rows.stop), longest)
+        for number, window in ((start + number, window) for number, windows in enumerate(found) for window in windows):
+            for name, column in columns.items():
+                column.append(number if name == "example" else window[name])
+    if gold := examples[rows].gold_texts:
+        contents.add("answers", np.frombuffer(repr(gold).encode(), np.uint8))
     arrays = [pa.array(columns[field.name], field.type) for field in schema]
     contents.add("lengths", np.fromiter(map(len, columns["pieces"]), np.int64))
     for field, array in zip(schema, arrays, strict=True):
         contents.add(field.name, array if field.name == "example" else array.values)
     contents.count(arrays[0].values.to_numpy(), len(arrays[0]))
     return pa.record_batch(arrays, schema=schema)
+
+
+def _tagged_windows(
+    examples: Examples, backend: Any, start: int, stop: int, longest: int
+) -> Iterator[list[dict[str, list[int]]]]:
+    words, tags = examples.words(start, stop), examples.tags(start, stop)
+    for number, windows in enumerate(windows_of(examples.columns(start, stop)[0], words, backend, longest)):
+        of_words = [] if tags is None else tags[number]
+        yield [
+            window._asdict() | {"tags": [-1 if word < 0 or tags is None else of_words[word] for word in window.words]}
+            for window in windows
+        ]
+
+
+def _asked_windows(
+    examples: Examples, backend: Any, start: int, stop: int, longest: int
+) -> Iterator[list[dict[str, list[int]]]]:
+    questions, contexts, rows = examples.columns(start, stop)
+    sides = [(question, context or "") for question, context in zip(questions, contexts, strict=True)]
+    found = context_windows(sides, examples.answers(start, stop) or [None] * len(sides), backend, longest)
+    for row in rows:
+        try:
+            windows = next(found)
+        except ValueError as error:
+            raise UserError(
+                f"{examples.name}:{row}: the question leaves no room for its context ({error}); raise data.max_length, "
+                "or shorten the question"
+            ) from error
+        yield [window._asdict() for window in windows]
 
 
 def _read(examples: Examples, backend: Any, start: int, stop: int) -> tuple[list[tuple[list[int], list[int]]], int]:

@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from tinybert.data.example_table import LABEL, label_values
 from tinybert.data.examples import Examples
 from tinybert.types import Batch
 
+_OF_PIECES = ("pieces", "types", "words", "begins", "ends", "tags")
 WARNED_OF = 0.05  # share of unknown pieces; MiniLM does not know one of 10,000 in English
 
 
@@ -33,13 +34,14 @@ class _Chunk(NamedTuple):
     """One record batch: where each row begins, and what there is of every piece of all its rows on end."""
 
     offsets: Int[np.ndarray, " rows_and_one"]
-    of_pieces: Mapping[str, Int[np.ndarray, " pieces"]]  # pieces, types, words, tags
+    of_pieces: Mapping[str, Int[np.ndarray, " pieces"]]  # those of `_OF_PIECES` that the file has
 
 
 class EncodedRows:
     """The rows of an Arrow file that `encode` wrote; made by `open`.
 
-    A row is an example; of texts of words it is a window of one, and a model's answers are of words.
+    A row is an example; of texts of words it is a window of one, and a model's answers are of words; of questions it is
+    a window of the context, and a model's answers are of positions (see `windows.ContextWindow`).
 
     Attributes:
         lengths: Pieces per row.
@@ -59,7 +61,8 @@ class EncodedRows:
         self.digest = str(end[b"digest"].decode())
         table = [reader.get_batch(number) for number in range(reader.num_record_batches - 1)]
         self._chunks = [_chunk(batch) for batch in table]
-        self._tagged, self._first_word = "tags" in reader.schema.names, _first_words(table, reader.schema)
+        self._tagged, self._example = "tags" in reader.schema.names, _examples_of(table, reader.schema)
+        self._first_word = _first_words(table, self._example)
         self._starts = np.cumsum([0, *(len(chunk.offsets) - 1 for chunk in self._chunks)])
         lengths = [np.diff(chunk.offsets) for chunk in self._chunks]
         self.lengths: Int[np.ndarray, " rows"] = np.concatenate([np.zeros(0, np.int32), *lengths])
@@ -108,7 +111,7 @@ class EncodedRows:
 
     @property
     def windowed(self) -> bool:
-        """Whether rows are windows of texts of words."""
+        """Whether rows are windows of examples."""
         return self._first_word is not None
 
     @property
@@ -119,7 +122,7 @@ class EncodedRows:
     def answered(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"] | Int[np.ndarray, "batch seq"]:
         """Where each of a batch's logits belongs among a model's answers; -1 = nowhere.
 
-        An answer is that of a row; of windows it is that of a word, counted through all words of all examples.
+        An answer is that of a row; of windows it is that of a word or position, counted through all of all examples.
 
         Args:
             indices: As of `batch`.
@@ -128,6 +131,19 @@ class EncodedRows:
             return np.asarray(indices, np.int64)
         words = self._of_pieces("words", indices, -1)
         return np.where(words < 0, -1, words + self._first_word[self._there(indices)][:, None])
+
+    def positions(self) -> Iterator[tuple[int, Int[np.ndarray, "position side"]]]:
+        """For each window of a context its example, and from which to before which character each position stands.
+
+        The first position of a window is no part of the context, and has -1 for both.
+        """
+        if self._example is None:
+            raise ValueError("these rows are no windows")
+        for window, example in enumerate(self._example):
+            words, begins, ends = (
+                self._of_pieces(name, np.array([window]), -1)[0] for name in ("words", "begins", "ends")
+            )
+            yield int(example), np.stack([begins, ends], axis=1)[words >= 0]
 
     def needed_labels(self) -> Shaped[np.ndarray, "rows ..."]:
         """The labels; a `ValueError` where there are none."""
@@ -190,16 +206,22 @@ class EncodedRows:
 
 
 def _chunk(batch: Any) -> _Chunk:
-    there = [name for name in ("pieces", "types", "words", "tags") if name in batch.schema.names]
+    there = [name for name in _OF_PIECES if name in batch.schema.names]
     of_pieces = {name: batch.column(name).values.to_numpy() for name in there}
     return _Chunk(batch.column("pieces").offsets.to_numpy(), of_pieces)
 
 
-def _first_words(batches: list[Any], schema: pa.Schema) -> Int[np.ndarray, " rows"] | None:
-    """For each window, how many words all examples before its own have; None where rows are no windows."""
-    if "words" not in schema.names:
+def _examples_of(batches: list[Any], schema: pa.Schema) -> Int[np.ndarray, " rows"] | None:
+    """For each window, which example it is of; None where rows are no windows."""
+    if "example" not in schema.names:
         return None
-    example = np.concatenate([np.zeros(0, np.int64), *(batch.column("example").to_numpy() for batch in batches)])
+    return np.concatenate([np.zeros(0, np.int64), *(batch.column("example").to_numpy() for batch in batches)])
+
+
+def _first_words(batches: list[Any], example: Int[np.ndarray, " rows"] | None) -> Int[np.ndarray, " rows"] | None:
+    """For each window, how many words all examples before its own have; None where rows are no windows."""
+    if example is None:
+        return None
     words = [
         np.add.reduceat(column.values.to_numpy() >= 0, column.offsets.to_numpy()[:-1], dtype=np.int64)
         for column in (batch.column("words") for batch in batches)

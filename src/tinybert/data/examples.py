@@ -24,7 +24,7 @@ from tinybert.data.example_table import (
     with_labels,
 )
 from tinybert.data.readers import BLOCK
-from tinybert.types import Example
+from tinybert.types import Answer, Example
 
 
 class Examples(Sequence[Example]):
@@ -35,10 +35,15 @@ class Examples(Sequence[Example]):
 
     Attributes:
         notes: What the log should say of how they were read.
+        name: What messages call them.
     """
 
     def __init__(
-        self, table: Any, indices: Int[np.ndarray, " picked"] | None = None, notes: tuple[str, ...] = ()
+        self,
+        table: Any,
+        indices: Int[np.ndarray, " picked"] | None = None,
+        notes: tuple[str, ...] = (),
+        name: str = "data",
     ) -> None:
         """View a table.
 
@@ -46,10 +51,12 @@ class Examples(Sequence[Example]):
             table: A `pyarrow.Table`, possibly memory-mapped.
             indices: Which rows of the table, in which order; None = all.
             notes: What the log should say of how they were read.
+            name: What messages call them.
         """
         self._table = table
         self._indices = indices
         self.notes = notes
+        self.name = name
 
     @classmethod
     def of(cls, examples: Iterable[Example]) -> "Examples":
@@ -111,6 +118,32 @@ class Examples(Sequence[Example]):
         """The tags of these words; None where the examples are unlabelled."""
         return self._part(start, stop, "tags").column(0).to_pylist() if "tags" in self._table.column_names else None
 
+    @property
+    def asked(self) -> bool:
+        """Whether the examples are questions about a context each."""
+        return not {"id", "start"}.isdisjoint(self._table.column_names)
+
+    def answers(self, start: int, stop: int) -> list[Answer | None] | None:
+        """Where the questions from `start` to before `stop` are answered; None where the examples are unlabelled."""
+        if "start" not in self._table.column_names:
+            return None
+        spans = zip(*(column.to_pylist() for column in self._part(start, stop, *ANSWERED).columns), strict=True)
+        return [None if first is None else Answer(first, last) for first, last in spans]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """What each question is called; its row where it has no name."""
+        given = self._part(0, len(self), "id").column(0).to_pylist()
+        return [str(row) if name is None else name for name, row in zip(given, self.rows.tolist(), strict=True)]
+
+    @cached_property
+    def gold_texts(self) -> list[list[str]]:
+        """The words of all gold answers to each question, none where it has no answer; empty where nothing is known."""
+        if "answers" not in self._table.column_names:
+            return []
+        found: list[list[str]] = self._part(0, len(self), "answers").column(0).to_pylist()
+        return found
+
     def _part(self, start: int, stop: int, *names: str) -> pa.Table:
         table = self._table.select([name for name in names if name in self._table.column_names])
         if self._indices is None:
@@ -120,13 +153,13 @@ class Examples(Sequence[Example]):
     def select(self, indices: Int[np.ndarray, " picked"]) -> "Examples":
         """A view on some of the examples, in the order of `indices`."""
         chosen = indices if self._indices is None else self._indices[indices]
-        return Examples(self._table, chosen, self.notes)
+        return Examples(self._table, chosen, self.notes, self.name)
 
     def with_labels(self, labels: Shaped[np.ndarray, "picked ..."]) -> "Examples":
         """The same examples with other labels, one for each, in order."""
         every = np.zeros((self._table.num_rows, *labels.shape[1:]), labels.dtype)
         every[slice(None) if self._indices is None else self._indices] = labels
-        return Examples(with_labels(self._table, every), self._indices, self.notes)
+        return Examples(with_labels(self._table, every), self._indices, self.notes, self.name)
 
     @cached_property
     def labels(self) -> Shaped[np.ndarray, "picked ..."] | None:
@@ -181,11 +214,11 @@ class Examples(Sequence[Example]):
             others.update("".join("\1\0" if text is None else f"{text}\0" for text in second).encode())
         labels = b"none" if self.labels is None else self.labels.dtype.str.encode() + self.labels.tobytes()
         parts = [texts.digest(), others.digest(), hashlib.sha256(labels).digest()]
-        parts += [self._digest_of(name) for name in (*TAGGED, *ANSWERED) if name in self._table.column_names]
+        parts += [self._digest_of(name) for name in (*TAGGED, *ANSWERED, "answers") if name in self._table.column_names]
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
     def _digest_of(self, column: str) -> bytes:
-        """sha256 of a column of words, tags or positions of answers."""
+        """sha256 of a column of words, tags, or answers and their positions."""
         found = hashlib.sha256(column.encode())
         for start in range(0, len(self), BLOCK):
             found.update(json.dumps(self._part(start, start + BLOCK, column).column(0).to_pylist()).encode())

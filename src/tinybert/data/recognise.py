@@ -12,7 +12,7 @@ _TAG = re.compile(r"(O|[BIESLU]-\S+)")
 _LOOK_AT = 200  # lines
 _PACKED = frozenset({".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz"})
 _SQUAD = re.compile(r'\s*\{.*("paragraphs"|"data"\s*:\s*\[)', re.DOTALL)
-LATER = "this version only augments such data (tinybert augment --kind ...); it does not train on it"
+ANSWERS = "say --kind question-answering"
 TAGS = "say --kind token-classification"
 
 
@@ -22,7 +22,7 @@ def wrong_form(path: Path) -> UserError:
         return _other(str(path), "token classification (CoNLL columns)", TAGS)
     if path.suffix.lower() == ".json":
         if _starts_like_squad(path):
-            return _other(str(path), "question answering (SQuAD JSON)", LATER)
+            return _other(str(path), "question answering (SQuAD JSON)", ANSWERS)
         advice = "one object a line, with the ending .jsonl; convert an array of rows: jq -c '.[]' OLD > NEW.jsonl"
         return UserError(f"{path}: JSON is read as JSON lines, {advice}")
     if path.suffix.lower() in _PACKED:
@@ -40,7 +40,9 @@ def check_recognised(header: Header, settings: DataSettings) -> None:
         raise _other(header.name, "token classification (tokens, tags)", TAGS)
     names = set(header.names)
     if "paragraphs" in names or ({"data"} <= names <= {"data", "version"} and not _has_text(header, settings)):
-        raise _other(header.name, "question answering (SQuAD JSON)", LATER)
+        raise _other(header.name, "question answering (SQuAD JSON)", f"{ANSWERS}, and call it .json")
+    if has_questions(header, settings):
+        raise _other(header.name, "question answering (question, context, answers)", ANSWERS)
     if {"data", "annotations"} <= names and not _has_text(header, settings):
         raise UserError(f"{header.name}: seems to be Label Studio's own JSON (data, annotations); export CSV there")
 
@@ -48,6 +50,11 @@ def check_recognised(header: Header, settings: DataSettings) -> None:
 def has_tags(header: Header, settings: DataSettings) -> bool:
     """Whether columns are those of token classification."""
     return {"tokens", "tags"} <= set(header.names) and not _has_text(header, settings)
+
+
+def has_questions(header: Header, settings: DataSettings) -> bool:
+    """Whether columns are those of questions with answers out of a context."""
+    return {"question", "context", "answers"} <= set(header.names) and not _has_text(header, settings)
 
 
 def _has_text(header: Header, settings: DataSettings) -> bool:

@@ -21,7 +21,7 @@ from tinybert.data.read import DataInput, numbered, open_rows
 from tinybert.data.readers import BLOCK, RowReader
 from tinybert.data.rows import is_encodable, is_missing
 from tinybert.data.settings import DataSettings
-from tinybert.data.tagged import TagNames, list_columns
+from tinybert.data.tagged import TagNames
 from tinybert.errors import UserError
 from tinybert.types import Example
 
@@ -61,7 +61,7 @@ def rewrite_table(
     copies: Iterable[Example],
     target: Path,
     ending: str,
-    tags: TagNames | None,
+    patch: Patch | None = None,
 ) -> int:
     """Write originals and copies.
 
@@ -72,7 +72,7 @@ def rewrite_table(
         copies: Of these, sorted by row and copy.
         target: The file.
         ending: Which form it gets.
-        tags: Of token classification; None = the rows are texts with a label each.
+        patch: From an original and a copy to a row; None = the rows are texts with a label each.
 
     Returns:
         How many rows were written.
@@ -82,10 +82,7 @@ def rewrite_table(
     """
     reader = open_rows(data, settings, "train")
     dialect = _dialect(reader, ending)
-    if tags is None:
-        patch = patched_texts(choose_columns(reader.header, settings, "none"), dialect)
-    else:
-        patch = patched_words(list_columns(reader.header, settings), tags)
+    patch = patch or patched_texts(choose_columns(reader.header, settings, "none"), dialect)
     rows = _together(_originals(reader, chosen), copies, patch)
     if ending == ".parquet" and reader.types is None and reader.dialect is None:
         originals = (row for _, row in _originals(open_rows(data, settings, "train"), chosen))

@@ -1,29 +1,30 @@
-"""Question answering: SQuAD 1.1 and 2.0 JSON. A row is a question, in the order of the file."""
+"""Question answering: SQuAD 1.1 and 2.0 JSON, and tables as the hub has of it. A row is a question, in their order."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import zip_longest
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from tinybert.data.columns import Labels
 from tinybert.data.dialect import lines_of
-from tinybert.data.example_table import ANSWERED
+from tinybert.data.example_table import ANSWERED, ASKED
 from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow, Problems, one_line, shown
-from tinybert.data.read import ROW_SCHEMA, RawRows, gathered
+from tinybert.data.read import ROW_SCHEMA, DataInput, RawRows, gathered, open_rows
 from tinybert.data.rows import text_problem
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.types import Answer, Example
 
-_SCHEMA = pa.schema(
-    [
-        *(ROW_SCHEMA.field(name) for name in ("text", "pair")),
-        *((name, kind) for name, kind in ANSWERED.items()),
-        *(ROW_SCHEMA.field(name) for name in ("row", "line")),
-    ]
-)
+COLUMNS = ("id", "question", "context", "answers")  # of a table
+_TEXTS = [*(ROW_SCHEMA.field(name) for name in ("text", "pair")), pa.field("id", ASKED["id"])]
+_GOLD = [*ANSWERED.items(), ("answers", ASKED["answers"])]
+_NUMBERS = [ROW_SCHEMA.field(name) for name in ("row", "line")]
 _ADVICE = "; correct or remove the question"
 _FORM = 'SQuAD JSON is {"version": ..., "data": [{"title": ..., "paragraphs": [{"context": ..., "qas": [...]}]}]}'
 
@@ -35,27 +36,66 @@ class Question(NamedTuple):
     entry: Mapping[str, Any]
 
 
-def read_squad(path: Path, settings: DataSettings) -> RawRows:
-    """Read SQuAD JSON; of several answers the first, of an impossible question none.
+def read_squad(path: Path, settings: DataSettings, labels: Labels = "needed") -> RawRows:
+    """Read SQuAD JSON; of several answers the first is the label, an impossible question has none.
 
     Raises:
         UserError: If the file is of another form, or a question cannot be used.
     """
-    problems = Problems(str(path), settings.skip_bad)
-    questions = (
+    questions = [
         question for article in articles(path) for part in article["paragraphs"] for question in questions_of(part)
+    ]
+    known = any(isinstance(one, Question) and {"answers", "is_impossible"} & {*one.entry} for one in questions)
+    gold = labels == "needed" or (labels == "optional" and known)
+    return _rows(enumerate(questions, start=1), str(path), settings, gold)
+
+
+def read_questions(source: DataInput, settings: DataSettings, labels: Labels, name: str) -> RawRows:
+    """Read a table of questions; one whose list of answers is empty is impossible.
+
+    Raises:
+        UserError: If a column is missing, or a question cannot be used.
+    """
+    reader = open_rows(source, settings, name)
+    gold = labels == "needed" or (labels == "optional" and "answers" in reader.header.names)
+    needed = [column for column in COLUMNS[1:] if gold or column != "answers"]
+    if missing := [column for column in needed if column not in reader.header.names]:
+        raise UserError(
+            f"{reader.header.where}: no column '{missing[0]}'; a table of questions has {', '.join(needed)}, and may "
+            "have an id; or give SQuAD JSON, a file ending .json"
+        )
+    wanted = [column for column in COLUMNS if column in reader.header.names and (gold or column != "answers")]
+    records = (
+        (line, row if isinstance(row, BadRow) else Question(row.get("context"), _entry(row)))
+        for line, row in reader.records(wanted)
     )
-    table = gathered(enumerate(questions, start=1), checked_question, _SCHEMA, problems)
-    return RawRows(table, True, problems, ())
+    return _rows(records, reader.header.name, settings, gold)
 
 
-def answered(rows: RawRows) -> Examples:
-    """The examples of rows that `read_squad` gave.
+def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as SQuAD JSON has it."""
+    found: Any = row.get("answers")
+    match found:
+        case {"text": texts, "answer_start": starts}:
+            both = zip_longest(texts, starts)
+            found = [{"text": text, "answer_start": start} for text, start in both]
+    found = list(found) if hasattr(found, "tolist") else found
+    return {**row, "answers": found, "is_impossible": isinstance(found, list) and not found}
+
+
+def _rows(questions: Iterable[tuple[int, Any]], name: str, settings: DataSettings, gold: bool) -> RawRows:
+    problems = Problems(name, settings.skip_bad)
+    schema = pa.schema([*_TEXTS, *(_GOLD if gold else []), *_NUMBERS])
+    return RawRows(gathered(questions, partial(checked_question, gold=gold), schema, problems), True, problems, ())
+
+
+def examples_of(rows: RawRows) -> Examples:
+    """The examples of rows that `read_squad` or `read_questions` gave.
 
     Raises:
         UserError: If more rows are bad than are tolerated.
     """
-    return Examples(rows.table, notes=(*rows.notes, *rows.problems.settle(len(rows.table))))
+    return Examples(rows.table, None, (*rows.notes, *rows.problems.settle(len(rows.table))), rows.name)
 
 
 def articles(path: Path) -> Sequence[Mapping[str, Any]]:
@@ -98,19 +138,24 @@ def questions_of(part: Mapping[str, Any]) -> Iterator[Question | BadRow]:
         )
 
 
-def checked_question(question: Question) -> tuple[str, str, int | None, int | None] | BadRow:
+def checked_question(question: Question, *, gold: bool = True) -> tuple[Any, ...] | BadRow:
     """Check a question.
 
     Returns:
-        Question, context, where the first answer begins and ends (None: there is none); or why it cannot be used.
+        Question, context, id (None: there is none); where its answers matter, where the first begins and ends (None: it
+        is impossible), and the words of all; or why it cannot be used.
     """
     context, entry = question
-    for name, value in (("question", entry.get("question")), ("context", context)):
-        if (reason := text_problem(value, name)) is not None:
+    for column, value in (("question", entry.get("question")), ("context", context)):
+        if (reason := text_problem(value, column)) is not None:
             return BadRow(reason + _ADVICE, dict(entry))
+    context, name = str(context), entry.get("id")
+    found = (str(entry["question"]), context, None if name is None else str(name))
+    if not gold:
+        return found
     answers = entry.get("answers")
     if entry.get("is_impossible") is True:
-        return (entry["question"], context, None, None)
+        return (*found, None, None, [])
     if not isinstance(answers, list) or not answers:
         return BadRow(f"no answer, though the question is not marked is_impossible{_ADVICE}", dict(entry))
     spans = [_span(answer, context) for answer in answers]
@@ -118,12 +163,12 @@ def checked_question(question: Question) -> tuple[str, str, int | None, int | No
         if span is None:
             return BadRow(f"the answer {shown(answer)} does not stand there in the context{_ADVICE}", dict(entry))
     first = spans[0] or Answer(0, 0)
-    return (entry["question"], context, first.start, first.end)
+    return (*found, *first, [answer["text"] for answer in answers])
 
 
 def _span(answer: Any, context: str) -> Answer | None:
     match answer:
-        case {"text": str(text), "answer_start": int(start)} if start >= 0 and text.strip():
+        case {"text": str(text), "answer_start": Integral() as begin} if (start := int(begin)) >= 0 and text.strip():
             return Answer(start, start + len(text)) if context.startswith(text, start) else None
     return None
 
@@ -133,6 +178,16 @@ def marked_entry(entry: Mapping[str, Any], row: int) -> dict[str, Any]:
     return {**entry, "origin": row, "copy": 0}
 
 
+def copied_row(original: Mapping[str, Any], copy: Example) -> dict[str, Any]:
+    """From a row of a table and a copy to the copy's row, with an id of its own."""
+    context, spans = copy.pair or "", [copy.label] if isinstance(copy.label, Answer) else []
+    answers: Any = [{"text": context[slice(*span)], "answer_start": span.start} for span in spans]
+    if isinstance(original["answers"], Mapping):
+        answers = {name: [answer[name] for answer in answers] for name in ("text", "answer_start")}
+    name = {"id": f"{original['id']}-copy-{copy.copy}"} if original.get("id") is not None else {}
+    return {**original, **name, "question": copy.text, "context": context, "answers": answers}
+
+
 def paragraph_of(question: Question, copy: Example) -> dict[str, Any]:
     """A copy as a paragraph of its own: its context is another one.
 
@@ -140,9 +195,5 @@ def paragraph_of(question: Question, copy: Example) -> dict[str, Any]:
     question stood in the old context, and are left out.
     """
     entry = {key: value for key, value in question.entry.items() if key != "plausible_answers"}
-    context = copy.pair or ""
-    answers = []
-    if isinstance(copy.label, Answer):
-        answers = [{"text": context[slice(*copy.label)], "answer_start": copy.label.start}]
-    changed = {"question": copy.text, "id": f"{entry.get('id', copy.row)}-copy-{copy.copy}", "answers": answers}
-    return {"context": context, "qas": [{**entry, **changed, "origin": copy.row, "copy": copy.copy}]}
+    changed = copied_row({"id": copy.row, "answers": [], **entry}, copy)
+    return {"context": changed.pop("context"), "qas": [{**changed, "origin": copy.row, "copy": copy.copy}]}

@@ -1,9 +1,11 @@
-"""Texts of words as windows of pieces: of every word, one piece in one window answers for it."""
+"""Long texts as windows of pieces: of every word, one piece in one window answers for it; of contexts, every piece."""
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from tinybert.data.words import characters_of
+from tinybert.types import Answer
 
 OVERLAP = 4  # a quarter of a window is in the next one too
 _PLACEHOLDER = "?"  # read instead of a word that a tokenizer passes over in silence, as some do with control characters
@@ -19,6 +21,29 @@ class Window(NamedTuple):
 
     pieces: list[int]
     words: list[int]
+
+
+class ContextWindow(NamedTuple):
+    """A question and a part of its context, as a network reads them.
+
+    An answer begins at a piece of the context, ends at one, or is not there at all: of that the first piece speaks,
+    BERT's [CLS] (Devlin et al. 2019, section 4.3). These are the *positions*, counted through all windows of a context.
+
+    Attributes:
+        pieces: The whole question, a part of the context, and the special ones.
+        types: The token type of each.
+        words: For each piece which position it is; -1 = none.
+        begins: For each piece of the context from which character of it the piece stands; -1 elsewhere.
+        ends: Likewise to before which.
+        tags: For each position 1 where the answer begins, 2 where it ends, 3 where it does both, else 0; -1 elsewhere.
+    """
+
+    pieces: list[int]
+    types: list[int]
+    words: list[int]
+    begins: list[int]
+    ends: list[int]
+    tags: list[int]
 
 
 class _First(NamedTuple):
@@ -126,3 +151,58 @@ def _firsts(parts: Sequence[Any], spans: Sequence[tuple[int, int]], text: str) -
                 after = float("inf") if window == len(parts) - 1 else last - index
                 seen = word
                 yield word, _First(span[0], window, index, min(before, after))
+
+
+def context_windows(
+    sides: Sequence[tuple[str, str]], answers: Sequence[Answer | None], backend: Any, max_length: int
+) -> Iterator[list[ContextWindow]]:
+    """The windows of some questions and their contexts; the question is whole in each of them.
+
+    Args:
+        sides: Questions and contexts.
+        answers: Where each is answered.
+        backend: A tokenizer of the library tokenizers; truncation and padding are the caller's to put back.
+        max_length: Pieces of a window, special ones included.
+
+    Raises:
+        ValueError: If a question leaves no piece for its context.
+    """
+    backend.no_truncation()
+    backend.no_padding()
+    for encoding, (_, context), answer in zip(backend.encode_batch(list(sides)), sides, answers, strict=True):
+        yield _context_windows(encoding, context, answer, max_length)
+
+
+def _context_windows(encoding: Any, context: str, answer: Answer | None, max_length: int) -> list[ContextWindow]:
+    inside = [piece for piece, side in enumerate(encoding.sequence_ids) if side == 1]
+    first, stop = (inside[0], inside[-1] + 1) if inside else (len(encoding.ids), len(encoding.ids))
+    before, after = range(first), range(stop, len(encoding.ids))
+    room = max_length - len(before) - len(after)
+    if room < 1:
+        raise ValueError(f"{len(before) + len(after)} pieces of {max_length} are the question's and special ones")
+    spans = [(-1, -1)] * len(encoding.ids)
+    for piece in inside:
+        spans[piece] = characters_of(encoding.tokens[piece], encoding.offsets[piece], context) or (-1, -1)
+    answering = answer and [p for p in inside if answer.start < spans[p][1] and spans[p][0] < answer.end]
+    found, known = [], 0
+    for start in range(first, max(stop - room // OVERLAP, first + 1), room - room // OVERLAP):
+        shown = [*before, *range(start, min(start + room, stop)), *after]
+        marks = _marks(shown, spans, answering)
+        numbers = accumulate((mark >= 0 for mark in marks), initial=known)
+        words = [number if mark >= 0 else -1 for number, mark in zip(numbers, marks, strict=False)]
+        known = max(words) + 1
+        ids, types = ([values[piece] for piece in shown] for values in (encoding.ids, encoding.type_ids))
+        begins, ends = ([spans[piece][side] for piece in shown] for side in (0, 1))
+        found.append(ContextWindow(ids, types, words, begins, ends, marks))
+    return found
+
+
+def _marks(shown: Sequence[int], spans: Sequence[tuple[int, int]], answering: Sequence[int] | None) -> list[int]:
+    """See `ContextWindow.tags`. A window that does not hold the whole answer has none."""
+    marks = [0 if number == 0 or spans[piece][0] >= 0 else -1 for number, piece in enumerate(shown)]
+    if answering and {answering[0], answering[-1]} <= set(shown):
+        marks[shown.index(answering[0])] |= 1
+        marks[shown.index(answering[-1])] |= 2
+    elif answering or answering is None:  # an answer without a piece is nowhere, and still there
+        marks[0] = 3
+    return marks

@@ -47,6 +47,7 @@ class CardFacts:
         teacher_licence: As `licence_of` finds it; None = unknown.
         options: Of a call of `pipeline`, see `Task`.
         note: What to know of such a call.
+        usage: Python to show in its place, see `Task`.
         library: What loads the student.
     """
 
@@ -62,6 +63,7 @@ class CardFacts:
     teacher_licence: str | None = None
     options: str = ""
     note: str = ""
+    usage: str | None = None
     library: str = "transformers"
 
 

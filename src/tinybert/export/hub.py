@@ -6,9 +6,9 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.export.quiet import quiet
-from tinybert.families.network import Network
+from tinybert.families.network import OF_ANSWERS, OF_PIECES, Network
 from tinybert.files import atomic_folder, write_manifest
-from tinybert.models.heads import SCORE, Head, gives_score, gives_tags
+from tinybert.models.heads import SCORE, Head, gives_score
 from tinybert.models.loading import without_fixed_lengths
 
 # What a tokenizer keeps of the folder it was loaded from; transformers would write it into tokenizer_config.json.
@@ -52,12 +52,14 @@ def save_description(
     """
     config = copy.deepcopy(model.config)
     config.architectures, config.dtype = [model.saved_as], model.dtype
-    if config.problem_type is None and not gives_tags(config):
+    if config.problem_type is None and not model.saved_as.endswith(OF_PIECES):
         config.problem_type = (SCORE if gives_score(config) else Head()).problem_type
     config.save_pretrained(folder)
     plain = plain_tokenizer(tokenizer, max_length)
     if cuts:
-        plain.backend_tokenizer.enable_truncation(max_length, strategy="longest_first")
+        # Of a question and its context, only the context.
+        strategy = "only_second" if model.saved_as.endswith(OF_ANSWERS) else "longest_first"
+        plain.backend_tokenizer.enable_truncation(max_length, strategy=strategy)
     plain.save_pretrained(folder)
 
 

@@ -19,7 +19,9 @@ from tinybert.files import sha256_json
 from tinybert.types import LOGITS, PIECE_LOGITS, Batch, Signal, Trace
 
 MASKED_LM = "AutoModelForMaskedLM"
-OF_PIECES = "ForTokenClassification"  # how classes of transformers end whose head says something of every piece
+# How classes of transformers end whose head says something of every piece: its tag, or how well answers begin and end.
+OF_TAGS, OF_ANSWERS = "ForTokenClassification", "ForQuestionAnswering"
+OF_PIECES = (OF_TAGS, OF_ANSWERS)
 
 _NOT_CONTENT = (
     "transformers_version",
@@ -204,6 +206,7 @@ class Family(ABC):
         name: `model_type` in config.json.
         task_head: The module that gives the logits of a task, in stored names.
         piece_head: The same where they are of every piece; None where a network has no such head.
+        answer_head: The same where they say where answers begin and end.
         masked_lm_head: The first module of the masked-LM head, in stored names; None where there never is one.
         token_types: Whether the forward pass takes token_type_ids.
         padding: The id that the padding piece must have; None = any.
@@ -213,6 +216,7 @@ class Family(ABC):
     name: str
     task_head: str
     piece_head: str | None = None
+    answer_head: str | None = None
     masked_lm_head: str | None
     token_types: bool
     padding: int | None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
-from tinybert.families.network import MASKED_LM, OF_PIECES, Shape
+from tinybert.families.network import MASKED_LM, OF_ANSWERS, OF_TAGS, Shape
 from tinybert.types import Batch
 
 
@@ -31,6 +31,7 @@ class Layout:
         head_hidden: The square matrix below the logits, in the whole model; BERT's is the pooler.
         head_output: The matrix that gives the logits, in the whole model.
         piece_head: The only matrix of a head that gives logits of every piece, in the whole model.
+        answer_head: The same of a head that finds answers.
         masked_lm: The masked-LM head, in the whole model: parts that are called one after the other.
         token_types: Whether the forward pass takes token_type_ids.
         fused: Whether transformers offers fused attention.
@@ -59,6 +60,7 @@ class Layout:
     head_hidden: str = "classifier.dense"
     head_output: str = "classifier.out_proj"
     piece_head: str = "classifier"
+    answer_head: str = "qa_outputs"
     masked_lm: tuple[str, ...] = ("lm_head",)
     token_types: bool = True
     fused: bool = True
@@ -68,8 +70,10 @@ class Layout:
 
     def head(self, auto: str) -> tuple[str, ...]:
         """The modules of a head, by the class of transformers that has it."""
-        if auto.endswith(OF_PIECES):
+        if auto.endswith(OF_TAGS):
             return (self.piece_head,)
+        if auto.endswith(OF_ANSWERS):
+            return (self.answer_head,)
         return self.masked_lm if auto == MASKED_LM else (self.head_hidden, self.head_output)
 
     def shape(self, config: PretrainedConfig) -> Shape:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tinybert.families.parts import Parts
-from tinybert.types import LOGITS, MASKED_LOGITS, PIECE_LOGITS, Batch, Signal, Trace
+from tinybert.types import LOGITS, MASKED_LOGITS, PIECE_LOGITS, Batch, Signal, Trace, head_logits
 
 _OUTPUTS = frozenset({LOGITS, PIECE_LOGITS})  # of a task head; a network has one of the two
 
@@ -26,8 +26,8 @@ def record(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Trace:
         network = parts.base if needs.isdisjoint(_OUTPUTS) else parts.model
         result = network(**parts.inputs(batch))
         ends = {MASKED_LOGITS: _filled(parts, result, batch, needs)} if MASKED_LOGITS in needs else {}
-    if asked := needs & _OUTPUTS:
-        ends |= dict.fromkeys(asked, result.logits)
+    if (asked := needs & _OUTPUTS) and (logits := head_logits(result)) is not None:
+        ends |= dict.fromkeys(asked, logits)
     shown = {
         signal: kind.of(parts, **{name: outputs[module] for name, module in modules[signal].items()})
         for signal, kind in recorded.items()

@@ -16,7 +16,7 @@ from tinybert.families import trace
 from tinybert.families.network import Family, Network, Shape
 from tinybert.families.parts import Layout, Parts
 from tinybert.machine import attention_kernel
-from tinybert.types import SIGNAL_KINDS, Batch, Signal, Trace
+from tinybert.types import SIGNAL_KINDS, Batch, Signal, Trace, head_logits
 
 
 @final
@@ -83,8 +83,8 @@ class Transformer(Network):
     ) -> Float[Tensor, "batch ..."]:
         """The logits of the head; the states of the last layer where there is no head."""
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        shown: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask, **types)[0]
-        return shown
+        result = self.model(input_ids=input_ids, attention_mask=attention_mask, **types)
+        return result[0] if (logits := head_logits(result)) is None else logits
 
     def record(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """One forward pass; see `trace`."""
@@ -157,6 +157,11 @@ class TransformerFamily(Family):
     def piece_head(self) -> str:  # type: ignore[override]
         """The matrix that gives the logits of every piece."""
         return self.layout.piece_head
+
+    @property
+    def answer_head(self) -> str:  # type: ignore[override]
+        """The matrix that says of every piece how well an answer begins and ends there."""
+        return self.layout.answer_head
 
     @property
     def masked_lm_head(self) -> str:  # type: ignore[override]

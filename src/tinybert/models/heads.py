@@ -9,7 +9,7 @@ from transformers import PretrainedConfig
 
 from tinybert.errors import UserError
 from tinybert.families import FAMILIES
-from tinybert.families.network import OF_PIECES
+from tinybert.families.network import OF_ANSWERS, OF_PIECES, OF_TAGS
 from tinybert.models import embedded
 from tinybert.models.source import folder_of, read_config, saved_as, weight_names, weight_shape
 
@@ -53,6 +53,11 @@ class Head:
 
 SCORE = Head(problem_type="regression")
 OF_SEQUENCES = "ForSequenceClassification"
+_DOES = {
+    OF_SEQUENCES: "says something of a whole text",
+    OF_TAGS: "says something of every word",
+    OF_ANSWERS: "finds answers to questions",
+}
 SEVERAL = "multi_label_classification"  # the problem type of a head whose outputs have a sigmoid each
 
 
@@ -79,19 +84,30 @@ def has_task_head(source: str | Path) -> bool:
 def _output_of(config: dict[str, Any]) -> str | None:
     """The stored matrix that gives the logits, by what a config.json says; None where no classifier was saved."""
     family, name = FAMILIES[config["model_type"]], saved_as(config)
-    heads = {OF_SEQUENCES: family.task_head, OF_PIECES: family.piece_head}
+    heads = {OF_SEQUENCES: family.task_head, OF_TAGS: family.piece_head, OF_ANSWERS: family.answer_head}
     module = next((module for ending, module in heads.items() if name.endswith(ending)), None)
     return None if module is None else f"{module}.weight"
 
 
 def head_of(config: PretrainedConfig) -> Head:
     """A head as a model with one was saved."""
-    return Head(auto=f"AutoModel{OF_PIECES}") if gives_tags(config) else Head()
+    return Head(auto=f"AutoModel{_ending(config)}")
 
 
 def gives_tags(config: PretrainedConfig) -> bool:
-    """Whether a head says something of every piece."""
-    return any(name.endswith(OF_PIECES) for name in config.architectures or ())
+    """Whether a head tags every piece."""
+    return _ending(config) == OF_TAGS
+
+
+def finds_answers(config: PretrainedConfig) -> bool:
+    """Whether a head says where answers begin and end."""
+    return _ending(config) == OF_ANSWERS
+
+
+def _ending(config: PretrainedConfig) -> str:
+    """How the class ends that a classifier was saved as."""
+    names = config.architectures or ()
+    return next((ending for ending in OF_PIECES for name in names if name.endswith(ending)), OF_SEQUENCES)
 
 
 def has_masked_lm_head(source: str | Path) -> bool:
@@ -193,9 +209,9 @@ def check_task(folder: Path, config: PretrainedConfig, wanted: Head | None) -> N
     """Refuse a head that gives something else than the task asks for; None = whatever it gives is right."""
     if wanted is None:
         return
-    if gives_tags(config) != wanted.auto.endswith(OF_PIECES):
-        kind = "every word" if gives_tags(config) else "a whole text"
-        raise UserError(f"{folder}: the head says something of {kind}, which is not what the data asks for; see --kind")
+    if not wanted.auto.endswith(_ending(config)):
+        does = _DOES[_ending(config)]
+        raise UserError(f"{folder}: the head {does}, which is not what the data asks for; see --kind")
     several, asked = (kind == SEVERAL for kind in (config.problem_type, wanted.problem_type))
     if several != asked:
         gives, has = ("several labels", "one") if several else ("one class or score", "several labels")

@@ -10,6 +10,7 @@ from tinybert.objectives.patience import PatienceMSE
 from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
 from tinybert.objectives.prediction import GoldCrossEntropy, GoldMSE, LogitsMSE, ScoreMSE, SoftCrossEntropy
 from tinybert.objectives.relation import RelationKL, SelfRelationKL
+from tinybert.objectives.spans import SpanCrossEntropy, SpanSoftCrossEntropy
 from tinybert.objectives.sum import Sum
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "SelfRelationKL",
     "SoftBinaryCrossEntropy",
     "SoftCrossEntropy",
+    "SpanCrossEntropy",
+    "SpanSoftCrossEntropy",
     "Sum",
     "layer_map",
     "patience_map",

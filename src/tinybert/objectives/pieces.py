@@ -83,7 +83,9 @@ class PieceSoftCrossEntropy(Objective):
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
         """The mean soft cross-entropy of each example; a `ValueError` where no labels say which pieces count."""
         logits = student[PIECE_LOGITS], teacher[PIECE_LOGITS]
-        return {"prediction": self._factor * piece_soft_cross_entropy(*logits, _labels(batch), self.temperature)}
+        return {
+            "prediction": self._factor * piece_soft_cross_entropy(*logits, labels_of_pieces(batch), self.temperature)
+        }
 
 
 @final
@@ -96,7 +98,7 @@ class PieceCrossEntropy(Objective):
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The mean cross-entropy of each example; a `ValueError` where the batch has no labels of pieces."""
-        labels, logits = _labels(batch), student[PIECE_LOGITS]
+        labels, logits = labels_of_pieces(batch), student[PIECE_LOGITS]
         # Not on other devices, which would have to be waited for.
         if labels.device.type == "cpu" and int(labels.max()) >= logits.shape[2]:
             raise ValueError(f"labels run to {int(labels.max())}, and the head has {logits.shape[2]} tags, from 0")
@@ -113,7 +115,12 @@ def _mean(losses: Float[Tensor, "batch piece"], counts: Tensor) -> Float[Tensor,
     return (losses * counts).sum(dim=1) / counts.sum(dim=1).clamp(min=1)
 
 
-def _labels(batch: Batch) -> Int[Tensor, "batch piece"]:
+def labels_of_pieces(batch: Batch) -> Int[Tensor, "batch piece"]:
+    """The labels of a batch where they are of pieces.
+
+    Raises:
+        ValueError: If they are not.
+    """
     if batch.labels is None or batch.labels.ndim != 2:
         raise ValueError("these examples have no labels of pieces; -1 says that a piece counts nowhere")
     return batch.labels

@@ -85,9 +85,9 @@ def per_label(run: RunFiles) -> LabelFigures | None:
     return LabelFigures(labels[:_LABELS], left_out, rows, figures(one, "threshold"), f1)
 
 
-def entities(run: RunFiles) -> dict[str, dict[str, Mapping[str, float]]]:
-    """Figures of each type of entity by system, where the run has any."""
-    found = {system: run.part("entities", system) for system in SYSTEMS}
+def figures_by(run: RunFiles, what: str) -> dict[str, dict[str, Mapping[str, float]]]:
+    """Figures of each type of entity, or kind of question, by system, where the run has any."""
+    found = {system: run.part(what, system) for system in SYSTEMS}
     types = dict.fromkeys(name for known in found.values() for name in known)
     return {name: {s: numbers(known.get(name)) for s, known in found.items() if known} for name in types}
 

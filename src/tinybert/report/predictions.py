@@ -101,7 +101,8 @@ def read_predictions(records: Iterable[Mapping[str, Any]], classes: Sequence[str
 
 
 def _renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**record, "student": record.get("label", record.get("score"))}
+    scored = None if "answer" in record else record.get("score")  # an answer's score says how sure it is
+    return {**record, "student": record.get("label", scored)}
 
 
 def _labelled(record: Mapping[str, Any]) -> bool:

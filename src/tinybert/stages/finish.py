@@ -64,7 +64,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
     facts = {"pipeline": task.pipeline, "verb": task.verb, "paired": task.paired, "max_length": job.max_length}
     facts |= {"options": task.pipeline_options, "note": task.pipeline_note.format(max_length=job.max_length)}
-    facts["library"] = model.library
+    facts |= {"library": model.library, "usage": task.usage}
     write_cards(metrics, about, run, **facts)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tinybert.tasks.base import Task, TaskData
+from tinybert.tasks.base import Task
 from tinybert.tasks.classification import Classification
 from tinybert.tasks.multi_label import MultiLabel
 from tinybert.tasks.question_answering import QuestionAnswering
@@ -13,11 +13,8 @@ from tinybert.types import Kind
 # In the order in which they are asked whether a source or a model is theirs.
 TASKS: Mapping[Kind, type[Task]] = {
     "token-classification": TokenClassification,
+    "question-answering": QuestionAnswering,
     "classification": Classification,
     "regression": Regression,
     "multi-label": MultiLabel,
-}
-# Kinds that are augmented, and cannot be learnt yet.
-AUGMENTED: Mapping[Kind, type[TaskData]] = {
-    "question-answering": QuestionAnswering,
 }

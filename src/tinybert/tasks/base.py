@@ -150,6 +150,7 @@ class Task(TaskData):
         verb: What the model does with its input, as in "classifying texts".
         pipeline_options: What a call of transformers' `pipeline` needs besides the text, as Python writes it.
         pipeline_note: What to know of such a call; `{max_length}` is the number of pieces that are read.
+        usage: Python that uses a model (`MODEL`) with transformers where it has no pipeline for it; None = it has one.
     """
 
     figure: ClassVar[str]
@@ -159,6 +160,8 @@ class Task(TaskData):
     pipeline_note: ClassVar[str] = (
         "`truncation=True` cuts after {max_length} pieces; without it a longer input is an error."
     )
+
+    usage: ClassVar[str | None] = None
 
     @property
     @abstractmethod

@@ -13,14 +13,11 @@ from tinybert.data.examples import Examples
 from tinybert.data.overlap import contradictions, without_overlap
 from tinybert.data.problems import listed, shown
 from tinybert.data.read import DataInput, RawRows
-from tinybert.data.recognise import LATER
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
-from tinybert.tasks import TASKS
 from tinybert.tasks.base import LabelReader, Logits, Task
-from tinybert.tasks.classification import Classification
-from tinybert.tasks.read import not_empty, noting_rejected, page_by_labels
+from tinybert.tasks.read import not_empty, noting_rejected, page_by_labels, page_of
 from tinybert.types import Kind
 
 Rng = Callable[[str], np.random.Generator]  # from the name of a random stream to the stream
@@ -100,7 +97,7 @@ def load(
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
-    page, wanted = (_learnt_page(train, settings, kind), _LABELS) if known is None else (type(known), _ONLY_TEXTS)
+    page, wanted = (page_of(train, settings, kind), _LABELS) if known is None else (type(known), _ONLY_TEXTS)
     given = {"train": train, "dev": dev, "test": test, "source": source, "unlabeled": unlabeled}
     if train is None:
         _check_unlabelled(settings)
@@ -149,15 +146,6 @@ def _check_unlabelled(settings: DataSettings) -> None:
     if settings.per_class is not None or settings.class_weights != "none":
         key = "class_weights" if settings.per_class is None else "per_class"
         raise UserError(f"data.{key}: goes by the labels of --train, which is missing; leave it out")
-
-
-def _learnt_page(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[Task]:
-    """The same of the kinds that are learnt; the reader of tables knows how to refuse the others."""
-    if kind is None:
-        return next((page for page in TASKS.values() if page.recognises(source, settings)), Classification)
-    if kind not in TASKS:
-        raise UserError(f"--kind {kind}: {LATER}")
-    return TASKS[kind]
 
 
 def described(name: str, examples: Examples, task: Task) -> str:

@@ -1,131 +1,249 @@
-"""An answer out of a context for each question: read from SQuAD JSON.
+"""An answer out of a context for each question, or none where the context has none."""
 
-Such data are augmented; no network learns them yet.
-"""
-
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any, ClassVar, final
 
-from tinybert.data.columns import Labels
-from tinybert.data.examples import Examples
-from tinybert.data.problems import BadRow
-from tinybert.data.read import DataInput, RawRows, path_of
-from tinybert.data.rewrite_table import COPY, ORIGIN, RowFilter, merge_by_row
-from tinybert.data.settings import DataSettings
-from tinybert.data.source_domain import SourceDomain
-from tinybert.data.squad import answered, articles, content, marked_entry, paragraph_of, questions_of, read_squad
-from tinybert.errors import UserError
-from tinybert.tasks.base import LabelReader, TaskData
-from tinybert.tasks.tables import check_ending
-from tinybert.types import Example, Kind
+import numpy as np
+from scipy.special import softmax
+from transformers import PretrainedConfig
 
-_TABLE_ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
+from tinybert.data.encoded import EncodedRows
+from tinybert.data.examples import Examples
+from tinybert.data.read import RawRows
+from tinybert.data.settings import DataSettings
+from tinybert.errors import UserError
+from tinybert.models.heads import Head, finds_answers
+from tinybert.objectives.spans import SpanCrossEntropy, SpanSoftCrossEntropy
+from tinybert.tasks.answers import N_BEST, Candidate, Found, answer_figures, best_threshold, found_answers, mean_figures
+from tinybert.tasks.base import LabelReader, Logits
+from tinybert.tasks.question_files import AnswerReader, QuestionTask
+from tinybert.tasks.spans import Span, marked_parts
+from tinybert.tasks.statistics import Strength, mean_strength
+from tinybert.types import Answer, Example, Kind, Objective
+
+SHOWN = 8  # questions with mistakes
+NAMED = 5  # answers to a question, of those that share the probability
+_SENTENCE_END = re.compile(r"[.!?]\s+")
 
 
 @final
 @dataclass(frozen=True)
-class QuestionAnswering(TaskData):
-    """An answer out of a context for each question; see `TaskData`."""
+class QuestionAnswering(QuestionTask):
+    """An answer out of a context for each question; see `Task`.
+
+    Attributes:
+        threshold: No answer is given where its score is so far above that of the best answer; None = one always is.
+    """
 
     kind: ClassVar[Kind] = "question-answering"
     one_label: ClassVar[bool] = False
     can_flip: ClassVar[bool] = False
+    figure: ClassVar[str] = "f1"
+    pipeline: ClassVar[str] = "question-answering"
+    verb: ClassVar[str] = "answering questions about"
+    pipeline_note: ClassVar[str] = (
+        "It reads {max_length} pieces; of a longer context only the beginning. `tinybert predict` reads all of it "
+        "in windows, and knows from which score on there is no answer."
+    )
+    usage: ClassVar[str] = """\
+import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
+model = AutoModelForQuestionAnswering.from_pretrained("MODEL")
+tokenizer = AutoTokenizer.from_pretrained("MODEL")
+question, context = "one question", "a text with the answer"
+read = tokenizer(question, context, truncation="only_second", return_offsets_mapping=True, return_tensors="pt")
+offsets = read.pop("offset_mapping")[0]
+with torch.no_grad():
+    said = model(**read)
+scores = said.start_logits[0, :, None] + said.end_logits[0, None, :]
+inside = torch.tensor([side == 1 for side in read.sequence_ids()])
+scores[~(inside[:, None] & inside[None, :]).triu()] = -torch.inf
+start, end = divmod(int(scores.argmax()), len(offsets))
+print(context[offsets[start, 0] : offsets[end, 1]])"""
+
+    threshold: float | None = None
     paired: bool = field(default=True, kw_only=True)
 
-    @classmethod
-    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:  # noqa: ARG003
-        """By the ending of a file."""
-        path = path_of(source)
-        return path is not None and path.suffix.lower() == ".json"
-
-    @classmethod
-    def fits(cls, labels: Sequence[str]) -> bool:  # noqa: ARG003
-        """A label for a whole text is no answer."""
-        return False
-
-    @classmethod
-    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:  # noqa: ARG003
-        """See `TaskData`."""
-        return read_squad(_squad_path(source), settings)
+    @property
+    def head(self) -> Head:
+        """How well an answer begins, and ends, at every piece."""
+        return Head(("start", "end"), None, "AutoModelForQuestionAnswering")
 
     @classmethod
     def begin(
         cls,
-        train: RawRows,  # noqa: ARG003
+        train: RawRows,
         settings: DataSettings,  # noqa: ARG003
         head: tuple[str, ...] | None,  # noqa: ARG003
         *,
         insisted: bool,  # noqa: ARG003
     ) -> tuple["QuestionAnswering", LabelReader]:
-        """See `TaskData`."""
-        return cls(), _Answers()
+        """Whether there may be no answer is for train to say; see `TaskData`."""
+        return cls(threshold=0.0 if train.table.column("start").null_count else None), AnswerReader()
 
     @classmethod
-    def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:  # noqa: ARG003
-        """See `TaskData`."""
-        path = _squad_path(source)
-        check_ending(target, (".json",))
-        asked = (question for article in articles(path) for part in article["paragraphs"] for question in part["qas"])
-        if any(isinstance(entry, dict) and (ORIGIN in entry or COPY in entry) for entry in asked):
-            raise UserError(f"{path}: has 'origin' and 'copy' already, which augment writes; take the original file")
+    def made_for(cls, config: PretrainedConfig) -> bool:
+        """See `Task`."""
+        return finds_answers(config)
 
     @classmethod
-    def write_back(
-        cls,
-        source: DataInput,
-        settings: DataSettings,  # noqa: ARG003
-        chosen: RowFilter,
-        copies: Iterable[Example],
-        target: Path,
-        ending: str,  # noqa: ARG003
-    ) -> int:
-        """See `TaskData`; a copy is a paragraph of its own, see `squad.paragraph_of`."""
-        return _write_squad(_squad_path(source), chosen, copies, target)
+    def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "QuestionAnswering":  # noqa: ARG003
+        """See `Task`."""
+        noted = getattr(config, "no_answer_threshold", None)
+        if not isinstance(noted, int | float | None):
+            raise UserError("config.json: no_answer_threshold must be a number; correct or remove it")
+        return cls(threshold=noted)
+
+    def labels(self, settings: DataSettings) -> LabelReader:  # noqa: ARG002
+        """See `Task`."""
+        return AnswerReader()
+
+    def described(self, examples: Examples) -> str:
+        """How many questions have no answer."""
+        silent = sum(example.label is None for example in examples)
+        return f"{len(examples) - silent:,} questions with an answer, {silent:,} without"
+
+    def strata(self, examples: Examples) -> None:
+        """A question has no class."""
+
+    def gold(self) -> Objective:
+        """Cross-entropy of the positions where the answer begins and ends."""
+        return SpanCrossEntropy()
+
+    def soft(self, temperature: float, *, scaled: bool = False) -> Objective:
+        """Cross-entropy of the two distributions over positions, both softened."""
+        return SpanSoftCrossEntropy(temperature, scaled=scaled)
+
+    def fitted(self, logits: Logits, rows: EncodedRows) -> "QuestionAnswering":
+        """With the threshold that gives the best F1 on some rows, where some of them have no answer."""
+        examples = rows.needed_examples()
+        asked = [
+            one
+            for one in zip(found_answers(logits, rows), examples, examples.gold_texts, strict=True)
+            if one[0].candidates
+        ]
+        silent = np.array([not gold for _, _, gold in asked])
+        if not silent.any():
+            return self
+        f1 = [answer_figures(_words(found.candidates[0], example), gold)[1] for found, example, gold in asked]
+        return replace(self, threshold=best_threshold(np.array([one.doubt for one, *_ in asked]), np.array(f1), silent))
+
+    def note_in(self, config: PretrainedConfig) -> None:
+        """The threshold."""
+        if self.threshold is not None:
+            config.no_answer_threshold = self.threshold
+
+    def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
+        """Exact match and F1, see `answers.answer_figures`."""
+        return dict(mean_figures(self._figures(logits, rows)))
+
+    def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
+        """The same of questions with and without an answer, the threshold; and questions with a wrong answer."""
+        figures, gold = self._figures(logits, rows), rows.needed_examples().gold_texts
+        parts = {
+            name: [found for found, texts in zip(figures, gold, strict=True) if bool(texts) == has]
+            for name, has in (("with an answer", True), ("without an answer", False))
+        }
+        told = {name: {**mean_figures(part), "rows": len(part)} for name, part in parts.items() if part}
+        threshold = {} if self.threshold is None else {"no_answer_threshold": self.threshold}
+        return {"questions": told, **threshold, "sentences": list(islice(self._mistakes(logits, rows), SHOWN))}
+
+    def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
+        """Has it a better F1 than always giving no answer, or always the whole context?"""
+        examples = rows.needed_examples()
+        answers = {"nothing": [""] * len(examples), "all": [example.pair or "" for example in examples]}
+        known = [
+            np.array([answer_figures(*pair)[1] for pair in zip(said, examples.gold_texts, strict=True)])
+            for said in answers.values()
+        ]
+        found = np.array([f1 for _, f1 in self._figures(logits, rows)])
+        return mean_strength(found, max(known, key=np.mean), rng)
+
+    def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
+        """The answer to each question, its probability among the best ones, where it stands, and further answers."""
+        examples = rows.needed_examples()
+        for example, name, found in zip(examples, examples.ids, found_answers(logits, rows, N_BEST), strict=True):
+            ranked, silent = self._ranked(found, example), self._silent(found)
+            said = next(one for one in ranked if (one["answer"] == "") == silent)
+            yield {"row": example.row, "id": name, **said, "n_best": ranked[:NAMED]}
+
+    def values(self, logits: Logits, rows: EncodedRows) -> list[Answer | None]:
+        """Where every answer stands; None where there is no answer."""
+        return [said and Answer(said.start, said.end) for said in self._said(logits, rows)]
+
+    def answers(self, logits: Logits, rows: EncodedRows) -> list[str]:
+        """The words of every answer; none where there is no answer."""
+        said = zip(self._said(logits, rows), rows.needed_examples(), strict=True)
+        return [_words(answer, example) for answer, example in said]
+
+    def gold_answers(self, rows: EncodedRows) -> list[list[str]]:
+        """The words of all gold answers to every question."""
+        return rows.needed_examples().gold_texts
+
+    def _said(self, logits: Logits, rows: EncodedRows) -> list[Candidate | None]:
+        """What is said to be the answer to every question."""
+        return [None if self._silent(found) else found.candidates[0] for found in found_answers(logits, rows)]
+
+    def _silent(self, found: Found) -> bool:
+        """Whether no answer is given."""
+        return not found.candidates or (self.threshold is not None and found.doubt > self.threshold)
+
+    def _ranked(self, found: Found, example: Example) -> list[dict[str, Any]]:
+        """The best answers of different words, the likeliest first; none is one of them where there may be none."""
+        best: dict[str, Candidate] = {}
+        for candidate in found.candidates:
+            best.setdefault(_words(candidate, example), candidate)
+        ranked: list[tuple[str, float, list[int] | None]] = [
+            (words, score, [start, end]) for words, (score, start, end) in islice(best.items(), N_BEST)
+        ]
+        if self.threshold is not None or not ranked:
+            ranked = sorted([*ranked, ("", found.nothing, None)], key=lambda one: -one[1])
+        shares = softmax([score for _, score, _ in ranked])
+        return [
+            {"answer": words, "score": float(share), "offsets": offsets}
+            for (words, _, offsets), share in zip(ranked, shares, strict=True)
+        ]
+
+    def _figures(self, logits: Logits, rows: EncodedRows) -> list[tuple[float, float]]:
+        """Exact match and F1 of every answer."""
+        if len(rows) == 0 or not rows.labelled:
+            raise ValueError("metrics need rows, and their labels")
+        pairs = zip(self.answers(logits, rows), self.gold_answers(rows), strict=True)
+        return [answer_figures(said, gold) for said, gold in pairs]
+
+    def _mistakes(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
+        """Questions with a wrong answer: the sentences with the gold answer and with what is said."""
+        examples = rows.needed_examples()
+        for figures, said, example in zip(self._figures(logits, rows), self._said(logits, rows), examples, strict=True):
+            if figures[0] == 0:
+                gold = example.label if isinstance(example.label, Answer) else None
+                yield {"row": example.row, "question": example.text, "parts": _marked(example.pair or "", gold, said)}
 
 
-class _Answers:
-    """The `LabelReader` of questions, whose answers were checked when they were read."""
-
-    def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:  # noqa: ARG002
-        return answered(rows)
-
-    def source_domain(self, rows: RawRows) -> SourceDomain:
-        raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
+def _words(said: Candidate | None, example: Example) -> str:
+    return "" if said is None else (example.pair or "")[said.start : said.end]
 
 
-def _squad_path(source: DataInput) -> Path:
-    path = path_of(source)
-    if path is None or path.suffix.lower() in _TABLE_ENDINGS:
-        raise UserError(f"{path or 'train'}: question answering is read from SQuAD JSON, a file ending .json")
-    return path
+def _marked(context: str, gold: Answer | None, said: Candidate | None) -> list[dict[str, Any]]:
+    """The sentences of a context in which two answers stand, in parts; see `spans.marked_parts`."""
+    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(context)), len(context)]
+    there = [answer for answer in (gold, said) if answer is not None]
+    sentences = {
+        (max(end for end in ends if end <= answer.start), min(end for end in ends if end >= answer.end))
+        for answer in there
+    }
+    words = [word.span() for sentence in sorted(sentences) for word in re.compile(r"\S+").finditer(context, *sentence)]
+    texts = [context[start:end] for start, end in words]
+    return marked_parts(texts, *(_as_words(answer, words) for answer in (gold, said)))
 
 
-def _write_squad(path: Path, chosen: RowFilter, copies: Iterable[Example], target: Path) -> int:
-    found = content(path)
-    every = (question for article in found["data"] for part in article["paragraphs"] for question in questions_of(part))
-    merged = merge_by_row(enumerate(every, start=1), copies)
-    count = 0
-    with target.open("w", encoding="utf-8") as stream:
-        others = {key: value for key, value in found.items() if key != "data"}
-        stream.write(json.dumps({**others, "data": []}, ensure_ascii=False).removesuffix("]}"))
-        for number, article in enumerate(found["data"]):
-            parts: list[Mapping[str, Any]] = []
-            for part in article["paragraphs"]:
-                kept: list[Mapping[str, Any]] = []
-                added: list[Mapping[str, Any]] = []
-                for row, question, its_copies in islice(merged, len(part["qas"])):
-                    if chosen(row) and not isinstance(question, BadRow):
-                        kept.append(marked_entry(question.entry, row))
-                        added += [paragraph_of(question, copy) for copy in its_copies]
-                parts += [{**part, "qas": kept}, *added]
-                count += len(kept) + len(added)
-            text = json.dumps({**article, "paragraphs": parts}, ensure_ascii=False)
-            stream.write(text if number == 0 else f", {text}")
-        stream.write("]}\n")
-    next(merged, None)  # raises where a copy is left
-    return count
+def _as_words(answer: Answer | Candidate | None, words: list[tuple[int, int]]) -> list[Span]:
+    """The words that an answer touches, as one span."""
+    if answer is None:
+        return []
+    touched = [number for number, (start, end) in enumerate(words) if start < answer.end and answer.start < end]
+    return [Span(touched[0], touched[-1] + 1, "answer")]

@@ -14,7 +14,7 @@ from tinybert.data.resolve import spellings, unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
-from tinybert.tasks import AUGMENTED, TASKS
+from tinybert.tasks import TASKS
 from tinybert.tasks.base import Task, TaskData
 from tinybert.tasks.classification import Classification
 from tinybert.types import Kind
@@ -86,16 +86,15 @@ def load_texts(source: DataInput, settings: DataSettings, name: str, rejected_to
         return not_empty(rows[name], unlabelled(rows[name]))
 
 
-def page_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[TaskData]:
+def page_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[Task]:
     """The page that reads a source: the kind that was named, the one whose form the source has, else a table's.
 
     Raises:
         UserError: If the source has to be opened for that, and cannot be.
     """
-    pages: Mapping[Kind, type[TaskData]] = {**AUGMENTED, **TASKS}
     if kind is not None:
-        return pages[kind]
-    return next((page for page in pages.values() if page.recognises(source, settings)), Classification)
+        return TASKS[kind]
+    return next((page for page in TASKS.values() if page.recognises(source, settings)), Classification)
 
 
 def task_of(config: PretrainedConfig, model: str, kind: Kind | None, settings: DataSettings) -> Task:

@@ -137,6 +137,15 @@ def classifier_strength(
     return Strength(float(np.mean(gold == predicted)), float(np.mean(gold == majority)), float(bound), len(gold))
 
 
+def mean_strength(
+    figures: Float[np.ndarray, " row"], baseline: Float[np.ndarray, " row"], rng: np.random.Generator
+) -> Strength:
+    """Is the mean of a figure of each row above that of one who knows nothing?"""
+    drawn = _bootstrap(lambda values, axis=-1: values.mean(axis), (figures - baseline,), rng)
+    bound = np.quantile(drawn.bootstrap_distribution, 0.05)
+    return Strength(float(figures.mean()), float(baseline.mean()), float(bound), len(figures))
+
+
 def ranking_strength(
     gold: UInt8[np.ndarray, "row label"], scores: Float[np.ndarray, "row label"], rng: np.random.Generator
 ) -> Strength:

@@ -85,7 +85,7 @@ class TableTask(Task):
         ending: str,
     ) -> int:
         """See `TaskData`."""
-        return rewrite_table(source, settings, chosen, copies, target, ending, None)
+        return rewrite_table(source, settings, chosen, copies, target, ending)
 
 
 def check_ending(target: Path, endings: tuple[str, ...]) -> None:

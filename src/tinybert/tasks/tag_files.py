@@ -12,9 +12,9 @@ from tinybert.data.dialect import line_end, lines_of
 from tinybert.data.problems import BadRow, unreadable_as_user_error
 from tinybert.data.read import STDIN, DataInput, RawRows, numbered, open_rows, path_of
 from tinybert.data.recognise import CONLL_ENDINGS, has_tags, looks_like_conll
-from tinybert.data.rewrite_table import RowFilter, check_columns, merge_by_row, rewrite_table
+from tinybert.data.rewrite_table import RowFilter, check_columns, merge_by_row, patched_words, rewrite_table
 from tinybert.data.settings import DataSettings
-from tinybert.data.tagged import TagNames, read_conll, read_lists, resolve_tags
+from tinybert.data.tagged import TagNames, list_columns, read_conll, read_lists, resolve_tags
 from tinybert.errors import UserError
 from tinybert.tasks.base import Task
 from tinybert.tasks.tables import check_ending
@@ -90,7 +90,8 @@ class TagTask(Task):
         classes, _ = resolve_tags(rows, settings.label_map)
         names, path = TagNames(classes, settings.label_map), _conll_path(source)
         if path is None:
-            return rewrite_table(source, settings, chosen, copies, target, ending, names)
+            columns = list_columns(open_rows(source, settings, "train").header, settings)
+            return rewrite_table(source, settings, chosen, copies, target, ending, patched_words(columns, names))
         return _write_conll(path, chosen, copies, target, names)
 
 

@@ -17,6 +17,7 @@ from tinybert.types.traces import (
     Signal,
     SignalKind,
     Trace,
+    head_logits,
 )
 
 __all__ = [
@@ -42,5 +43,6 @@ __all__ = [
     "Stage",
     "Stream",
     "Trace",
+    "head_logits",
     "subset",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from tinybert.types.batches import Batch
@@ -99,7 +100,7 @@ class Trace(dict[Signal, Tensor]):
         Raises:
             ValueError: If the logits are of pieces, and no batch says which of them count.
         """
-        trace, logits = cls(), getattr(output, "logits", None)
+        trace, logits = cls(), head_logits(output)
         if logits is not None and logits.ndim == 2:
             trace[LOGITS] = logits
         elif logits is not None:
@@ -149,6 +150,15 @@ class Trace(dict[Signal, Tensor]):
             f"this forward pass recorded {there}, not {signal}; name it in needs_student or needs_teacher, "
             "of a model of transformers ask for output_hidden_states=True"
         )
+
+
+def head_logits(output: Any) -> Tensor | None:
+    """The logits in what a model of transformers returns; None where there are none.
+
+    A head that finds answers gives two numbers of every piece, how well an answer begins there and how well it ends.
+    """
+    start = getattr(output, "start_logits", None)
+    return getattr(output, "logits", None) if start is None else torch.stack([start, output.end_logits], dim=2)
 
 
 NO_TRACE: Final = Trace()  # what a recipe without a teacher hands to its objective

@@ -1,0 +1,145 @@
+"""Files of questions with a context each: SQuAD JSON, or tables; what question answering reads and writes."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tinybert.data.columns import Labels
+from tinybert.data.examples import Examples
+from tinybert.data.problems import BadRow
+from tinybert.data.read import STDIN, DataInput, RawRows, open_rows, path_of
+from tinybert.data.recognise import has_questions
+from tinybert.data.rewrite_table import COPY, ORIGIN, RowFilter, check_columns, merge_by_row, rewrite_table
+from tinybert.data.settings import DataSettings
+from tinybert.data.source_domain import SourceDomain
+from tinybert.data.squad import (
+    articles,
+    content,
+    copied_row,
+    examples_of,
+    marked_entry,
+    paragraph_of,
+    questions_of,
+    read_questions,
+    read_squad,
+)
+from tinybert.errors import UserError
+from tinybert.tasks.base import Task
+from tinybert.tasks.tables import check_ending
+from tinybert.types import Answer, Example
+
+_TABLE_ENDINGS = (".jsonl", ".parquet")
+
+
+class QuestionTask(Task):
+    """The half that reads and writes of a page whose examples are questions with a context each."""
+
+    @property
+    def columns(self) -> pa.Schema:
+        """Those of the hub's copies of SQuAD."""
+        answers = pa.struct([("text", pa.list_(pa.large_string())), ("answer_start", pa.list_(pa.int64()))])
+        return pa.schema([("question", pa.large_string()), ("context", pa.large_string()), ("answers", answers)])
+
+    def cells(self, example: Example) -> tuple[Any, ...]:
+        """See `Task`."""
+        context, answers = example.pair or "", [example.label] if isinstance(example.label, Answer) else []
+        listed = {"text": [context[slice(*one)] for one in answers], "answer_start": [one.start for one in answers]}
+        return example.text, context, listed
+
+    def spelled(self, label: Any) -> list[int] | None:
+        """From which to before which character an answer stands."""
+        return None if label is None else list(label)
+
+    @classmethod
+    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:
+        """By the ending of a file, or by the columns of SQuAD."""
+        path = path_of(source)
+        if path is not None and path.suffix.lower() not in _TABLE_ENDINGS:
+            return path.suffix.lower() == ".json"
+        return str(source) != STDIN and has_questions(open_rows(source, settings, "train").header, settings)
+
+    @classmethod
+    def fits(cls, labels: Sequence[str]) -> bool:  # noqa: ARG003
+        """A label for a whole text is no answer."""
+        return False
+
+    @classmethod
+    def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
+        """See `TaskData`."""
+        path = _squad_path(source)
+        return read_questions(source, settings, labels, name) if path is None else read_squad(path, settings, labels)
+
+    @classmethod
+    def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
+        """See `TaskData`."""
+        if (path := _squad_path(source)) is None:
+            check_ending(target, _TABLE_ENDINGS)
+            check_columns(open_rows(source, settings, "train").header)
+            return
+        check_ending(target, (".json",))
+        asked = (question for article in articles(path) for part in article["paragraphs"] for question in part["qas"])
+        if any(isinstance(entry, dict) and (ORIGIN in entry or COPY in entry) for entry in asked):
+            raise UserError(f"{path}: has 'origin' and 'copy' already, which augment writes; take the original file")
+
+    @classmethod
+    def write_back(
+        cls,
+        source: DataInput,
+        settings: DataSettings,
+        chosen: RowFilter,
+        copies: Iterable[Example],
+        target: Path,
+        ending: str,
+    ) -> int:
+        """See `TaskData`; in SQuAD JSON a copy is a paragraph of its own, see `squad.paragraph_of`."""
+        if (path := _squad_path(source)) is None:
+            return rewrite_table(source, settings, chosen, copies, target, ending, copied_row)
+        return _write_squad(path, chosen, copies, target)
+
+
+class AnswerReader:
+    """The `LabelReader` of questions, whose answers were checked when they were read."""
+
+    def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:  # noqa: ARG002
+        """See `LabelReader`."""
+        return examples_of(rows)
+
+    def source_domain(self, rows: RawRows) -> SourceDomain:
+        """See `LabelReader`."""
+        raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
+
+
+def _squad_path(source: DataInput) -> Path | None:
+    """The file of SQuAD JSON that a source is; None where it is a table."""
+    path = path_of(source)
+    return None if path is None or path.suffix.lower() != ".json" else path
+
+
+def _write_squad(path: Path, chosen: RowFilter, copies: Iterable[Example], target: Path) -> int:
+    found = content(path)
+    every = (question for article in found["data"] for part in article["paragraphs"] for question in questions_of(part))
+    merged = merge_by_row(enumerate(every, start=1), copies)
+    count = 0
+    with target.open("w", encoding="utf-8") as stream:
+        others = {key: value for key, value in found.items() if key != "data"}
+        stream.write(json.dumps({**others, "data": []}, ensure_ascii=False).removesuffix("]}"))
+        for number, article in enumerate(found["data"]):
+            parts: list[Mapping[str, Any]] = []
+            for part in article["paragraphs"]:
+                kept: list[Mapping[str, Any]] = []
+                added: list[Mapping[str, Any]] = []
+                for row, question, its_copies in islice(merged, len(part["qas"])):
+                    if chosen(row) and not isinstance(question, BadRow):
+                        kept.append(marked_entry(question.entry, row))
+                        added += [paragraph_of(question, copy) for copy in its_copies]
+                parts += [{**part, "qas": kept}, *added]
+                count += len(kept) + len(added)
+            text = json.dumps({**article, "paragraphs": parts}, ensure_ascii=False)
+            stream.write(text if number == 0 else f", {text}")
+        stream.write("]}\n")
+    next(merged, None)  # raises where a copy is left
+    return count
