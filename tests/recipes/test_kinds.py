@@ -19,6 +19,9 @@ FOR_TASKS = [name for name, recipe in RECIPES.items() if recipe.reads == "task"]
 REFUSED = {
     ("bilstm_soft", "token-classification"): "bilstm_soft: its student answers for whole texts; this is {kind}",
     ("static", "token-classification"): "static: its student answers for whole texts; this is {kind}",
+    ("bilstm_soft", "question-answering"): "bilstm_soft: its student answers for whole texts; this is {kind}",
+    ("static", "question-answering"): "static: its student answers for whole texts; this is {kind}",
+    ("l2a", "question-answering"): "l2a: learns from texts with one class or score each; this is {kind}",
     ("l2a", "token-classification"): "l2a: learns from texts with one class or score each; this is {kind}",
     ("l2a", "multi-label"): "l2a: learns from texts with one class or score each; this is {kind}",
 }
@@ -40,10 +43,21 @@ def labelled(count: int, seed: int) -> Rows:
     ]
 
 
+def asked(count: int, seed: int) -> Rows:
+    """Questions whose answer is good, in texts that may have none."""
+    contexts = (row["text"] for row in reviews(count, seed))
+    places = ((text, [text.index("good")] if "good" in text else []) for text in contexts)
+    return [
+        {"question": "how is it", "context": text, "answers": {"text": ["good"] * len(at), "answer_start": at}}
+        for text, at in places
+    ]
+
+
 MAKE: dict[str, Callable[[int, int], Rows]] = {
     "classification": reviews,
     "regression": ratings,
     "token-classification": tagged,
+    "question-answering": asked,
     "multi-label": labelled,
 }
 

@@ -116,7 +116,7 @@ class AnswerReader:
 def _squad_path(source: DataInput) -> Path | None:
     """The file of SQuAD JSON that a source is; None where it is a table."""
     path = path_of(source)
-    return None if path is None or path.suffix.lower() != ".json" else path
+    return None if path is None or path.suffix.lower() in (".tsv", ".csv", *_TABLE_ENDINGS) else path
 
 
 def _write_squad(path: Path, chosen: RowFilter, copies: Iterable[Example], target: Path) -> int:
