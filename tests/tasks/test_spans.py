@@ -1,8 +1,8 @@
-"""Spans of entities, against seqeval where it is installed."""
-
-from typing import Any
+"""Spans of entities, against seqeval."""
 
 import pytest
+import seqeval.metrics
+import seqeval.scheme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,22 +55,20 @@ def _is_cut(span: Span, tags: list[str]) -> bool:
 @pytest.mark.filterwarnings("ignore")  # seqeval says what is undefined; we say 0
 @given(st.data(), st.sampled_from(("IOB1", "IOB2", "BIOES")))
 def test_span_metrics__are_those_of_seqeval(data: st.DataObject, scheme: Scheme) -> None:
-    metrics = pytest.importorskip("seqeval.metrics", reason="the package seqeval is not installed")
-    schemes: Any = pytest.importorskip("seqeval.scheme")
-    known = {"IOB1": schemes.IOB1, "IOB2": schemes.IOB2, "BIOES": schemes.IOBES}[scheme]
+    known = {"IOB1": seqeval.scheme.IOB1, "IOB2": seqeval.scheme.IOB2, "BIOES": seqeval.scheme.IOBES}[scheme]
     gold = data.draw(st.lists(sentences(scheme), min_size=1, max_size=4))
     said = [data.draw(st.lists(st.sampled_from(_tags(scheme)), min_size=len(g), max_size=len(g))) for g in gold]
     options = {"mode": "strict", "scheme": known, "zero_division": 0}
     expected = {
-        "precision": metrics.precision_score(gold, said, **options),
-        "recall": metrics.recall_score(gold, said, **options),
-        "f1": metrics.f1_score(gold, said, **options),
+        "precision": seqeval.metrics.precision_score(gold, said, **options),
+        "recall": seqeval.metrics.recall_score(gold, said, **options),
+        "f1": seqeval.metrics.f1_score(gold, said, **options),
     }
     found, by_type = span_metrics(*([spans_of(tags, scheme) for tags in side] for side in (gold, said)))
     assert found == pytest.approx(expected)
     if not by_type:
         return
-    report = metrics.classification_report(gold, said, output_dict=True, **options)
+    report = seqeval.metrics.classification_report(gold, said, output_dict=True, **options)
     assert {name: figures["f1"] for name, figures in by_type.items()} == pytest.approx(
         {name: figures["f1-score"] for name, figures in report.items() if not name.endswith("avg")}
     )
