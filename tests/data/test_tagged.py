@@ -34,6 +34,18 @@ def test_read_conll__counts_sentences_and_names_lines(write: Callable[..., str])
     assert [example.row for example in resolve_tags(rows, {})[1]] == [1, 3]
 
 
+def test_read_conll__takes_words_alone_where_tags_are_not_needed(write: Callable[..., str]) -> None:
+    alone, tagged = (Path(write(name, text)) for name, text in (("a.iob", "EU\nwins\n\nso\n"), ("b.iob", "EU O\n")))
+    with pytest.raises(UserError, match=rf"^{alone}:1: one column; a token and its tag are wanted"):
+        read_conll(alone, DataSettings())
+    for labels in ("optional", "none"):
+        rows = read_conll(alone, DataSettings(), labels)
+        assert rows.table["words"].to_pylist() == [["EU", "wins"], ["so"]]
+        assert "tags" not in rows.table.column_names
+    columns = [read_conll(tagged, DataSettings(), labels).table.column_names for labels in ("optional", "none")]
+    assert ["tags" in names for names in columns] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("words", "tags", "reason"),
     [

@@ -15,10 +15,12 @@ from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.tasks.load import load
+from tinybert.tasks.spans import SCHEMES
 from tinybert.tasks.token_classification import TokenClassification
 from tinybert.types import Example
 
 NAMES, FILLERS = ("good", "bad"), ("the", "a", "film", "is", "was", "very")
+SETTINGS = DataSettings()
 TASK = TokenClassification(("B-X", "I-X", "O"))
 LONG = 20
 
@@ -83,6 +85,9 @@ def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(benc
     rows = sentences(12, 3, LONG)
     ours, exported = (list(predict(folder / part, data=rows)) for part in ("student", "export"))
     assert [row["tags"] for row in ours] == [row["tags"] for row in exported]
+    assert list(predict(folder / "student", data=conll(bench.folder / "all.conll", rows))) == ours
+    bench.path("words.conll").write_text("\n\n".join("\n".join(row["tokens"]) for row in rows))
+    assert list(predict(folder / "student", data=bench.path("words.conll"))) == ours
     assert [row["tokens"] for row in ours] == [row["tokens"] for row in rows]
     assert evaluate(folder / "student", data=rows)["f1"] == pytest.approx(metrics["student"]["test"]["f1"])
     written = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
@@ -148,6 +153,19 @@ def test__unknown_tags_are_put_aside_where_some_are_tolerated(streams: Callable[
     dev = [{"tokens": ["a"], "tags": ["B-Y"]}, *sentences(9, 1)]
     splits = load(sentences(9, 1), dev, None, DataSettings(skip_bad=0.2), rng=streams, **options)
     assert splits.dev.rows.tolist() == list(range(2, len(dev) + 1))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test__a_scheme_is_told_by_train_and_travels_with_the_configuration(tiny_bert: Any, scheme: str) -> None:
+    prefixes = {"IOB1": ("O", "I-X", "B-X"), "IOB2": ("B-X", "I-X", "O"), "BIOES": ("S-X", "B-X", "E-X")}
+    tags = list(prefixes.get(scheme, ("DET", "NOUN", "VERB")))
+    rows = TokenClassification.read(
+        [{"tokens": ["a", "b", "c"], "tags": tags}], SETTINGS, labels="needed", name="train"
+    )
+    task, _ = TokenClassification.begin(rows, SETTINGS, None, insisted=False)
+    config = tiny_bert(outputs=3).config
+    task.head.describe_in(config)
+    assert (task.scheme, TokenClassification.of_model(config, SETTINGS)) == (scheme, task)
 
 
 def test__a_teacher_of_whole_texts_is_refused(bench: Workshop) -> None:

@@ -42,8 +42,10 @@ class TaggedSentence(NamedTuple):
         return [cells[-1] for cells in self.columns]
 
 
-def sentences(lines: Iterable[str]) -> Iterator[tuple[int, TaggedSentence | BadRow]]:
+def sentences(lines: Iterable[str], *, tagged: bool = True) -> Iterator[tuple[int, TaggedSentence | BadRow]]:
     """The sentences of a file, each with the line it begins on, or with the line that is wrong and why.
+
+    Unless they must be `tagged`, words alone will do: one column.
 
     Example:
         >>> [(line, found.words) for line, found in sentences(["EU B-ORG", "rejects O", "", "Peter B-PER"])]
@@ -59,7 +61,9 @@ def sentences(lines: Iterable[str]) -> Iterator[tuple[int, TaggedSentence | BadR
             before.append("")
             continue
         width = width or len(found[0][2])
-        reasons = ((number, reason) for number, line, cells in found if (reason := _problem(line, cells, width)))
+        reasons = (
+            (number, reason) for number, line, cells in found if (reason := _problem(line, cells, width, 1 + tagged))
+        )
         problem = next(reasons, None)
         if problem is not None:
             yield problem[0], BadRow(problem[1], [line for _, line, _ in found])
@@ -71,6 +75,11 @@ def sentences(lines: Iterable[str]) -> Iterator[tuple[int, TaggedSentence | BadR
             TaggedSentence(before, [line for _, line, _ in found], [cells for *_, cells in found], marked),
         )
         before = []
+
+
+def first_sentence(lines: Iterable[str]) -> TaggedSentence | None:
+    """The first of a file that can be used, with tags or without; None where there is none."""
+    return next((found for _, found in sentences(lines, tagged=False) if isinstance(found, TaggedSentence)), None)
 
 
 def documents(before: Iterable[str]) -> list[str]:
@@ -150,10 +159,10 @@ def _cells(line: str) -> list[str]:
     return line.split("\t") if "\t" in line else [cell for cell in line.split(" ") if cell] or [""]
 
 
-def _problem(line: str, cells: Sequence[str], width: int) -> str | None:
+def _problem(line: str, cells: Sequence[str], width: int, least: int) -> str | None:
     if "\0" in line:
         return "contains a NUL byte; remove it (a file full of them is UTF-16: save it as UTF-8)"
-    if width < 2:
+    if width < least:
         return "one column; a token and its tag are wanted, the token first, the tag last"
     if len(cells) != width:
         return f"{len(cells)} columns instead of {width}; correct or remove the sentence"

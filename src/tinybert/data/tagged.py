@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tinybert.data.aligned import aligned
 from tinybert.data.columns import Columns, Header, Labels, require
-from tinybert.data.conll import TaggedSentence, sentences
+from tinybert.data.conll import TaggedSentence, first_sentence, sentences
 from tinybert.data.dialect import lines_of
 from tinybert.data.example_table import TAGGED
 from tinybert.data.examples import Examples
@@ -42,7 +42,7 @@ _Row = tuple[str, None, list[str], list[str]]
 
 
 def read_conll(path: Path, settings: DataSettings, labels: Labels = "needed") -> RawRows:
-    """Read CoNLL columns; a row is a sentence. Where no labels are wanted the last column is left unread.
+    """Read CoNLL columns; a row is a sentence. Where no labels are wanted the last of several is left unread.
 
     Raises:
         UserError: If the file or a sentence cannot be used.
@@ -52,8 +52,10 @@ def read_conll(path: Path, settings: DataSettings, labels: Labels = "needed") ->
     def check(sentence: TaggedSentence) -> _Row | BadRow:
         return checked_words(sentence.words, sentence.tags, ("token", "tag"))
 
-    table = gathered(sentences(lines_of(path)), check, _SPELLED, problems)
-    return RawRows(table.drop_columns("tags") if labels == "none" else table, False, problems, ())
+    table = gathered(sentences(lines_of(path), tagged=labels == "needed"), check, _SPELLED, problems)
+    first = first_sentence(lines_of(path))
+    untagged = labels == "none" or (first is not None and len(first.columns[0]) == 1)
+    return RawRows(table.drop_columns("tags") if untagged else table, False, problems, ())
 
 
 def read_lists(source: DataInput, settings: DataSettings, name: str, labels: Labels = "needed") -> RawRows:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from tinybert.data.columns import Labels
-from tinybert.data.conll import TaggedSentence, copied_lines, documents, marked_lines, sentences
+from tinybert.data.conll import TaggedSentence, copied_lines, documents, first_sentence, marked_lines, sentences
 from tinybert.data.dialect import line_end, lines_of
 from tinybert.data.problems import BadRow, unreadable_as_user_error
 from tinybert.data.read import STDIN, DataInput, RawRows, numbered, open_rows, path_of
@@ -71,7 +71,7 @@ class TagTask(Task):
             return
         if (ending := target.suffix.lower()) in _NO_CONLL:
             raise UserError(f"{target}: CoNLL columns are written as such, not as '{ending}'; use .conll")
-        first = next((found for _, found in sentences(lines_of(path)) if isinstance(found, TaggedSentence)), None)
+        first = first_sentence(lines_of(path))
         if first is not None and first.marked:
             raise UserError(f"{path}: has 'origin' and 'copy' already, which augment writes; take the original file")
 
