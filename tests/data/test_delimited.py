@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tinybert.data import delimited
 from tinybert.data.delimited import open_delimited
 from tinybert.data.dialect import lines_of
 from tinybert.data.problems import BadRow
@@ -168,3 +169,14 @@ def test_open_delimited__refuses_what_few_rows_without_a_header_have(write: Call
 def test_lines_of__names_a_file_that_is_not_there() -> None:
     with pytest.raises(UserError, match=r"^nowhere.tsv: no such file$"):
         list(lines_of(Path("nowhere.tsv")))
+
+
+def test_open_delimited__surveys_a_file_once_and_again_when_it_has_changed(
+    write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surveyed: list[int] = []
+    monkeypatch.setattr(delimited, "why_not_csv", lambda lines, _: surveyed.append(len(list(lines))))
+    for text in ("text\tlabel\na\tb\n", "text\tlabel\na\tb\nc\td\n"):
+        path = Path(write("a.tsv", text))
+        assert [open_delimited(path, "\t", DataSettings()).header.names for _ in range(3)] == 3 * [("text", "label")]
+    assert surveyed == [2, 3]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> RowRea
     widths: Mapping[int, int] = {len(cells): 0}
     if not settings.header:
         rows = chain([(first, cells)], rows)
-        widths = _usual_widths(records(lines_of(path), dialect))
+        widths = _usual_widths(*_stamp(path), dialect)
         names = [str(number) for number in range(max(widths))]
     header = Header(str(path), tuple(filter(None, names)), first, numbered=not settings.header)
     check_names(header)
@@ -68,7 +68,7 @@ def _dialect(
         return dialect, notes
     if settings.quoting != "auto":
         return dialect._replace(quoted=settings.quoting == "csv"), notes
-    objection = why_not_csv(lines_of(path), dialect)
+    objection = _objection(*_stamp(path), dialect)
     if objection is None:
         return dialect._replace(quoted=True), (*notes, f"{path}: data.quoting=auto chose csv")
     line, reason = objection
@@ -80,12 +80,25 @@ def _dialect(
     return dialect, (*notes, f"{path}: data.quoting=auto chose none (line {line}: {reason})")
 
 
-def _usual_widths(parts: Iterable[CellRecord]) -> Mapping[int, int]:
+def _stamp(path: Path) -> tuple[Path, int, int]:
+    """Which file it is, and of when: what was found in all of it holds until it changes, however often it is opened."""
+    there = path.stat()
+    return path, there.st_mtime_ns, there.st_size
+
+
+@lru_cache
+def _objection(path: Path, changed: int, size: int, dialect: Dialect) -> tuple[int, str] | None:  # noqa: ARG001
+    return why_not_csv(lines_of(path), dialect)
+
+
+@lru_cache
+def _usual_widths(path: Path, changed: int, size: int, dialect: Dialect) -> Mapping[int, int]:  # noqa: ARG001
     """The numbers of columns that rows without a header may have, with how many have them.
 
     Some files give only part of their rows further cells, such as where a sentence is from. What few rows have comes
     of a delimiter too many or too few, after which other cells stand in the columns that are read.
     """
+    parts = records(lines_of(path), dialect)
     found = Counter(len(cells) for _, cells in parts if not isinstance(cells, BadRow))
     (most, _), share, number = found.most_common(1)[0], *_OFTEN
     often = max(share * found.total(), number)
