@@ -22,6 +22,16 @@ def test__what_was_recorded_of_a_stage_after_a_step_can_be_forgotten(tmp_path):
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
 
 
+def test__what_another_run_recorded_of_a_stage_is_taken_over_once(tmp_path):
+    first, second = Log(tmp_path / "first.jsonl"), Log(tmp_path / "second.jsonl")
+    for stage in ("a", "b"):
+        first.record({"stage": stage, "step": 1, "loss": float("nan")})
+    assert second.lines_of("a") == ""
+    for _ in range(2):
+        second.recall("a", first.lines_of("a"))
+    assert (tmp_path / "second.jsonl").read_text() == first.lines_of("a") != ""
+
+
 def test__a_silent_log_writes_nothing(tmp_path, capsys):
     log = Log(tmp_path / "metrics.jsonl", silent=True)
     log.record({"step": 1})

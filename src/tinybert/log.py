@@ -52,12 +52,25 @@ class Log:
 
         By stage, not by position: a stage whose result was damaged is done again when later ones are finished.
         """
-        if self._metrics is None or not self._metrics.exists():
-            return
-        lines = self._metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        lines = self._lines()
         kept = [line for line in lines if _is_before(line, stage, after)]
-        if len(kept) < len(lines):
+        if self._metrics is not None and len(kept) < len(lines):
             write_text(self._metrics, "".join(kept))
+
+    def lines_of(self, stage: str) -> str:
+        """What was recorded of a stage, as it stands in `metrics.jsonl`."""
+        return "".join(line for line in self._lines() if (_entry(line) or {}).get("stage") == stage)
+
+    def recall(self, stage: str, lines: str) -> None:
+        """Record what another run has recorded of a stage, unless this one has recorded something of it."""
+        if self._metrics is not None and not self.lines_of(stage):
+            with full_disk_as_resource_error(self._metrics), self._metrics.open("a", encoding="utf-8") as stream:
+                stream.write(lines)
+
+    def _lines(self) -> list[str]:
+        if self._metrics is None or not self._metrics.exists():
+            return []
+        return self._metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
 
     @contextmanager
     def progress(self, what: str, total: int, done: int = 0) -> Iterator["Bar"]:
@@ -94,13 +107,18 @@ class Bar:
         return elapsed / max(self._done - self._first, 1) * (self._total - self._done)
 
 
+def _entry(line: str) -> dict[str, Any] | None:
+    """A line of `metrics.jsonl`; None where it is half of one."""
+    try:
+        return dict(json.loads(line)) if line.endswith("\n") else None
+    except ValueError:
+        return None
+
+
 def _is_before(line: str, stage: str, step: int) -> bool:
     """Whether a line of `metrics.jsonl` stays when a stage goes back to `step`."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return False
-    return line.endswith("\n") and not (entry.get("stage") == stage and entry.get("step", step + 1) > step)
+    entry = _entry(line)
+    return entry is not None and not (entry.get("stage") == stage and entry.get("step", step + 1) > step)
 
 
 def _numbers(entry: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -224,6 +224,11 @@ def test__a_finished_stage_is_not_trained_again(make_world, monkeypatch):
     second, again = learn(world)
     assert torch.equal(weights(first), weights(second))
     assert report == again
+    other = world.run("other")
+    other.store = world.run().store
+    assert learn(world, other)[1] == report
+    curves = [(world.folder / name / "metrics.jsonl").read_text() for name in ("run", "other")]
+    assert curves[0] == curves[1] != ""
 
 
 def test__a_gradient_that_is_not_finite_is_skipped_and_named_when_it_stays(make_world, monkeypatch):

@@ -18,9 +18,12 @@ from tinybert.engine.optimise import length_of
 from tinybert.engine.update import Observed, update
 from tinybert.errors import Interrupted
 from tinybert.families.network import Network
+from tinybert.log import Log
 from tinybert.models.teacher import Teacher
 from tinybert.run import Plan, Run
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
+
+CURVES = "curves.jsonl"  # of a finished stage: its lines of `metrics.jsonl`, for other runs that find it
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def fit(
                 student, objective.to(run.device), selector, stage, artifact, run, len(rows_of(0)), masker
             )
             return _learn(learner, teacher, rows_of, metric)
-    return _recall(student, artifact)
+    return _recall(student, artifact, run.log)
 
 
 def _learn(
@@ -125,6 +128,7 @@ def _finished(learner: Learner) -> StageReport:
     def write(folder: Path) -> None:
         checkpoint.write_tensors(folder, {"student": learner.student.state_dict()})
         files.write_json(folder / "report.json", asdict(report))
+        files.write_text(folder / CURVES, learner.run.log.lines_of(learner.artifact.name))
 
     if learner.run.is_main:
         learner.artifact.make(write)
@@ -144,7 +148,8 @@ def _planned(
     return StageReport(updates, updates * stage.batch_size, 0.0, best=0.0, best_step=updates)
 
 
-def _recall(student: Network, artifact: Artifact) -> StageReport:
-    """Give a student the weights that a finished stage ended with."""
+def _recall(student: Network, artifact: Artifact, log: Log) -> StageReport:
+    """Give a student the weights that a finished stage ended with, and the log what the run that made it had logged."""
+    log.recall(artifact.name, (artifact.result / CURVES).read_text(encoding="utf-8"))
     student.load_state_dict(load_file(artifact.result / "student.safetensors"))
     return StageReport(**files.read_json(artifact.result / "report.json"))
