@@ -247,7 +247,7 @@ def test__seeds_are_runs_of_their_own_and_a_summary(workshop):
     assert "seed-2" in page
 
 
-def test__a_seed_alone_is_the_same_run_as_among_several(workshop):
+def test__a_seed_alone_is_the_same_run_as_among_several(workshop, monkeypatch):
     folder = workshop.path("seeds")
     workshop.distill(output=folder, seeds=1)
     workshop.distill(output=workshop.path("alone"), seed=1)
@@ -255,6 +255,9 @@ def test__a_seed_alone_is_the_same_run_as_among_several(workshop):
         (f / "student" / "model.safetensors").read_bytes() for f in (folder / "seed-1", workshop.path("alone"))
     )
     assert ours == theirs
+    monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("a finished stage was trained again"))
+    workshop.distill(output=folder / "seed-1", seed=1)
+    assert not (folder / "seed-1" / "stages").exists()
 
 
 @on_one_processor

@@ -180,9 +180,12 @@ class _Work:
 
 
 def _store_of(request: Request) -> Store:
-    """Where the artifacts of a command lie: with its output, or where `run.store` says."""
-    outside = request.settings.run.store
-    return Store(request.folder / "stages") if outside is None else Store(Path(outside), shared=True)
+    """Where the artifacts of a command lie: where `run.store` says, with its output, or with that of its seeds."""
+    if (outside := request.settings.run.store) is not None:
+        return Store(Path(outside), shared=True)
+    of_seeds = Store(request.folder.parent / "stages", shared=True)
+    begun = (of_seeds.recorded(step.name, step.key) for step in Record(request.folder).steps)
+    return of_seeds if any(artifact.folder.exists() for artifact in begun) else Store(request.folder / "stages")
 
 
 def _tidy(request: Request, store: Store) -> None:
