@@ -129,6 +129,7 @@ SOURCES: Final = {
     "student.heads": f"{_JIAO}: head i learns from head i",
     "student.inner": f"{_JIAO}: 1200 at width 312; otherwise {_DEVLIN}",
     "student.embedding": f"{_TANG}: as wide as their word vectors",
+    "student.least": "ours",
     "student.dropout": "the code of Tang et al. 2019",
     "student.projection": f"{_JIAO}, Eq. 8 and 9; `shared` is {_CODE}",
     "student.attention_weight": f"{_JIAO}, Eq. 11; see [tinybert](recipes/tinybert.md)",

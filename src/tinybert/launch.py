@@ -321,7 +321,7 @@ def _check(request: Request) -> None:
         problems.append("--output is missing")
     if request.needs_teacher and settings.teacher.path is None:
         problems.append(f"--teacher is missing: the recipe {request.recipe.name} needs one")
-    if settings.teacher.path is None and is_shape(settings.student.path):
+    if settings.teacher.path is None and settings.student.out_of_teacher and is_shape(settings.student.path):
         problems.append(f"--student {settings.student.path} is a shape; --teacher says what it is cut out of")
     if problems:
         raise UserError(*dict.fromkeys(problems))

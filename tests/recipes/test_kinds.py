@@ -22,6 +22,8 @@ REFUSED = {
     ("bilstm_soft", "question-answering"): "bilstm_soft: its student answers for whole texts; this is {kind}",
     ("static", "question-answering"): "static: its student answers for whole texts; this is {kind}",
     ("l2a", "question-answering"): "l2a: learns from texts with one class or score each; this is {kind}",
+    ("tfidf", "question-answering"): "tfidf: its student answers for whole texts; this is {kind}",
+    ("tfidf", "token-classification"): "tfidf: its student answers for whole texts; this is {kind}",
     ("l2a", "token-classification"): "l2a: learns from texts with one class or score each; this is {kind}",
     ("l2a", "multi-label"): "l2a: learns from texts with one class or score each; this is {kind}",
 }
@@ -70,7 +72,7 @@ def learn(tmp_path: Any, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -
 
     def run(recipe: str, kind: str, **changes: Any) -> Any:
         rows = {name: MAKE[kind](count, count) for name, count in (("train", 24), ("dev", 12), ("test", 6))}
-        weak = () if recipe == "fine_tune" else ("teacher.accept_weak=true",)
+        weak = () if recipe in ("fine_tune", "tfidf") else ("teacher.accept_weak=true",)
         return workshop.distill(recipe, **rows, kind=kind, source=None, also=weak, **changes)
 
     return run

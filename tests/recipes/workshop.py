@@ -26,7 +26,7 @@ AS_WIDE_AS_THE_TEACHER = {
     "pkd": "2x24",
     "distilbert": "2x24",
 }  # by recipe, where a student has to be; then teacher layers are copied
-SHAPES = {**AS_WIDE_AS_THE_TEACHER, "static": "0x12"}
+SHAPES = {**AS_WIDE_AS_THE_TEACHER, "static": "0x12", "tfidf": "2x50"}
 REPOSITORY = Path(__file__).parents[2]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 Rows = list[dict[str, Any]]
@@ -144,6 +144,8 @@ class Workshop:
         shape = SHAPES.get(recipe, SHAPE)
         given: dict[str, Any] = {"teacher": self.path("teacher"), "student": shape, "output": self.path("run")}
         given |= {"train": self.corpus()} if RECIPES[recipe].reads == "text" else self.splits()
+        if recipe == "tfidf":
+            del given["teacher"]
         also = changes.pop("also", ())
         named = ("train", "unlabeled", "teacher_scores")
         files = {name: "given" for name in named if (given | changes).get(name) is not None}

@@ -15,12 +15,13 @@ from tinybert.families.mpnet import MPNET
 from tinybert.families.network import Family, Network, Shape
 from tinybert.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 from tinybert.families.static import STATIC
+from tinybert.families.tfidf import TFIDF
 from tinybert.families.transformer import Transformer
 
 __all__ = ["FAMILIES", "Family", "Network", "Shape", "family_named", "family_of", "network_of"]
 
 TRANSFORMERS = {family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, ELECTRA, DISTILBERT, MPNET)}
-FAMILIES: dict[str, Family] = {**TRANSFORMERS, **{family.name: family for family in (BILSTM, STATIC)}}
+FAMILIES: dict[str, Family] = {**TRANSFORMERS, **{family.name: family for family in (BILSTM, STATIC, TFIDF)}}
 
 
 def family_named(model_type: Any, where: str) -> Family:

@@ -14,6 +14,7 @@ from tinybert.recipes import (
     minilm,
     pkd,
     static,
+    tfidf,
     tinybert,
 )
 from tinybert.recipes.recipe import Recipe, TaskSettings
@@ -27,7 +28,7 @@ from tinybert.stages.teacher import task_teacher
 
 RECIPES: Final = {
     one.RECIPE.name: one.RECIPE
-    for one in (tinybert, general, l2a, augmented_kd, pkd, distilbert, minilm, bilstm_soft, static, fine_tune)
+    for one in (tinybert, general, l2a, augmented_kd, pkd, distilbert, minilm, bilstm_soft, static, tfidf, fine_tune)
 }
 
 __all__ = [

@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from tinybert.config import MODEL
+from tinybert.data.examples import Examples
 from tinybert.families.network import Network, Shape
 from tinybert.initialise import project, start
 from tinybert.initialise.recording import fitted_directions
@@ -46,6 +48,7 @@ class StudentNetwork:
     inner: int | None = None
     layer_map: Literal["uniform", "spread", "top", "bottom", "last"] | tuple[int, ...] = "uniform"
     reads: ClassVar[frozenset[str]] = frozenset()  # optional files that it starts from
+    out_of_teacher: ClassVar[bool] = True  # whether a shape is cut out of a teacher, whose tokenizer it then has
 
     def __post_init__(self) -> None:
         """Refuse a list that fits no student."""
@@ -55,6 +58,10 @@ class StudentNetwork:
     def shape(self, teacher: Shape) -> Shape:
         """The sizes that a shape asks for; errors as of `parse_shape`."""
         return parse_shape(self.path, self.heads, self.inner, teacher)
+
+    def tokenizer(self, train: Examples) -> PreTrainedTokenizerFast | None:  # noqa: ARG002
+        """What reads the texts where that is made of train; None = the teacher's, or that of the checkpoint."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -63,12 +63,14 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
         splits = _labelled_by_teacher(splits, settings, run)
     for note in splits.notes:
         run.log.say(f"data: {note}")
-    tokenizer, longest = load_tokenizer(vocabulary_of(settings)), settings.data.max_length
+    made, longest = settings.student.tokenizer(splits.train), settings.data.max_length
+    tokenizer = load_tokenizer(vocabulary_of(settings)) if made is None else made
     train, dev = (encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
     test = None if splits.test is None else encoded(splits.test, tokenizer, longest, run)
     shares = {"train": train.unknown, "dev": dev.unknown} | ({} if test is None else {"test": test.unknown})
     run.log.say(f"data: unknown pieces: {', '.join(f'{name} {share:.2%}' for name, share in shares.items())}")
-    of_pieces = (*unknown_notes(shares), *(notes_on(tokenizer.backend_tokenizer) if splits.train.worded else ()))
+    unknown = [] if made else unknown_notes(shares)  # rare words are no surprise where the vocabulary is that of train
+    of_pieces = (*unknown, *(notes_on(tokenizer.backend_tokenizer) if splits.train.worded else ()))
     for note in of_pieces:
         run.log.say(f"data: {note}")
     splits = replace(splits, notes=(*splits.notes, *of_pieces))
@@ -129,6 +131,8 @@ def check_max_length(settings: Any) -> None:
     Raises:
         UserError: If `data.max_length` is.
     """
+    if not settings.student.out_of_teacher:
+        return
     vocabulary, longest = vocabulary_of(settings), settings.data.max_length
     if longest > (room := longest_input(load_config(vocabulary))):
         raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")

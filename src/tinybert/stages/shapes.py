@@ -25,7 +25,8 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
     """
     path, origin = settings.student.path, settings.teacher.path
     teacher = _stored(origin) if origin else None
-    student = settings.student.shape(teacher) if is_shape(path) and teacher is not None else _stored(path)
+    alone = not settings.student.out_of_teacher
+    student = settings.student.shape(teacher) if alone or (is_shape(path) and teacher is not None) else _stored(path)
     if teacher is not None and needs_teacher:
         check_depth(student, teacher)
         if problems := list(settings.unfit(student, teacher)):
