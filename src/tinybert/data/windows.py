@@ -36,6 +36,7 @@ class ContextWindow(NamedTuple):
         begins: For each piece of the context from which character of it the piece stands; -1 elsewhere.
         ends: Likewise to before which.
         tags: For each position 1 where the answer begins, 2 where it ends, 3 where it does both, else 0; -1 elsewhere.
+            A window that does not hold the whole answer has none.
     """
 
     pieces: list[int]
@@ -174,35 +175,34 @@ def context_windows(
 
 
 def _context_windows(encoding: Any, context: str, answer: Answer | None, max_length: int) -> list[ContextWindow]:
-    inside = [piece for piece, side in enumerate(encoding.sequence_ids) if side == 1]
-    first, stop = (inside[0], inside[-1] + 1) if inside else (len(encoding.ids), len(encoding.ids))
-    before, after = range(first), range(stop, len(encoding.ids))
-    room = max_length - len(before) - len(after)
-    if room < 1:
-        raise ValueError(f"{len(before) + len(after)} pieces of {max_length} are the question's and special ones")
-    spans = [(-1, -1)] * len(encoding.ids)
-    for piece in inside:
-        spans[piece] = characters_of(encoding.tokens[piece], encoding.offsets[piece], context) or (-1, -1)
+    ids, types, sides = encoding.ids, encoding.type_ids, encoding.sequence_ids  # each is made anew when it is asked for
+    inside = [piece for piece, side in enumerate(sides) if side == 1]
+    first, stop = (inside[0], inside[-1] + 1) if inside else (len(ids), len(ids))
+    others = len(ids) - (stop - first)
+    if (room := max_length - others) < 1:
+        raise ValueError(f"{others} pieces of {max_length} are the question's and special ones")
+    pieces = zip(encoding.tokens, encoding.offsets, sides, strict=True)
+    spans = [(side == 1 and characters_of(piece, offsets, context)) or (-1, -1) for piece, offsets, side in pieces]
+    tags = [0, *(min(begin, 0) for begin, _ in spans[1:])]
     answering = answer and [p for p in inside if answer.start < spans[p][1] and spans[p][0] < answer.end]
     found, known = [], 0
     for start in range(first, max(stop - room // OVERLAP, first + 1), room - room // OVERLAP):
-        shown = [*before, *range(start, min(start + room, stop)), *after]
-        marks = _marks(shown, spans, answering)
+        shown = range(start, min(start + room, stop))
+        marks, begun = _cut(tags, first, shown, stop), first - start
+        if answering and answering[0] in shown and answering[-1] in shown:
+            marks[begun + answering[0]] |= 1
+            marks[begun + answering[-1]] |= 2
+        elif answering or answering is None:  # an answer without a piece is nowhere, and still there
+            marks[0] = 3
         numbers = accumulate((mark >= 0 for mark in marks), initial=known)
         words = [number if mark >= 0 else -1 for number, mark in zip(numbers, marks, strict=False)]
         known = max(words) + 1
-        ids, types = ([values[piece] for piece in shown] for values in (encoding.ids, encoding.type_ids))
-        begins, ends = ([spans[piece][side] for piece in shown] for side in (0, 1))
-        found.append(ContextWindow(ids, types, words, begins, ends, marks))
+        begins, ends = zip(*_cut(spans, first, shown, stop), strict=True)
+        of_pieces = (_cut(values, first, shown, stop) for values in (ids, types))
+        found.append(ContextWindow(*of_pieces, words, [*begins], [*ends], marks))
     return found
 
 
-def _marks(shown: Sequence[int], spans: Sequence[tuple[int, int]], answering: Sequence[int] | None) -> list[int]:
-    """See `ContextWindow.tags`. A window that does not hold the whole answer has none."""
-    marks = [0 if number == 0 or spans[piece][0] >= 0 else -1 for number, piece in enumerate(shown)]
-    if answering and {answering[0], answering[-1]} <= set(shown):
-        marks[shown.index(answering[0])] |= 1
-        marks[shown.index(answering[-1])] |= 2
-    elif answering or answering is None:  # an answer without a piece is nowhere, and still there
-        marks[0] = 3
-    return marks
+def _cut(values: Sequence[Any], first: int, shown: range, stop: int) -> list[Any]:
+    """What belongs to the pieces of a window: all before and behind the context, and a part of the context."""
+    return [*values[:first], *values[shown.start : shown.stop], *values[stop:]]
