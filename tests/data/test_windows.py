@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tinybert.data.encode import encode, truncating
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.windows import OVERLAP, windows_of, word_spans
-from tinybert.types import Example
+from tinybert.data.windows import OVERLAP, context_windows, windows_of, word_spans
+from tinybert.types import Answer, Example
 
 WORDS = ("fine", "films", "unhappily", "\u200b", "a", "film.", "!")
 NO_FIXTURE = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -21,6 +21,7 @@ def tagged(words: tuple[str, ...], row: int = 1) -> Example:
 
 
 def encoded(examples: list[Example], tokenizer: Any, longest: int, folder: Path) -> EncodedRows:
+    folder.mkdir(exist_ok=True)
     return encode(Examples.of(examples), tokenizer, longest, folder / "rows.arrow")
 
 
@@ -65,7 +66,7 @@ def test__neighbouring_windows_share_a_quarter_and_a_word_goes_to_the_one_that_s
 def test__without_labels_words_are_answered_for_all_the_same(tiny_tokenizer: Any, tmp_path: Path) -> None:
     rows = encoded([Example("a film", words=("a", "film"))], tiny_tokenizer, 8, tmp_path)
     assert not rows.labelled
-    assert rows.batch(np.array([0])).labels is None
+    assert rows.batch(np.array([0])).labels.tolist() == [[-1, 0, 0, -1]]
     assert sorted(rows.answered(np.array([0]))[0].tolist())[-2:] == [0, 1]
 
 
@@ -79,3 +80,68 @@ def test__word_spans__are_those_of_words_in_order() -> None:
     assert word_spans(["a", "a", "."], "a, a.") == [(0, 1), (3, 4), (4, 5)]
     with pytest.raises(ValueError, match="substring"):
         word_spans(["b"], "a")
+
+
+PIECES = ("fine", "films", "unhappily", "\u200b", "a", "film.", "!")
+
+
+@NO_FIXTURE
+@given(
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=30),
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
+    st.integers(16, 24),
+    st.integers(0, 29),
+    st.integers(1, 4),
+)
+def test__a_context_is_seen_whole_with_the_whole_question_in_every_window(
+    tiny_tokenizer: Any, context: list[str], question: list[str], longest: int, first: int, length: int
+) -> None:
+    text, asked = " ".join(context), " ".join(question)
+    spans = word_spans(context, text)[first : first + length]
+    answer = Answer(spans[0][0], spans[-1][1]) if spans else None
+    backend = tiny_tokenizer.backend_tokenizer
+    with truncating(backend, longest):
+        [windows] = context_windows([(asked, text)], [answer], backend, longest)
+        backend.no_truncation()
+        before, whole = backend.encode(asked).ids, backend.encode(asked, text)
+    seen = set()
+    for window in windows:
+        assert len(window.pieces) <= longest
+        assert window.pieces[: len(before)] == before
+        counted = [index for index, word in enumerate(window.words) if word >= 0]
+        assert [index for index, tag in enumerate(window.tags) if tag >= 0] == counted
+        assert counted[0] == 0  # [CLS]
+        seen |= {(window.begins[index], window.ends[index]) for index in counted[1:]}
+        begins, ends = ([index for index in counted if window.tags[index] & side] for side in (1, 2))
+        assert len(begins) == len(ends) <= 1
+        if begins and begins[0] > 0:
+            assert answer is not None
+            said = text[window.begins[begins[0]] : window.ends[ends[0]]]
+            assert said == text[answer.start : answer.end].strip(" \u200b")
+    assert [word for window in windows for word in window.words if word >= 0] == list(
+        range(sum(word >= 0 for window in windows for word in window.words))
+    )
+    there = zip(whole.sequence_ids, whole.offsets, strict=True)
+    assert seen == {span for side, span in there if side == 1 and text[slice(*span)].strip()}
+
+
+def test__an_answer_is_taught_in_the_windows_that_hold_all_of_it(tiny_tokenizer: Any) -> None:
+    text = " ".join(["a"] * 11 + ["film", "film"] + ["a"] * 7)
+    with truncating(tiny_tokenizer.backend_tokenizer, 16) as backend:
+        [windows] = context_windows([("a", text)], [Answer(22, 31)], backend, 16)
+    # Twelve pieces of the context are in each, three of them in the next one too.
+    marked = [[(index, tag) for index, tag in enumerate(window.tags) if tag > 0] for window in windows]
+    assert marked == [[(0, 3)], [(5, 1), (6, 2)]]
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test__windows_without_labels_say_which_pieces_count(tiny_tokenizer: Any, tmp_path: Path, joined: bool) -> None:
+    bare = encoded([Example("a film", None, None, 1, 0, ("a", "film"))], tiny_tokenizer, 12, tmp_path / "bare")
+    rows = (
+        encoded([tagged(("a", "film", "fine"))], tiny_tokenizer, 12, tmp_path / "tagged").joined(bare)
+        if joined
+        else bare
+    )
+    labels = rows.batch(np.arange(len(rows))).labels
+    assert labels[-1].tolist()[:4] == [-1, 0, 0, -1]
+    assert set(labels.flatten().tolist()) == {-1, 0}

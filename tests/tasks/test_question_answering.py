@@ -101,6 +101,20 @@ def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(benc
     assert "answering questions about texts" in card
     _augmented_texts_read_again(folder / "augmented" / "augmented.parquet")
     _same_as_the_card_says(card, folder / "teacher", rows)
+    _learnt_without_answers(bench, folder / "teacher")
+
+
+def _learnt_without_answers(bench: Workshop, teacher: Path) -> None:
+    """By what the teacher says, who also says what is right in dev."""
+    rows = [{name: text for name, text in row.items() if name != "answers"} for row in questions(30, 4)]
+    given = {"train": None, "dev": None, "test": None, "unlabeled": rows, "teacher": str(teacher)}
+    how = ("distill.max_steps=2", "data.max_length=18", "run.threads=1", "teacher.dtype=fp32")
+    output = str(bench.folder / "unlabelled")
+    metrics = distill("augmented_kd", student="2x12", kind="question-answering", output=output, set=how, **given)
+    assert metrics["dev_labels"] == "teacher"
+    assert 0 <= metrics["student"]["dev"]["f1"] <= 1
+    losses = [json.loads(line) for line in (bench.folder / "unlabelled" / "metrics.jsonl").read_text().splitlines()]
+    assert all(line["loss"] > 0 for line in losses if "loss" in line)
 
 
 def _augmented_texts_read_again(path: Path) -> None:
@@ -177,6 +191,15 @@ def test__a_test_set_may_lack_answers_and_a_prediction_needs_none(streams: Calla
     assert load_for(rows, DataSettings(), splits.task, labelled=False).asked
     with pytest.raises(UserError, match=r"^data:1: no column 'answers'; a table of questions has question, context, a"):
         load_for(rows, DataSettings(), splits.task, labelled=True)
+
+
+def test__questions_about_one_context_stay_together(streams: Callable[..., Any]) -> None:
+    rows = [{**row, "question": question} for row in questions(40, 1) for question in ("what is it", "is it good")]
+    options: dict[str, Any] = {"kind": None, "head_classes": None, "rejected_to": None, "rng": streams}
+    splits = load(rows, None, None, DataSettings(), **options)
+    learnt, held_out = ({example.pair for example in part} for part in (splits.train, splits.dev))
+    assert len(splits.dev) == 8
+    assert not learnt & held_out
 
 
 def test__a_model_of_another_kind_is_refused(bench: Workshop) -> None:

@@ -168,7 +168,8 @@ class EncodedRows:
             indices: Which rows, in which order.
 
         Returns:
-            The batch; labels are int64 classes, float32 scores, or uint8 where several may hold.
+            The batch; labels are int64 classes, float32 scores, or uint8 where several may hold; of windows without
+            labels 0 for each piece that a model answers for.
         """
         ids = self._of_pieces("pieces", indices, self._pad)
         return Batch(
@@ -199,6 +200,8 @@ class EncodedRows:
     def _picked_labels(self, indices: Int[np.ndarray, " batch"]) -> Shaped[torch.Tensor, "batch ..."] | None:
         if self._tagged:
             return torch.from_numpy(self._of_pieces("tags", indices, -1))
+        if self._example is not None:  # which pieces count is known: soft targets need no more
+            return torch.from_numpy(np.minimum(self._of_pieces("words", indices, -1), 0))
         if self.labels is None:
             return None
         labels = torch.from_numpy(self.labels[indices])

@@ -133,16 +133,20 @@ class Examples(Sequence[Example]):
     @cached_property
     def ids(self) -> list[str]:
         """What each question is called; its row where it has no name."""
-        given = self._part(0, len(self), "id").column(0).to_pylist()
+        named = "id" in self._table.column_names
+        given = self._part(0, len(self), "id").column(0).to_pylist() if named else [None] * len(self)
         return [str(row) if name is None else name for name, row in zip(given, self.rows.tolist(), strict=True)]
 
     @cached_property
     def gold_texts(self) -> list[list[str]]:
         """The words of all gold answers to each question, none where it has no answer; empty where nothing is known."""
-        if "answers" not in self._table.column_names:
-            return []
-        found: list[list[str]] = self._part(0, len(self), "answers").column(0).to_pylist()
-        return found
+        if "answers" in self._table.column_names:
+            found: list[list[str]] = self._part(0, len(self), "answers").column(0).to_pylist()
+            return found
+        contexts, answers = self.columns(0, len(self))[1], self.answers(0, len(self)) or []
+        return [
+            [] if span is None else [(text or "")[slice(*span)]] for text, span in zip(contexts, answers, strict=False)
+        ]
 
     def _part(self, start: int, stop: int, *names: str) -> pa.Table:
         table = self._table.select([name for name in names if name in self._table.column_names])

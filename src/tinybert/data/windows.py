@@ -181,8 +181,8 @@ def _context_windows(encoding: Any, context: str, answer: Answer | None, max_len
     others = len(ids) - (stop - first)
     if (room := max_length - others) < 1:
         raise ValueError(f"{others} pieces of {max_length} are the question's and special ones")
-    pieces = zip(encoding.tokens, encoding.offsets, sides, strict=True)
-    spans = [(side == 1 and characters_of(piece, offsets, context)) or (-1, -1) for piece, offsets, side in pieces]
+    read = zip(encoding.tokens, encoding.offsets, sides, strict=True)
+    spans = [(side == 1 and characters_of(piece, offsets, context)) or (-1, -1) for piece, offsets, side in read]
     tags = [0, *(min(begin, 0) for begin, _ in spans[1:])]
     answering = answer and [p for p in inside if answer.start < spans[p][1] and spans[p][0] < answer.end]
     found, known = [], 0
@@ -198,8 +198,8 @@ def _context_windows(encoding: Any, context: str, answer: Answer | None, max_len
         words = [number if mark >= 0 else -1 for number, mark in zip(numbers, marks, strict=False)]
         known = max(words) + 1
         begins, ends = zip(*_cut(spans, first, shown, stop), strict=True)
-        of_pieces = (_cut(values, first, shown, stop) for values in (ids, types))
-        found.append(ContextWindow(*of_pieces, words, [*begins], [*ends], marks))
+        pieces, kinds = (_cut(values, first, shown, stop) for values in (ids, types))
+        found.append(ContextWindow(pieces, kinds, words, [*begins], [*ends], marks))
     return found
 
 

@@ -117,10 +117,7 @@ def _labelled_by_teacher(splits: Splits, settings: Any, run: Run) -> Splits:
     # Kept, since the key of every later step has them: on another machine the last bits of logits may differ.
     artifact = run.stored("dev_labels", make, teacher=teacher, dev=rows, task=task)
     labels = files.read_json(artifact.result / LABELS)
-    answered = (
-        replace(example, label=tuple(label) if isinstance(label, list) else label)
-        for example, label in zip(dev, labels, strict=True)
-    )
+    answered = (replace(example, label=task.restored(label)) for example, label in zip(dev, labels, strict=True))
     note = "dev: its labels are the teacher's own answers: figures on dev say how often the student agrees with it"
     return replace(splits, dev=Examples.of(answered), dev_labels="teacher", notes=(*splits.notes, note))
 

@@ -214,6 +214,10 @@ class Task(TaskData):
     def strata(self, examples: Examples) -> Int[np.ndarray, " rows"] | None:
         """The class of each row, of which dev and few rows get their share; None where there are no classes."""
 
+    def groups(self, examples: Examples) -> Int[np.ndarray, " rows"] | None:  # noqa: ARG002
+        """Numbers of rows that stay together when dev is split off train, from 0; None = each goes by itself."""
+        return None
+
     @abstractmethod
     def gold(self) -> Objective:
         """Learning from gold labels."""
@@ -275,6 +279,10 @@ class Task(TaskData):
     @abstractmethod
     def values(self, logits: Logits, rows: EncodedRows) -> list[Any]:
         """The prediction for each example as a value of `Example.label`."""
+
+    def restored(self, value: Any) -> Any:
+        """One of `values` that was kept as JSON."""
+        return tuple(value) if isinstance(value, list) else value
 
     def answers(self, logits: Logits, rows: EncodedRows) -> list[Any]:
         """The bare prediction for each example, as people read it."""

@@ -218,7 +218,10 @@ def _shown(label: Any) -> str:
 
 def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:
     strata = task.strata(train) if train.labelled else None
-    dev = dev_rows(np.zeros(len(train), np.int64) if strata is None else strata, rng)
+    if (groups := task.groups(train)) is not None:
+        dev = dev_rows(np.zeros(groups.max() + 1, np.int64), rng)[groups]
+    else:
+        dev = dev_rows(np.zeros(len(train), np.int64) if strata is None else strata, rng)
     if not dev.any():
         raise UserError(f"train: {len(train)} rows are too few to split dev off; pass --dev, or more rows")
     count = f"dev: {int(dev.sum()):,} of {len(train):,} rows of"

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, ClassVar, final
 
 import numpy as np
+from jaxtyping import Int
 from scipy.special import softmax
 from transformers import PretrainedConfig
 
@@ -110,6 +111,13 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
     def strata(self, examples: Examples) -> None:
         """A question has no class."""
 
+    def groups(self, examples: Examples) -> Int[np.ndarray, " rows"]:
+        """Questions about one context: one that is in dev says where the answers of the others are not."""
+        numbers = dict[str | None, int]()
+        return np.array(
+            [numbers.setdefault(context, len(numbers)) for context in examples.columns(0, len(examples))[1]]
+        )
+
     def gold(self) -> Objective:
         """Cross-entropy of the positions where the answer begins and ends."""
         return SpanCrossEntropy()
@@ -174,6 +182,10 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
     def values(self, logits: Logits, rows: EncodedRows) -> list[Answer | None]:
         """Where every answer stands; None where there is no answer."""
         return [said and Answer(said.start, said.end) for said in self._said(logits, rows)]
+
+    def restored(self, value: Any) -> Answer | None:
+        """See `Task`."""
+        return None if value is None else Answer(*value)
 
     def answers(self, logits: Logits, rows: EncodedRows) -> list[str]:
         """The words of every answer; none where there is no answer."""
