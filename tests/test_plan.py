@@ -66,9 +66,9 @@ def test__whatever_a_recipe_does_besides_is_planned_too(workshop):
     assert stages(assistant) == ["assistant", "intermediate", "prediction"]
     trained = ("l2a.train_generator=true", "l2a.balanced=true", "l2a.target_samples=3", "l2a.source_text=both")
     found = workshop.distill("l2a", dry_run=True, mlm=mlm, source=source, also=trained)
-    assert stages(found) == ["pool", "distill"]
+    assert stages(found) == ["pool", "generator", "distill"]
     assert found["rows"]["source"] == 40
-    assert found["stages"][1]["updates"] == 2 * (2 * 24 * 4) // 8  # the source is repeated until it is as large
+    assert found["stages"][2]["updates"] == 2 * (2 * 24 * 4) // 8  # the source is repeated until it is as large
 
 
 def with_other_pieces(folder):

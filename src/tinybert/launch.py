@@ -244,17 +244,17 @@ def check_networks(request: Request) -> tuple[Shape | None, Shape]:
     Raises:
         UserError: One line for each reason why they cannot learn, or cannot read what they are to.
     """
-    settings, problems, found = request.settings, list[str](), []
+    settings, problems = request.settings, list[str]()
     with collecting(problems):
         if request.recipe.reads == "text" or general_within(settings) is not None:
             check_fit(settings)
         if request.recipe.reads == "task":
             check_max_length(settings)
     with collecting(problems):
-        found.append(shapes(settings, needs_teacher=request.needs_teacher))
+        found = shapes(settings, needs_teacher=request.needs_teacher)
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    return found[0]
+    return found
 
 
 def read(request: Request, run: Run) -> Any:

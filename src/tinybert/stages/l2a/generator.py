@@ -25,14 +25,14 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.masking import FixedMasker
 from tinybert.engine.fit import fit
-from tinybert.engine.optimise import resolve_epochs
+from tinybert.engine.optimise import length_of, resolve_epochs
 from tinybert.families.network import Network
 from tinybert.models.embedded import EMBEDDED
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import GeneratorLikelihood
-from tinybert.run import Run
+from tinybert.run import Plan, Run
 from tinybert.selectors.fixed import Weighted
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.job import Job
@@ -49,7 +49,10 @@ def generator_of(
         return None
     epochs = resolve_epochs(stage, len(pool.epoch)).epochs or 1
     artifact = run.begin("generator", l2a=settings, distill=stage, pool=pool.rows, seed=run.seed)
-    return Generator(job, pool, settings, mlm, epochs, artifact, run)
+    generator = Generator(job, pool, settings, mlm, epochs, artifact, run)
+    if run.plan is not None:
+        generator.planned(run.plan)
+    return generator
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,14 @@ class Generator:
     epochs: int
     artifact: Artifact
     run: Run
+
+    def planned(self, plan: Plan) -> None:
+        """Note what learning from the pool and drawing it anew takes at most: after each epoch but the last."""
+        times, rows = self.epochs - 1, self.pool.rows
+        network = load_masked_lm(self._source, device=self.run.device)
+        _, updates = length_of(self.settings.generator, len(rows))
+        plan.add(times * (3 + 1) * network.flops_of(rows.lengths))
+        plan.stage("generator", times * updates)
 
     def rows_of(self, epoch: int) -> EncodedRows:
         """What an epoch learns from."""
