@@ -13,12 +13,27 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # HF_HUB_OFFLINE=0 pytest -m hub
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import beartype
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
 from recipes.workshop import Workshop, hurry_finish
+
+_check, _checked_once = beartype.beartype, set[Any]()
+
+
+def _check_once(made: Any) -> Any:
+    """Check a function inside of another when it is first made: it would cost more each time than most of them do."""
+    if "<locals>" in made.__qualname__ and (code := getattr(made, "__code__", None)) is not None:
+        if code in _checked_once:
+            return made
+        _checked_once.add(code)
+    return _check(made)
+
+
+beartype.beartype = _check_once  # what --jaxtyping-packages names
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("unhurried")

@@ -7,11 +7,11 @@ import pandas
 import pytest
 
 import tinybert
-from recipes.workshop import equal, finished_in, quick_finish, read, reviews, trained
+from recipes.workshop import equal, finished_in, quick_finish, read, reviews, trained, with_bf16
 from tinybert.errors import UserError
 from tinybert.recipes import RECIPES
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from recipes.workshop import Workshop, reviews
+from recipes.workshop import Workshop, reviews, with_bf16
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 ROWS = ("--teacher", "{network}", "--student", "2x12", "--data", "{train}")
 TEXT = ("--teacher", "{network}", "--student", "2x12", "--train", "{text}")
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
 
 @pytest.fixture(scope="module")

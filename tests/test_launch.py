@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from augment.worlds import french
-from recipes.workshop import contents, finished_in, on_one_processor, read, reviews, stage, steps_of
+from recipes.workshop import contents, finished_in, read, reviews, stage, steps_of, with_bf16
 from tinybert import launch
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.folders import locked
 from tinybert.stages import finish
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,6 @@ def test__restart_from_a_stage_redoes_it_and_what_follows(workshop):
         workshop.distill(restart_from="nonsense")
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("how", [{"restart": True}, {"restart_from": "init"}])
 @pytest.mark.parametrize(
@@ -127,7 +126,6 @@ def test__a_slip_costs_nothing_that_is_there(workshop, how, slip, complaint):
     assert stages(workshop.path("run")) == before
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__one_cannot_restart_in_two_ways(workshop):
     with pytest.raises(UserError, match="give one of them"):
@@ -260,7 +258,6 @@ def test__a_seed_alone_is_the_same_run_as_among_several(workshop, monkeypatch):
     assert not (folder / "seed-1" / "stages").exists()
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
     ("changes", "problems"),
@@ -291,13 +288,11 @@ def test__what_cannot_be_is_refused_before_anything_is_written(workshop, changes
     assert not workshop.path("nowhere").exists()
 
 
-@on_one_processor
 def test__an_unknown_recipe_is_answered_with_those_there_are(workshop):
     with pytest.raises(UserError, match=r"there is no recipe 'tinybird'; there are tinybert, .*fine_tune"):
         launch.request_for("tinybird", flags={}, config=None, settings={}, overrides=())
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__a_folder_that_holds_something_else_is_left_alone(workshop):
     workshop.path("thesis").mkdir()

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from conftest import make_unigram_tokenizer
-from recipes.workshop import CLASSES, Workshop, on_one_processor, quick_finish, ratings, read, stage, steps_of, trained
+from recipes.workshop import CLASSES, Workshop, quick_finish, ratings, read, stage, steps_of, trained, with_bf16
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.models.teacher import Teacher
@@ -18,7 +18,7 @@ from tinybert.stages.triple import TripleSettings
 from tinybert.tasks.classification import Classification
 from tinybert.types import LOGITS, MASKED_LOGITS, Signal, Stage
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 WITHIN = ("general.tokens=600", "general.block_length=16")
 
 
@@ -35,7 +35,6 @@ def terms_of(workshop, name):
     return names
 
 
-@on_one_processor
 def test__a_student_that_is_its_teacher_has_gold_and_entropy_left(tiny_bert, make_batch):
     model, batch = tiny_bert(outputs=2).eval(), make_batch()
     config = distilbert.Config(objective=TripleSettings(gold=0.0, cosine=3.0), distill=Stage(temperature=2.0))
@@ -51,7 +50,6 @@ def test__a_student_that_is_its_teacher_has_gold_and_entropy_left(tiny_bert, mak
             TripleSettings(**wrong)
 
 
-@on_one_processor
 def test__on_plain_text_the_top_layers_and_masked_pieces_are_compared(tiny_bert):
     shape = tiny_bert().shape
     learnt = distilbert.text_loss(replace(shape, layers=2), replace(shape, layers=4))
@@ -96,7 +94,6 @@ def untrained(monkeypatch):
     monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("trained"))
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("dry_run", [True, False])
 def test__another_width_is_refused_before_the_teacher_is_trained(workshop, dry_run):
@@ -105,7 +102,6 @@ def test__another_width_is_refused_before_the_teacher_is_trained(workshop, dry_r
     assert workshop.distill("distilbert", student="2x12", dry_run=True, also=("objective.cosine=0",))["stages"]
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("dry_run", [True, False])
 def test__plain_text_needs_masked_lm_heads_of_one_table(workshop, dry_run):

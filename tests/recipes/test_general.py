@@ -29,6 +29,7 @@ from recipes.workshop import (
     steps_of,
     that_know_their_place,
     trained,
+    with_bf16,
 )
 from tinybert import cli, launch
 from tinybert.data.corpus.blocks import Blocks
@@ -190,6 +191,7 @@ def test__held_out_blocks_are_never_learnt_from_and_all_others_are(made):
     assert len(held_out) == data["blocks"]["held_out"]
 
 
+@with_bf16
 def test__another_seed_is_evaluated_on_the_same_blocks_and_learns_otherwise(made, workshop):
     found, usual = workshop.distill("general", seed=7, also=SHORT), read(made.path("run") / "metrics.json")
     assert found["data"]["digests"] == usual["data"]["digests"]
@@ -320,6 +322,7 @@ def test__a_student_that_reads_less_is_refused_before_the_text_is_read(workshop,
     assert not workshop.path("run").joinpath("stages").exists()
 
 
+@with_bf16
 def test__seeds_share_one_packed_text_and_what_is_of_no_use_any_more_goes(workshop):
     folder, packed = workshop.path("run"), []
     for settings in ((), ("general.block_length=24",)):
@@ -393,6 +396,7 @@ def test__the_student_starts_the_next_training_with_its_weights(again, capsys):
     assert tinybert.evaluate(again.path("tinybert"), data=again.splits()["dev"])["rows"] == 12
 
 
+@with_bf16
 def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
     """The same start; what is learnt on plain text makes another student."""
     workshop.model(classes=("neg", "pos"))

@@ -8,11 +8,11 @@ import pytest
 from safetensors.torch import load_file
 
 import tinybert
-from recipes.workshop import equal, on_one_processor, pairs, ratings, read, stage, steps_of, trained
+from recipes.workshop import equal, pairs, ratings, read, stage, steps_of, trained, with_bf16
 from tinybert.data.encoded import EncodedRows
 from tinybert.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 HEADED = ("teacher.accept_weak=true",)
 PAPER = ("l2a.train_generator=true", "l2a.source_text=sampled", "l2a.min_edits=0", "l2a.fill=independent")
 
@@ -148,7 +148,6 @@ def test__without_a_source_there_are_samples_of_the_target_only(make, capsys):
     assert "no --source" in capsys.readouterr().err
 
 
-@on_one_processor
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from recipes.workshop import Workshop, on_one_processor, quick_finish, ratings, read, steps_of
+from recipes.workshop import Workshop, quick_finish, ratings, read, steps_of, with_bf16
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
@@ -12,7 +12,7 @@ from tinybert.recipes import minilm
 from tinybert.stages.relations import RelationSettings
 from tinybert.types import Signal
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 ATTENTION, VALUES = {"attention_relation", "value_relation"}, {"query_relation", "key_relation", "value_relation"}
 
 
@@ -29,7 +29,6 @@ def terms_of(workshop, stage):
     return names
 
 
-@on_one_processor
 def test__only_the_last_layer_is_looked_at():
     student, teacher = Shape(3, 12, 3, 48), Shape(6, 24, 3, 96)
     first = minilm.loss(student, teacher, RelationSettings())
@@ -68,7 +67,6 @@ def test__a_regression_student_learns_gold_scores(workshop):
         assert "pearson" in workshop.distill("minilm", **workshop.splits(ratings))["student"]["dev"]
 
 
-@on_one_processor
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize(
     ("heads", "width", "also", "problem"),
@@ -88,7 +86,6 @@ def test__what_cannot_be_is_refused_before_the_teacher_is_trained(
         workshop.distill("minilm", student=student, also=also, dry_run=dry_run)
 
 
-@on_one_processor
 def test__a_dry_run_plans_relations_once(workshop):
     workshop.model(classes=("neg", "pos"))
     within = ("general.tokens=600", "general.block_length=16")

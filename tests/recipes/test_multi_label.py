@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import tinybert
-from recipes.workshop import Workshop, quick_finish, read
+from recipes.workshop import Workshop, quick_finish, read, with_bf16
 from tinybert.errors import UserError
 from tinybert.predictor import Predictor
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 LABELS = ("long", "warm", "wet")
 SAID = {"long": "film", "warm": "good", "wet": "bad"}
 FIGURES = {"micro_f1", "macro_f1", "sample_f1", "map"}

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import tinybert
-from recipes.workshop import CLASSES, Workshop, quick_finish, read
+from recipes.workshop import CLASSES, Workshop, quick_finish, read, with_bf16
 from tinybert.errors import UserError
 from tinybert.recipes import RECIPES, Distiller, Outcome, Recipe, TaskSettings, Teacher, initialise, task_teacher
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.types import LOGITS, Objective, Stage
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
 
 class LogitGap(Objective):

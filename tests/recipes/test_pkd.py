@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recipes.workshop import Workshop, on_one_processor, quick_finish, ratings, read
+from recipes.workshop import Workshop, quick_finish, ratings, read, with_bf16
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
@@ -14,7 +14,7 @@ from tinybert.tasks.regression import Regression
 from tinybert.types import LOGITS, Signal, Stage
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
 
 @pytest.fixture
@@ -26,7 +26,6 @@ def config(temperature=10.0, **objective):
     return pkd.Config(objective=pkd.PatienceSettings(**objective), distill=Stage(temperature=temperature))
 
 
-@on_one_processor
 def test__a_student_that_is_its_teacher_has_gold_and_entropy_left(tiny_bert, make_batch):
     model, batch = tiny_bert(outputs=2).eval(), make_batch()
     learnt = pkd.loss(model.shape, model.shape, config(alpha=0.25, temperature=5.0), Classification(("no", "yes")))
@@ -39,7 +38,6 @@ def test__a_student_that_is_its_teacher_has_gold_and_entropy_left(tiny_bert, mak
     assert torch.allclose(terms["gold"], 0.75 * gold, atol=1e-6)
 
 
-@on_one_processor
 def test__only_logits_and_first_states_below_the_top_are_asked_of_the_teacher():
     student, teacher, task = Shape(6, 8, 2, 32), Shape(12, 8, 2, 32), Classification(("no", "yes"))
     states = {"skip": (2, 4, 6, 8, 10), "last": (7, 8, 9, 10, 11)}
@@ -48,7 +46,6 @@ def test__only_logits_and_first_states_below_the_top_are_asked_of_the_teacher():
         assert learnt.needs_teacher == {LOGITS, *(Signal("first_state", layer) for layer in expected)}
 
 
-@on_one_processor
 @pytest.mark.parametrize(
     ("objective", "expected"),
     [
@@ -67,7 +64,6 @@ def test__parts_without_weight_are_left_out(tiny_bert, make_batch, objective, ex
             pkd.PatienceSettings(**wrong)
 
 
-@on_one_processor
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize(
     ("student", "problem"),

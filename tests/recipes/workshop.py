@@ -31,6 +31,8 @@ REPOSITORY = Path(__file__).parents[2]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 Rows = list[dict[str, Any]]
 on_one_processor = pytest.mark.parametrize("processor", [False], indirect=True)  # where nothing is computed
+# Where fp32 takes the same path, and test_conformance.py, test_kinds.py and test_keys.py go along it for every recipe.
+with_bf16 = pytest.mark.parametrize("processor", [True], indirect=True, ids=["with bf16"])
 
 
 @dataclass(frozen=True)

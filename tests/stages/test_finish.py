@@ -2,10 +2,10 @@
 
 import pytest
 
-from recipes.workshop import CLASSES, read, reviews
+from recipes.workshop import CLASSES, read, reviews, with_bf16
 from tinybert import predictor
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
 
 def test__markup_quotes_and_foreign_letters_reach_the_files_unharmed(workshop):

@@ -14,11 +14,11 @@ from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.models.heads import Head
+from tinybert.statistics import ranking_strength
 from tinybert.tasks.label_metrics import best_threshold, multi_label_metrics
 from tinybert.tasks.load import load
 from tinybert.tasks.multi_label import MultiLabel
 from tinybert.tasks.read import load_for, load_labelled, task_of
-from tinybert.tasks.statistics import ranking_strength
 from tinybert.types import Example
 
 TASK = MultiLabel(("a", "b", "c"))

@@ -10,7 +10,7 @@ from tinybert.errors import UserError
 from tinybert.files import read_json
 from tinybert.report.predictions import SYSTEMS
 from tinybert.report.values import mapping, number
-from tinybert.tasks.statistics import over_seeds
+from tinybert.statistics import over_seeds
 
 _SHARED = ("recipe", "preset", "classes", "evaluated_on", "main_metric")
 

@@ -10,7 +10,7 @@ from tinybert.report.charts import round_values
 from tinybert.report.figures import Block, Cell, all_systems, score_blocks, spread
 from tinybert.report.predictions import SYSTEMS
 from tinybert.report.read import STUDENTS, RunFiles
-from tinybert.tasks.statistics import PairedTest
+from tinybert.statistics import PairedTest
 
 _OF_ONE_RUN = ("seed:", "seeds:", "output:")  # settings in which runs of one group may differ
 

@@ -8,7 +8,7 @@ import numpy as np
 from tinybert.report import words
 from tinybert.report.predictions import SYSTEMS
 from tinybert.report.read import RunFiles
-from tinybert.tasks.statistics import over_seeds
+from tinybert.statistics import over_seeds
 
 
 class Cell(NamedTuple):

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinybert import statistics
 from tinybert.report.values import mapping, number
-from tinybert.tasks import statistics
-from tinybert.tasks.statistics import Interval, PairedTest
+from tinybert.statistics import Interval, PairedTest
 
 SHOWN = 8  # mistakes in a report
 SYSTEMS = ("teacher", "student", "student_int8")

@@ -9,7 +9,7 @@ from typing import Any
 from tinybert.errors import UserError
 from tinybert.report.predictions import SYSTEMS, Predictions, read_predictions
 from tinybert.report.values import mapping, number, numbers, read_mapping, read_records
-from tinybert.tasks.statistics import Interval
+from tinybert.statistics import Interval
 
 STUDENTS = ("student_int8", "student")  # the smallest first
 _MAIN_METRICS = ("accuracy", "pearson", "loss")  # of a run that does not name its own

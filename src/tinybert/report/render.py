@@ -14,7 +14,7 @@ from tinybert.report.augmentation import augmentation
 from tinybert.report.compare import compare
 from tinybert.report.read import RunFiles, expand, read_run
 from tinybert.report.selection import selection
-from tinybert.tasks.statistics import PairedTest
+from tinybert.statistics import PairedTest
 
 _MOST_DETAILED = 12  # runs shown in full; of more only the comparison, so that the page stays below a megabyte
 _PAIRS = (("teacher", "student"), ("teacher", "student_int8"), ("student", "student_int8"))

@@ -20,7 +20,7 @@ from tinybert.data.settings import DataSettings, Scale
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.models.heads import Head
-from tinybert.tasks.statistics import Strength
+from tinybert.statistics import Strength
 from tinybert.types import Example, Kind, Objective
 
 Logits = Float[np.ndarray, "answer label"]  # of each example, or of each word of all examples

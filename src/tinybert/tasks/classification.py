@@ -31,9 +31,9 @@ from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
 from tinybert.models.heads import Head, gives_score, gives_several, names_of
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
+from tinybert.statistics import Strength, classifier_strength
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.metrics import check_rows, defined, silent_on_undefined
-from tinybert.tasks.statistics import Strength, classifier_strength
 from tinybert.tasks.tables import TableLabels, TableTask
 from tinybert.types import Kind, Objective
 

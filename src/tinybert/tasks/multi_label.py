@@ -30,9 +30,9 @@ from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.models.heads import SEVERAL, Head, gives_several, names_of, noted_thresholds
 from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEntropy
+from tinybert.statistics import Strength, ranking_strength
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.label_metrics import USUAL, Holds, best_threshold, label_figures, multi_label_metrics
-from tinybert.tasks.statistics import Strength, ranking_strength
 from tinybert.tasks.tables import TableTask
 from tinybert.types import Kind, Objective
 

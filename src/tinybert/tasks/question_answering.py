@@ -18,11 +18,11 @@ from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.models.heads import Head, finds_answers
 from tinybert.objectives.spans import SpanCrossEntropy, SpanSoftCrossEntropy
+from tinybert.statistics import Strength, mean_strength
 from tinybert.tasks.answers import N_BEST, Candidate, Found, answer_figures, best_threshold, found_answers, mean_figures
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.question_files import AnswerReader, QuestionTask
 from tinybert.tasks.spans import Span, marked_parts
-from tinybert.tasks.statistics import Strength, mean_strength
 from tinybert.types import Answer, Example, Kind, Objective
 
 SHOWN = 8  # questions with mistakes

@@ -21,9 +21,9 @@ from tinybert.data.settings import DataSettings, Scale
 from tinybert.errors import UserError
 from tinybert.models.heads import SCORE, Head, gives_score
 from tinybert.objectives.prediction import GoldMSE, ScoreMSE
+from tinybert.statistics import Strength, regressor_strength
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.metrics import check_rows, defined, silent_on_undefined
-from tinybert.tasks.statistics import Strength, regressor_strength
 from tinybert.tasks.tables import TableLabels, TableTask
 from tinybert.types import Kind, Objective
 

@@ -23,9 +23,9 @@ from tinybert.data.windows import word_spans
 from tinybert.errors import UserError
 from tinybert.models.heads import Head, gives_tags, names_of
 from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
+from tinybert.statistics import Strength, classifier_strength
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.spans import SCHEMES, Scheme, Span, marked_parts, scheme_of, span_metrics, spans_of
-from tinybert.tasks.statistics import Strength, classifier_strength
 from tinybert.tasks.tag_files import TagTask
 from tinybert.types import Kind, Objective
 

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tinybert.tasks import statistics
-from tinybert.tasks.regression import regression_metrics
-from tinybert.tasks.statistics import (
+from tinybert import statistics
+from tinybert.statistics import (
     accuracy_interval,
     classifier_strength,
     compare_classes,
@@ -19,6 +18,7 @@ from tinybert.tasks.statistics import (
     over_seeds,
     regressor_strength,
 )
+from tinybert.tasks.regression import regression_metrics
 
 
 def _rng(seed: int = 0) -> np.random.Generator:
