@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tinybert
@@ -114,3 +115,16 @@ def test__a_teacher_whose_head_says_so_is_used_as_it_is(made: Workshop, tmp_path
             made.distill(
                 "tinybert", teacher=made.path("run") / "teacher", output=tmp_path / "b", train=one, dev=None, test=None
             )
+
+
+def test__lists_columns_and_parquet_are_evaluated_and_answered_alike(made: Workshop, tmp_path: Path) -> None:
+    rows = read(made.path("test.jsonl"))
+    pd.DataFrame(rows).to_parquet(tmp_path / "lists.parquet")
+    held = [{"text": row["text"], **{label: int(label in row["label"]) for label in LABELS}} for row in rows]
+    pd.DataFrame(held).to_csv(tmp_path / "columns.tsv", sep="\t", index=False)
+    columns = (f"data.labels=[{', '.join(LABELS)}]",)
+    forms = [("test.jsonl", ()), (tmp_path / "lists.parquet", ()), (tmp_path / "columns.tsv", columns)]
+    first, *others = (tinybert.evaluate(made.path("run"), data=made.path(str(at)), set=how) for at, how in forms)
+    assert others == [first, first]
+    said, *others = (list(tinybert.predict(made.path("run"), data=made.path(str(at)))) for at, _ in forms)
+    assert others == [said, said]
