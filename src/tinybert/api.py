@@ -51,7 +51,7 @@ def distill(
         source: Labelled text of another domain.
         unlabeled: Text without labels, learnt by the teacher's answers; without --train the teacher needs a head.
         teacher_scores: What a teacher says of each row of --train, a column a class: the teacher is this file.
-        kind: classification, regression, token-classification or question-answering; found out without it.
+        kind: classification, regression, multi-label, token-classification or question-answering; else found out.
         teacher: Folder or hub name; fine-tuned first if it has no head.
         student: A checkpoint, or layers x width such as 4x312.
         mlm: Masked language model for augmentation.
@@ -113,7 +113,7 @@ def augment(
         vectors: Word vectors as text, .gz or .zip.
         teacher: A classifier; says which copies change their class.
         unlabeled: Text without labels, for augment.adapt.
-        kind: classification, regression, token-classification or question-answering; found out without it.
+        kind: classification, regression, multi-label, token-classification or question-answering; else found out.
         copies: Of each row; as many as the method's paper without it.
         seed: Where all randomness starts; 0 without it.
         config: A preset (small, paper) or a YAML file over one.
@@ -142,7 +142,7 @@ def evaluate(model: StrPath, *, data: Any, kind: "Kind | None" = None, set: Sequ
     Args:
         model: A run's folder, its student/ or export/, or any model.
         data: The rows.
-        kind: classification, regression, token-classification or question-answering; the model's own without it.
+        kind: classification, regression, multi-label, token-classification or question-answering; else the model's.
         set: One setting of the groups data and run; repeatable.
 
     Returns:
@@ -164,11 +164,12 @@ def predict(
     Args:
         model: A run's folder, its student/ or export/, or any model.
         data: The rows; - reads standard input: JSON lines, or one text a line.
-        kind: classification, regression, token-classification or question-answering; the model's own without it.
+        kind: classification, regression, multi-label, token-classification or question-answering; else the model's.
         set: One setting of the groups data and run; repeatable.
 
     Yields:
-        `{"row": 1, "label": ..., "scores": {...}}`; for a regression `{"row": 1, "score": ...}`.
+        `{"row": 1, "label": ..., "scores": {...}}`; for a regression `{"row": 1, "score": ...}`; with several labels
+        `labels`; for words `tokens`, `tags`, `scores` and `offsets`.
 
     Raises:
         UserError: If model and data do not fit.
