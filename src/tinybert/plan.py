@@ -1,7 +1,7 @@
 """What a run would do, and whether it could: everything that `--dry-run` checks. Nothing is trained or written.
 
 The recipe's own function walks through its steps, in a temporary folder and with networks that have sizes and no
-weights; see `run.Plan`.
+weights; see `run.RunPlan`.
 """
 
 import shutil
@@ -23,7 +23,7 @@ from tinybert.launch import FILES, Request, check_networks, read
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.models.loading import META
-from tinybert.run import Plan, Run
+from tinybert.run import Run, RunPlan
 from tinybert.stages.job import Job, Outcome
 
 EFFICIENCY = 0.4  # share of a large matrix product's speed that a training step reaches; measured on small students
@@ -63,7 +63,7 @@ def plan(request: Request) -> dict[str, Any]:
 
 def _walked(request: Request, folder: Path, *, as_far_as_the_data: bool) -> tuple[dict[str, Any], int]:
     """What data and steps say, and how many weights the networks have."""
-    noted = Plan()
+    noted = RunPlan()
     run = Run(folder, request.settings.seed, request.settings.run, META, Log(silent=True), plan=noted)
     job = read(request, run)
     found = _of_data(job, request) if isinstance(job, Job) else {}

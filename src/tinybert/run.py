@@ -81,7 +81,7 @@ class RunSettings:
 
 
 @dataclass
-class Plan:
+class RunPlan:
     """What a dry run notes instead of doing it.
 
     Attributes:
@@ -134,7 +134,7 @@ class Run:
     rank: int = 0
     world: int = 1
     by_step: bool = True
-    plan: Plan | None = None
+    plan: RunPlan | None = None
     stop_signal: int = 0
     _deferring: bool = False
     _begun: int = 0

@@ -1,5 +1,6 @@
 """The pages of the families, checked against real networks of every supported architecture."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,6 +14,8 @@ from tinybert.families.network import Shape
 from tinybert.families.transformer import forward_flops
 from tinybert.models.heads import Head
 from tinybert.models.inference import evaluation_mode
+from tinybert.models.loading import META, load_classifier, load_masked_lm
+from tinybert.models.teacher import Teacher
 
 ALL = tuple(TRANSFORMERS)
 CPU = torch.device("cpu")
@@ -117,3 +120,18 @@ def test__flops_agree_with_pytorchs_own_counter(tiny_model, make_batch):
         model(**model.inputs(make_batch((17,))))
     # Fused CPU attention is invisible to the counter: 2 x 2 L^2 w a layer.
     assert counter.get_total_flops() in (model.flops(17, 5), model.flops(17, 5) - 3 * 4 * 17**2 * 24)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+@pytest.mark.parametrize(("head", "load"), [("classifier", load_classifier), ("masked_lm", load_masked_lm)])
+def test_load__on_meta_has_the_sizes_and_costs_but_no_weights(model_type, tiny_model, tmp_path, head, load):
+    whole = tiny_model(model_type, head=head)
+    whole.save(tmp_path)
+    found = load(tmp_path, device=META)
+    found = found.model if load is load_classifier else found
+    assert all(weight.is_meta for weight in found.state_dict().values())
+    sizes = [{name: value.shape for name, value in network.weights().items()} for network in (whole, found)]
+    assert sizes[0] == sizes[1]
+    lengths = np.array([3, 7, 3])
+    alone = sum(whole.flops(length, whole.config.num_labels) for length in lengths.tolist())
+    assert Teacher(found, "fp32", META).flops_of(lengths) == found.flops_of(lengths) == alone

@@ -20,7 +20,7 @@ from tinybert.errors import Interrupted
 from tinybert.families.network import Network
 from tinybert.log import Log
 from tinybert.models.teacher import Teacher
-from tinybert.run import Plan, Run
+from tinybert.run import Run, RunPlan
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 CURVES = "curves.jsonl"  # of a finished stage: its lines of `metrics.jsonl`, for other runs that find it
@@ -136,7 +136,7 @@ def _finished(learner: Learner) -> StageReport:
 
 
 def _planned(
-    student: Network, teacher: Observed | None, rows: Rows, stage: Stage, name: str, plan: Plan
+    student: Network, teacher: Observed | None, rows: Rows, stage: Stage, name: str, plan: RunPlan
 ) -> StageReport:
     """Note what a stage would take; the backward pass is twice the forward one."""
     epoch, updates = length_of(stage, len(rows))

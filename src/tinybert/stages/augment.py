@@ -28,7 +28,7 @@ from tinybert.engine.evaluate import logits_fn, logits_of, student_logits
 from tinybert.errors import UserError
 from tinybert.families.network import Network
 from tinybert.models.loading import META, load_masked_lm
-from tinybert.run import Plan, Run
+from tinybert.run import Run, RunPlan
 from tinybert.stages import masked_lm
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.job import Job
@@ -129,7 +129,7 @@ def factory_of(context: AugmentContext[Any], run: Run) -> AugmenterFactory:
     return method.factory(context, mlm, run)
 
 
-def planned_copies(rows: EncodedRows, context: AugmentContext[Any], plan: Plan) -> EncodedRows:
+def planned_copies(rows: EncodedRows, context: AugmentContext[Any], plan: RunPlan) -> EncodedRows:
     """Note what making copies would take; at most so many rows, each as long as its original."""
     method, settings = METHODS[context.settings.method], context.settings
     copies = settings.copies_of(len(rows))

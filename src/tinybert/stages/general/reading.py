@@ -19,7 +19,7 @@ from tinybert.log import PLAIN_LINE_EVERY
 from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.student import is_shape
-from tinybert.run import HELD_OUT_SEED, Plan, Run, stream
+from tinybert.run import HELD_OUT_SEED, Run, RunPlan, stream
 from tinybert.stages.job import PlainText
 
 LOOKED_AT = 5_000_000  # bytes of text that a dry run packs
@@ -113,7 +113,7 @@ def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run:
 
 
 def _looked_at(
-    source: Any, column: str | None, tokenizer: PreTrainedTokenizerFast, length: int, folder: Path, plan: Plan
+    source: Any, column: str | None, tokenizer: PreTrainedTokenizerFast, length: int, folder: Path, plan: RunPlan
 ) -> Blocks:
     """Of much text the beginning; how many blocks the whole has is guessed by its size."""
     sizes: list[int] = []

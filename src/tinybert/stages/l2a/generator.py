@@ -32,7 +32,7 @@ from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.objectives.masked_lm import GeneratorLikelihood
-from tinybert.run import Plan, Run
+from tinybert.run import Run, RunPlan
 from tinybert.selectors.fixed import Weighted
 from tinybert.selectors.reinforced import Reinforced
 from tinybert.stages.job import Job
@@ -77,7 +77,7 @@ class Generator:
     artifact: Artifact
     run: Run
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: RunPlan) -> None:
         """Note what learning from the pool and drawing it anew takes at most: after each epoch but the last."""
         times, rows = self.epochs - 1, self.pool.rows
         network = load_masked_lm(self._source, device=self.run.device)

@@ -24,7 +24,7 @@ from tinybert.data.encode import encode
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.models.loading import load_tokenizer
-from tinybert.run import Plan, Run
+from tinybert.run import Run, RunPlan
 from tinybert.samplers.edit_distance import describe_distance
 from tinybert.selectors.features import Facts
 from tinybert.stages.augment import QUALITY, TEXTS, factory_of, planned_copies
@@ -240,7 +240,7 @@ def _epoch(source: np.ndarray, settings: L2ASettings, run: Run) -> Int[np.ndarra
 
 
 def _planned(
-    job: Job, settings: L2ASettings, contexts: Mapping[str, AugmentContext[Any]], run: Run, plan: Plan
+    job: Job, settings: L2ASettings, contexts: Mapping[str, AugmentContext[Any]], run: Run, plan: RunPlan
 ) -> Pool:
     """Note what drawing would take; in place of the pool at most so many rows, each as long as its original."""
     times = {"original": 1, "sampled": settings.source_samples, "both": 1 + settings.source_samples}
