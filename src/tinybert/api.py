@@ -169,7 +169,7 @@ def predict(
 
     Yields:
         `{"row": 1, "label": ..., "scores": {...}}`; for a regression `{"row": 1, "score": ...}`; with several labels
-        `labels`; for words `tokens`, `tags`, `scores` and `offsets`.
+        `labels`; for words `tokens`, `tags`, `scores` and `offsets`; for questions `id`, `answer`, `score` and others.
 
     Raises:
         UserError: If model and data do not fit.
