@@ -3,10 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tinybert.data.settings import DataSettings
-from tinybert.data.squad import Question, content, examples_of, paragraph_of, read_squad
+from tinybert.data.squad import Question, content, examples_of, paragraph_of, read_questions, read_squad
 from tinybert.errors import UserError
 from tinybert.types import Answer, Example
 
@@ -89,3 +90,31 @@ def test_paragraph_of__has_a_question_of_its_own() -> None:
     }
     impossible = paragraph_of(Question(CONTEXT, asked("Why?", is_impossible=True)), Example("Why?", "x", None, 1, 1))
     assert impossible["qas"][0]["answers"] == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ({"text": ["EU", "EU rejects"], "answer_start": [0, 0]}, ["EU", "EU rejects"]),
+        ({"text": np.array(["EU"], object), "answer_start": np.array([0], np.int32)}, ["EU"]),
+        ([{"text": "EU", "answer_start": 0}], ["EU"]),
+        (np.array([{"text": "EU", "answer_start": 0}]), ["EU"]),
+        ({"text": [], "answer_start": []}, []),
+        ([], []),
+    ],
+)
+def test_read_questions__takes_answers_as_the_hub_has_them(answers: Any, found: list[str]) -> None:
+    rows = [{"question": "Who?", "context": CONTEXT, "answers": answers}]
+    examples = examples_of(read_questions(rows, DataSettings(), "needed", "train"))
+    assert list(examples) == [Example("Who?", CONTEXT, Answer(0, 2) if found else None, 1)]
+    assert (examples.gold_texts, examples.ids) == ([found], ["1"])
+
+
+def test_read_squad__of_a_test_set_may_have_no_answers(write: Callable[..., str]) -> None:
+    path = Path(write("a.json", file_of({"id": "x", "question": "Who?"})))
+    examples = examples_of(read_squad(path, DataSettings(), "optional"))
+    assert (examples.labelled, examples.ids) == (False, ["x"])
+    some = Path(write("b.json", file_of({"id": "x", "question": "Who?"}, asked("Who?", ("EU", 0)))))
+    with pytest.raises(UserError, match=r"b.json:1: no answer, though"):
+        examples_of(read_squad(some, DataSettings(), "optional"))
+    assert not examples_of(read_squad(some, DataSettings(), "none")).labelled

@@ -245,6 +245,21 @@ def test_rewrite__lets_lists_follow_their_words(tmp_path: Path, ending: str) -> 
     }
 
 
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("in_lists", [True, False])
+def test_rewrite__adds_rows_to_a_table_of_questions(tmp_path: Path, ending: str, in_lists: bool) -> None:
+    answers: Any = {"text": ["EU"], "answer_start": [3]} if in_lists else [{"text": "EU", "answer_start": 3}]
+    rows = [{"id": "a", "question": "Who?", "context": "By EU.", "answers": answers, "level": 1}]
+    _, examples = load_labelled(rows, PLAIN, kind=None)
+    copies = [carried(examples[0], "pair", [Edit(0, 2, "From")], 1)]
+    assert rewrite(rows, PLAIN, None, copies, tmp_path / f"b{ending}") == 2
+    _, again = load_labelled(str(tmp_path / f"b{ending}"), PLAIN, kind=None)
+    assert contents(again) == contents([*examples, *copies])
+    assert (again.ids, again.gold_texts) == (["a", "a-copy-1"], [["EU"], ["EU"]])
+    with pytest.raises(UserError, match="has a column 'origin' already"):
+        check_target(str(tmp_path / f"b{ending}"), PLAIN, None, tmp_path / "c.jsonl")
+
+
 def test_rewrite__adds_paragraphs_to_squad(write: Callable[..., str], tmp_path: Path) -> None:
     path = write("a.json", json.dumps(SQUAD))
     _, examples = load_labelled(path, PLAIN, kind=None)
