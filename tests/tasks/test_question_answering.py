@@ -181,6 +181,14 @@ def test__a_question_as_long_as_a_window_is_refused(tiny_tokenizer: Any, tmp_pat
         encode(examples, tiny_tokenizer, 20, tmp_path / "rows.arrow")
 
 
+def test__the_size_of_record_batches_changes_nothing(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    _, examples = load_labelled(questions(7, 1), DataSettings(), kind=None)
+    whole, parts = (encode(examples, tiny_tokenizer, 16, tmp_path / f"{size}.arrow", size) for size in (4096, 2))
+    assert whole.digest == parts.digest
+    assert len(whole) > 7
+    assert [window.tolist() for _, window in whole.positions()] == [window.tolist() for _, window in parts.positions()]
+
+
 def test__a_test_set_may_lack_answers_and_a_prediction_needs_none(streams: Callable[..., Any]) -> None:
     rows = [{"question": row["question"], "context": row["context"]} for row in questions(3, 1)]
     options: dict[str, Any] = {"kind": None, "head_classes": None, "rejected_to": None, "rng": streams}

@@ -168,7 +168,7 @@ def _windowed(examples: Examples, backend: Any, rows: slice, schema: pa.Schema, 
         for number, window in ((start + number, window) for number, windows in enumerate(found) for window in windows):
             for name, column in columns.items():
                 column.append(number if name == "example" else window[name])
-    if gold := examples[rows].gold_texts:
+    for gold in examples[rows].gold_texts:
         contents.add("answers", np.frombuffer(repr(gold).encode(), np.uint8))
     arrays = [pa.array(columns[field.name], field.type) for field in schema]
     contents.add("lengths", np.fromiter(map(len, columns["pieces"]), np.int64))
@@ -195,16 +195,18 @@ def _asked_windows(
 ) -> Iterator[list[dict[str, list[int]]]]:
     questions, contexts, rows = examples.columns(start, stop)
     sides = [(question, context or "") for question, context in zip(questions, contexts, strict=True)]
-    found = context_windows(sides, examples.answers(start, stop) or [None] * len(sides), backend, longest)
-    for row in rows:
-        try:
-            windows = next(found)
-        except ValueError as error:
-            raise UserError(
-                f"{examples.name}:{row}: the question leaves no room for its context ({error}); raise data.max_length, "
-                "or shorten the question"
-            ) from error
-        yield [window._asdict() for window in windows]
+    answers = examples.answers(start, stop) or [None] * len(sides)
+    with lent(backend):
+        found = context_windows(sides, answers, backend, longest)
+        for row in rows:
+            try:
+                windows = next(found)
+            except ValueError as error:
+                raise UserError(
+                    f"{examples.name}:{row}: the question leaves no room for its context ({error}); raise "
+                    "data.max_length, or shorten the question"
+                ) from error
+            yield [window._asdict() for window in windows]
 
 
 def _read(examples: Examples, backend: Any, start: int, stop: int) -> tuple[list[tuple[list[int], list[int]]], int]:

@@ -8,16 +8,20 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from tinybert.data.encoded import EncodedRows
+from tinybert.tasks.spans import Span, marked_parts
+from tinybert.types import Answer
 
 LONGEST = 30  # pieces of an answer, as in BERT's own code (run_squad.py, max_answer_length)
 N_BEST = 20  # answers that share the probability, as there
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
+_SENTENCE_END = re.compile(r"[.!?]\s+")
+_WORD = re.compile(r"\S+")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -144,3 +148,29 @@ def mean_figures(figures: Sequence[tuple[float, float]]) -> Mapping[str, float]:
     """`exact_match` and `f1` over some questions."""
     exact, f1 = np.mean(figures, axis=0)
     return {"exact_match": float(exact), "f1": float(f1)}
+
+
+def marked_sentences(context: str, gold: Answer | None, said: Candidate | None) -> list[dict[str, Any]]:
+    """The sentences of a context in which the gold answer stands and what is said, in parts; see `marked_parts`.
+
+    Example:
+        >>> marked_sentences("It rains. Ann Lee left.", Answer(10, 17), None)
+        [{'text': 'Ann Lee', 'gold': 'answer', 'said': None, 'right': False}, {'text': 'left.'}]
+    """
+    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(context)), len(context)]
+    there = [answer for answer in (gold, said) if answer is not None]
+    sentences = {
+        (max(end for end in ends if end <= answer.start), min(end for end in ends if end >= answer.end))
+        for answer in there
+    }
+    words = [word.span() for sentence in sorted(sentences) for word in _WORD.finditer(context, *sentence)]
+    texts = [context[start:end] for start, end in words]
+    return marked_parts(texts, *(_as_words(answer, words) for answer in (gold, said)))
+
+
+def _as_words(answer: Answer | Candidate | None, words: list[tuple[int, int]]) -> list[Span]:
+    """The words that an answer touches, as one span."""
+    if answer is None:
+        return []
+    touched = [number for number, (start, end) in enumerate(words) if start < answer.end and answer.start < end]
+    return [Span(touched[0], touched[-1] + 1, "answer")]

@@ -1,6 +1,5 @@
 """An answer out of a context for each question, or none where the context has none."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -19,15 +18,22 @@ from tinybert.errors import UserError
 from tinybert.models.heads import Head, finds_answers
 from tinybert.objectives.spans import SpanCrossEntropy, SpanSoftCrossEntropy
 from tinybert.statistics import Strength, mean_strength
-from tinybert.tasks.answers import N_BEST, Candidate, Found, answer_figures, best_threshold, found_answers, mean_figures
+from tinybert.tasks.answers import (
+    N_BEST,
+    Candidate,
+    Found,
+    answer_figures,
+    best_threshold,
+    found_answers,
+    marked_sentences,
+    mean_figures,
+)
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.question_files import AnswerReader, QuestionTask
-from tinybert.tasks.spans import Span, marked_parts
 from tinybert.types import Answer, Example, Kind, Objective
 
 SHOWN = 8  # questions with mistakes
 NAMED = 5  # answers to a question, of those that share the probability
-_SENTENCE_END = re.compile(r"[.!?]\s+")
 
 
 @final
@@ -114,9 +120,7 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
     def groups(self, examples: Examples) -> Int[np.ndarray, " rows"]:
         """Questions about one context: one that is in dev says where the answers of the others are not."""
         numbers = dict[str | None, int]()
-        return np.array(
-            [numbers.setdefault(context, len(numbers)) for context in examples.columns(0, len(examples))[1]]
-        )
+        return np.array([numbers.setdefault(example.pair, len(numbers)) for example in examples])
 
     def gold(self) -> Objective:
         """Cross-entropy of the positions where the answer begins and ends."""
@@ -163,10 +167,9 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
     def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
         """Has it a better F1 than always giving no answer, or always the whole context?"""
         examples = rows.needed_examples()
-        answers = {"nothing": [""] * len(examples), "all": [example.pair or "" for example in examples]}
         known = [
             np.array([answer_figures(*pair)[1] for pair in zip(said, examples.gold_texts, strict=True)])
-            for said in answers.values()
+            for said in ([""] * len(examples), [example.pair or "" for example in examples])
         ]
         found = np.array([f1 for _, f1 in self._figures(logits, rows)])
         return mean_strength(found, max(known, key=np.mean), rng)
@@ -233,29 +236,12 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
         for figures, said, example in zip(self._figures(logits, rows), self._said(logits, rows), examples, strict=True):
             if figures[0] == 0:
                 gold = example.label if isinstance(example.label, Answer) else None
-                yield {"row": example.row, "question": example.text, "parts": _marked(example.pair or "", gold, said)}
+                yield {
+                    "row": example.row,
+                    "question": example.text,
+                    "parts": marked_sentences(example.pair or "", gold, said),
+                }
 
 
 def _words(said: Candidate | None, example: Example) -> str:
     return "" if said is None else (example.pair or "")[said.start : said.end]
-
-
-def _marked(context: str, gold: Answer | None, said: Candidate | None) -> list[dict[str, Any]]:
-    """The sentences of a context in which two answers stand, in parts; see `spans.marked_parts`."""
-    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(context)), len(context)]
-    there = [answer for answer in (gold, said) if answer is not None]
-    sentences = {
-        (max(end for end in ends if end <= answer.start), min(end for end in ends if end >= answer.end))
-        for answer in there
-    }
-    words = [word.span() for sentence in sorted(sentences) for word in re.compile(r"\S+").finditer(context, *sentence)]
-    texts = [context[start:end] for start, end in words]
-    return marked_parts(texts, *(_as_words(answer, words) for answer in (gold, said)))
-
-
-def _as_words(answer: Answer | Candidate | None, words: list[tuple[int, int]]) -> list[Span]:
-    """The words that an answer touches, as one span."""
-    if answer is None:
-        return []
-    touched = [number for number, (start, end) in enumerate(words) if start < answer.end and answer.start < end]
-    return [Span(touched[0], touched[-1] + 1, "answer")]
