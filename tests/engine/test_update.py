@@ -13,6 +13,7 @@ from tinybert.layer_maps import layer_map
 from tinybert.models.teacher import Teacher
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy, MaskedSoftCrossEntropy
+from tinybert.objectives.prediction import GoldCrossEntropy
 from tinybert.objectives.sum import Sum
 from tinybert.selectors.fixed import KeepAll
 from tinybert.stages.masked_lm import piece_masker
@@ -66,3 +67,13 @@ def test__without_a_masker_the_batch_is_read_as_it_is(make_world, networks):
     run = world.run()
     with pytest.raises(ValueError, match="no masked positions; a masked-LM objective needs a masker"):
         fit(student, None, MaskedCrossEntropy(), world.rows, STAGE, run.begin("training"), run, selector=KeepAll())
+
+
+def test__every_micro_batch_of_every_update_draws_its_own_dropout(make_world, monkeypatch):
+    world, drawn, seeded = make_world(), [], torch.manual_seed
+    student = world.make_student()
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: (drawn.append(seed), seeded(seed))[1])
+    run, stage = world.run(), Stage(epochs=2, batch_size=8, accumulate=2)
+    training = run.begin("training")
+    fit(student, None, GoldCrossEntropy(), world.rows, stage, training, run, selector=KeepAll())
+    assert len(drawn) == len(set(drawn)) == 2 * 2 * 2  # epochs, updates, micro-batches

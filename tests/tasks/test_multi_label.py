@@ -91,6 +91,16 @@ def test__dev_gets_its_share_of_rare_labels_and_of_texts_without_any(streams: An
     assert "dev: 10 rows; often 9, rare 1; without a label 1" in splits.notes
 
 
+def test__rows_are_of_the_stratum_of_their_rarest_label_or_of_none() -> None:
+    assert TASK.strata(Examples.of([Example("good", label=label) for label in GOLD])).tolist() == [2, 3, 1, 0]
+
+
+def test__a_label_holds_from_its_threshold_on(rows: EncodedRows) -> None:
+    halves = np.zeros((len(GOLD), 3), np.float32)
+    assert TASK.values(halves, rows) == [(1, 1, 1)] * len(GOLD)
+    assert TASK.values(np.nextafter(halves, -1, dtype=np.float32) - 1e-6, rows) == [(0, 0, 0)] * len(GOLD)
+
+
 def test__an_unknown_label_in_dev_is_named_with_its_row(streams: Any) -> None:
     options: dict[str, Any] = {"kind": None, "head_classes": None, "rejected_to": None, "rng": streams}
     with pytest.raises(UserError, match=r"^dev:2: unknown label 'x'; known are: a, b"):

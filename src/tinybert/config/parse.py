@@ -1,37 +1,24 @@
 """From layers of settings to one checked dataclass; every problem is one line that says where and what to do."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from difflib import get_close_matches
 from math import isfinite
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from tinybert.config import schema as schemas
 from tinybert.config.choices import Chosen, SettingsLayer, choose_option
+from tinybert.config.explain import explain
 from tinybert.config.source import KeyPath, Origin, Plain, read_override
 from tinybert.config.unread import unread_keys
 from tinybert.errors import UserError
 
 T = TypeVar("T")
-
-_EXPECTED: Final = {
-    "int": "a whole number",
-    "float": "a number",
-    "finite_number": "a finite number",
-    "bool": "true or false",
-    "string": "text",
-    "list": "a list such as [a, b]",
-    "tuple": "a list such as [a, b]",
-    "dict": "a mapping such as {a: b}",
-    "mapping": "a mapping such as {a: b}",
-    "dataclass": "a group of settings",
-}
 
 
 def parse(
@@ -76,7 +63,7 @@ def _validated(schema: type[T], merged: "_Merged", path: KeyPath = ()) -> T | No
         return TypeAdapter(schema).validate_python(merged.values[path[0]] if path else merged.values)
     except ValidationError as error:
         errors = [{**one, "loc": (*path, *one["loc"])} for one in error.errors(include_url=False)]
-        merged.problems += _explain(cast(list[ErrorDetails], errors), merged)
+        merged.problems += explain(cast(list[ErrorDetails], errors), merged.values, merged.where)
         return None
 
 
@@ -212,58 +199,6 @@ def _resolved(word: Plain) -> Any:
 
 def _is_null(value: Any) -> bool:
     return value is None or (isinstance(value, Plain) and value.lower() in ("", "~", "null"))
-
-
-def _explain(errors: Sequence[ErrorDetails], merged: _Merged) -> Iterator[str]:
-    """One line per key; the branches of a union become one sentence."""
-    by_key: dict[KeyPath, list[ErrorDetails]] = {}
-    for error in errors:
-        by_key.setdefault(_key_path(error, merged.values), []).append(error)
-    for path, found in by_key.items():
-        first = found[0]
-        if first["type"] == "missing":
-            way = f"--{path[0].replace('_', '-')}" if len(path) == 1 else f"--set {'.'.join(path)}=..."
-            yield f"{'.'.join(path)}: is needed; give it by {way} or in the file of --config"
-        elif first["type"] == "value_error":
-            yield _explain_meaning(path, str(first["ctx"]["error"]), merged)
-        else:
-            expected = " or ".join(dict.fromkeys(map(_expected, found)))
-            yield f"{merged.where(path) or '.'.join(path)}: must be {expected}, got {_shown(first['input'])}"
-
-
-def _explain_meaning(path: KeyPath, message: str, merged: _Merged) -> str:
-    """A meaning check speaks of a group; where its first word is a key of that group, that key's place is named."""
-    words = re.match(r"(\w+) (.+)", message, flags=re.DOTALL)
-    if words and (where := merged.where((*path, words[1]))):
-        return f"{where}: {words[2]}"
-    return f"{merged.where(path) or '.'.join(path)}: {message}" if path else message
-
-
-def _key_path(error: ErrorDetails, values: Mapping[str, Any]) -> KeyPath:
-    """The key an error is about: pydantic's location without the branches of unions."""
-    path: list[str] = []
-    inside: Any = values
-    for part in error["loc"]:
-        known = isinstance(inside, Mapping) and part in inside
-        if not known and error["type"] != "missing":
-            break
-        path.append(str(part))
-        inside = inside[part] if known else None
-    return tuple(path)
-
-
-def _expected(error: ErrorDetails) -> str:
-    kind = error["type"]
-    if kind == "literal_error":
-        return str(error["ctx"]["expected"]).replace("'", "")
-    name = kind if kind in _EXPECTED else kind.split("_")[0]
-    item = any(str(part).startswith("tuple[") for part in error["loc"][:-1])  # of a list that is a branch of a union
-    return _EXPECTED.get(name, error["msg"].lower()) + " in a list" * item
-
-
-def _shown(value: Any) -> str:
-    text = "null" if value is None else repr(str(value) if isinstance(value, str) else value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _instead(schema: type, key: str) -> str:

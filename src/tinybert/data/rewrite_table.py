@@ -4,31 +4,28 @@ What was read keeps its dialect. Every row says where it comes from: `origin` is
 copy it is, 0 the original itself.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tinybert.data.columns import Columns, Header, choose_columns
 from tinybert.data.dialect import Dialect
 from tinybert.data.problems import BadRow, one_line, shown
 from tinybert.data.read import DataInput, numbered, open_rows
 from tinybert.data.readers import BLOCK, RowReader
-from tinybert.data.rows import is_encodable, is_missing
 from tinybert.data.settings import DataSettings
 from tinybert.data.tagged import TagNames
+from tinybert.data.write_rows import Fields, json_line, without_gaps, write_delimited, write_lines, write_parquet
 from tinybert.errors import UserError
 from tinybert.types import Example
 
 ORIGIN, COPY = "origin", "copy"  # the columns that are added
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 
-Fields = Mapping[str, Any]
 RowFilter = Callable[[int], bool]
 Patch = Callable[[Fields, Example], Fields]
 T = TypeVar("T")
@@ -86,16 +83,16 @@ def rewrite_table(
     rows = _together(_originals(reader, chosen), copies, patch)
     if ending == ".parquet" and reader.types is None and reader.dialect is None:
         originals = (row for _, row in _originals(open_rows(data, settings, "train"), chosen))
-        types = _common_types(map(_without_gaps, originals))
-        return _write_parquet(target, map(_without_gaps, rows), types)
+        types = _common_types(map(without_gaps, originals))
+        return write_parquet(target, map(without_gaps, rows), types)
     if ending == ".parquet":
-        return _write_parquet(target, rows, _types(reader))
+        return write_parquet(target, rows, _types(reader))
     if dialect is None:
-        return _write_lines(target, map(_json_line, rows))
+        return write_lines(target, map(json_line, rows))
     names = list(reader.header.names)
     if reader.header.open_ended:
         names = list(dict.fromkeys(n for _, row in _originals(open_rows(data, settings, "train"), chosen) for n in row))
-    return _write_delimited(target, rows, [*names, ORIGIN, COPY], dialect, header=not reader.header.numbered)
+    return write_delimited(target, rows, [*names, ORIGIN, COPY], dialect, header=not reader.header.numbered)
 
 
 def check_columns(header: Header) -> None:
@@ -190,74 +187,3 @@ def _common_types(rows: Iterator[Fields]) -> pa.Schema:
 
 def _marked(columns: Iterable[tuple[str, pa.DataType]]) -> pa.Schema:
     return pa.schema([*columns, (ORIGIN, pa.int64()), (COPY, pa.int64())])
-
-
-def _without_gaps(row: Fields) -> Fields:
-    """A row of Python's own values, with None where a value is missing, which pandas writes as NaN."""
-    values = ((name, _item(value)) for name, value in row.items())
-    return {name: None if is_missing(value) else value for name, value in values}
-
-
-def _write_parquet(target: Path, rows: Iterator[Fields], types: pa.Schema) -> int:
-    count = 0
-    with pq.ParquetWriter(target, types) as writer:
-        while block := list(islice(rows, BLOCK)):
-            writer.write_table(pa.Table.from_pylist(block, types))
-            count += len(block)
-    return count
-
-
-def _write_delimited(
-    target: Path, rows: Iterable[Fields], names: Sequence[str], dialect: Dialect, *, header: bool
-) -> int:
-    """Quoted only where a cell needs it, or never where quotes are letters; columns that a row has not are empty."""
-    special = (dialect.delimiter, '"', "\r", "\n") if dialect.quoted else ()
-
-    def line(values: Iterable[Any]) -> str:
-        cells = map(_cell, values)
-        quoted = ['"' + c.replace('"', '""') + '"' if any(mark in c for mark in special) else c for c in cells]
-        return dialect.delimiter.join(quoted) + dialect.line_end
-
-    first = [line(names)] if header else []
-    return _write_lines(target, chain(first, (line(map(row.get, names)) for row in rows))) - len(first)
-
-
-def _json_line(row: Fields) -> str:
-    line = json.dumps(row, ensure_ascii=False, default=_plain)
-    # Half a surrogate pair is no text, but JSON can hold it as an escape.
-    return (line if is_encodable(line) else json.dumps(row, default=_plain)) + "\n"
-
-
-def _write_lines(target: Path, lines: Iterable[str]) -> int:
-    count = 0
-    with target.open("w", encoding="utf-8", newline="") as stream:
-        for count, line in enumerate(lines, start=1):  # noqa: B007
-            stream.write(line)
-    return count
-
-
-def _cell(value: Any) -> str:
-    """A value as a cell: nothing where it is missing, JSON where it is a list or a mapping."""
-    if isinstance(value, str):
-        if "\0" in value:
-            raise UserError(f"{shown(value)}: a NUL character, which a table of text cannot hold; write .jsonl")
-        return value
-    value = _item(value)
-    if is_missing(value):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return json.dumps(value, ensure_ascii=False, default=_plain) if isinstance(value, list | dict) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON makes of a value that it does not know."""
-    found = _item(value)
-    if is_missing(found):
-        return None
-    return str(found) if found is value else found
-
-
-def _item(value: Any) -> Any:
-    """A value of NumPy as one of Python."""
-    return value.tolist() if type(value).__module__ == "numpy" else value
