@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinybert.data.draws import dev_rows, few_rows
+from tinybert.data.draws import dev_rows, few_rows, share_of_rows
 
 LABELS = st.lists(st.integers(0, 3), min_size=2, max_size=300)
 
@@ -44,3 +44,12 @@ def test_few_rows__depend_on_the_stream() -> None:
     first, again, other = (few_rows(labels, 10, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
+
+
+@given(LABELS, st.floats(0.01, 0.99))
+def test_share_of_rows__draws_it_of_each_class_and_at_least_one(labels: list[int], share: float) -> None:
+    array = np.array(labels)
+    drawn = share_of_rows(array, share, np.random.default_rng(0))
+    assert (np.diff(drawn) > 0).all()
+    expected = [max(1, round(share * count)) if count else 0 for count in np.bincount(array, minlength=4)]
+    assert np.bincount(array[drawn], minlength=4).tolist() == expected

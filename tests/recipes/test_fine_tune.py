@@ -57,6 +57,20 @@ def test__with_a_second_domain_it_learns_source_then_target(workshop):
     assert contents(run / "stages") == before
 
 
+def test__copies_by_any_augmenter_are_learnt_with_the_labels_of_their_originals(workshop):
+    metrics = workshop.distill(
+        "fine_tune", also=("augment.method=eda", "augment.copies=2"), source=workshop.data("source.tsv", reviews(16))
+    )
+    run = workshop.path("run")
+    assert steps_of(run) == ["init", "augment", "fine_tune_source", "fine_tune"]
+    assert metrics["augmentation"]["rows"]["copies"] > 24
+    assert metrics["augmentation"]["flips"] is None
+    report = read(stage(run, "fine_tune") / "result" / "report.json")
+    assert report["examples"] == 2 * (24 + metrics["augmentation"]["rows"]["copies"])
+    with pytest.raises(UserError, match=r"augment\.keep_flipped=false: no teacher says which copies flip"):
+        workshop.distill("fine_tune", also=("augment.method=eda", "augment.keep_flipped=false"))
+
+
 def test__a_second_domain_is_no_part_of_a_run_that_began_without(workshop):
     workshop.distill("fine_tune")
     with pytest.raises(UserError, match=r"^source: changed since stage fine_tune .*--restart-from fine_tune"):

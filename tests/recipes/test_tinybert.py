@@ -15,6 +15,7 @@ from tinybert.layer_maps import layer_map
 from tinybert.models.teacher import Teacher
 from tinybert.recipes.tinybert import loss
 from tinybert.stages.initialisation import InitialStudent, StudentSettings
+from tinybert.stages.layers import LayerObjectives
 
 pytestmark = pytest.mark.usefixtures("processor")
 CURVE = Path(__file__).parent / "curves" / "tinybert.json"
@@ -90,6 +91,42 @@ def test__the_weight_of_attention_touches_no_other_term(tiny_bert, make_batch):
     assert all(torch.equal(values, expected[name]) for name, values in light.terms(*shown, batch).items())
     with pytest.raises(ValueError, match="attention_weight must be positive and finite, got 0"):
         StudentSettings(attention_weight=0.0)
+
+
+ALL = frozenset({"embedding", "hidden", "attention"})
+
+
+@on_one_processor
+@pytest.mark.parametrize(
+    "left_out", [set(), {"embedding"}, {"hidden"}, {"attention"}, {"hidden", "attention"}, ALL - {"attention"}]
+)
+def test__an_objective_that_is_off_leaves_the_others_as_they_are(tiny_bert, make_batch, left_out):
+    student, teacher = tiny_bert(2, 12), Teacher(tiny_bert(4, 24), "fp32", torch.device("cpu"))
+    on = LayerObjectives(**dict.fromkeys(left_out, False))
+    how = (InitialStudent(student, torch.ones(24, 12)), teacher, StudentSettings("2x12"), 3)
+    whole, part, batch = loss(*how), loss(*how, on), make_batch((5, 3))
+    shown = student.observe(batch, whole.needs_student), teacher.observe(batch, whole.needs_teacher)
+    expected, found = whole.terms(*shown, batch), part.terms(*shown, batch)
+    assert set(found) == ALL - left_out == set(expected) - left_out
+    assert all(torch.equal(values, expected[name]) for name, values in found.items())
+    kinds = {signal.kind for signal in part.needs_teacher}
+    assert ("attention_scores" in kinds) == ("attention" not in left_out)
+
+
+def test__without_task_distillation_gold_labels_are_all_that_is_learnt(workshop):
+    """The teacher's answers change nothing then; the stage of layers is not there, and its settings are refused."""
+    workshop.model(classes=("neg", "pos"))
+    off = tuple(f"objective.{name}=false" for name in (*ALL, "prediction"))
+    start = workshop.model("general", layers=2, width=12)
+    for name, bias in (("one", [0.0, 1.0]), ("other", [1.0, 0.0])):
+        teacher = workshop.model(name, classes=("neg", "pos"), bias=bias)
+        also = (*off, "teacher.accept_weak=true")
+        workshop.distill(teacher=teacher, student=start, output=workshop.path(f"run_{name}"), also=also)
+    assert [path.name.rsplit("-", 1)[0] for path in (workshop.path("run_one") / "stages").glob("intermediate*")] == []
+    one, other = (trained(workshop.path(f"run_{name}"), "prediction") for name in ("one", "other"))
+    assert equal(one, other)
+    with pytest.raises(UserError, match=r"prediction\.temperature=2: objective\.prediction=false does not read it"):
+        workshop.distill(also=(*off, "prediction.temperature=2"), output=workshop.path("refused"))
 
 
 @with_bf16

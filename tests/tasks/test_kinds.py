@@ -61,7 +61,7 @@ class Ranking(Regression):
     """A toy kind: places, which are whole numbers, and better where they are lower."""
 
     kind = "question-answering"  # one of the names there are; a real one adds its own to `types.Kind`
-    figure = "spearman"
+    figures = ("spearman", "pearson")
     verb = "ranking"
 
     def answers(self, logits: np.ndarray, rows: Any) -> list[float]:

@@ -283,6 +283,7 @@ def test_load__puts_a_label_that_the_head_lacks_aside(loaded: Callable[..., Spli
         ([{"text": "ab"[n % 2], "label": f"a text, {n}"} for n in range(12)], {}, "^train:1: .* columns seem swapped"),
         (labelled(*map(str, np.arange(200) / 8), "2.5x"), {}, "'2.5x' is not one"),
         (labelled(0.5, 1.5), {"per_class": 1}, "^data.per_class=1: a row has no class"),
+        (labelled(0.5, 1.5), {"metric": "f1"}, "^data.metric: regression has no f1; it has pearson, spearman$"),
         (labelled("a", "b"), {"positive": "c"}, "^data.positive=c: no such class; the classes are: a, b"),
         (labelled("a", "b"), {"kind": "token-classification"}, "^train:1: no column 'tokens'; there are: text, label"),
         (labelled("a", "b"), {"kind": "regression"}, "^train:1: the label 'a' is not a finite number"),
@@ -458,3 +459,19 @@ def test_load__balances_classes_by_how_often_they_are_learnt(loaded: Callable[..
         UserError, match=r"^data.class_weights=balanced: weighs the classes .* not regression; leave it out"
     ):
         loaded(labelled(0.5, 1.5), labelled(0.5, 2.5), class_weights="balanced")
+
+
+def test__a_share_of_train_is_drawn_after_dev_is_split_off(loaded: Callable[..., Splits]) -> None:
+    """Of any kind of labels; the same rows for the same seed."""
+    whole, part, again = loaded(TRAIN), loaded(TRAIN, share=0.25), loaded(TRAIN, share=0.25)
+    assert len(part.dev) == len(whole.dev)
+    assert set(part.train.rows) < set(whole.train.rows)
+    assert list(part.train.rows) == list(again.train.rows)
+    counts = [np.bincount(splits.train.labels) for splits in (whole, part)]
+    assert counts[1].tolist() == [round(0.25 * count) for count in counts[0]]
+    scores = [{"text": f"text {number}", "label": number / 7} for number in range(50)]
+    assert len(loaded(scores, scores[:9], share=0.1).train) == 5
+
+
+def test__weights_may_be_chosen_by_another_figure(loaded: Callable[..., Splits]) -> None:
+    assert (loaded(TRAIN).task.figure, loaded(TRAIN, metric="mcc").task.figure) == ("accuracy", "mcc")

@@ -24,6 +24,14 @@ def dev_rows(strata: Int[np.ndarray, " rows"], rng: np.random.Generator) -> Bool
     return dev
 
 
+def share_of_rows(
+    strata: Int[np.ndarray, " rows"], share: float, rng: np.random.Generator
+) -> Int[np.ndarray, " drawn"]:
+    """Draw a share of the rows of each stratum, at least one; in the order of the data."""
+    found = [np.flatnonzero(strata == index) for index in np.unique(strata)]
+    return np.sort(np.concatenate([rng.permutation(rows)[: max(1, round(share * len(rows)))] for rows in found]))
+
+
 def few_rows(classes: Int[np.ndarray, " rows"], per_class: int, rng: np.random.Generator) -> Int[np.ndarray, " drawn"]:
     """Draw so many rows of each class, all of a class that has fewer; in the order of the data."""
     drawn = [rng.permutation(np.flatnonzero(classes == index))[:per_class] for index in np.unique(classes)]

@@ -25,6 +25,9 @@ class DataSettings:
         skip_bad: Share of bad rows of a file that is tolerated; they go to `rejected.jsonl`.
         max_length: Pieces per row, special ones included; longer rows are cut.
         per_class: Draw so many rows of each class from train; None = all.
+        share: Draw this share of the rows of train, of each class its own, at least one; None = all.
+        metric: The figure on dev by which weights are chosen; None = accuracy, Pearson's correlation, micro-F1 of
+            labels, F1 of entities and answers.
         label_map: Renames labels, applied before anything else looks at them; null leaves out the rows of a label.
         class_weights: `balanced`: in gold and soft losses a class counts by how rare it is in what is learnt from, on
             average by 1.
@@ -46,6 +49,8 @@ class DataSettings:
     skip_bad: float = 0.0
     max_length: int = 128
     per_class: int | None = None
+    share: float | None = None
+    metric: str | None = None
     label_map: Mapping[str, str | None] = field(default_factory=dict)
     class_weights: Literal["none", "balanced"] = "none"
     positive: str | None = None
@@ -62,6 +67,10 @@ class DataSettings:
             raise ValueError(f"max_length must be at least 5 pieces, got {self.max_length}")
         if self.per_class is not None and self.per_class < 1:
             raise ValueError(f"per_class must be at least 1, got {self.per_class}")
+        if self.share is not None and not 0 < self.share < 1:
+            raise ValueError(f"share is one of the rows of train, between 0 and 1, got {self.share}")
+        if self.share is not None and self.per_class is not None:
+            raise ValueError("share and per_class both draw rows of train; give one of them")
         if self.confidence is not None and not 0 < self.confidence < 1:
             raise ValueError(f"confidence is a probability, between 0 and 1, got {self.confidence}")
         self._clean_labels()

@@ -51,7 +51,7 @@ def hidden_mse(
 
 @final
 class HiddenMSE(Objective):
-    """Terms `embedding` (where wanted) and `hidden`: projected student states learn the teacher's, layer by layer.
+    """Terms `embedding` and `hidden`, where wanted: projected student states learn the teacher's, layer by layer.
 
     Both terms are sums over layers, as the paper sums. There is a projection at equal widths too, as in the official
     code: student and teacher need not agree on what each dimension means.
@@ -66,6 +66,7 @@ class HiddenMSE(Objective):
         initial: Float[Tensor, "rows columns"] | None = None,
         *,
         embedding: bool = True,
+        hidden: bool = True,
         seed: int = 0,
     ) -> None:
         """Build the projections; the global random state is not touched.
@@ -80,20 +81,23 @@ class HiddenMSE(Objective):
                 lives in directions P of the teacher's space, so its states times Pᵀ are close to the teacher's. None
                 draws the weights as `nn.Linear` does.
             embedding: Whether the embedding learns from the embedding, as in TinyBERT; L2A teaches layers only.
+            hidden: Whether the layers learn.
             seed: Of that draw; not used with `initial`.
 
         Raises:
-            ValueError: If `initial` has another shape.
+            ValueError: If `initial` has another shape, or nothing learns.
         """
         super().__init__()
         expected = (teacher_width, student_width)
         if initial is not None and initial.shape != expected:
             raise ValueError(f"initial must be (teacher width, student width) = {expected}, got {tuple(initial.shape)}")
-        self.layer_map = layer_map
-        self._embedding = embedding
-        self._names = _projection_of_layer(projection, layer_map.student_layers)
-        if not embedding:
-            del self._names[0]
+        if not (embedding or hidden):
+            raise ValueError("embedding and hidden are both off; nothing would be learnt")
+        self._embedding = ((0, 0),) if embedding else ()
+        self._hidden = layer_map.pairs if hidden else ()
+        pairs = (*self._embedding, *self._hidden)
+        names = _projection_of_layer(projection, layer_map.student_layers)
+        self._names = {m: names[m] for m, _ in pairs}
         generator = torch.Generator().manual_seed(seed)
         self.projections = nn.ParameterDict(
             {
@@ -101,7 +105,6 @@ class HiddenMSE(Objective):
                 for name in dict.fromkeys(self._names.values())
             }
         )
-        pairs = ((0, 0), *layer_map.pairs) if embedding else layer_map.pairs
         self.needs_student = frozenset(Signal("hidden_states", m) for m, _ in pairs)
         self.needs_teacher = frozenset(Signal("hidden_states", g) for _, g in pairs)
 
@@ -117,9 +120,10 @@ class HiddenMSE(Objective):
             projected = F.linear(states, self.projections[self._names[m]])
             return hidden_mse(projected, teacher[Signal("hidden_states", g)], batch.real)
 
-        hidden = [distance(m, g) for m, g in self.layer_map.pairs]
-        terms = {"embedding": distance(0, 0)} if self._embedding else {}
-        return {**terms, "hidden": torch.stack(hidden).sum(dim=0)}
+        learnt = {"embedding": self._embedding, "hidden": self._hidden}
+        return {
+            name: torch.stack([distance(m, g) for m, g in pairs]).sum(dim=0) for name, pairs in learnt.items() if pairs
+        }
 
 
 def _projection_of_layer(sharing: Sharing, layers: tuple[int, ...]) -> dict[int, str]:

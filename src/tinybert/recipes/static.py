@@ -35,7 +35,7 @@ class Config(AugmentingSettings, TaskSettings):
     student: StaticStudent = field(default_factory=StaticStudent)
     augment: Annotated[AugmentSettings, Choice("method", SETTINGS)] = field(default_factory=NoAugmentation)
     distill: Stage = field(
-        default_factory=lambda: Stage(epochs=None, usual_epochs=10, batch_size=32, lr=1e-2, weight_decay=0.0)
+        default_factory=lambda: Stage(epochs=None, usual_epochs=10, batch_size=128, lr=3e-3, weight_decay=0.0)
     )
 
     def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:

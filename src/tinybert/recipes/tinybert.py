@@ -7,6 +7,7 @@ student learns the teacher's score, not the gold one.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
@@ -15,18 +16,19 @@ from tinybert.run import Run
 from tinybert.stages.augment import learnt_texts
 from tinybert.stages.common_settings import AugmentingSettings
 from tinybert.stages.distiller import Distiller
-from tinybert.stages.general.settings import GeneralGroup
 from tinybert.stages.general.training import figures_of, pretrained_teacher, train_general
 from tinybert.stages.initialisation import InitialStudent, StudentSettings, initialise, refit_projections
 from tinybert.stages.job import Job, Outcome
+from tinybert.stages.layers import LayerObjectives, LayerObjectivesGroup
 from tinybert.stages.teacher import task_teacher
 from tinybert.types import Objective, Stage
 
 CITATION = "Jiao et al. 2020, TinyBERT: Distilling BERT for Natural Language Understanding, arXiv:1909.10351"
+EVERYTHING = LayerObjectives()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(GeneralGroup, LayerSettings, AugmentingSettings, TaskSettings):
+class Config(LayerObjectivesGroup, LayerSettings, AugmentingSettings, TaskSettings):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
     intermediate: Stage = field(default_factory=lambda: Stage(epochs=20, usual_epochs=5, lr=5e-5, schedule="constant"))
@@ -52,28 +54,33 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     distiller = Distiller(student, teacher, examples, job.task, config.teacher, run)
 
     # Eq. 11 for m = 0 ... M: embeddings, hidden states and attention scores, through the layer map g.
-    layers = loss(initial, teacher, config.student, run.seed_for("projection"))
-    distiller.run_stage("intermediate", layers, config.intermediate)
+    if config.objective.layers:
+        layers = loss(initial, teacher, config.student, run.seed_for("projection"), config.objective)
+        distiller.run_stage("intermediate", layers, config.intermediate)
 
     # Eq. 11 for m = M + 1: the teacher's distribution, softened by the temperature t.
-    soft = job.task.soft(config.prediction.temperature)
-    distiller.run_stage("prediction", soft, config.prediction, job.dev)
+    soft = config.objective.prediction
+    predictions = job.task.soft(config.prediction.temperature) if soft else job.task.gold()
+    distiller.run_stage("prediction", predictions, config.prediction, job.dev)
     return Outcome(student, model, figures)
 
 
-def loss(initial: InitialStudent, teacher: Teacher, settings: StudentSettings, seed: int) -> Objective:
+def loss(
+    initial: InitialStudent, teacher: Teacher, settings: StudentSettings, seed: int, on: LayerObjectives = EVERYTHING
+) -> Objective:
     """L_embd (Eq. 9) + L_hidn (Eq. 8) + L_attn (Eq. 7), each layer m from layer g(m); `seed` draws projections."""
     student, known = initial.student.shape, teacher.shape
     g = layer_map(settings.layer_map, student.layers, known.layers)
-    states = HiddenMSE(g, student.width, known.width, settings.projection, initial.directions, seed=seed)
-    return Sum(states, (settings.attention_weight, AttentionScoreMSE(g, settings.attention_heads)))
+    how: dict[str, Any] = {"projection": settings.projection, "initial": initial.directions, "seed": seed}
+    terms: list[Objective | tuple[float, Objective]] = []
+    if on.embedding or on.hidden:
+        terms.append(HiddenMSE(g, student.width, known.width, embedding=on.embedding, hidden=on.hidden, **how))
+    if on.attention:
+        terms.append((settings.attention_weight, AttentionScoreMSE(g, settings.attention_heads)))
+    return Sum(*terms)
 
 
+USES = frozenset({"mlm", "vectors", "unlabeled"})
 RECIPE = Recipe(
-    "tinybert",
-    "Transformer distillation: layers first, then predictions",
-    CITATION,
-    Config,
-    distill,
-    uses=frozenset({"mlm", "vectors", "unlabeled"}),
+    "tinybert", "Transformer distillation: layers first, then predictions", CITATION, Config, distill, uses=USES
 )

@@ -85,14 +85,14 @@ def _confident(texts: Examples, floor: float, job: Job, run: Run, teacher: Netwo
     return encoded(texts.select(picked), job.tokenizer, job.max_length, run)
 
 
-def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network) -> EncodedRows:
+def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network | None) -> EncodedRows:
     """The encoded training rows, each followed by its copies; made once, found again by a resumed run.
 
     Args:
         job: Its training rows are rewritten.
         config: Who rewrites, how often, and which copies stay.
         run: Keeps the stage `augment`, and in its folder `augmented` what people may want to see of it.
-        teacher: Says which copies it takes for another class.
+        teacher: Says which copies it takes for another class; None = nobody does.
     """
     if config.augment.method == "none":
         return job.train
@@ -181,14 +181,14 @@ class FlipFilter:
     """A teacher that reads copies.
 
     Attributes:
-        teacher: With its head, on the run's device.
+        teacher: With its head, on the run's device; None = there is none, and copies are only encoded.
         tokenizer: Its tokenizer.
         max_length: Pieces it reads.
         artifact: The unfinished artifact it is asked for.
         run: Its device and log.
     """
 
-    teacher: Network
+    teacher: Network | None
     tokenizer: PreTrainedTokenizerFast
     max_length: int
     artifact: Artifact
@@ -205,6 +205,7 @@ class FlipFilter:
         Returns:
             What is left, and the share of flips.
         """
+        assert self.teacher is not None
         texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
         encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
         compute = logits_fn(self.teacher, self.run.device)
@@ -224,7 +225,7 @@ class FlipFilter:
 def _write(augmented_set: AugmentedSet, job: Job, flip_filter: FlipFilter, keep_flipped: bool, folder: Path) -> None:
     """What the stage leaves: encoded rows to learn from, texts to look at, and how good they are."""
     left, flips = augmented_set, None
-    if job.task.can_flip:
+    if job.task.can_flip and flip_filter.teacher is not None:
         left, flips = flip_filter.apply(augmented_set, folder / _ROWS, keep=keep_flipped)
     if flips is None or left is not augmented_set:
         flip_filter.encode(left, folder / _ROWS)

@@ -286,7 +286,7 @@ def _check(settings: Config, method: str) -> None:
     problems = [f"--{name} is missing" for name in ("train", "output") if getattr(settings, name) is None]
     if (other := settings.augment.method) != method:
         problems.append(f"augment.method: {other}, but the command says {method}; leave one of them out")
-    for name in ("per_class", "drop_overlap"):
+    for name in ("per_class", "share", "drop_overlap"):
         if getattr(settings.data, name) != getattr(DataSettings(), name):
             problems.append(f"data.{name}: augment rewrites all rows; leave it out")
     if not settings.augment.keep_flipped and settings.teacher is None:

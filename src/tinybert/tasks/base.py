@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -141,11 +141,13 @@ class TaskData(ABC):
         """
 
 
+@dataclass(frozen=True)
 class Task(TaskData):
     """A kind of task that networks learn.
 
     Attributes:
-        figure: The metric by which the best weights are chosen, and which reports put first.
+        figures: Names of the metrics; the first one is that by which weights are chosen where no other is named.
+        metric: The one that was named; None = none was.
         pipeline: What the hub calls the use of such a model.
         verb: What the model does with its input, as in "classifying texts".
         pipeline_options: What a call of transformers' `pipeline` needs besides the text, as Python writes it.
@@ -153,7 +155,7 @@ class Task(TaskData):
         usage: Python that uses a model (`MODEL`) with transformers where it has no pipeline for it; None = it has one.
     """
 
-    figure: ClassVar[str]
+    figures: ClassVar[tuple[str, ...]]
     pipeline: ClassVar[str]
     verb: ClassVar[str]
     pipeline_options: ClassVar[str] = "truncation=True"
@@ -162,6 +164,23 @@ class Task(TaskData):
     )
 
     usage: ClassVar[str | None] = None
+
+    metric: str | None = field(default=None, kw_only=True)
+
+    @property
+    def figure(self) -> str:
+        """The metric by which the best weights are chosen, and which reports put first."""
+        return self.metric or self.figures[0]
+
+    def chosen_by(self, metric: str | None) -> "Task":
+        """The task with another metric to choose by.
+
+        Raises:
+            UserError: If it has no such metric.
+        """
+        if metric is not None and metric not in self.figures:
+            raise UserError(f"data.metric: {self.kind} has no {metric}; it has {', '.join(self.figures)}")
+        return replace(self, metric=metric)
 
     @property
     @abstractmethod

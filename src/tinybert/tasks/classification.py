@@ -51,7 +51,7 @@ class Classification(TableTask):
     kind: ClassVar[Kind] = "classification"
     one_label: ClassVar[bool] = True
     can_flip: ClassVar[bool] = True
-    figure: ClassVar[str] = "accuracy"
+    figures: ClassVar[tuple[str, ...]] = ("accuracy", "f1", "macro_f1", "mcc")
     pipeline: ClassVar[str] = "text-classification"
     verb: ClassVar[str] = "classifying"
     label_type: ClassVar[pa.DataType] = pa.string()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinybert.data.columns import Labels
-from tinybert.data.draws import dev_rows, few_rows
+from tinybert.data.draws import dev_rows, few_rows, share_of_rows
 from tinybert.data.examples import Examples
 from tinybert.data.overlap import contradictions, without_overlap
 from tinybert.data.problems import listed, shown
@@ -88,7 +88,7 @@ def load(
         settings: Of the group `data`.
         kind: None = by the labels of train.
         head_classes: Names of the classes of the teacher's head; None = it has none, or no teacher has a say.
-        rng: Streams; `split` and `per_class` are drawn from.
+        rng: Streams; `split`, `per_class` and `share` are drawn from.
         rejected_to: File for the rows that were put aside; None = they are not written down.
         source: The second domain, which has no say in what the task is; None = there is none.
         unlabeled: Texts of the domain without labels; None = there are none.
@@ -111,6 +111,7 @@ def load(
         total = len(rows["train"].table) + rows["train"].problems.rows
         _check_forms(rows)
         task, labels = _begun(rows["train"], page, settings, kind, head_classes, known)
+        task = task.chosen_by(settings.metric)
         if settings.confidence is not None and not task.can_flip:
             raise UserError(f"data.confidence: only a class has a probability; this is {task.kind}; leave it out")
         examples, second = _resolved(rows, task, labels, wanted, decided=head_classes is not None)
@@ -130,6 +131,10 @@ def load(
         texts = _held_apart(texts, examples, settings, overlap, notes, "unlabeled")
     if settings.per_class is not None:
         learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
+    if settings.share is not None:
+        strata = task.strata(learnt) if learnt.labelled else None
+        strata = np.zeros(len(learnt), np.int64) if strata is None else strata
+        learnt = learnt.select(share_of_rows(strata, settings.share, rng("share")))
     if settings.class_weights == "balanced":
         task = task.balanced(learnt)
     parts = {"train": learnt, **examples} | ({} if texts is None else {"unlabeled": texts})

@@ -51,7 +51,7 @@ class MultiLabel(TableTask):
     kind: ClassVar[Kind] = "multi-label"
     one_label: ClassVar[bool] = False
     can_flip: ClassVar[bool] = False
-    figure: ClassVar[str] = "micro_f1"
+    figures: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "sample_f1", "map")
     pipeline: ClassVar[str] = "text-classification"
     verb: ClassVar[str] = "labelling"
     pipeline_options: ClassVar[str] = "truncation=True, top_k=None"

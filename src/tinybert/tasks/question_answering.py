@@ -48,7 +48,7 @@ class QuestionAnswering(QuestionTask):
     kind: ClassVar[Kind] = "question-answering"
     one_label: ClassVar[bool] = False
     can_flip: ClassVar[bool] = False
-    figure: ClassVar[str] = "f1"
+    figures: ClassVar[tuple[str, ...]] = ("f1", "exact_match")
     pipeline: ClassVar[str] = "question-answering"
     verb: ClassVar[str] = "answering questions about"
     pipeline_note: ClassVar[str] = (

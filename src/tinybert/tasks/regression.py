@@ -36,7 +36,7 @@ class Regression(TableTask):
     kind: ClassVar[Kind] = "regression"
     one_label: ClassVar[bool] = True
     can_flip: ClassVar[bool] = False
-    figure: ClassVar[str] = "pearson"
+    figures: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
     pipeline: ClassVar[str] = "text-classification"
     verb: ClassVar[str] = "scoring"
     label_type: ClassVar[pa.DataType] = pa.float64()

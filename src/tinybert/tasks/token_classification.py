@@ -44,7 +44,7 @@ class TokenClassification(TagTask):
     kind: ClassVar[Kind] = "token-classification"
     one_label: ClassVar[bool] = False
     can_flip: ClassVar[bool] = False
-    figure: ClassVar[str] = "f1"
+    figures: ClassVar[tuple[str, ...]] = ("f1", "precision", "recall")
     pipeline: ClassVar[str] = "token-classification"
     verb: ClassVar[str] = "tagging"
     pipeline_options: ClassVar[str] = 'aggregation_strategy="first"'
