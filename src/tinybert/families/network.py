@@ -23,13 +23,8 @@ MASKED_LM = "AutoModelForMaskedLM"
 OF_TAGS, OF_ANSWERS = "ForTokenClassification", "ForQuestionAnswering"
 OF_PIECES = (OF_TAGS, OF_ANSWERS)
 
-_NOT_CONTENT = (
-    "transformers_version",
-    "dtype",
-    "architectures",
-    "text_pairs",
-    "thresholds",
-)  # of a configuration, for its digest
+# Of a configuration, for its digest: what says how a network was saved, or how its logits are read.
+_NOT_CONTENT = ("transformers_version", "dtype", "architectures", "text_pairs", "thresholds", "no_answer_threshold")
 
 
 @dataclass(frozen=True)
