@@ -113,6 +113,8 @@ SOURCES: Final = {
     "data.quoting": "ours",
     "data.skip_bad": "ours",
     "data.max_length": f"{_CODE} of TinyBERT (64 for CoLA and SST-2)",
+    "data.windows": "ours",
+    "data.stride": "ours",
     "data.per_class": "ours",
     "data.share": "ours",
     "data.metric": "ours",

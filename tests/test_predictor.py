@@ -56,7 +56,7 @@ def test__what_is_cut_or_left_out_is_said(workshop, capsys):
     rows = [*reviews(9), {"text": " ", "label": "pos"}]
     long = ["data.max_length=5", "data.skip_bad=0.2"]
     list(tinybert.predict(workshop.path("model"), data=rows[:9], set=long))
-    assert "8 of 9 rows cut at 5 pieces" in capsys.readouterr().err
+    assert "8 of 9 texts (88.9%) are longer than 5 pieces and cut" in capsys.readouterr().err
     found = tinybert.evaluate(workshop.path("model"), data=rows, set=long)
     assert found["rows"] == 9
     assert "1 of 10 rows are bad and left out" in capsys.readouterr().err
@@ -123,7 +123,7 @@ def test__a_text_that_is_too_long_is_cut_alike_in_every_form(workshop, exported)
 
 def test__evaluate_counts_the_rows_it_rests_on(workshop):
     figures = tinybert.evaluate(workshop.path("model"), data=workshop.path("reviews.tsv"), set=("data.max_length=8",))
-    assert set(figures) == {"accuracy", "f1", "macro_f1", "mcc", "rows", "truncated"}
+    assert set(figures) == {"accuracy", "f1", "macro_f1", "mcc", "rows", "truncated", "windowed"}
     assert figures["rows"] == 10
     assert figures["truncated"] > 0
     answers = list(

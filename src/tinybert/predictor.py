@@ -12,16 +12,17 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.config import parse
-from tinybert.data.encode import encode
-from tinybert.data.encoded import EncodedRows, unknown_notes
+from tinybert.data.encode import Encoder
+from tinybert.data.encoded import EncodedRows, told_of_long, unknown_notes
 from tinybert.data.settings import DataSettings
+from tinybert.data.windows import Windows
 from tinybert.engine.evaluate import LogitsFn, logits_fn, logits_of
 from tinybert.errors import UserError
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import longest_input
 from tinybert.log import Log
 from tinybert.machine import choose_device
-from tinybert.models.heads import check_form, learnt_pairs
+from tinybert.models.heads import check_form, learnt_pairs, learnt_windows
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer
 from tinybert.models.source import folder_of
 from tinybert.run import RunSettings
@@ -69,7 +70,7 @@ class Predictor:
         folder = path.parent if path.suffix == ".onnx" else path
         config, tokenizer = load_config(folder), load_tokenizer(folder)
         longest = min(int(tokenizer.model_max_length), longest_input(config))
-        settings = parse(Settings, {"data": {"max_length": longest}}, overrides)
+        settings = parse(Settings, {"data": {"max_length": longest, **learnt_windows(config)}}, overrides)
         if settings.data.max_length > longest_input(config):
             raise UserError(f"data.max_length: {model} reads at most {longest_input(config)} pieces")
         if settings.run.threads is not None:
@@ -81,14 +82,20 @@ class Predictor:
         """The metrics of the model on labelled data, and how many rows they rest on."""
         with self._encoded(data, labelled=True) as rows:
             figures = self.task.metrics(logits_of(self.logits_fn, rows), rows)
-            return {**figures, "rows": len(rows.needed_examples()), "truncated": rows.truncated}
+            return {
+                **figures,
+                "rows": len(rows.needed_examples()),
+                "truncated": rows.truncated,
+                "windowed": rows.windowed,
+            }
 
     def predict(self, data: Any) -> Iterator[dict[str, Any]]:
         """The model's predictions, one per row, in order."""
         with self._encoded(data, labelled=False) as rows:
             logits = logits_of(self.logits_fn, rows)
-            if rows.truncated:
-                Log().say(f"data: {rows.truncated} of {len(rows)} rows cut at {self.settings.data.max_length} pieces")
+            if rows.truncated or rows.windowed:
+                told = told_of_long(rows, len(rows.needed_examples()), self.settings.data.max_length)
+                Log().say(f"data: {told}")
             yield from self.task.predictions(logits, rows)
 
     @contextmanager
@@ -101,7 +108,8 @@ class Predictor:
             Log().say(f"data: {note}")
         with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
             target = Path(folder) / "rows.arrow"
-            rows = encode(examples, self.tokenizer, self.settings.data.max_length, target)
+            windows = Windows(self.settings.data.windows, self.settings.data.stride)
+            rows = Encoder(self.tokenizer, self.settings.data.max_length, windows).encode(examples, target)
             for note in unknown_notes({"data": rows.unknown}):
                 Log().say(note)
             yield rows

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tinybert.data.encode import encode, truncating
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.windows import OVERLAP, context_windows, windows_of, word_spans
+from tinybert.data.windows import OVERLAP, Windows, context_windows, windows_of, word_spans
 from tinybert.types import Answer, Example
 
 WORDS = ("fine", "films", "unhappily", "\u200b", "a", "film.", "!")
@@ -72,7 +72,7 @@ def test__without_labels_words_are_answered_for_all_the_same(tiny_tokenizer: Any
 
 def test__rows_of_texts_are_answers_themselves(tiny_tokenizer: Any, tmp_path: Path) -> None:
     rows = encoded([Example("a film", label=1), Example("a", label=0)], tiny_tokenizer, 8, tmp_path)
-    assert not rows.windowed
+    assert rows.windowed == 0
     assert rows.answered(np.array([1, 0])).tolist() == [1, 0]
 
 
@@ -142,3 +142,67 @@ def test__windows_without_labels_say_which_pieces_count(tiny_tokenizer: Any, tmp
     labels = rows.batch(np.arange(len(rows))).labels
     assert labels[-1].tolist()[:4] == [-1, 0, 0, -1]
     assert set(labels.flatten().tolist()) == {-1, 0}
+
+
+LONG = "the film was not very good and it was a dull plot"  # 12 words of one piece
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+@pytest.mark.parametrize(
+    ("sides", "longest", "stride", "expected"),
+    [
+        (("a film", None), 8, 1, [((0, 2), None)]),
+        ((LONG, None), 8, 0, [((0, 6), None), ((6, 12), None)]),
+        ((LONG, None), 8, 2, [((0, 6), None), ((4, 10), None), ((8, 12), None)]),
+        ((LONG, None), 10, None, [((0, 8), None), ((6, 12), None)]),  # a quarter of 8
+        ((LONG, "a movie"), 9, 1, [((0, 4), (0, 2)), ((3, 7), (0, 2)), ((6, 10), (0, 2)), ((9, 12), (0, 2))]),
+        (("a movie", LONG), 9, 1, [((0, 2), (0, 4)), ((0, 2), (3, 7)), ((0, 2), (6, 10)), ((0, 2), (9, 12))]),
+        ((LONG, LONG), 19, 4, [((0, 8), (0, 8)), ((4, 12), (0, 8))]),  # the second is cut at half a row
+        (("it is", LONG), 18, None, [((0, 2), (0, 12))]),
+    ],
+)
+def test_encode__long_texts_become_windows_that_slide_over_the_longer_side(
+    tiny_tokenizer, tmp_path, sides, longest, stride, expected, pooling
+):
+    examples = Examples.of([Example(*sides, 1), Example(*(side and "it" for side in sides), 0)])
+    rows = encode(examples, tiny_tokenizer, longest, tmp_path / "rows.arrow", windows=Windows(pooling, stride))
+    parts = [
+        [side and " ".join(side.split()[slice(*picked)]) for side, picked in zip(sides, one, strict=True)]
+        for one in expected
+    ]
+    for index, (text, pair) in enumerate(parts):
+        whole = tiny_tokenizer(text, pair)
+        batch = rows.batch(np.array([index]))
+        assert batch.input_ids[0].tolist() == whole["input_ids"]
+        assert batch.token_type_ids[0].tolist() == whole["token_type_ids"]
+        assert batch.labels.tolist() == [1]
+    assert len(rows) == len(parts) + 1
+    assert rows.owners.tolist() == [0] * len(parts) + [1]
+    assert (rows.truncated, rows.windowed) == (0, int(len(parts) > 1))
+    assert rows.labels.tolist() == [1, 0]
+    assert rows.of_examples(np.array([1])).labels.tolist() == [0]
+
+
+def test_encode__the_layout_of_the_file_changes_nothing_of_windows(tiny_tokenizer, tmp_path):
+    examples = Examples.of([Example(LONG, None, float(n)) for n in range(5)])
+    windows = Windows("mean", 2)
+    one, other = (
+        encode(examples, tiny_tokenizer, 8, tmp_path / f"{size}.arrow", record_batch=size, windows=windows)
+        for size in (2, 100)
+    )
+    assert one.digest == other.digest
+    assert one.owners.tolist() == other.owners.tolist() == [n for n in range(5) for _ in range(3)]
+    assert one.digest != encode(examples, tiny_tokenizer, 8, tmp_path / "cut.arrow").digest
+
+
+@pytest.mark.parametrize("stride", [0, 1, 3])
+def test_windows_of__words_have_the_stride_that_is_said(tiny_tokenizer, tmp_path, stride):
+    rows = encode(
+        Examples.of([tagged(tuple(LONG.split()))]),
+        tiny_tokenizer,
+        8,
+        tmp_path / "a.arrow",
+        windows=Windows(stride=stride),
+    )
+    assert len(rows) == 1 + -(-(12 - 6) // (6 - stride))
+    assert rows.windowed == 1

@@ -7,6 +7,7 @@ import torch
 from tinybert.data.batches import by_length
 from tinybert.data.encode import encode
 from tinybert.data.examples import Examples
+from tinybert.data.windows import Windows
 from tinybert.engine import evaluate
 from tinybert.engine.evaluate import logits_of, metric_fn, student_logits
 from tinybert.tasks.classification import Classification
@@ -65,3 +66,21 @@ def test__the_figure_that_decides_is_accuracy_or_pearson(make_world, tmp_path, t
     first = student_logits(student, rows, run)[:, 0]
     found = metric_fn(student, rows, Regression(), run)()
     assert found == pytest.approx(np.corrcoef(first, np.arange(6.0))[0, 1], abs=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test__a_long_text_is_answered_for_by_all_its_windows(make_world, tmp_path, tiny_tokenizer, monkeypatch, pooling):
+    world = make_world()
+    student, run = world.make_student(), world.run()
+    texts = Examples.of([Example("good bad very film " * count, None, count % 2) for count in (1, 9, 2, 5, 3)])
+    rows = encode(texts, tiny_tokenizer, 12, tmp_path / "rows.arrow", windows=Windows(pooling, 3))
+    monkeypatch.setattr(evaluate, "ROWS_AT_ONCE", 3)
+    found = student_logits(student, rows, run)
+    assert len(rows) > len(texts) == len(found) == len(rows.needed_labels())
+    for index, answer in enumerate(found):
+        windows = [row for row, owner in enumerate(rows.owners) if owner == index]
+        each = [student.observe(rows.batch(np.array([row])), frozenset({LOGITS}))[LOGITS][0] for row in windows]
+        whole = torch.stack(each).mean(dim=0) if pooling == "mean" else torch.stack(each).max(dim=0).values
+        assert np.allclose(whole.detach().numpy(), answer, atol=1e-5)
+    some = np.array([1, 4])
+    assert np.allclose(student_logits(student, rows.of_examples(some), run), found[some], atol=1e-5)

@@ -104,6 +104,7 @@ def test__pieces_that_are_words_start_as_their_vectors(workshop):
         ({"student": "small"}, "small"),
         ({"also": ("student.heads=2",)}, "student.heads=2: a BiLSTM has nothing of the kind"),
         ({"also": ("distill.temperature=2",)}, "distill.temperature=2: logits are not softened"),
+        ({"also": ("data.class_weights=balanced",)}, "data.class_weights=balanced: distances of logits"),
         ({"also": ("student.dropout=1",)}, "student.dropout=1: must be from 0 to below 1"),
     ],
 )

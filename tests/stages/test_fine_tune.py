@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from recipes.workshop import Rows, Workshop, equal, inputs_of, reviews, steps_of, trained
+from tinybert.data.encode import Encoder
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.families.network import Network
@@ -54,8 +55,8 @@ def begun(tmp_path: Path, tiny_tokenizer: Any) -> Callable[..., tuple[Run, Job]]
             rejected_to=None,
             source=source,
         )
-        rows = [encoded(part, tiny_tokenizer, 32, run) for part in (splits.train, splits.dev)]
-        return run, Job(splits, *rows, None, tiny_tokenizer, 32, source=splits.source)
+        rows = [encoded(part, Encoder(tiny_tokenizer, 32), run) for part in (splits.train, splits.dev)]
+        return run, Job(splits, *rows, None, Encoder(tiny_tokenizer, 32), source=splits.source)
 
     return make
 
@@ -82,7 +83,7 @@ def test__source_then_target_is_two_stages_in_a_chain(network, begun, tiny_token
 
     other, _ = begun("by_hand")
     student, source = network(), labelled_source(job.source, "source_then_target")
-    for name, rows in (("net_source", encoded(source, tiny_tokenizer, 32, other)), ("net", job.train)):
+    for name, rows in (("net_source", encoded(source, Encoder(tiny_tokenizer, 32), other)), ("net", job.train)):
         report = fine_tune(student, job, STAGE, other, name, rows)
         assert report.steps == 2 * -(-len(rows) // 8)
         assert report.best is not None  # evaluated on the target's dev

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from recipes.workshop import reviews
+from tinybert.data.encode import Encoder
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.initialise import project
@@ -40,7 +41,7 @@ def initial(tmp_path: Path, tiny_tokenizer: Any, tiny_bert: Any) -> Callable[...
     def make(shape: str, name: str = "run", **settings: Any) -> tuple[InitialStudent, Any]:
         (tmp_path / name).mkdir(exist_ok=True)
         run, teacher = Run(tmp_path / name, 3, RunSettings(), torch.device("cpu"), Log(silent=True)), tiny_bert(4)
-        rows = encoded(load_for(reviews(24), DataSettings(), TASK, labelled=True), tiny_tokenizer, 32, run)
+        rows = encoded(load_for(reviews(24), DataSettings(), TASK, labelled=True), Encoder(tiny_tokenizer, 32), run)
         return initialise(Reviews(TASK.head, rows), teacher, StudentSettings(shape, **settings), run), teacher
 
     return make

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from conftest import make_unigram_tokenizer
+from tinybert.data.encode import Encoder
 from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking
 from tinybert.engine.evaluate import held_out_loss
@@ -53,7 +54,7 @@ def texts():
 
 
 def loss_of(model, texts, run, tiny_tokenizer) -> float:
-    rows = encoded(texts, tiny_tokenizer, 32, run)
+    rows = encoded(texts, Encoder(tiny_tokenizer, 32), run)
     masker = piece_masker(tiny_tokenizer, Masking())
     return held_out_loss(model, MaskedCrossEntropy(), rows, masker=masker)
 

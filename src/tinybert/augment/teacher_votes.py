@@ -39,7 +39,7 @@ class TeacherVotes:
         missing = shards.missing(self.log)
         with self.log.progress("teacher's classes", len(parts), len(parts) - len(missing)) as bar:
             for number in missing:
-                shards.add(number, content_of(pa.table({"class": self.classify(rows.select(parts[number]))})))
+                shards.add(number, content_of(pa.table({"class": self.classify(rows.of_examples(parts[number]))})))
                 bar.advance()
         said: Sequence[np.ndarray] = [shards.read(number).column("class").to_numpy() for number in range(len(shards))]
         return np.concatenate([np.zeros(0, np.int64), *said])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from tinybert.data.batches import batches
 from tinybert.data.example_table import LABEL, label_values
@@ -30,6 +30,15 @@ def unknown_notes(shares: Mapping[str, float]) -> list[str]:
     ]
 
 
+def told_of_long(rows: "EncodedRows", texts: int, max_length: int) -> str:
+    """What the log says of texts that are longer than a row."""
+    longer = rows.truncated + rows.windowed
+    what = "in windows" if rows.windowed else "cut"
+    return (
+        f"{longer:,} of {texts:,} texts ({longer / max(texts, 1):.1%}) are longer than {max_length} pieces and {what}"
+    )
+
+
 class _Chunk(NamedTuple):
     """One record batch: where each row begins, and what there is of every piece of all its rows on end."""
 
@@ -40,14 +49,14 @@ class _Chunk(NamedTuple):
 class EncodedRows:
     """The rows of an Arrow file that `encode` wrote; made by `open`.
 
-    A row is an example; of texts of words it is a window of one, and a model's answers are of words; of questions it is
-    a window of the context, and a model's answers are of positions (see `windows.ContextWindow`).
+    A row is an example, or a window of one: of long texts, whose answers are pooled; of texts of words, where a model's
+    answers are of words; of contexts, where they are of positions (see `windows.ContextWindow`).
 
     Attributes:
         lengths: Pieces per row.
-        labels: Class or score per row, or 0 and 1 for each label of it; None = unlabelled, or labelled by pieces.
         examples: What was encoded, in the same order; None where only pieces matter, or windows were picked.
         truncated: How many rows were cut to the largest length.
+        windowed: How many examples are longer than that, and are several rows.
         unknown: Share of the pieces, special ones left aside, that stand for what the vocabulary does not know.
         digest: sha256 of pieces, types and labels, whatever the layout of the file.
     """
@@ -56,18 +65,20 @@ class EncodedRows:
         """View the record batches of an open Arrow file; its last one is empty and carries what `encode` counted."""
         self._pad = int(reader.schema.metadata[b"pad"])
         end = reader.get_batch_with_custom_metadata(reader.num_record_batches - 1).custom_metadata
-        self.truncated = int(end[b"truncated"])
+        self.truncated, self.windowed = int(end[b"truncated"]), int(end.get(b"windowed", 0))
         self.unknown = float(end.get(b"unknown", 0))  # earlier versions did not count
         self.digest = str(end[b"digest"].decode())
         table = [reader.get_batch(number) for number in range(reader.num_record_batches - 1)]
         self._chunks = [_chunk(batch) for batch in table]
         self._tagged, self._example = "tags" in reader.schema.names, _examples_of(table, reader.schema)
-        self._first_word = _first_words(table, self._example)
+        self._worded = "words" in reader.schema.names
+        self._first_word = _first_words(table, self._example) if self._worded else None
+        self._pooling = reader.schema.metadata.get(b"pooling", b"").decode()
         self._starts = np.cumsum([0, *(len(chunk.offsets) - 1 for chunk in self._chunks)])
         lengths = [np.diff(chunk.offsets) for chunk in self._chunks]
         self.lengths: Int[np.ndarray, " rows"] = np.concatenate([np.zeros(0, np.int32), *lengths])
         labels = pa.Table.from_batches(table, reader.schema).column(LABEL) if LABEL in reader.schema.names else None
-        self.labels: Shaped[np.ndarray, "rows ..."] | None = None if labels is None else label_values(labels)
+        self._labels: Shaped[np.ndarray, "rows ..."] | None = None if labels is None else label_values(labels)
         self.examples = examples
         self._picked: Int[np.ndarray, " picked"] | None = None
 
@@ -88,8 +99,8 @@ class EncodedRows:
         view = copy.copy(self)
         view._picked = indices if self._picked is None else self._picked[indices]
         view.lengths = self.lengths[indices]
-        view.labels = None if self.labels is None else self.labels[indices]
-        view.examples = None if self.examples is None or self.windowed else self.examples.select(indices)
+        view._labels = None if self._labels is None else self._labels[indices]
+        view.examples = None if self.examples is None or self._example is not None else self.examples.select(indices)
         view.digest = hashlib.sha256(self.digest.encode() + np.asarray(indices, np.int64).tobytes()).hexdigest()
         return view
 
@@ -105,30 +116,43 @@ class EncodedRows:
         both._chunks = [*self._chunks, *others._chunks]
         both._starts = np.concatenate([self._starts, self._starts[-1] + others._starts[1:]])
         both.lengths = np.concatenate([self.lengths, others.lengths])
-        both.labels, both.examples, both._tagged, both._first_word = None, None, False, None
+        both._labels, both.examples, both._tagged, both._first_word, both._example = None, None, False, None, None
         both.digest = hashlib.sha256(f"{self.digest} {others.digest}".encode()).hexdigest()
         return both
 
+    def of_examples(self, indices: Int[np.ndarray, " examples"]) -> "EncodedRows":
+        """A view on the rows of some examples, which are named in ascending order."""
+        return self.select(indices if self._example is None else np.flatnonzero(np.isin(self._example, indices)))
+
     @property
-    def windowed(self) -> bool:
-        """Whether rows are windows of examples."""
-        return self._first_word is not None
+    def owners(self) -> Int[np.ndarray, " rows"]:
+        """Which example each row is of."""
+        every = np.arange(len(self)) if self._example is None else self._example
+        return every if self._example is None or self._picked is None else every[self._picked]
+
+    @property
+    def labels(self) -> Shaped[np.ndarray, "examples ..."] | None:
+        """Class or score per example, or 0 and 1 for each label of it; None = unlabelled, or labelled by pieces."""
+        if self._labels is None or self._example is None:
+            return self._labels
+        first = np.unique(self.owners, return_index=True)[1]
+        return np.asarray(self._labels[first])
 
     @property
     def labelled(self) -> bool:
-        """Whether there are labels, of rows or of pieces."""
-        return self.labels is not None or self._tagged
+        """Whether there are labels, of examples or of pieces."""
+        return self._labels is not None or self._tagged
 
     def answered(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"] | Int[np.ndarray, "batch seq"]:
         """Where each of a batch's logits belongs among a model's answers; -1 = nowhere.
 
-        An answer is that of a row; of windows it is that of a word or position, counted through all of all examples.
+        An answer is that of an example, or that of a word or position, counted through all of all examples.
 
         Args:
             indices: As of `batch`.
         """
         if self._first_word is None:
-            return np.asarray(indices, np.int64)
+            return np.asarray(self.owners[indices], np.int64)
         words = self._of_pieces("words", indices, -1)
         return np.where(words < 0, -1, words + self._first_word[self._there(indices)][:, None])
 
@@ -145,7 +169,24 @@ class EncodedRows:
             )
             yield int(example), np.stack([begins, ends], axis=1)[words >= 0]
 
-    def needed_labels(self) -> Shaped[np.ndarray, "rows ..."]:
+    def pooled(
+        self, logits: Float[np.ndarray, "logit label"], places: Int[np.ndarray, " logit"]
+    ) -> Float[np.ndarray, "answer label"]:
+        """One answer for each place: the mean of the logits that belong there, or the largest of each label.
+
+        Args:
+            logits: In the order of their places.
+            places: As of `answered`, ascending.
+        """
+        if not self._pooling:
+            return logits
+        first = np.flatnonzero(np.diff(places, prepend=-1))
+        if self._pooling == "max":
+            return np.asarray(np.maximum.reduceat(logits, first))
+        counts = np.diff(first, append=len(places))[:, None]
+        return np.asarray(np.add.reduceat(logits, first) / counts.astype(logits.dtype))
+
+    def needed_labels(self) -> Shaped[np.ndarray, "examples ..."]:
         """The labels; a `ValueError` where there are none."""
         if self.labels is None:
             raise ValueError("these rows have no labels")
@@ -200,11 +241,11 @@ class EncodedRows:
     def _picked_labels(self, indices: Int[np.ndarray, " batch"]) -> Shaped[torch.Tensor, "batch ..."] | None:
         if self._tagged:
             return torch.from_numpy(self._of_pieces("tags", indices, -1))
-        if self._example is not None:  # which pieces count is known: soft targets need no more
+        if self._worded:  # which pieces count is known: soft targets need no more
             return torch.from_numpy(np.minimum(self._of_pieces("words", indices, -1), 0))
-        if self.labels is None:
+        if self._labels is None:
             return None
-        labels = torch.from_numpy(self.labels[indices])
+        labels = torch.from_numpy(self._labels[indices])
         return labels.float() if labels.is_floating_point() else labels
 
 

@@ -24,6 +24,8 @@ class DataSettings:
             Of CSV files, `csv` takes all lines that quotes enclose for one cell.
         skip_bad: Share of bad rows of a file that is tolerated; they go to `rejected.jsonl`.
         max_length: Pieces per row, special ones included; longer rows are cut.
+        windows: Reads texts that are longer as several rows, and takes the mean or the largest of their logits.
+        stride: Pieces that a window shares with the next one; None = a quarter.
         per_class: Draw so many rows of each class from train; None = all.
         share: Draw this share of the rows of train, of each class its own, at least one; None = all.
         metric: The figure on dev by which weights are chosen; None = accuracy, Pearson's correlation, micro-F1 of
@@ -48,6 +50,8 @@ class DataSettings:
     quoting: Literal["auto", "csv", "none"] = "auto"
     skip_bad: float = 0.0
     max_length: int = 128
+    windows: Literal["off", "mean", "max"] = "off"
+    stride: int | None = None
     per_class: int | None = None
     share: float | None = None
     metric: str | None = None
@@ -65,6 +69,8 @@ class DataSettings:
             raise ValueError(f"skip_bad is a share of the rows, at least 0 and below 1, got {self.skip_bad}")
         if self.max_length < 5:  # a pair has three special pieces and needs one piece a side
             raise ValueError(f"max_length must be at least 5 pieces, got {self.max_length}")
+        if self.stride is not None and not 0 <= self.stride <= self.max_length // 2:
+            raise ValueError(f"stride must be at least 0 and at most half of max_length, got {self.stride}")
         if self.per_class is not None and self.per_class < 1:
             raise ValueError(f"per_class must be at least 1, got {self.per_class}")
         if self.share is not None and not 0 < self.share < 1:

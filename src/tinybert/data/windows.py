@@ -1,14 +1,37 @@
-"""Long texts as windows of pieces: of every word, one piece in one window answers for it; of contexts, every piece."""
+"""Long texts as windows of pieces.
+
+Of a whole text all windows answer, and their logits are pooled. Of every word one piece in one window answers; of
+contexts every piece.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tinybert.data.words import characters_of
 from tinybert.types import Answer
 
-OVERLAP = 4  # a quarter of a window is in the next one too
+OVERLAP = 4  # a quarter of a window is in the next one too, where nothing else is said
 _PLACEHOLDER = "?"  # read instead of a word that a tokenizer passes over in silence, as some do with control characters
+
+
+class Windows(NamedTuple):
+    """How texts that are longer than a row become rows.
+
+    Attributes:
+        pooling: What a text's logits are made of those of its windows by; `off` = there is one, the text is cut.
+        stride: Pieces that a window shares with the next one; None = a quarter of what it holds.
+    """
+
+    pooling: Literal["off", "mean", "max"] = "off"
+    stride: int | None = None
+
+    def shared(self, room: int) -> int:
+        """How many pieces windows of so many share, at most half of them."""
+        return room // OVERLAP if self.stride is None else min(self.stride, room // 2)
+
+
+NO_WINDOWS = Windows()
 
 
 class Window(NamedTuple):
@@ -90,8 +113,65 @@ def notes_on(backend: Any) -> tuple[str, ...]:
     )
 
 
+def whole_windows(
+    sides: Sequence[tuple[str, str | None]], backend: Any, max_length: int, windows: Windows
+) -> list[list[Any]]:
+    """The encodings of some texts or pairs: one where it fits, otherwise as many as it takes.
+
+    Of a pair the longer side slides, and the whole shorter one is in every window; of that at most half a row.
+
+    Args:
+        sides: Texts, or pairs of them.
+        backend: A tokenizer of the library tokenizers; truncation and padding are the caller's to put back.
+        max_length: Pieces of a window, special ones included.
+        windows: How many pieces they share.
+    """
+    backend.no_truncation()
+    backend.no_padding()
+    every = [part for side in sides for part in side if part is not None]
+    read = iter(backend.encode_batch_fast(every, add_special_tokens=False))
+    return [
+        _slid(text, next(read), pair, None if pair is None else next(read), backend, max_length, windows)
+        for text, pair in sides
+    ]
+
+
+def _slid(
+    text: str, first: Any, pair: str | None, second: Any | None, backend: Any, max_length: int, windows: Windows
+) -> list[Any]:
+    """The windows of one text or pair out of its pieces, without special ones."""
+    room = max_length - backend.num_special_tokens_to_add(pair is not None)
+    if second is None:
+        first.truncate(room, windows.shared(room))
+        return [backend.post_process(part) for part in (first, *first.overflowing)]
+    if len(first) + len(second) <= room:
+        return [backend.post_process(first, second)]
+    if len(first) >= len(second):
+        second = _beginning(str(pair), second, room // 2, backend)
+        first.truncate(room - len(second), windows.shared(room - len(second)))
+        return [backend.post_process(part, second) for part in (first, *first.overflowing)]
+    first = _beginning(text, first, room // 2, backend)
+    second.truncate(room - len(first), windows.shared(room - len(first)))
+    # One by one: the library gives all but the first window of a second text the token type of a first one.
+    return [backend.post_process(first, part) for part in (second, *second.overflowing)]
+
+
+def _beginning(text: str, pieces: Any, longest: int, backend: Any) -> Any:
+    """The first pieces of a text; read again, since what `truncate` cuts off would be combined with every window."""
+    if len(pieces) <= longest:
+        return pieces
+    end = backend.encode(text, add_special_tokens=False).offsets[longest - 1][1]
+    found = backend.encode(text[:end], add_special_tokens=False)
+    found.truncate(longest)
+    return found
+
+
 def windows_of(
-    texts: Sequence[str], words: Sequence[Sequence[str]], backend: Any, max_length: int
+    texts: Sequence[str],
+    words: Sequence[Sequence[str]],
+    backend: Any,
+    max_length: int,
+    windows: Windows = NO_WINDOWS,
 ) -> list[list[Window]]:
     """The windows of some texts: one where the text fits, otherwise as many as it takes, each with a part of the last.
 
@@ -102,9 +182,10 @@ def windows_of(
         words: Of each text, in order.
         backend: A tokenizer of the library tokenizers; truncation and padding are the caller's to put back.
         max_length: Pieces of a window, special ones included.
+        windows: How many pieces they share.
     """
     room = max_length - backend.num_special_tokens_to_add(False)
-    backend.enable_truncation(max_length, stride=max(room // OVERLAP, 0), strategy="longest_first")
+    backend.enable_truncation(max_length, stride=max(windows.shared(room), 0), strategy="longest_first")
     backend.no_padding()
     encodings = backend.encode_batch(list(texts))
     return [_windows(*found, backend) for found in zip(texts, words, encodings, strict=True)]
@@ -155,7 +236,11 @@ def _firsts(parts: Sequence[Any], spans: Sequence[tuple[int, int]], text: str) -
 
 
 def context_windows(
-    sides: Sequence[tuple[str, str]], answers: Sequence[Answer | None], backend: Any, max_length: int
+    sides: Sequence[tuple[str, str]],
+    answers: Sequence[Answer | None],
+    backend: Any,
+    max_length: int,
+    windows: Windows = NO_WINDOWS,
 ) -> Iterator[list[ContextWindow]]:
     """The windows of some questions and their contexts; the question is whole in each of them.
 
@@ -164,6 +249,7 @@ def context_windows(
         answers: Where each is answered.
         backend: A tokenizer of the library tokenizers; truncation and padding are the caller's to put back.
         max_length: Pieces of a window, special ones included.
+        windows: How many pieces of the context they share.
 
     Raises:
         ValueError: If a question leaves no piece for its context.
@@ -171,10 +257,12 @@ def context_windows(
     backend.no_truncation()
     backend.no_padding()
     for encoding, (_, context), answer in zip(backend.encode_batch(list(sides)), sides, answers, strict=True):
-        yield _context_windows(encoding, context, answer, max_length)
+        yield _context_windows(encoding, context, answer, max_length, windows)
 
 
-def _context_windows(encoding: Any, context: str, answer: Answer | None, max_length: int) -> list[ContextWindow]:
+def _context_windows(
+    encoding: Any, context: str, answer: Answer | None, max_length: int, windows: Windows
+) -> list[ContextWindow]:
     ids, types, sides = encoding.ids, encoding.type_ids, encoding.sequence_ids  # each is made anew when it is asked for
     inside = [piece for piece, side in enumerate(sides) if side == 1]
     first, stop = (inside[0], inside[-1] + 1) if inside else (len(ids), len(ids))
@@ -185,8 +273,8 @@ def _context_windows(encoding: Any, context: str, answer: Answer | None, max_len
     spans = [(side == 1 and characters_of(piece, offsets, context)) or (-1, -1) for piece, offsets, side in read]
     tags = [0, *(min(begin, 0) for begin, _ in spans[1:])]
     answering = answer and [p for p in inside if answer.start < spans[p][1] and spans[p][0] < answer.end]
-    found, known = [], 0
-    for start in range(first, max(stop - room // OVERLAP, first + 1), room - room // OVERLAP):
+    found, known, shared = [], 0, windows.shared(room)
+    for start in range(first, max(stop - shared, first + 1), room - shared):
         shown = range(start, min(start + room, stop))
         marks, begun = _cut(tags, first, shown, stop), first - start
         if answering and answering[0] in shown and answering[-1] in shown:

@@ -21,13 +21,14 @@ LogitsFn = Callable[[Batch], Float[Tensor, "batch ..."]]  # logits of each examp
 
 
 def logits_of(compute: LogitsFn, rows: EncodedRows) -> Float[np.ndarray, "answer label"]:
-    """Logits of all rows, or of all words, in order; they are batched by length, which only changes the way there."""
+    """Logits of all examples, or of all words, in order; batching by length only changes the way there."""
     parts = by_length(rows.lengths, ROWS_AT_ONCE)
     answered = [rows.answered(part) for part in parts]
     shown = (compute(rows.batch(part)).float().cpu().numpy() for part in parts)
     logits = [found[there >= 0] for found, there in zip(shown, answered, strict=True)]
-    order = np.argsort(np.concatenate([there[there >= 0] for there in answered]), kind="stable")
-    return np.concatenate(logits)[order]
+    places = np.concatenate([there[there >= 0] for there in answered])
+    order = np.argsort(places, kind="stable")
+    return rows.pooled(np.concatenate(logits)[order], places[order])
 
 
 def logits_fn(student: Network, device: torch.device) -> LogitsFn:

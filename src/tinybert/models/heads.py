@@ -174,9 +174,24 @@ def noted_thresholds(config: PretrainedConfig, classes: Sequence[str]) -> tuple[
     return tuple(known)
 
 
-def note_pairs(config: PretrainedConfig, paired: bool) -> None:
-    """Note, for whoever asks the saved model, whether it learnt pairs of texts: `text_pairs` in config.json."""
+def note_reading(config: PretrainedConfig, *, paired: bool, pooling: str, stride: int | None) -> None:
+    """Note for whoever asks the saved model what it learnt to read: `text_pairs` and `text_windows` in config.json.
+
+    Args:
+        config: Of the model.
+        paired: Whether it learnt pairs of texts.
+        pooling: How logits of a long text's windows become one; `off` = it was cut.
+        stride: Pieces that windows share; None = a quarter.
+    """
     config.text_pairs = paired
+    if pooling != "off" or stride is not None or hasattr(config, "text_windows"):  # which a student has of its teacher
+        config.text_windows = {"windows": pooling, "stride": stride}
+
+
+def learnt_windows(config: PretrainedConfig) -> dict[str, Any]:
+    """How a model reads long texts, as settings of the group `data`; none where nobody noted it."""
+    noted = getattr(config, "text_windows", None)
+    return {name: noted[name] for name in ("windows", "stride") if name in noted} if isinstance(noted, dict) else {}
 
 
 def learnt_pairs(config: PretrainedConfig) -> bool | None:

@@ -79,6 +79,8 @@ class Config(AugmentingSettings, TaskSettings):
         """Besides, logits are learnt as they are."""
         yield from super().unread()
         yield "distill.temperature", "logits are not softened"
+        if not self.objective.gold_weight:
+            yield "data.class_weights", "distances of logits have no classes; objective.gold_weight learns with weights"
 
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:

@@ -124,7 +124,11 @@ def _data_facts(run: RunFiles) -> Iterator[Fact]:
         counts = np.bincount(rows.gold)
         told = f"{words.percent(float(counts.max() / len(rows.gold)))} of {run.evaluated_on}"
         yield Fact("Always predicting the commonest class", f"{told} ({rows.classes[int(counts.argmax())]})")
-    yield from (Fact(f"Texts cut in {name}", _plain(n)) for name, n in run.part("data", "truncated").items())
+    for key, what in (("truncated", "cut"), ("windowed", "read in windows")):
+        for name, count in numbers(run.part("data", key)).items():
+            if count or key == "truncated":
+                share = count / (run.number("data", "rows", name) or 1)
+                yield Fact(f"Texts {what} in {name}", f"{count:,.0f} ({words.percent(share)})")
     for name, share in numbers(run.part("data", "unknown_pieces")).items():
         yield Fact(f"Unknown pieces in {name}", words.percent(share))
     yield from _overlap(run.part("data", "overlap"), "train")

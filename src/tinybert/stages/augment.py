@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
-from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
 from tinybert.artifacts import Artifact, by_name
@@ -21,7 +20,7 @@ from tinybert.augment.method import AugmentContext, AugmenterFactory
 from tinybert.augment.methods import METHODS
 from tinybert.augment.quality import quality, quality_lines
 from tinybert.augment.teacher_votes import TeacherVotes, filter_flips
-from tinybert.data.encode import encode
+from tinybert.data.encode import Encoder
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.engine.evaluate import logits_fn, logits_of, student_logits
@@ -64,12 +63,12 @@ def learnt_texts(job: Job, config: Any, run: Run, teacher: Network) -> EncodedRo
         return rows
     if floor is not None:
         return rows.joined(_confident(job.unlabeled, floor, job, run, teacher))
-    return rows.joined(encoded(job.unlabeled, job.tokenizer, job.max_length, run))
+    return rows.joined(encoded(job.unlabeled, job.encoder, run))
 
 
 def _confident(texts: Examples, floor: float, job: Job, run: Run, teacher: Network) -> EncodedRows:
     """The texts to whose likeliest class the teacher gives so much probability."""
-    every = encoded(texts, job.tokenizer, job.max_length, run)
+    every = encoded(texts, job.encoder, run)
     if run.plan is not None:
         return every
 
@@ -82,7 +81,7 @@ def _confident(texts: Examples, floor: float, job: Job, run: Run, teacher: Netwo
     run.log.say(f"unlabeled: the teacher is {floor:g} sure or more of {len(picked):,} of {len(texts):,} texts")
     if len(picked) == 0:
         raise UserError(f"data.confidence={floor:g}: the teacher is so sure of none of {len(texts):,} texts; lower it")
-    return encoded(texts.select(picked), job.tokenizer, job.max_length, run)
+    return encoded(texts.select(picked), job.encoder, run)
 
 
 def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network | None) -> EncodedRows:
@@ -105,12 +104,12 @@ def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network |
         learnt = planned_copies(job.train, context, run.plan)
         run.plan.stage("augment")
         return learnt
-    inputs = {**inputs_of(context, copies, run.seed), "data.max_length": job.max_length, "teacher": teacher}
+    inputs = {**inputs_of(context, copies, run.seed), **job.encoder.inputs, "teacher": teacher}
     artifact = run.begin("augment", **inputs)
     with run.making(artifact) as missing:
         if missing and run.is_main:
             augmented_set = make_copies(originals, factory, copies, artifact, run)
-            flip_filter = FlipFilter(teacher, job.tokenizer, job.max_length, artifact, run)
+            flip_filter = FlipFilter(teacher, job.encoder, artifact, run)
             artifact.make(lambda folder: _write(augmented_set, job, flip_filter, config.augment.keep_flipped, folder))
     if run.is_main:
         publish(artifact.result, run.folder / FOLDER)
@@ -132,7 +131,7 @@ def factory_of(context: AugmentContext[Any], run: Run) -> AugmenterFactory:
 def planned_copies(rows: EncodedRows, context: AugmentContext[Any], plan: RunPlan) -> EncodedRows:
     """Note what making copies would take; at most so many rows, each as long as its original."""
     method, settings = METHODS[context.settings.method], context.settings
-    copies = settings.copies_of(len(rows))
+    copies = settings.copies_of(len(context.originals))
     learnt = reduce(EncodedRows.joined, [rows] * (1 + copies))
     most = {"rows_at_most": len(learnt), "pieces_at_most": int(learnt.lengths.sum())}
     plan.facts.setdefault("augmentation", {"method": settings.method, "copies": copies, **most})
@@ -182,15 +181,13 @@ class FlipFilter:
 
     Attributes:
         teacher: With its head, on the run's device; None = there is none, and copies are only encoded.
-        tokenizer: Its tokenizer.
-        max_length: Pieces it reads.
+        encoder: How it reads texts.
         artifact: The unfinished artifact it is asked for.
         run: Its device and log.
     """
 
     teacher: Network | None
-    tokenizer: PreTrainedTokenizerFast
-    max_length: int
+    encoder: Encoder
     artifact: Artifact
     run: Run
 
@@ -207,7 +204,7 @@ class FlipFilter:
         """
         assert self.teacher is not None
         texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
-        encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
+        encoded = self.encoder.encode(texts.examples, rows)
         compute = logits_fn(self.teacher, self.run.device)
         votes = TeacherVotes(lambda picked: logits_of(compute, picked).argmax(axis=1), self.artifact, self.run.log)
         left, flips = filter_flips(augmented_set, encoded, texts, votes, keep=keep)
@@ -217,7 +214,7 @@ class FlipFilter:
     def encode(self, augmented_set: AugmentedSet, rows: Path) -> EncodedRows:
         """Encode originals and copies."""
         texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
-        encoded = encode(texts.examples, self.tokenizer, self.max_length, rows)
+        encoded = self.encoder.encode(texts.examples, rows)
         rows.with_suffix(".texts").unlink()
         return encoded
 

@@ -21,6 +21,7 @@ from tinybert.augment.quality import quality
 from tinybert.augment.settings import AugmentGroups
 from tinybert.augment.validation import check_possible, doubts, unsuitable
 from tinybert.config import FILE, MODEL, resolve
+from tinybert.data.encode import Encoder
 from tinybert.data.examples import Examples
 from tinybert.data.read import path_of
 from tinybert.data.settings import DataSettings
@@ -210,7 +211,9 @@ def _carried_out(request: AugmentRequest, run: Run, *, restart: bool) -> dict[st
     left, flips = make_copies(originals, factory, copies, artifact, run), None
     if teacher is not None and settings.teacher is not None:
         longest = min(settings.data.max_length, teacher.model.longest)
-        flip_filter = FlipFilter(teacher.model.to(run.device), load_tokenizer(settings.teacher), longest, artifact, run)
+        flip_filter = FlipFilter(
+            teacher.model.to(run.device), Encoder(load_tokenizer(settings.teacher), longest), artifact, run
+        )
         left, flips = flip_filter.apply(left, artifact.work / "rows.arrow", keep=settings.augment.keep_flipped)
     figures = quality(left, flips)
     run.log.say(f"augment: writing {request.target}")

@@ -52,7 +52,7 @@ def fine_tune_on(
     if labelled is not None and domains == "joint":
         rows, inputs = _together(labelled, job, run), inputs | {"source": labelled, "teacher_data": domains}
     elif labelled is not None:
-        source = encoded(labelled, job.tokenizer, job.max_length, run)
+        source = encoded(labelled, job.encoder, run)
         fine_tune(student, job, stage, run, f"{name}_source", source, source=source)
     fine_tune(student, job, stage, run, name, rows, **inputs)
 
@@ -100,4 +100,4 @@ def _together(source: Examples, job: Job, run: Run) -> EncodedRows:
     """The rows of both domains, encoded as one."""
     with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=run.folder) as folder:
         texts = write_arrow(chain(job.splits.train, source), Path(folder) / "texts.arrow")
-        return encoded(texts.examples, job.tokenizer, job.max_length, run)
+        return encoded(texts.examples, job.encoder, run)

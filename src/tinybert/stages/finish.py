@@ -15,7 +15,7 @@ from tinybert import files
 from tinybert.export.card import CardFacts, licence_of, model_card
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import ExportReport, export_onnx
-from tinybert.models.heads import note_pairs
+from tinybert.models.heads import note_reading
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.augment import FOLDER, QUALITY
@@ -51,7 +51,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     model = outcome.student
     said = logits_by_split(model, job, run)
     task = job.task.fitted(said["dev"], job.dev)
-    note_pairs(model.config, task.paired)
+    note_reading(model.config, paired=task.paired, **job.encoder.windows._asdict())
     task.note_in(model.config)
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
     run.log.say("export: ONNX fp32 and int8")
@@ -64,7 +64,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
     facts = {"pipeline": task.pipeline, "verb": task.verb, "paired": task.paired, "max_length": job.max_length}
     facts |= {"options": task.pipeline_options, "note": task.pipeline_note.format(max_length=job.max_length)}
-    facts |= {"library": model.library, "usage": task.usage}
+    facts |= {"library": model.library, "usage": task.usage, "pooling": job.encoder.windows.pooling}
     write_cards(metrics, about, run, **facts)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
@@ -137,6 +137,7 @@ def _data(job: Job) -> dict[str, Any]:
         "rows": {name: len(part.needed_examples()) for name, part in rows.items()}
         | {name: len(part) for name, part in texts.items()},
         "truncated": {name: part.truncated for name, part in rows.items()},
+        "windowed": {name: part.windowed for name, part in rows.items()},
         "unknown_pieces": {name: part.unknown for name, part in rows.items()},
         "overlap": job.splits.overlap,
         "digests": {name: part.digest for name, part in rows.items()}

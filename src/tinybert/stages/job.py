@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.artifacts import digest_of_input
 from tinybert.data.corpus.blocks import Blocks
+from tinybert.data.encode import Encoder
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.source_domain import SourceDomain
@@ -53,8 +54,7 @@ class Job:
         train: Encoded training rows.
         dev: Encoded rows that decide which weights are kept.
         test: Encoded rows for the final figures; None where there are none.
-        tokenizer: Of teacher and student, who share a vocabulary.
-        max_length: Pieces per row.
+        encoder: Makes rows of texts, with the vocabulary that teacher and student share.
         unlabeled: Further texts of the domain; None = there are none.
         source: Texts of another domain, as many of them as are used; None = there are none.
         plain_text: Text for general distillation before the task; None = there is no such stage.
@@ -64,11 +64,20 @@ class Job:
     train: EncodedRows
     dev: EncodedRows
     test: EncodedRows | None
-    tokenizer: PreTrainedTokenizerFast
-    max_length: int
+    encoder: Encoder
     unlabeled: Examples | None = None
     source: SourceDomain | None = None
     plain_text: PlainText | None = None
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """Of teacher and student."""
+        return self.encoder.tokenizer
+
+    @property
+    def max_length(self) -> int:
+        """Pieces per row."""
+        return self.encoder.max_length
 
     @property
     def task(self) -> Task:

@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.artifacts import Artifact
 from tinybert.augment.method import MaskedLMSettings
+from tinybert.data.encode import Encoder
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.masking import Masking, PieceMasker
@@ -113,7 +114,7 @@ def _trained(
 ) -> Path:
     """The folder of a masked LM that was trained on some texts, now or before."""
     tokenizer = load_tokenizer(source)
-    rows = encoded(texts, tokenizer, settings.max_length, run)
+    rows = encoded(texts, Encoder(tokenizer, settings.max_length), run)
     artifact = run.begin(name, **{name: settings}, mlm=model, examples=rows, seed=run.seed)
     saved = run.store.entry(f"{name}_network", trained=artifact)
     with run.making(saved) as missing:

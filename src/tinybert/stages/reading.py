@@ -10,11 +10,11 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from tinybert import files
-from tinybert.data.encode import digest_of_tokenizer, encode
-from tinybert.data.encoded import EncodedRows, unknown_notes
+from tinybert.data.encode import Encoder, digest_of_tokenizer
+from tinybert.data.encoded import EncodedRows, told_of_long, unknown_notes
 from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
-from tinybert.data.windows import notes_on
+from tinybert.data.windows import Windows, notes_on
 from tinybert.engine.evaluate import student_logits
 from tinybert.errors import UserError
 from tinybert.families import longest_input
@@ -63,18 +63,18 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
         splits = _labelled_by_teacher(splits, settings, run)
     for note in splits.notes:
         run.log.say(f"data: {note}")
-    made, longest = settings.student.tokenizer(splits.train), settings.data.max_length
-    tokenizer = load_tokenizer(vocabulary_of(settings)) if made is None else made
-    train, dev = (encoded(part, tokenizer, longest, run) for part in (splits.train, splits.dev))
-    test = None if splits.test is None else encoded(splits.test, tokenizer, longest, run)
+    made = settings.student.tokenizer(splits.train)
+    encoder = encoder_of(settings, made)
+    train, dev = (encoded(part, encoder, run) for part in (splits.train, splits.dev))
+    test = None if splits.test is None else encoded(splits.test, encoder, run)
     shares = {"train": train.unknown, "dev": dev.unknown} | ({} if test is None else {"test": test.unknown})
     run.log.say(f"data: unknown pieces: {', '.join(f'{name} {share:.2%}' for name, share in shares.items())}")
     unknown = [] if made else unknown_notes(shares)  # rare words are no surprise where the vocabulary is that of train
-    of_pieces = (*unknown, *(notes_on(tokenizer.backend_tokenizer) if splits.train.worded else ()))
+    of_pieces = (*unknown, *(notes_on(encoder.tokenizer.backend_tokenizer) if splits.train.worded else ()))
     for note in of_pieces:
         run.log.say(f"data: {note}")
     splits = replace(splits, notes=(*splits.notes, *of_pieces))
-    return Job(splits, train, dev, test, tokenizer, longest, splits.unlabeled, splits.source)
+    return Job(splits, train, dev, test, encoder, splits.unlabeled, splits.source)
 
 
 def _with_scores(splits: Splits, source: Any, settings: DataSettings) -> Splits:
@@ -109,7 +109,7 @@ def _labelled_by_teacher(splits: Splits, settings: Any, run: Run) -> Splits:
     """The same with the teacher's answers for the labels of dev: what a student is chosen by where nobody gave any."""
     task, dev = splits.task, splits.dev
     teacher = load_classifier(settings.teacher.path, task.head).model.to(run.device)
-    rows = encoded(dev, load_tokenizer(settings.teacher.path), settings.data.max_length, run)
+    rows = encoded(dev, encoder_of(settings), run)
 
     def make(folder: Path) -> None:
         files.write_json(folder / LABELS, task.values(student_logits(teacher, rows, run), rows))
@@ -153,14 +153,20 @@ def vocabulary_of(settings: Any) -> str:
     return str(settings.teacher.path or settings.student.path)
 
 
-def encoded(examples: Examples, tokenizer: PreTrainedTokenizerFast, max_length: int, run: Run) -> EncodedRows:
+def encoder_of(settings: Any, tokenizer: PreTrainedTokenizerFast | None = None) -> Encoder:
+    """How the texts of a run become rows; by the tokenizer of `vocabulary_of` where none is given."""
+    windows = Windows(settings.data.windows, settings.data.stride)
+    return Encoder(tokenizer or load_tokenizer(vocabulary_of(settings)), settings.data.max_length, windows)
+
+
+def encoded(examples: Examples, encoder: Encoder, run: Run) -> EncodedRows:
     """Encoded rows, found by content or made."""
 
     def make(folder: Path) -> None:
         started = time.monotonic()
-        rows = encode(examples, tokenizer, max_length, folder / ROWS)
-        took = f"{time.monotonic() - started:.1f} s"
-        run.log.say(f"data: {len(rows)} rows encoded in {took}, {rows.truncated} of them cut at {max_length} pieces")
+        rows = encoder.encode(examples, folder / ROWS)
+        longer = told_of_long(rows, len(examples), encoder.max_length)
+        run.log.say(f"data: {len(rows):,} rows encoded in {time.monotonic() - started:.1f} s; {longer}")
 
-    how = {"tokenizer": digest_of_tokenizer(tokenizer), "max_length": max_length}
+    how = {"tokenizer": digest_of_tokenizer(encoder.tokenizer), **encoder.inputs}
     return EncodedRows.open(run.stored("rows", make, examples=examples, **how).result / ROWS, examples)

@@ -12,7 +12,7 @@ from tinybert.engine.teacher_outputs import size_in_bytes
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
 from tinybert.families.network import Network
-from tinybert.models.heads import has_task_head, note_pairs
+from tinybert.models.heads import has_task_head, note_reading
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
 from tinybert.models.teacher import Teacher, TeacherScores
@@ -76,7 +76,7 @@ def teacher_or_scores(job: Job, config: Any, run: Run) -> TaskTeacher:
         figures = job.task.metrics(job.splits.scores, job.train)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
         run.log.say(f"teacher: a file of scores; on train ({len(job.splits.train)} rows): {shown}")
-        return TaskTeacher(TeacherScores(job.splits.scores), None, origin_of_shape(job, config, run))
+        return TaskTeacher(TeacherScores(job.splits.scores[job.train.owners]), None, origin_of_shape(job, config, run))
     model = task_teacher(job, config.teacher, config.fine_tune, run)
     return TaskTeacher(Teacher(model, config.teacher.dtype, run.device), model, model)
 
@@ -115,7 +115,7 @@ def task_teacher(
     else:
         run.log.say(f"teacher: {settings.path} has no task head; it is fine-tuned first")
         fine_tune_on(teacher_data, teacher, job, stage, run, name="teacher")
-        note_pairs(teacher.config, job.task.paired)
+        note_reading(teacher.config, paired=job.task.paired, **job.encoder.windows._asdict())
         if run.is_main and run.plan is None and not (run.folder / "teacher").exists():
             save_student(teacher, job.tokenizer, run.folder / "teacher", max_length=job.max_length)
     if job.splits.dev_labels == "gold" and run.plan is None:
@@ -139,8 +139,8 @@ def _examine(teacher: Network, job: Job, settings: TeacherSettings, run: Run) ->
     if found["strength"] == "good":
         return
     complaint = (
-        f"teacher: {found['figure']:.3f} on {len(job.dev)} dev rows is not better than the {found['baseline']:.3f} "
-        "of a teacher that knows nothing; give a better one or more data"
+        f"teacher: {found['figure']:.3f} on {len(job.splits.dev)} dev rows is not better than the "
+        f"{found['baseline']:.3f} of a teacher that knows nothing; give a better one or more data"
     )
     if found["strength"] == "weak" and not settings.accept_weak:
         raise UserError(f"{complaint}, or set teacher.accept_weak=true")

@@ -153,6 +153,7 @@ class Task(TaskData):
         pipeline_options: What a call of transformers' `pipeline` needs besides the text, as Python writes it.
         pipeline_note: What to know of such a call; `{max_length}` is the number of pieces that are read.
         usage: Python that uses a model (`MODEL`) with transformers where it has no pipeline for it; None = it has one.
+        own_windows: Whether long texts are read in windows whatever `data.windows` says, since answers are of parts.
     """
 
     figures: ClassVar[tuple[str, ...]]
@@ -164,6 +165,7 @@ class Task(TaskData):
     )
 
     usage: ClassVar[str | None] = None
+    own_windows: ClassVar[bool] = False
 
     metric: str | None = field(default=None, kw_only=True)
 

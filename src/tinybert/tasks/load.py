@@ -104,16 +104,14 @@ def load(
         given |= {"train": unlabeled, "unlabeled": None}
     rows: dict[str, RawRows] = {}
     with noting_rejected(rejected_to, rows):
-        for name, one in given.items():
-            if one is not None:
-                called = "unlabeled" if train is None and name == "train" else name
-                rows[name] = page.read(one, settings, labels=wanted[name], name=called)
+        for name in (name for name, one in given.items() if one is not None):
+            called = "unlabeled" if train is None and name == "train" else name
+            rows[name] = page.read(given[name], settings, labels=wanted[name], name=called)
         total = len(rows["train"].table) + rows["train"].problems.rows
         _check_forms(rows)
         task, labels = _begun(rows["train"], page, settings, kind, head_classes, known)
         task = task.chosen_by(settings.metric)
-        if settings.confidence is not None and not task.can_flip:
-            raise UserError(f"data.confidence: only a class has a probability; this is {task.kind}; leave it out")
+        _check_settings(task, settings)
         examples, second = _resolved(rows, task, labels, wanted, decided=head_classes is not None)
     several, found = contradictions(examples)
     notes = [*(note for part in examples.values() for note in part.notes), *found]
@@ -144,6 +142,18 @@ def load(
     return Splits(
         task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second, texts, total=total
     )
+
+
+def _check_settings(task: Task, settings: DataSettings) -> None:
+    """Refuse settings that have no meaning for a kind of task."""
+    if settings.confidence is not None and not task.can_flip:
+        raise UserError(f"data.confidence: only a class has a probability; this is {task.kind}; leave it out")
+    if settings.windows != "off" and task.own_windows:
+        raise UserError(
+            f"data.windows={settings.windows}: {task.kind} reads long texts in windows anyway; leave it out"
+        )
+    if settings.stride is not None and settings.windows == "off" and not task.own_windows:
+        raise UserError("data.stride: is that of windows, and long texts are cut; leave it out, or set data.windows")
 
 
 def _check_unlabelled(settings: DataSettings) -> None:

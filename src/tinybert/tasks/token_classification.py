@@ -53,6 +53,8 @@ class TokenClassification(TagTask):
         "reads long ones in windows."
     )
 
+    own_windows: ClassVar[bool] = True
+
     scheme: Scheme = "IOB2"
 
     @property

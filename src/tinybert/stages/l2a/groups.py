@@ -77,6 +77,11 @@ class L2AGroups(LastLayerGroups):
             raise UserError("--source is missing: l2a.learn_from=source learns from its texts")
         return None if source is None else limited(source, self.l2a.source_limit, rng)
 
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Besides, how long texts are read: a sample is drawn of what a network reads at once."""
+        yield from super().unread()
+        yield from ((name, "samples are drawn of what is read at once") for name in ("data.windows", "data.stride"))
+
     def augmenting(self) -> AugmentGroups | None:
         """The samples of the target; None where nothing is drawn by a masked LM."""
         if self.l2a.learn_from == "source":

@@ -125,7 +125,7 @@ def _contexts(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, Aug
 
 def _law(job: Job, context: AugmentContext[Any], run: Run) -> str:
     """What the law of distances means for the texts at hand, by their lengths without special pieces."""
-    lengths = encoded(context.originals, job.tokenizer, job.max_length, run).lengths
+    lengths = encoded(context.originals, job.encoder, run).lengths
     special = job.tokenizer.num_special_tokens_to_add(pair=job.task.paired)
     distance = context.settings.distance(len(load_tokenizer(context.needed_mlm).get_vocab()))
     return describe_distance(distance, np.maximum(lengths - special, 0))
@@ -249,7 +249,7 @@ def _planned(
         domains["source"] = (job.source.texts, times[settings.source_text])
     parts: dict[str, EncodedRows] = {}
     for domain, (texts, count) in domains.items():
-        rows = encoded(texts, job.tokenizer, job.max_length, run)
+        rows = encoded(texts, job.encoder, run)
         parts[domain] = reduce(EncodedRows.joined, [rows] * count)
         if domain in contexts:
             planned_copies(rows, contexts[domain], plan)
