@@ -86,7 +86,7 @@ def test__word_spans__are_those_of_words_in_order() -> None:
 @given(
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=30),
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
-    st.integers(24, 32),
+    st.integers(32, 40),
     st.integers(0, 29),
     st.integers(1, 4),
 )
