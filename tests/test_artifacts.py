@@ -57,6 +57,8 @@ def test__equal_inputs_have_one_key_and_their_names_are_those_of_the_settings():
         {"stage": Settings(inner=Inner(4))},
         {"seed": 4},
         {"rows": torch.ones(3)},
+        {"rows": torch.zeros(1, 3)},
+        {"rows": torch.zeros(3, dtype=torch.int32)},
         {"rows": np.zeros(3)},
         {"rows": None},
         {"version": 2},

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from tinybert import machine
+from tinybert.errors import ResourceError
+from tinybert.machine import lost_processes_as_resource_error
 
 CPU = torch.device("cpu")
 
@@ -36,3 +38,13 @@ def test_native_bfloat16__not_where_torch_lacks_the_kernels_or_cannot_say(monkey
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert not machine.native_bfloat16(CPU)
     assert not machine.native_bfloat16(torch.device("mps"))
+
+
+@pytest.mark.parametrize(
+    ("said", "met"),
+    [("[gloo/transport/tcp] Connection closed by peer", ResourceError), ("mat1 and mat2 do not fit", RuntimeError)],
+)
+def test_lost_processes__are_told_from_what_is_wrong_here(said, met):
+    with pytest.raises(Exception, match=r"another process|do not fit") as caught, lost_processes_as_resource_error():
+        raise RuntimeError(said)
+    assert caught.type is met

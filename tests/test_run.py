@@ -142,13 +142,24 @@ def test__a_run_of_an_earlier_version_is_refused_until_it_is_begun_anew(tmp_path
 
 
 def test__a_second_process_on_the_same_folder_is_refused(tmp_path):
-    code = "from tinybert.folders import locked; from pathlib import Path\n"
-    code += f"with locked(Path({str(tmp_path)!r})): print('got it')"
-    with locked(tmp_path):
-        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert other.returncode == 1
-    assert "another tinybert process" in other.stderr
-    assert "got it" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    code = (
+        "from pathlib import Path\nfrom tinybert.errors import UserError\nfrom tinybert.folders import locked\n"
+        "for _ in range(2):\n"
+        "    try:\n"
+        f"        with locked(Path({str(tmp_path)!r})): print('got it', flush=True)\n"
+        "    except UserError as error: print(error, flush=True)\n"
+        "    input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        with locked(tmp_path):
+            refused = other.stdout.readline()
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "got it\n"
+        other.communicate("\n")
+    assert "another tinybert process" in refused
 
 
 def test__what_a_killed_process_left_is_swept(tmp_path):

@@ -18,6 +18,7 @@ def test_side_of__pairs_come_in_turn_and_balanced(row: int, copies: int) -> None
     sides = [side_of(Example("a", "b", row=row), copy) for copy in range(1, copies + 1)]
     assert abs(sides.count("text") - sides.count("pair")) <= 1
     assert all(one != other for one, other in pairwise(sides))
+    assert sides[0] != side_of(Example("a", "b", row=row + 1), 1)  # with one copy a row too, both sides are rewritten
 
 
 @pytest.mark.parametrize("copy", [1, 2])
