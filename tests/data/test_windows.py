@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tinybert.data.context_windows import context_windows
 from tinybert.data.encode import encode, truncating
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.windows import OVERLAP, Windows, context_windows, windows_of, word_spans
+from tinybert.data.windows import OVERLAP, Windows, windows_of, word_spans
 from tinybert.types import Answer, Example
 
 WORDS = ("fine", "films", "unhappily", "\u200b", "a", "film.", "!")

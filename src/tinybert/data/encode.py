@@ -13,10 +13,11 @@ import pyarrow as pa
 from jaxtyping import Int
 from transformers import PreTrainedTokenizerFast
 
+from tinybert.data.context_windows import context_windows
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.example_table import LABEL, label_column
 from tinybert.data.examples import Examples
-from tinybert.data.windows import NO_WINDOWS, Windows, context_windows, whole_windows, windows_of
+from tinybert.data.windows import NO_WINDOWS, Windows, whole_windows, windows_of
 from tinybert.errors import UserError
 from tinybert.files import atomic_file
 

@@ -50,7 +50,7 @@ class EncodedRows:
     """The rows of an Arrow file that `encode` wrote; made by `open`.
 
     A row is an example, or a window of one: of long texts, whose answers are pooled; of texts of words, where a model's
-    answers are of words; of contexts, where they are of positions (see `windows.ContextWindow`).
+    answers are of words; of contexts, where they are of positions (see `context_windows.ContextWindow`).
 
     Attributes:
         lengths: Pieces per row.
