@@ -36,6 +36,9 @@ def test__a_stream_depends_on_its_name_and_the_seed_and_on_nothing_else(tmp_path
     assert not np.array_equal(first, run.rng("augment", 4).random(4))
     assert run.seed_for("a", "b") != run.seed_for("ab")
     assert 0 <= run.seed_for("x") < 2**63
+    other = Run(tmp_path, 8, RunSettings(), torch.device("cpu"), Log(silent=True))
+    assert run.seed_for("x") != other.seed_for("x")
+    assert not np.array_equal(first, other.rng("augment", 3).random(4))
 
 
 def fill(folder: Path) -> None:
