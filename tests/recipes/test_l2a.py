@@ -103,6 +103,31 @@ def test__keep_all_is_the_control(make):
     assert all(line["kept"] == 8 for line in lines)
 
 
+def test__a_rule_keeps_the_source_where_the_teacher_says_its_gold_label(make, workshop):
+    """As often as the policy's own view of it says so; the target is kept whatever the teacher says."""
+    run = make("l2a.selector=agreement", "distill.epochs=1")
+    assert not (run / "augmented" / "selection.json").exists()
+    kept = sum(line["kept"] for line in read(run / "metrics.jsonl") if line["stage"] == "distill" and "kept" in line)
+    source = workshop.path("source.tsv")
+    told = list(tinybert.predict(workshop.path("teacher"), data=source))
+    gold = [line.split("\t")[1] for line in source.read_text().splitlines()[1:]]
+    assert kept == 72 + sum(line["label"] == label for line, label in zip(told, gold, strict=True)) < 96
+
+
+def test__a_learnt_policy_chooses_for_a_student_that_starts_anew(make):
+    """What it would rather drop is dropped: an untrained one keeps all, one that was pushed far does not."""
+    run = make("l2a.restart=true", "l2a.policy.significance=1e-9", "l2a.policy.init_keep=0.99")
+    assert steps_of(run) == ["teacher", "init", "pool", "policy", "distill"]
+    lines = [line for line in read(run / "metrics.jsonl") if "kept" in line]
+    assert {line["stage"] for line in lines} == {"policy", "distill"}
+    assert all(line["kept"] == 8 for line in lines if line["stage"] == "distill")
+    assert not equal(trained(run, "policy"), trained(run, "distill"))
+    pushed = make("l2a.restart=true", "l2a.policy.significance=1", "l2a.policy.lr=0.3", name="pushed")
+    assert any(
+        line["kept"] < 8 for line in read(pushed / "metrics.jsonl") if line["stage"] == "distill" and "kept" in line
+    )
+
+
 def test__balance_repeats_the_smaller_domain(make):
     run = make("l2a.balanced=true", "l2a.selector=keep_all", "distill.epochs=1")
     lines = [line for line in read(run / "metrics.jsonl") if line["stage"] == "distill" and "kept" in line]
@@ -153,6 +178,8 @@ def test__without_a_source_there_are_samples_of_the_target_only(make, capsys):
     [
         ({"source": None, "also": (*HEADED, "l2a.learn_from=source")}, "--source is missing"),
         ({"also": ("l2a.selector=keep_all", "l2a.train_generator=true")}, "keep_all"),
+        ({"also": ("l2a.restart=true", "l2a.train_generator=true")}, "restart"),
+        ({"source": None, "also": (*HEADED, "l2a.selector=agreement")}, "needs --source with gold labels"),
         ({"also": ("objective.attention=0", "objective.hidden=0", "objective.prediction=0")}, "objective"),
         ({"also": ("l2a.alpha=0",)}, "alpha"),
     ],
@@ -192,9 +219,24 @@ def test__the_generator_learns_and_draws_other_words_at_the_same_positions(make)
             assert rows.batch(np.array([number])).input_ids[0].tolist() == row["sample"]["pieces"]
 
 
-@pytest.mark.parametrize(("settings", "at"), [((), 3), (PAPER, 12)])
-def test__a_killed_run_ends_with_the_same_student_and_the_same_policy(make, monkeypatch, settings, at):
-    """A stop within an episode; and one right after the first, before the generator's samples are learnt from."""
+@pytest.mark.parametrize("length", ["distill.max_steps=12", "distill.max_steps=5"])
+def test__nothing_is_drawn_that_no_epoch_reads(make, length):
+    """Twelve updates are one epoch; of five, a shorter one, some samples were never seen."""
+    run = make(*PAPER, length)
+    assert not list((stage(run, "generator") / "work").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "step", "at"),
+    [
+        (("l2a.policy.significance=1",), "distill", 3),
+        (PAPER, "distill", 12),
+        (("l2a.restart=true", "l2a.policy.first_states=true", "l2a.policy.significance=1"), "policy", 15),
+        (("l2a.restart=true", "l2a.policy.lr=0.3", "l2a.policy.significance=1"), "distill", 3),
+    ],
+)
+def test__a_killed_run_ends_with_the_same_student_and_the_same_policy(make, monkeypatch, settings, step, at):
+    """A stop within an episode; right after one, before the generator learns; with either student of a restart."""
     import importlib
 
     fit = importlib.import_module("tinybert.engine.fit")
@@ -203,7 +245,7 @@ def test__a_killed_run_ends_with_the_same_student_and_the_same_policy(make, monk
 
     def stopping(learner, *others):
         loss = real(learner, *others)
-        if learner.artifact.name == "distill" and not done and learner.now.step == at:
+        if learner.artifact.name == step and not done and learner.now.step == at:
             done.append(at)
             learner.run.stop_signal = 15
         return loss

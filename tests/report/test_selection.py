@@ -12,6 +12,10 @@ from tinybert.report.read import read_run
 from tinybert.report.render import render
 from tinybert.report.selection import Selection, selection
 
+BY_CHANCE = (
+    "What the policy was rewarded for is indistinguishable from noise; what it came to prefer, it prefers by chance"
+)
+
 
 def episode(target: float = 0.5, source: float = 0.5, **others: Any) -> dict[str, Any]:
     """What is noted of one."""
@@ -56,6 +60,8 @@ def page_of(*runs: Path) -> str:
     [
         ([episode(), episode(0.75, 0.25)], {}, "The policy came to keep more of target and less of source"),
         ([episode(0.75), episode(0.5)], {}, "The policy came to keep less of target"),
+        ([episode(0.75), episode(0.5, noise=0.01)], {}, "The policy came to keep less of target"),
+        ([episode(0.75), episode(0.5, noise=0.06)], {}, BY_CHANCE),
         (
             [episode(), episode(0.75, 0.25, kept_by_class={"neg": 0.9, "pos": 0.1})],
             {},

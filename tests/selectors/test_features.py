@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from references.reinforce import soft_entropy
-from tinybert.selectors.features import Facts, Outputs, Running, entropy, state_of, width_of
+from tinybert.selectors.features import Facts, Outputs, Running, View, agreement, entropy, state_of, width_of
+from tinybert.types import LOGITS, Signal, Trace
 
 
 def facts(size: int) -> Facts:
@@ -15,6 +16,7 @@ def facts(size: int) -> Facts:
         fixed=torch.zeros(size, dtype=torch.bool),
         distance=torch.arange(size),
         share=torch.linspace(0, 1, size),
+        gold=torch.full((size,), torch.nan),
     )
 
 
@@ -65,3 +67,26 @@ def test__running_moments_are_those_of_all_states_at_once(cuts):
 def test__facts_of_some_rows():
     some = facts(6).of(torch.tensor([5, 0]))
     assert (some.source.tolist(), some.distance.tolist(), len(facts(6))) == ([True, False], [5, 0], 6)
+
+
+def test__agreement_is_with_the_gold_label_or_how_far_from_the_score():
+    gold = torch.tensor([1.0, 0.0, torch.nan])
+    assert agreement(torch.tensor([[0.0, 1.0]] * 3), gold).tolist() == [1, -1, 0]
+    assert agreement(torch.tensor([[0.25]] * 3), gold).tolist() == [-0.75, -0.25, 0]
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test__a_view_joins_states_agreement_and_first_states(outputs):
+    torch.manual_seed(2)
+    known, first = facts(4), (Signal("first_state", 2), Signal("first_state", 6))
+    known.gold[:2] = torch.tensor([1.0, 0.0])
+    student = Trace({LOGITS: torch.randn(4, outputs), first[0]: torch.randn(4, 5, requires_grad=True)})
+    teacher = Trace({LOGITS: torch.randn(4, outputs), first[1]: torch.randn(4, 7)})
+    view = View(outputs, "default", agreement=True, first=((2, 5), (6, 7)))
+    found = view.of(student, teacher, known)
+    state = state_of(Outputs(student[LOGITS], teacher[LOGITS]), known, "default")
+    expected = [state, agreement(teacher[LOGITS], known.gold)[:, None], student[first[0]], teacher[first[1]]]
+    assert torch.equal(found, torch.cat(expected, dim=1).detach())
+    assert (found.shape[1], found.requires_grad) == (view.width, False)
+    assert view.needs == [frozenset({LOGITS, signal}) for signal in first]
+    assert View(outputs, "minimal").needs == [frozenset({LOGITS})] * 2

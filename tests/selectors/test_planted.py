@@ -1,50 +1,50 @@
-"""A signal that is known: the teacher's logits are noise on half of the source rows; the policy must find out which."""
+"""A signal that is known, and none at all, at the values of the preset `practical`: what the policy makes of either."""
 
-import torch
-import torch.nn.functional as F
+from dataclasses import replace
+from functools import cache
+from typing import Any
 
-from tinybert.selectors.features import Facts
+import pytest
+
+from planted import taught
+from tinybert.config import resolve
+from tinybert.recipes import l2a
 from tinybert.selectors.policy import PolicySettings
-from tinybert.selectors.reinforced import Reinforced, Reward
-from tinybert.types import LOGITS, Batch, Trace
-
-ROWS, WIDTH, BATCH, EPISODES, SEED = 800, 20, 16, 30, 2
+from tinybert.selectors.reinforced import Reinforced
 
 
-def batch_of(rows: torch.Tensor) -> Batch:
-    pieces = torch.zeros(len(rows), 2, dtype=torch.long)
-    return Batch(pieces, pieces, pieces == 0, None, rows)
+@cache
+def practical() -> Any:
+    return resolve(l2a.Config, "l2a", config="practical").settings
 
 
-def test__noise_is_kept_less_than_what_teaches():
-    """A linear student on texts of twenty numbers, whose class is the sign of a weighted sum."""
-    torch.manual_seed(SEED)
-    truth = torch.randn(WIDTH) / WIDTH**0.5
-    texts, held_out = torch.randn(ROWS, WIDTH), torch.randn(512, WIDTH)
-    gold = (held_out @ truth > 0).long()
-    noisy = torch.arange(ROWS) % 2 == 1
-    teacher_logits = torch.stack([-4 * (texts @ truth), 4 * (texts @ truth)], dim=1)
-    teacher_logits[noisy] = torch.randn(ROWS // 2, 2) * 3
-    student = torch.nn.Linear(WIDTH, 2)
-    optimizer = torch.optim.SGD(student.parameters(), lr=0.3)
+def run(seed: int, **how: Any) -> tuple[Reinforced, Any]:
+    config = practical()
+    sizes = {"held_out": config.l2a.reward_eval_size, "episodes": config.distill.epochs, "lr": config.distill.lr}
+    how = {"policy": config.l2a.policy, "reward": config.l2a.reward, "every": config.l2a.reward_every} | how
+    return taught(seed=seed, **how, **sizes)
 
-    def measure() -> float:
-        return -float(F.cross_entropy(student(held_out), gold).detach())
 
-    nothing = torch.zeros(ROWS)
-    facts = Facts(nothing == 0, nothing == 1, nothing.long(), nothing)
-    settings = PolicySettings(state="default", lr=3e-3, gamma=0.0, value_baseline=True, entropy_bonus=0.02)
-    selector = Reinforced(settings, facts, 2, Reward(measure), seed=SEED)
-    for _ in range(EPISODES):
-        for rows in torch.randperm(ROWS).split(BATCH):
-            selector.before_update()
-            logits = student(texts[rows])
-            weights = selector.choose(Trace({LOGITS: logits}), Trace({LOGITS: teacher_logits[rows]}), batch_of(rows))
-            losses = -(teacher_logits[rows].softmax(dim=1) * logits.log_softmax(dim=1)).sum(dim=1)
-            optimizer.zero_grad()
-            ((weights * losses).sum() / weights.sum().clamp(min=1)).backward()
-            optimizer.step()
-            selector.after_update()
-        selector.after_epoch()
-    good, bad = selector.chances[~noisy].mean(), selector.chances[noisy].mean()
-    assert good - bad > 0.3
+@pytest.mark.parametrize("seed", [0, 1])
+def test__noise_is_kept_less_than_what_teaches(seed):
+    """The teacher's logits are noise on half of the rows; which half, nobody says."""
+    selector, noisy = run(seed)
+    assert selector.chances[~noisy].mean() - selector.chances[noisy].mean() > 0.3
+    assert selector.episodes[-1]["noise"] < 0.05
+
+
+@pytest.mark.parametrize("reward", ["influence", "neg_val_loss"])
+def test__rewards_that_mean_nothing_change_nothing(reward):
+    selector, _ = run(5, meaningless=True, reward=reward, rows=2000)
+    kept = [episode["kept"] for episode in selector.episodes]
+    assert abs(kept[-1] - kept[0]) <= 0.05
+    assert selector.episodes[-1]["noise"] > 0.05
+
+
+def test__a_policy_that_is_not_asked_for_significance_learns_from_every_episode():
+    sure: PolicySettings = replace(practical().l2a.policy, significance=1e-6)
+    selector, _ = run(0, policy=sure, rows=640)
+    assert selector.episodes[0]["noise"] > 1e-6
+    assert not any(name.startswith("policy.adam") for name in selector.state_dict())
+    other, _ = run(0, policy=replace(sure, significance=1.0), rows=640)
+    assert any(name.startswith("policy.adam") for name in other.state_dict())

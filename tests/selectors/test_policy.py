@@ -3,12 +3,22 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from references import reinforce
-from tinybert.selectors.policy import NOISE, Policy, PolicySettings, advantages, entropy_of, returns
+from tinybert.selectors.policy import (
+    NOISE,
+    Policy,
+    PolicySettings,
+    advantages,
+    chance_of_noise,
+    combined,
+    entropy_of,
+    returns,
+)
 
 REWARDS = st.lists(st.floats(-1, 1), min_size=2, max_size=12)
 
@@ -93,8 +103,23 @@ def test__building_a_policy_leaves_the_global_stream_alone():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"hidden": 0}, {"init_keep": 1.0}, {"lr": 0.0}, {"gamma": 1.5}, {"entropy_bonus": -0.1}]
+    "settings",
+    [{"hidden": 0}, {"init_keep": 1.0}, {"lr": 0.0}, {"gamma": 1.5}, {"entropy_bonus": -0.1}, {"significance": 0.0}],
 )
 def test__settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         PolicySettings(**settings)
+
+
+def test__by_changes_of_sign_noise_has_every_chance_alike_and_a_pull_has_none():
+    torch.manual_seed(0)
+    chances = [chance_of_noise(torch.randn(40, 3), seed, draws=199) for seed in range(100)]
+    assert sum(chance <= 0.1 for chance in chances) == pytest.approx(10, abs=8)
+    assert sum(chance <= 0.5 for chance in chances) == pytest.approx(50, abs=15)
+    assert chance_of_noise(torch.randn(40, 3) + torch.tensor([0.0, 2.0, 0.0]), seed=0) == 0.001
+    assert chance_of_noise(torch.zeros(5, 3), seed=0) == 1.0
+
+
+@given(chances=st.lists(st.floats(0.001, 1), min_size=1, max_size=6))
+def test__chances_are_combined_as_fisher_did(chances):
+    assert combined(chances) == pytest.approx(scipy.stats.combine_pvalues(chances, method="fisher").pvalue, rel=1e-6)

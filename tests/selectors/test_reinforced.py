@@ -5,18 +5,21 @@ import copy
 import pytest
 import torch
 
-from references import reinforce
-from tinybert.selectors.features import Facts
+from references import influence, reinforce
+from tinybert.selectors.features import Facts, View
+from tinybert.selectors.learnt import Learnt
 from tinybert.selectors.policy import PolicySettings
-from tinybert.selectors.reinforced import Reinforced, Reward
+from tinybert.selectors.reinforced import Reinforced
+from tinybert.selectors.rewards import Progress, Reward
 from tinybert.types import LOGITS, Batch, Selector, Trace
 
 ROWS = 8
+NOBODY = torch.optim.SGD([torch.zeros(1)])
 
 
 def facts(fixed=()) -> Facts:
     rows = torch.arange(ROWS)
-    return Facts(rows % 2 == 1, torch.isin(rows, torch.tensor(list(fixed))), rows % 3, rows / 10)
+    return Facts(rows % 2 == 1, torch.isin(rows, torch.tensor(list(fixed))), rows % 3, rows / 10, rows * torch.nan)
 
 
 def batch_of(*rows: int) -> Batch:
@@ -45,11 +48,12 @@ class Measure:
 
 def make_selector(measure=None, *, every=1, fixed=(), ended=lambda _: None, **settings) -> Reinforced:
     known = PolicySettings(**{"lr": 0.05, "state": "minimal", **settings})
-    return Reinforced(known, facts(fixed), 2, Reward(measure or Measure(0.5), every), seed=2, ended=ended)
+    view = View(2, known.state)
+    return Reinforced(known, facts(fixed), view, Progress(measure or Measure(0.5), every), seed=2, ended=ended)
 
 
 def update(selector: Reinforced, *rows: int) -> torch.Tensor:
-    selector.before_update()
+    selector.before_update(NOBODY)
     weights = selector.choose(*shown(*rows), batch_of(*rows))
     selector.after_update()
     return weights
@@ -107,9 +111,9 @@ def test__where_nothing_is_kept_nothing_is_measured_and_the_reward_is_zero():
 
 def test__an_update_that_is_done_over_counts_once():
     selector = make_selector(Measure(0.1, 0.2))
-    selector.before_update()
+    selector.before_update(NOBODY)
     selector.choose(*shown(0, 1, 2, 3), batch_of(0, 1, 2, 3))
-    selector.before_update()
+    selector.before_update(NOBODY)
     for part in ((0, 1), (2, 3)):
         selector.choose(*shown(*part), batch_of(*part))
     selector.after_update()
@@ -162,7 +166,7 @@ def test__a_bandit_is_learnt(selection, value_baseline):
     selector = make_selector(lambda: level[0], selection=selection, value_baseline=value_baseline, gamma=0.0)
     for _ in range(12):
         for _ in range(10):
-            selector.before_update()
+            selector.before_update(NOBODY)
             weights = selector.choose(*shown(1, 2), batch_of(1, 2))
             level[0] += float(weights[0] - weights[1])
             selector.after_update()
@@ -234,9 +238,85 @@ def test__episodes_count_by_domain_distance_and_doubt():
 
 
 def test__scores_have_no_doubt():
-    selector = Reinforced(PolicySettings(), facts(), 1, Reward(Measure(0.1)), seed=0)
-    selector.before_update()
+    selector = Reinforced(PolicySettings(), facts(), View(1), Progress(Measure(0.1)), seed=0)
+    selector.before_update(NOBODY)
     selector.choose(Trace({LOGITS: torch.ones(2, 1)}), Trace({LOGITS: torch.zeros(2, 1)}), batch_of(1, 2))
     selector.after_update()
     selector.after_epoch()
     assert [doubt for doubt, _ in selector.episodes[0]["response"]] == [0.05]
+
+
+def test__in_bf16_it_sees_acts_and_draws_in_float32():
+    """A draw in bf16 is a multiple of 1/256 and off by up to .002; so may be the chance it is compared with."""
+    chosen = []
+    for enabled in (False, True):
+        torch.manual_seed(5)
+        selector = make_selector()
+        selector.before_update(NOBODY)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            weights = selector.choose(*shown(*range(ROWS)), batch_of(*range(ROWS)))
+        chosen.append((weights, selector._pending[0].logits, selector._pending[0].actions))
+    for plain, mixed in zip(*chosen, strict=True):
+        assert mixed.dtype == torch.float32
+        assert torch.equal(plain, mixed)
+
+
+class Effects(Reward):
+    """Row by row what learning from it would do."""
+
+    def __init__(self, *values: float) -> None:
+        self.values, self.quality = torch.tensor(values), 0.5
+
+    def effects(self, teacher, batch):
+        return self.values[batch.rows]
+
+    def after_update(self, *, changed: bool) -> float:
+        return 0.0
+
+
+def test__each_sample_has_the_reward_of_its_own_choice():
+    """The slope of one step, in loops: the difference its choice made, over its size in the episode."""
+    torch.manual_seed(1)
+    effects = [1.0, -2.0, 0.5, 3.0, 0.0, -1.0, 2.0, 0.3]
+    view, settings = View(2, "minimal"), PolicySettings(lr=0.05, one_step=True, init_keep=0.6)
+    selector = Reinforced(settings, facts((0,)), view, Effects(*effects), seed=2)
+    selector._optimizers["policy"] = torch.optim.SGD(selector.policy.parameters(), lr=1.0)
+    seen, credits = [], []
+    for rows in ((0, 1, 2, 3), (4, 5, 6)):
+        weights = update(selector, *rows)
+        step, free = selector._steps[-1], [n for n, row in enumerate(rows) if row != 0]
+        chances = [1.0 if row == 0 else float(selector.chances[row]) for row in rows]
+        found = influence.difference_rewards(weights.tolist(), chances, [effects[row] for row in rows])
+        credits.append([found[n] for n in free])
+        seen.append(step)
+    size = (sum(c * c for part in credits for c in part) / sum(map(len, credits))) ** 0.5
+    before = copy.deepcopy(selector.policy)
+    selector.after_epoch()
+    slopes = {name: torch.zeros_like(weight) for name, weight in before.named_parameters()}
+    for step, part in zip(seen, credits, strict=True):
+        for state, action, credit in zip(step.states, step.actions.tolist(), part, strict=True):
+            before.zero_grad()
+            logit = before(state[None])[0]
+            logit.backward()
+            for name, weight in before.named_parameters():
+                slope = credit / size * reinforce.slope(logit.item(), action)
+                slopes[name] += slope * weight.grad / len(part) / 2
+    for name, weight in selector.policy.named_parameters():
+        assert torch.allclose(weight, dict(before.named_parameters())[name] + slopes[name], atol=1e-5)
+
+
+def test__a_learnt_policy_keeps_what_it_would_rather_keep_and_learns_no_more():
+    torch.manual_seed(0)
+    selector = make_selector(Measure(0.5, 0.7), fixed=(0,), lr=0.5)
+    for rows in ((0, 1, 2, 3), (4, 5, 6, 7)):
+        update(selector, *rows)
+    selector.after_epoch()
+    learnt, before = Learnt(selector), copy.deepcopy(selector.state_dict())
+    weights = learnt.choose(*shown(*range(ROWS)), batch_of(*range(ROWS)))
+    states = selector.running.standardised(selector.view.of(*shown(*range(ROWS)), selector.facts))
+    expected = (selector.policy(states) > 0).float()
+    expected[0] = 1.0
+    assert torch.equal(weights, expected)
+    assert all(
+        torch.equal(value.nan_to_num(), before[name].nan_to_num()) for name, value in selector.state_dict().items()
+    )

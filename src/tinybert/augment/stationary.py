@@ -34,6 +34,7 @@ from tinybert.samplers.masked_lm import drawn
 from tinybert.tasks.base import TaskData
 from tinybert.types import Example, Sample, Stream
 
+Fill = Literal["joint", "independent", "sequential"]
 WINDOW = 1024  # copies that are filled together
 
 
@@ -54,7 +55,7 @@ class StationaryDistribution:
     word_temperature: float = 1.0
     law: Law = "positions"
     min_edits: int = 0
-    fill: Literal["joint", "independent", "sequential"] = "joint"
+    fill: Fill = "joint"
     word: Literal["logits", "probabilities"] = "logits"
 
     def __post_init__(self) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file
-
 from tinybert import files
 from tinybert.artifacts import Artifact
 from tinybert.engine import checkpoint
@@ -24,6 +22,7 @@ from tinybert.run import Run, RunPlan
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 CURVES = "curves.jsonl"  # of a finished stage: its lines of `metrics.jsonl`, for other runs that find it
+SELECTOR = "selector"
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def fit(
                 student, objective.to(run.device), selector, stage, artifact, run, len(rows_of(0)), masker
             )
             return _learn(learner, teacher, rows_of, metric)
-    return _recall(student, artifact, run.log)
+    return _recall(student, selector, artifact, run.log)
 
 
 def _learn(
@@ -126,7 +125,8 @@ def _finished(learner: Learner) -> StageReport:
     report = StageReport(now.step, seen, round(now.seconds, 3), now.best, now.best_step)
 
     def write(folder: Path) -> None:
-        checkpoint.write_tensors(folder, {"student": learner.student.state_dict()})
+        kept = {"student": learner.student.state_dict(), SELECTOR: learner.selector.state_dict()}
+        checkpoint.write_tensors(folder, {name: tensors for name, tensors in kept.items() if tensors})
         files.write_json(folder / "report.json", asdict(report))
         files.write_text(folder / CURVES, learner.run.log.lines_of(learner.artifact.name))
 
@@ -148,8 +148,10 @@ def _planned(
     return StageReport(updates, updates * stage.batch_size, 0.0, best=0.0, best_step=updates)
 
 
-def _recall(student: Network, artifact: Artifact, log: Log) -> StageReport:
-    """Give a student the weights that a finished stage ended with, and the log what the run that made it had logged."""
+def _recall(student: Network, selector: Selector, artifact: Artifact, log: Log) -> StageReport:
+    """As a finished stage ended: the student's weights, what the selector had learnt, what was logged."""
     log.recall(artifact.name, (artifact.result / CURVES).read_text(encoding="utf-8"))
-    student.load_state_dict(load_file(artifact.result / "student.safetensors"))
+    found = checkpoint.read_tensors(artifact.result)
+    student.load_state_dict(found["student"])
+    selector.load_state_dict(dict(found.get(SELECTOR, {})))
     return StageReport(**files.read_json(artifact.result / "report.json"))

@@ -52,7 +52,7 @@ def _gradients(
 ) -> dict[str, float]:
     """Sum the gradients of the global batch; where a micro-batch does not fit the GPU, halve them all and redo."""
     while True:
-        learner.selector.before_update()
+        learner.selector.before_update(learner.optimizer)
         try:
             sums = _forward_backward(learner, teacher, rows, indices)
             break

@@ -111,19 +111,26 @@ class MaskedSoftCrossEntropy(Objective):
 
 @final
 class GeneratorLikelihood(Objective):
-    """Term `generator`: at the positions where a sample was drawn, what was drawn is predicted; all masked together.
+    """Term `generator`: at the positions where a sample was drawn, what was drawn is predicted.
 
-    L_G of L2A without its weights, which a selector gives: -log P(w_o | x with o masked), summed over the positions o
-    (Feng et al. 2021, arXiv:2101.08106).
+    L_G of L2A: -log P(w_o | x with o masked), summed over the positions o that a row masks (Feng et al. 2021,
+    arXiv:2101.08106); without its weights, which a selector gives, unless some of them are negative.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rewards: Float[Tensor, " row"] | None = None) -> None:
+        """Keep the rewards.
+
+        Args:
+            rewards: R of Eq. 9 for every row, by `Batch.rows`; what has a negative one is made less likely. None = 1.
+        """
         super().__init__()
         self.needs_student, self.needs_teacher = frozenset({MASKED_LOGITS}), frozenset()
+        self.rewards = rewards
 
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
-        """The negative log-likelihood of what was drawn."""
-        return {"generator": negative_log_likelihood(student[MASKED_LOGITS], batch.needed_targets())}
+        """The negative log-likelihood of what was drawn, times the reward."""
+        losses = negative_log_likelihood(student[MASKED_LOGITS], batch.needed_targets())
+        return {"generator": losses if self.rewards is None else losses * self.rewards.to(losses.device)[batch.rows]}
 
 
 def _positions(

@@ -6,12 +6,17 @@ each. The paper has no public code; docs/recipes/l2a.md says what it leaves open
 depart from it even in the preset `paper`: the target's own texts are always learnt from.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+from tinybert.data.encoded import EncodedRows
+from tinybert.engine.learner import RowsOf
+from tinybert.families.network import Network
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
+from tinybert.selectors.learnt import Learnt
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import InitialStudent, initialise
 from tinybert.stages.job import Job, Outcome
@@ -19,10 +24,10 @@ from tinybert.stages.l2a.generator import generator_of
 from tinybert.stages.l2a.groups import L2AGroups
 from tinybert.stages.l2a.pool import pool_of
 from tinybert.stages.l2a.selection_log import SelectionLog
-from tinybert.stages.l2a.selector import make_selector
+from tinybert.stages.l2a.selector import reinforced, without_reward
 from tinybert.stages.teacher import task_teacher
 from tinybert.tasks.base import Task
-from tinybert.types import Objective, Stage
+from tinybert.types import Objective, Selector, Stage
 
 CITATION = (
     "Feng et al. 2021, Learning to Augment for Data-Scarce Domain BERT Knowledge Distillation, AAAI, arXiv:2101.08106"
@@ -51,15 +56,24 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     selection_log = SelectionLog(pool, job.task.classes, run)
     selection_log.begin()
 
-    # Lines 4 to 15: states, actions, updates and rewards, batch by batch; the policy learns at the end of an epoch,
-    # and after it the generator, where that is not frozen.
-    generator = generator_of(job, pool, settings, config.mlm, config.distill, run)
-    after = [selection_log.note] if generator is None else [selection_log.note, generator.learn]
-    selector = make_selector(student, job, pool, settings, config.distill.temperature, run, after)
-    epoch = pool.rows.select(pool.epoch) if generator is None else generator.rows_of
-    learnt = loss(initial, teacher, config, job.task, run)
-    distiller = Distiller(student, teacher, pool.rows, job.task, config.teacher, run)
-    distiller.run_stage("distill", learnt, config.distill, job.dev, selector, epoch, l2a=settings)
+    learnt, stage, gold = loss(initial, teacher, config, job.task, run), config.distill, pool.facts.gold
+
+    def learn(name: str, student: Network, learnt: Objective, selector: Selector, epoch: EncodedRows | RowsOf) -> None:
+        """Lines 4 to 15: states, actions, updates and rewards, batch by batch; after an epoch the policy learns."""
+        distiller = Distiller(student, teacher, pool.rows, job.task, config.teacher, run)
+        distiller.run_stage(name, learnt, stage, job.dev, selector, epoch, group="distill", l2a=settings, gold=gold)
+
+    selector = without_reward(pool, settings)
+    epoch: EncodedRows | RowsOf = pool.rows.select(pool.epoch)
+    if selector is None:
+        its = (deepcopy(student), deepcopy(learnt)) if settings.restart else (student, learnt)
+        selector = policy = reinforced(*its, teacher, job, pool, settings, stage.temperature, run, selection_log.note)
+        if settings.restart:  # ours: the policy learns with a student that is thrown away
+            learn("policy", *its, policy, epoch)
+            selector = Learnt(policy)
+        elif settings.train_generator:  # the paper's text says so, its algorithm does not
+            epoch = generator_of(job, pool, settings, config.mlm, policy, stage, run).rows_of
+    learn("distill", student, learnt, selector, epoch)
     return Outcome(student, model, selection_log.figures())
 
 
@@ -68,12 +82,8 @@ def loss(initial: InitialStudent, teacher: Teacher, config: Config, task: Task, 
     student, known = initial.student.shape, teacher.shape
     last, seed = layer_map("last", student.layers, known.layers), run.seed_for("projection")
     hidden = HiddenMSE(last, student.width, known.width, initial=initial.directions, embedding=False, seed=seed)
-    soft = task.soft(config.distill.temperature)
-    terms: dict[str, Objective] = {
-        "attention": AttentionScoreMSE(last, config.objective.attention_heads),
-        "hidden": hidden,
-        "prediction": soft,
-    }
+    attention, soft = AttentionScoreMSE(last, config.objective.attention_heads), task.soft(config.distill.temperature)
+    terms: dict[str, Objective] = {"attention": attention, "hidden": hidden, "prediction": soft}
     return Sum(*(term for name, term in terms.items() if getattr(config.objective, name)))
 
 

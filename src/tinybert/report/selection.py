@@ -10,6 +10,7 @@ from tinybert.report.read import Line, RunFiles
 from tinybert.report.values import mapping, number, numbers
 
 _SAME = 0.05  # shares closer than this are called the same: so much moves by chance where samples are few
+_CHANCE = 0.05  # what rewards that mean nothing would do with a higher one is not taken for learnt
 _CHOSEN = 0.2  # classes whose shares are farther apart are chosen between
 
 
@@ -25,6 +26,7 @@ class EpisodeFigures(NamedTuple):
         rewards: By update.
         gain: Their sum.
         after: The rewarded metric at the end.
+        noise: How likely rewards that mean nothing would have pulled the policy as far, in all episodes so far.
     """
 
     kept: float | None
@@ -35,6 +37,7 @@ class EpisodeFigures(NamedTuple):
     rewards: Sequence[float]
     gain: float | None
     after: float | None
+    noise: float | None
 
 
 class ScoredSample(NamedTuple):
@@ -72,6 +75,16 @@ class Selection(NamedTuple):
         """Whether it ended up keeping, or dropping, nearly everything."""
         kept = self.episodes[-1].kept
         return kept is not None and min(kept, 1 - kept) < _SAME
+
+    @property
+    def noise(self) -> float | None:
+        """How likely rewards that mean nothing would have pulled the policy as far."""
+        return self.episodes[-1].noise
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether nothing of it can be told from noise."""
+        return self.noise is not None and self.noise > _CHANCE
 
     @property
     def by_class(self) -> bool:
@@ -189,6 +202,7 @@ def _episode(entry: Mapping[str, Any]) -> EpisodeFigures:
         [reward for value in _listed(entry, "rewards") if (reward := number(value)) is not None],
         number(entry.get("return")),
         number(entry.get("after")),
+        number(entry.get("noise")),
     )
 
 

@@ -24,6 +24,7 @@ class Episode:
         classes: By the class that the teacher sees: samples, and the sum of their weights; one row for scores.
         response: By bin of the teacher's entropy: samples, and the sum of their chances to be kept.
         rewards: One per update.
+        noise: How likely rewards that mean nothing would pull the policy as far; see `policy.chance_of_noise`.
     """
 
     seen: Float[Tensor, "domain distance"]
@@ -31,6 +32,7 @@ class Episode:
     classes: Float[Tensor, "label 2"]
     response: Float[Tensor, "bin 2"]
     rewards: list[float] = field(default_factory=list)
+    noise: float = 1.0
 
     @staticmethod
     def begun(facts: Facts, outputs: int) -> "Episode":
@@ -61,11 +63,12 @@ class Episode:
         bins = (doubt(teacher).cpu() * BINS).long().clamp(0, BINS - 1)
         self.response.index_add_(0, bins, torch.stack([one, chances.float().cpu()], dim=1))
 
-    def summary(self, after: float) -> dict[str, Any]:
+    def summary(self, after: float, noise: float) -> dict[str, Any]:
         """The episode in plain values.
 
         Args:
             after: The metric at its end.
+            noise: As the attribute, of all episodes so far.
         """
         by_domain = zip(DOMAINS, self.kept.sum(dim=1), self.seen.sum(dim=1), strict=True)
         by_distance = zip(self.kept.sum(dim=0), self.seen.sum(dim=0), strict=True)
@@ -79,19 +82,20 @@ class Episode:
             "rewards": self.rewards,
             "return": math.fsum(self.rewards),
             "after": after,
+            "noise": noise,
         }
 
     def state(self) -> dict[str, Tensor]:
         """As tensors, for a checkpoint."""
         rewards = torch.tensor(self.rewards, dtype=torch.float64)
         counted = {name: getattr(self, name) for name in ("seen", "kept", "classes", "response")}
-        return {**counted, "rewards": rewards}
+        return {**counted, "rewards": rewards, "noise": torch.tensor(self.noise, dtype=torch.float64)}
 
     @staticmethod
     def of_state(state: dict[str, Tensor]) -> "Episode":
         """What `state` gave."""
         seen, kept, classes, response = (state[name] for name in ("seen", "kept", "classes", "response"))
-        return Episode(seen, kept, classes, response, state["rewards"].tolist())
+        return Episode(seen, kept, classes, response, state["rewards"].tolist(), float(state["noise"]))
 
 
 def doubt(teacher: Float[Tensor, "batch label"]) -> Float[Tensor, " batch"]:

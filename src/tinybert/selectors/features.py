@@ -1,15 +1,19 @@
 """What the policy sees of a sample: the outputs of teacher and student, and where the sample comes from.
 
 L2A names "outputs of the teacher and student model" and no more: `minimal`. `default` adds what Qu et al. 2019, its
-ancestor, gave a policy to see: probabilities and loss, the teacher's doubt, the domain, the distance.
+ancestor, gave a policy to see: probabilities and loss, the teacher's doubt, the domain, the distance. Beside either may
+stand whether the teacher agrees with the source's gold label, which DVRL (Yoon et al. 2020, arXiv:1909.11671) shows its
+estimator too, and the first state of both networks, as Qu et al. show theirs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from tinybert.types import LOGITS, Signal, Trace
 
 State = Literal["default", "minimal"]
 
@@ -23,12 +27,14 @@ class Facts:
         fixed: True for rows that are always learnt from; the policy has no say.
         distance: How many pieces were replaced.
         share: Which share of those that could be, were replaced; d / m.
+        gold: Of the source's texts, and of samples of them: the class or score that is known; NaN = none is.
     """
 
     source: Bool[Tensor, " row"]
     fixed: Bool[Tensor, " row"]
     distance: Int[Tensor, " row"]
     share: Float[Tensor, " row"]
+    gold: Float[Tensor, " row"]
 
     def __len__(self) -> int:
         """Rows of the pool."""
@@ -37,11 +43,11 @@ class Facts:
     def of(self, rows: Int[Tensor, " batch"]) -> "Facts":
         """Of some of the rows."""
         there = rows.to(self.source.device)
-        return Facts(self.source[there], self.fixed[there], self.distance[there], self.share[there])
+        return Facts(*(getattr(self, part.name)[there] for part in fields(self)))
 
     def to(self, device: torch.device) -> "Facts":
         """The same on another device."""
-        return Facts(*(known.to(device) for known in (self.source, self.fixed, self.distance, self.share)))
+        return Facts(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
 class Outputs(NamedTuple):
@@ -65,7 +71,7 @@ def state_of(shown: Outputs, facts: Facts, state: State, temperature: float = 1.
 
     Example:
         >>> no = torch.tensor([False])
-        >>> facts = Facts(no, no, torch.tensor([2]), torch.tensor([0.5]))
+        >>> facts = Facts(no, no, torch.tensor([2]), torch.tensor([0.5]), torch.tensor([torch.nan]))
         >>> state_of(Outputs(torch.tensor([[1.0]]), torch.tensor([[3.0]])), facts, "default")
         tensor([[3.0000, 1.0000, 2.0000, 4.0000, 0.0000, 0.5000]])
     """
@@ -80,6 +86,59 @@ def state_of(shown: Outputs, facts: Facts, state: State, temperature: float = 1.
     loss = -(soft * said).sum(dim=1, keepdim=True)
     both = [teacher, student, teacher.softmax(dim=1), student.softmax(dim=1)]
     return torch.cat([*both, loss, entropy(teacher)[:, None], known], dim=1)
+
+
+def agreement(teacher: Float[Tensor, "batch label"], gold: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """Whether the teacher's answer is the gold label: 1 or -1, of scores minus the distance; 0 where none is known.
+
+    Example:
+        >>> agreement(torch.tensor([[2.0, 1.0], [2.0, 1.0], [2.0, 1.0]]), torch.tensor([0.0, 1.0, torch.nan]))
+        tensor([ 1., -1.,  0.])
+    """
+    if teacher.shape[1] == 1:
+        found = -(teacher.detach().float()[:, 0] - gold).abs()
+    else:
+        found = torch.where(teacher.argmax(dim=1) == gold, 1.0, -1.0)
+    return torch.where(gold.isnan(), 0.0, found)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a policy sees of a sample.
+
+    Attributes:
+        outputs: Of both networks; 1 = a score.
+        state: Which features, see `state_of`.
+        temperature: Of the soft targets.
+        agreement: Whether `agreement` is among them.
+        first: Layer and width of the student's and the teacher's first states that are among them; none = they are not.
+    """
+
+    outputs: int
+    state: State = "default"
+    temperature: float = 1.0
+    agreement: bool = False
+    first: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Features of a state."""
+        return width_of(self.state, self.outputs) + self.agreement + sum(width for _, width in self.first)
+
+    @property
+    def needs(self) -> list[frozenset[Signal]]:
+        """What student and teacher have to show."""
+        first = [frozenset({Signal("first_state", layer)}) for layer, _ in self.first] or [frozenset(), frozenset()]
+        return [frozenset({LOGITS}) | more for more in first]
+
+    def of(self, student: Trace, teacher: Trace, facts: Facts) -> Float[Tensor, "batch feature"]:
+        """The states of some samples, without gradient."""
+        parts = [state_of(Outputs(student[LOGITS], teacher[LOGITS]), facts, self.state, self.temperature)]
+        if self.agreement:
+            parts.append(agreement(teacher[LOGITS], facts.gold)[:, None])
+        for trace, needed in zip((student, teacher), self.needs, strict=True):
+            parts += [trace[signal].detach().float() for signal in needed - {LOGITS}]
+        return torch.cat(parts, dim=1)
 
 
 def width_of(state: State, outputs: int) -> int:

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tinybert.types import Batch, Signal, Trace
+from tinybert.selectors.features import Facts, agreement
+from tinybert.types import LOGITS, Batch, Signal, Trace
 
 
 class Stateless(ABC):
@@ -20,7 +21,7 @@ class Stateless(ABC):
     def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
         """Weights of the examples, on the device of the batch."""
 
-    def before_update(self) -> None:  # noqa: B027  # nothing is what it does
+    def before_update(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: B027  # nothing is what it does
         """Nothing to prepare."""
 
     def after_update(self) -> None:  # noqa: B027
@@ -50,6 +51,30 @@ class KeepAll(Stateless):
     def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:  # noqa: ARG002
         """Ones, on the device of the batch."""
         return torch.ones(len(batch), device=batch.rows.device)
+
+
+@final
+class Agreement(Stateless):
+    """Keeps what the teacher says as the gold label does, and whatever has none: the rule that a policy has to beat."""
+
+    needs_teacher = frozenset({LOGITS})
+
+    def __init__(self, facts: Facts) -> None:
+        """Keep the labels.
+
+        Args:
+            facts: Of all rows. The teacher of scores agrees where it errs by no more than a deviation of the gold
+                scores, the error of one that always says their mean.
+        """
+        self._gold = facts.gold
+        known = facts.gold[~facts.gold.isnan()]
+        self._tolerance = float(known.std(correction=0)) if len(known) else 0.0
+
+    def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:  # noqa: ARG002
+        """Ones and zeros, on the device of the batch."""
+        logits = teacher[LOGITS]
+        found = agreement(logits, self._gold[batch.rows])
+        return (found >= (-self._tolerance if logits.shape[1] == 1 else 0.0)).float()
 
 
 @final

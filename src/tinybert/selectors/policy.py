@@ -1,6 +1,7 @@
 """The policy pi(a | s) of L2A: a network of one hidden layer, and what REINFORCE (Williams 1992) trains it with."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,8 @@ class PolicySettings:
 
     Attributes:
         state: What it sees, see `features`.
+        agreement: It also sees whether the teacher agrees with the source's gold labels.
+        first_states: It also sees the first state, [CLS], of both networks' last layers.
         hidden: Neurons of the hidden layer.
         init_keep: Share of the samples that is kept before anything is learnt.
         selection: `hard` drops what is not kept; `soft` weighs.
@@ -29,9 +32,13 @@ class PolicySettings:
         entropy_bonus: Weight of the policy's entropy, which keeps it from deciding too early.
         value_baseline: A second network predicts returns; what it predicts is no reason to change the policy.
         one_step: One step per episode, not one per update of the student.
+        significance: An episode teaches nothing where rewards that mean nothing would have pulled the policy as far, in
+            all episodes so far, with a higher chance (`chance_of_noise`, `combined`); 1 = every episode teaches.
     """
 
     state: State = "minimal"
+    agreement: bool = False
+    first_states: bool = False
     hidden: int = 128
     init_keep: float = 0.5
     selection: Literal["hard", "soft"] = "hard"
@@ -40,6 +47,7 @@ class PolicySettings:
     entropy_bonus: float = 0.0
     value_baseline: bool = False
     one_step: bool = False
+    significance: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what would choose nothing, or learn nothing."""
@@ -51,6 +59,8 @@ class PolicySettings:
             raise ValueError(f"lr must be positive and finite, got {self.lr}")
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"gamma must be between 0 and 1, got {self.gamma}")
+        if not 0 < self.significance <= 1:
+            raise ValueError(f"significance is a chance, above 0 and at most 1, got {self.significance}")
         if not 0 <= self.entropy_bonus < math.inf:
             raise ValueError(f"entropy_bonus must not be negative, and finite, got {self.entropy_bonus}")
 
@@ -96,6 +106,10 @@ class Policy(nn.Module):
         """How much the samples count."""
         return actions if self.selection == "hard" else actions.sigmoid()
 
+    def likeliest(self, logits: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        """How much the samples count where nothing is drawn."""
+        return (logits > 0).float() if self.selection == "hard" else logits.sigmoid()
+
     def log_probability(
         self, logits: Float[Tensor, " batch"], actions: Float[Tensor, " batch"]
     ) -> Float[Tensor, " batch"]:
@@ -136,3 +150,38 @@ def advantages(found: Float[Tensor, " update"]) -> Float[Tensor, " update"] | No
     if len(found) == 0 or not deviation > 1e-12:
         return None
     return (found - found.mean()) / deviation
+
+
+def chance_of_noise(pulls: Float[Tensor, "update feature"], seed: int, draws: int = 999) -> float:
+    """How likely rewards that mean nothing would pull the policy as far as these: a test by changes of sign.
+
+    Where rewards mean nothing, a pull was as likely as its opposite, for the actions were drawn. The statistic is the
+    largest over the features of |sum of the pulls| / root of the sum of their squares.
+
+    Args:
+        pulls: What each update of an episode would add to each weight of a linear policy.
+        seed: Of the changes.
+        draws: How many are tried.
+
+    Returns:
+        The p-value, never below 1 / (draws + 1).
+
+    Example:
+        >>> chance_of_noise(torch.ones(50, 1), seed=0)
+        0.001
+    """
+    scaled = pulls.double().cpu() / pulls.double().cpu().square().sum(dim=0).sqrt().clamp(min=1e-30)
+    signs = torch.randint(0, 2, (draws, len(pulls)), generator=torch.Generator().manual_seed(seed)).double() * 2 - 1
+    found, by_chance = scaled.sum(dim=0).abs().max(), (signs @ scaled).abs().amax(dim=1)
+    return (1 + int((by_chance >= found).sum())) / (1 + draws)
+
+
+def combined(chances: Sequence[float]) -> float:
+    """One p-value of several: how likely their product is to be as small, if each were drawn evenly (Fisher 1932).
+
+    Example:
+        >>> round(combined([0.05]), 6), round(combined([0.5, 0.5]), 3), combined([])
+        (0.05, 0.597, 1.0)
+    """
+    half = -math.fsum(math.log(chance) for chance in chances)
+    return math.exp(-half) * math.fsum(half**n / math.factorial(n) for n in range(len(chances))) if chances else 1.0

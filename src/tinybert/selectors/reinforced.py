@@ -8,58 +8,52 @@ minus the metric before; after the epoch the policy learns by REINFORCE. Where t
 - The advantage is the return, standardised over the episode: rewards of a better student would else be rewards for all
   that was done. One step of Adam for each stored batch, in their order, as in Alg. 1, lines 11 to 14.
 - The metric is measured on a fixed part of the validation data, and carried from step to step.
+- Ours: where the reward knows what each sample did, its advantage is that, its own doing (`difference_rewards`).
 """
 
-from collections.abc import Callable, Mapping
-from math import isnan
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tinybert.selectors.episodes import Episode, extremes
-from tinybert.selectors.features import Facts, Outputs, Running, state_of, width_of
+from tinybert.selectors.features import Facts, Running, View
 from tinybert.selectors.policy import (
     BETAS,
     Policy,
     PolicySettings,
     advantages,
+    chance_of_noise,
+    combined,
     entropy_of,
     multilayer,
     returns,
 )
-from tinybert.types import LOGITS, Batch, Signal, Trace
-
-
-class Reward(NamedTuple):
-    """What the policy is rewarded by.
-
-    Attributes:
-        measure: The quality of the student as it is now; higher is better.
-        every: Updates between measurements; the change in between is the reward of the last of them.
-    """
-
-    measure: Callable[[], float]
-    every: int = 1
+from tinybert.selectors.rewards import Reward, difference_rewards
+from tinybert.types import LOGITS, Batch, Trace
 
 
 class _Choice(NamedTuple):
-    """What was seen and done in a forward pass."""
+    """What was seen and done in a forward pass, of all its rows; `free` are those that the policy acted on."""
 
-    rows: Int[Tensor, " acted"]
-    states: Float[Tensor, "acted feature"]
-    actions: Float[Tensor, " acted"]
-    logits: Float[Tensor, " acted"]
-    teacher: Float[Tensor, "acted label"]
-    kept: float
+    rows: Int[Tensor, " batch"]
+    free: Bool[Tensor, " batch"]
+    states: Float[Tensor, "batch feature"]
+    actions: Float[Tensor, " batch"]
+    logits: Float[Tensor, " batch"]
+    weights: Float[Tensor, " batch"]
+    teacher: Float[Tensor, "batch label"]
+    effects: Float[Tensor, " effect"]
 
 
 class _Step(NamedTuple):
-    """A tuple of the episode: what the policy saw in an update, and what it did."""
+    """A tuple of the episode: what the policy saw in an update, what it did, and what each sample did, where known."""
 
     states: Float[Tensor, "acted feature"]
     actions: Float[Tensor, " acted"]
+    credits: Float[Tensor, " credited"]
 
 
 @final
@@ -67,41 +61,39 @@ class Reinforced:
     """The selector; see `types.Selector`.
 
     Attributes:
+        facts: Of all rows of the pool.
+        view: What the policy sees of them.
+        policy: The network; `value` predicts returns, `running` standardises states.
         episodes: Summaries of the episodes that have ended.
         chances: pi(a = 1 | s) of each row of the pool when it was last seen; NaN = never.
     """
-
-    needs_student: frozenset[Signal] = frozenset({LOGITS})
-    needs_teacher: frozenset[Signal] = frozenset({LOGITS})
 
     def __init__(
         self,
         settings: PolicySettings,
         facts: Facts,
-        outputs: int,
+        view: View,
         reward: Reward,
         *,
-        temperature: float = 1.0,
         seed: int = 0,
-        ended: Callable[["Reinforced"], None] = lambda _: None,
+        ended: Callable[["Reinforced"], object] = lambda _: None,
     ) -> None:
         """Begin with a policy that knows nothing.
 
         Args:
             settings: Of the policy.
             facts: Of all rows of the pool, on the device of the networks.
-            outputs: Of both networks; 1 = a score.
+            view: What it sees of them.
             reward: See there.
-            temperature: Of the soft targets.
             seed: Of the policy's first weights.
             ended: Called after every episode, when the policy has learnt from it.
         """
-        self.settings, self._facts, self._reward, self._ended = settings, facts, reward, ended
-        self._outputs, self._temperature = outputs, temperature
-        device, features = facts.source.device, width_of(settings.state, outputs)
-        self.policy = Policy(features, settings, seed).to(device)
-        self.value = multilayer(features, settings.hidden, 0.0, seed + 1).to(device)
-        self._running = Running(features, device)
+        self.settings, self.facts, self.view, self._reward, self._ended = settings, facts, view, reward, ended
+        self.needs_student, self.needs_teacher = view.needs
+        self._seed, device = seed, facts.source.device
+        self.policy = Policy(view.width, settings, seed).to(device)
+        self.value = multilayer(view.width, settings.hidden, 0.0, seed + 1).to(device)
+        self.running = Running(view.width, device)
         self._optimizers = {
             name: torch.optim.Adam(network.parameters(), lr=settings.lr, betas=BETAS)
             for name, network in (("policy", self.policy), ("value", self.value))
@@ -109,81 +101,81 @@ class Reinforced:
         self.chances = torch.full((len(facts),), torch.nan)
         self._pending: list[_Choice] = []
         self._steps: list[_Step] = []
-        self._episode = Episode.begun(facts, outputs)
+        self._episode = Episode.begun(facts, view.outputs)
         self._past: list[tuple[Episode, float]] = []
-        self._metric: float | None = None  # of the student as it was when it was last measured
-        self._changed, self._since = False, 0
 
     @property
     def episodes(self) -> list[dict[str, Any]]:
         """A summary of each episode that has ended."""
-        return [episode.summary(after) for episode, after in self._past]
+        noise = [episode.noise for episode, _ in self._past]
+        return [known.summary(after, combined(noise[:number])) for number, (known, after) in enumerate(self._past, 1)]
 
     def extremes(self) -> Mapping[str, list[list[float]]]:
         """The rows most and least likely to be kept when they were last seen."""
-        return extremes(self.chances, self._facts.fixed.cpu())
+        return extremes(self.chances, self.facts.fixed.cpu())
 
-    def before_update(self) -> None:
-        """Forget what was chosen in an update that is done over; before the very first one, measure the student."""
+    def before_update(self, optimizer: torch.optim.Optimizer) -> None:
+        """Forget what was chosen in an update that is done over; let the reward look at the student."""
         self._pending = []
-        if self._metric is None:
-            self._metric = self._reward.measure()
+        self._reward.before_update(optimizer, len(self._episode.rewards))
 
     def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
-        """Weights of the examples: the policy's, and 1 where it has no say."""
-        shown, facts = Outputs(student[LOGITS], teacher[LOGITS]), self._facts.of(batch.rows)
-        raw = state_of(shown, facts, self.settings.state, self._temperature)
-        self._running.add(raw)
-        states = self._running.standardised(raw)
-        logits = self.policy(states).detach()
-        actions = self.policy.act(logits)
-        weights = torch.where(facts.fixed, 1.0, self.policy.weights(actions))
-        free = ~facts.fixed
-        found = (batch.rows[free], states[free], actions[free], logits[free], shown.teacher[free].detach())
-        self._pending.append(_Choice(*found, float(weights.sum())))
+        """Look, act, and remember; in float32, for draws in bf16 are off by two thousandths."""
+        facts = self.facts.of(batch.rows)
+        with torch.autocast(batch.rows.device.type, enabled=False):
+            raw = self.view.of(student, teacher, facts)
+            self.running.add(raw)
+            states = self.running.standardised(raw)
+            logits = self.policy(states).detach()
+            actions = self.policy.act(logits)
+            weights = torch.where(facts.fixed, 1.0, self.policy.weights(actions))
+            effects = self._reward.effects(teacher, batch)
+        seen = (batch.rows, ~facts.fixed, states, actions, logits, weights, teacher[LOGITS].detach())
+        self._pending.append(_Choice(*seen, logits.new_empty(0) if effects is None else effects))
         return weights
 
     def after_update(self) -> None:
         """Keep what was seen and done; measure what it did, where that is due."""
         chosen, self._pending = self._pending, []
-        for choice in chosen:
-            chances = choice.logits.sigmoid()
-            self.chances[choice.rows.cpu()] = chances.cpu()
-            weights = self.policy.weights(choice.actions)
-            self._episode.count(self._facts.of(choice.rows), weights, chances, choice.teacher)
-        states, actions = ([getattr(choice, name) for choice in chosen] for name in _Step._fields)
-        self._steps.append(_Step(torch.cat(states), torch.cat(actions)))
-        self._changed = self._changed or any(choice.kept > 0 for choice in chosen)
-        self._since += 1
-        self._episode.rewards.append(self._improvement() if self._since == self._reward.every else 0.0)
+        rows, free, states, actions, logits, weights, teacher, effects = map(torch.cat, zip(*chosen, strict=True))
+        chances = logits.sigmoid()
+        self.chances[rows[free].cpu()] = chances[free].cpu()
+        self._episode.count(self.facts.of(rows[free]), weights[free], chances[free], teacher[free])
+        if len(effects):
+            effects = difference_rewards(weights, torch.where(free, chances, 1.0), effects)[free]
+        self._steps.append(_Step(states[free], actions[free], effects))
+        self._episode.rewards.append(self._reward.after_update(changed=bool(weights.sum() > 0)))
 
     def after_epoch(self) -> None:
         """End of an episode: its last reward, and the policy learns."""
-        if self._since > 0:
-            self._episode.rewards[-1] = self._improvement()
-        self._learn(torch.tensor(self._episode.rewards, dtype=torch.float64))
-        self._past.append((self._episode, self._metric or 0.0))
-        self._episode, self._steps = Episode.begun(self._facts, self._outputs), []
+        if (last := self._reward.after_epoch()) is not None:
+            self._episode.rewards[-1] = last
+        self._learn(self._credited(torch.tensor(self._episode.rewards, dtype=torch.float64)))
+        self._past.append((self._episode, self._reward.quality or 0.0))
+        self._episode, self._steps = Episode.begun(self.facts, self.view.outputs), []
         self._ended(self)
 
-    def _improvement(self) -> float:
-        """The metric now minus the metric before; not measured where nothing was learnt in between."""
-        self._since = 0
-        if not self._changed or self._metric is None:
-            return 0.0
-        before, self._metric, self._changed = self._metric, self._reward.measure(), False
-        return self._metric - before
-
-    def _learn(self, rewards: Float[Tensor, " update"]) -> None:
-        """Eq. 15 over the stored tuples."""
+    def _credited(self, rewards: Float[Tensor, " update"]) -> list[_Step]:
+        """The tuples to learn from, each with an advantage for every sample; none where all are the same."""
+        steps = [step for step in self._steps if len(step.actions)]
+        if known := [step for step in steps if len(step.credits)]:
+            size = torch.cat([step.credits for step in known]).square().mean().sqrt()
+            return [step._replace(credits=step.credits / size) for step in known] if size > 0 else []
         gains = advantages(returns(rewards, self.settings.gamma))
         if gains is None:
+            return []
+        every = zip(self._steps, gains.tolist(), strict=True)
+        return [step._replace(credits=torch.full_like(step.actions, gain)) for step, gain in every if len(step.actions)]
+
+    def _learn(self, steps: list[_Step]) -> None:
+        """Eq. 15 over the stored tuples."""
+        if steps:
+            self._episode.noise = chance_of_noise(torch.stack(list(self._pulls(steps))), self._seed + len(self._past))
+        if combined([*(episode.noise for episode, _ in self._past), self._episode.noise]) > self.settings.significance:
             return
         losses = []
-        for step, gain in zip(self._steps, gains.tolist(), strict=True):
-            if len(step.actions) == 0:
-                continue
-            loss = self._loss(step, self._beyond_expected(step, gain))
+        for step in steps:
+            loss = self._loss(step)
             if self.settings.one_step:
                 losses.append(loss)
             else:
@@ -191,18 +183,25 @@ class Reinforced:
         if losses:
             self._descend("policy", torch.stack(losses).mean())
 
-    def _loss(self, step: _Step, advantage: float) -> Float[Tensor, ""]:
+    def _pulls(self, steps: list[_Step]) -> Iterator[Float[Tensor, " feature"]]:
+        """What each tuple would make of a linear policy: the gradient of Eq. 15 by its weights and its bias."""
+        for step in steps:
+            logits = self.policy(step.states).detach().requires_grad_()
+            gained = (self.policy.log_probability(logits, step.actions) * step.credits).mean()
+            (slopes,) = torch.autograd.grad(gained, logits)
+            yield torch.cat([slopes @ step.states, slopes.sum()[None]])
+
+    def _loss(self, step: _Step) -> Float[Tensor, ""]:
         logits = self.policy(step.states)
-        gained = advantage * self.policy.log_probability(logits, step.actions).mean()
+        credits = step.credits - self._expected(step) if self.settings.value_baseline else step.credits
+        gained = (credits * self.policy.log_probability(logits, step.actions)).mean()
         return -gained - self.settings.entropy_bonus * entropy_of(logits).mean()
 
-    def _beyond_expected(self, step: _Step, gain: float) -> float:
-        """The advantage; with a value baseline less what was to be expected, which is learnt along."""
-        if not self.settings.value_baseline:
-            return gain
-        expected = self.value(step.states.mean(dim=0, keepdim=True)).squeeze()
-        self._descend("value", (expected - gain).square())
-        return gain - float(expected.detach())
+    def _expected(self, step: _Step) -> Float[Tensor, ""]:
+        """What was to be expected of an update, which is learnt along."""
+        expected: Tensor = self.value(step.states.mean(dim=0, keepdim=True)).squeeze()
+        self._descend("value", (expected - step.credits.mean()).square())
+        return expected.detach()
 
     def _descend(self, name: str, loss: Float[Tensor, ""]) -> None:
         optimizer = self._optimizers[name]
@@ -214,9 +213,8 @@ class Reinforced:
         """Networks, their optimizers, the running moments, the episode so far, and those before."""
         state = _tensors("policy", self.policy, self._optimizers["policy"])
         state |= _tensors("value", self.value, self._optimizers["value"])
-        state |= {f"running.{name}": getattr(self._running, name) for name in ("count", "mean", "spread")}
-        counters = [torch.nan if self._metric is None else self._metric, self._changed, self._since]
-        state |= {"counters": torch.tensor(counters, dtype=torch.float64), "chances": self.chances}
+        state |= {f"running.{name}": getattr(self.running, name) for name in ("count", "mean", "spread")}
+        state |= {"reward": self._reward.state(), "chances": self.chances}
         state |= {
             f"steps.{n:06d}.{name}": t for n, step in enumerate(self._steps) for name, t in step._asdict().items()
         }
@@ -236,15 +234,12 @@ class Reinforced:
             raise ValueError("the checkpoint is of another selector, or of another pool")
         _load("policy", self.policy, self._optimizers["policy"], state)
         _load("value", self.value, self._optimizers["value"], state)
-        device = self._facts.source.device
+        device = self.facts.source.device
         for name in ("count", "mean", "spread"):
-            setattr(self._running, name, state[f"running.{name}"].to(device))
-        metric, changed, since = state["counters"].tolist()
-        self._metric, self._changed, self._since = None if isnan(metric) else metric, bool(changed), int(since)
+            setattr(self.running, name, state[f"running.{name}"].to(device))
+        self._reward.load_state(state["reward"])
         self.chances = state["chances"]
-        self._steps = [
-            _Step(part["states"].to(device), part["actions"].to(device)) for part in _numbered("steps", state)
-        ]
+        self._steps = [_Step(*(part[name].to(device) for name in _Step._fields)) for part in _numbered("steps", state)]
         self._episode = Episode.of_state(_below("episode", state))
         self._past = [(Episode.of_state(part), float(part["after"])) for part in _numbered("past", state)]
 

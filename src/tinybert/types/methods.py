@@ -45,8 +45,12 @@ class Selector(Protocol):
     needs_student: frozenset[Signal]
     needs_teacher: frozenset[Signal]
 
-    def before_update(self) -> None:
-        """Called before the first `choose` of an update; again where an update has to be done over."""
+    def before_update(self, optimizer: torch.optim.Optimizer) -> None:
+        """Called before the first `choose` of an update; again where an update has to be done over.
+
+        Args:
+            optimizer: Will make the update; not to be changed.
+        """
 
     def choose(self, student: Trace, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"]:
         """Weights in [0, 1], detached; hard selection gives 0 and 1."""

@@ -75,6 +75,8 @@ class L2AGroups(LastLayerGroups):
         """
         if source is None and self.l2a.learn_from == "source":
             raise UserError("--source is missing: l2a.learn_from=source learns from its texts")
+        if self.l2a.selector == "agreement" and (source is None or source.labelled is None):
+            raise UserError("l2a.selector=agreement: needs --source with gold labels; take l2a.selector=keep_all")
         return None if source is None else limited(source, self.l2a.source_limit, rng)
 
     def unread(self) -> Iterator[tuple[str, str]]:

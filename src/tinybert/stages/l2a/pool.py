@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from tinybert import files
 from tinybert.artifacts import Artifact, by_name
@@ -105,7 +106,7 @@ def pool_of(job: Job, settings: L2ASettings, mlm: str | None, run: Run) -> Pool:
             }
             as_drawn = all(same_pieces(job, context.needed_mlm) for context in contexts.values())
             artifact.make(lambda folder: _write(_PoolExamples(job, settings, made), as_drawn, folder))
-    return _open_pool(artifact, settings, run)
+    return _open_pool(artifact, job, settings, run)
 
 
 def _contexts(job: Job, settings: L2ASettings, mlm: str | None) -> dict[str, AugmentContext[Any]]:
@@ -169,9 +170,9 @@ def _write(pooled: _PoolExamples, as_drawn: bool, folder: Path) -> None:
     encode_examples(pooled.examples(), pooled.job, folder, as_drawn=as_drawn)
     _write_texts(pooled, folder / TEXTS)
     write_examples(pooled.examples(), folder)
-    table = pq.read_table(folder / TEXTS, columns=["domain", "copy", "distance", "open"])
+    table = pq.read_table(folder / TEXTS, columns=["domain", "origin", "copy", "distance", "open"])
     source = np.array(table.column("domain").to_pylist()) == "source"
-    known = {name: table.column(name).to_numpy() for name in ("copy", "distance", "open")}
+    known = {name: table.column(name).to_numpy() for name in ("origin", "copy", "distance", "open")}
     save_file({name: torch.from_numpy(np.array(v)) for name, v in {"source": source, **known}.items()}, folder / FACTS)
     if "target" in pooled.made:
         files.write_json(folder / QUALITY, quality(pooled.made["target"], None))
@@ -222,7 +223,7 @@ def _row(domain: str, example: Example) -> tuple[Any, ...]:
     return (example.text, example.pair, domain, example.row, example.copy, *drawn)
 
 
-def _open_pool(artifact: Artifact, settings: L2ASettings, run: Run) -> Pool:
+def _open_pool(artifact: Artifact, job: Job, settings: L2ASettings, run: Run) -> Pool:
     rows, known = EncodedRows.open(artifact.result / ROWS), load_file(artifact.result / FACTS)
     original = (known["copy"] == 0) & ~known["source"]
     facts = Facts(
@@ -230,6 +231,7 @@ def _open_pool(artifact: Artifact, settings: L2ASettings, run: Run) -> Pool:
         fixed=torch.zeros_like(original) if settings.act_on_originals else original,
         distance=known["distance"],
         share=(known["distance"] / known["open"].clamp(min=1)).float(),
+        gold=_gold(job, known["origin"], known["source"]),
     )
     return Pool(rows, facts.to(run.device), artifact.result, _epoch(known["source"].numpy(), settings, run))
 
@@ -237,6 +239,16 @@ def _open_pool(artifact: Artifact, settings: L2ASettings, run: Run) -> Pool:
 def _epoch(source: np.ndarray, settings: L2ASettings, run: Run) -> Int[np.ndarray, " epoch"]:
     """Which rows of a pool are learnt from, by whether they are of the source."""
     return balanced(source, run.rng("balance")) if settings.balanced else np.arange(len(source))
+
+
+def _gold(job: Job, origin: Int[Tensor, " row"], source: Bool[Tensor, " row"]) -> Float[Tensor, " row"]:
+    """The label of each source text, or of that which a sample was drawn near; NaN where none is known."""
+    gold = torch.full((len(origin),), torch.nan)
+    if job.source is not None and (labelled := job.source.labelled) is not None:
+        by_row = torch.full((int(max(origin.max(), labelled.rows.max())) + 1,), torch.nan)
+        by_row[torch.from_numpy(np.asarray(labelled.rows))] = torch.from_numpy(np.asarray(labelled.labels)).float()
+        gold = torch.where(source, by_row[origin], gold)
+    return gold
 
 
 def _planned(
@@ -257,7 +269,7 @@ def _planned(
     rows, lengths = reduce(EncodedRows.joined, parts.values()), [len(part) for part in parts.values()]
     source = np.repeat(np.array(list(parts)) == "source", lengths)
     nothing = torch.zeros(len(rows), dtype=torch.int64)
-    facts = Facts(torch.from_numpy(source), torch.from_numpy(~source), nothing, nothing.float())
+    facts = Facts(torch.from_numpy(source), torch.from_numpy(~source), nothing, nothing.float(), nothing * torch.nan)
     return Pool(rows, facts, run.folder, _epoch(source, settings, run))
 
 

@@ -1,6 +1,6 @@
-"""Who chooses among the samples of L2A: nobody, or the policy, rewarded by the student's quality on a part of dev."""
+"""Who chooses among the samples of L2A: nobody, a rule, or the policy, rewarded by the student on a part of dev."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import isnan
 
 import numpy as np
@@ -9,75 +9,86 @@ from jaxtyping import Int, Shaped
 from tinybert.engine.evaluate import held_out_loss, metric_fn
 from tinybert.errors import UserError
 from tinybert.families.network import Network
+from tinybert.models.teacher import Teacher
 from tinybert.run import Run
-from tinybert.selectors.fixed import KeepAll
-from tinybert.selectors.reinforced import Reinforced, Reward
+from tinybert.selectors.features import View
+from tinybert.selectors.fixed import Agreement, KeepAll
+from tinybert.selectors.reinforced import Reinforced
+from tinybert.selectors.rewards import Progress, Reward
 from tinybert.stages.job import Job
+from tinybert.stages.l2a.influence import Influence
 from tinybert.stages.l2a.pool import Pool
 from tinybert.stages.l2a.settings import L2ASettings
-from tinybert.types import Selector
-
-AfterEpisode = Callable[[Reinforced], object]
+from tinybert.types import Objective, Selector
 
 
-def make_selector(
+def without_reward(pool: Pool, settings: L2ASettings) -> Selector | None:
+    """The selector of a run in which nothing is rewarded; None where the policy chooses."""
+    match settings.selector:
+        case "keep_all":
+            return KeepAll()
+        case "agreement":
+            return Agreement(pool.facts)
+        case "reinforced":
+            return None
+
+
+def reinforced(
     student: Network,
+    learnt: Objective,
+    teacher: Teacher,
     job: Job,
     pool: Pool,
     settings: L2ASettings,
     temperature: float,
     run: Run,
-    after: Sequence[AfterEpisode],
-) -> Selector:
-    """The selector of a run.
+    ended: Callable[[Reinforced], object],
+) -> Reinforced:
+    """The policy of a run.
 
     Args:
         student: Whose progress is rewarded.
+        learnt: What it learns.
+        teacher: Whom it learns from.
         job: Has the target's dev.
         pool: What there is to choose from.
-        settings: Who chooses.
+        settings: Of policy and reward.
         temperature: Of the soft targets.
         run: Its streams and its device.
-        after: What is done at the end of every episode, when the policy has learnt from it.
+        ended: Called at the end of every episode, when the policy has learnt from it.
 
     Raises:
         UserError: If several processes share the run: each would reward its own share of a batch.
     """
-    if settings.selector == "keep_all":
-        return KeepAll()
     if run.world > 1:
         raise UserError("l2a: the policy learns in one process; start it without a launcher, or l2a.selector=keep_all")
 
-    def ended(selector: Reinforced) -> None:
-        for step in after:
-            step(selector)
-
-    return Reinforced(
-        settings.policy,
-        pool.facts,
-        job.task.head.outputs,
-        reward_of(student, job, settings, run),
-        temperature=temperature,
-        seed=run.seed_for("policy"),
-        ended=ended,
-    )
+    policy, shapes = settings.policy, (student.shape, teacher.shape)
+    first = tuple((shape.layers, shape.width) for shape in shapes) if policy.first_states else ()
+    view = View(job.task.head.outputs, policy.state, temperature, policy.agreement, first)
+    reward = reward_of(student, learnt, job, settings, run)
+    return Reinforced(policy, pool.facts, view, reward, seed=run.seed_for("policy"), ended=ended)
 
 
-def reward_of(student: Network, job: Job, settings: L2ASettings, run: Run) -> Reward:
+def reward_of(student: Network, learnt: Objective, job: Job, settings: L2ASettings, run: Run) -> Reward:
     """Measure the student as `l2a.reward` says, on so many rows of dev as `l2a.reward_eval_size` says."""
     rows, size = job.dev, settings.reward_eval_size
     if size is not None and size < len(rows):
         rows = rows.select(stratified(rows.needed_labels(), size, run.rng("reward")))
-    measured = metric_fn(student, rows, job.task, run)
+    gold = job.task.gold()
+    match settings.reward:
+        case "influence":
+            return Influence(student, learnt, gold, rows, settings.reward_every)
+        case "neg_val_loss":
+            return Progress(lambda: -held_out_loss(student, gold, rows), settings.reward_every)
+        case "metric":
+            measured = metric_fn(student, rows, job.task, run)
 
-    def metric() -> float:
-        value = measured()
-        return 0.0 if isnan(value) else value  # the correlation of a student that always says the same
+            def metric() -> float:
+                value = measured()
+                return 0.0 if isnan(value) else value  # the correlation of a student that always says the same
 
-    def loss() -> float:
-        return -held_out_loss(student, job.task.gold(), rows)
-
-    return Reward(loss if settings.reward == "neg_val_loss" else metric, settings.reward_every)
+            return Progress(metric, settings.reward_every)
 
 
 def stratified(labels: Shaped[np.ndarray, " row"], count: int, rng: np.random.Generator) -> Int[np.ndarray, " drawn"]:

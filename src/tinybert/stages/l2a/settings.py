@@ -16,8 +16,11 @@ class L2ASettings(StationaryDistribution):
     """Settings of the group `l2a`: those of the stationary distribution, and those of everything around it.
 
     Attributes:
-        selector: Who chooses among the samples; `keep_all` is the control.
+        selector: Who chooses among the samples: the policy; nobody (`keep_all`, the control); or a rule without a
+            reward (`agreement`): source texts count where the teacher says their gold label.
         policy: How it sees and learns.
+        restart: The policy learns along with a student that is thrown away; then another one starts, and what the
+            policy would rather drop is dropped. Twice the cost.
         learn_from: Which domains' texts the student sees.
         target_samples: Of each target text.
         source_samples: Of each source text, where they are sampled.
@@ -25,20 +28,23 @@ class L2ASettings(StationaryDistribution):
         source_limit: So many source texts at most, drawn once; None = all.
         balanced: Texts of the smaller domain are repeated until both are equally many.
         act_on_originals: The target's own texts may be dropped too.
-        reward: What the policy is rewarded by: the metric on dev (accuracy, Pearson's correlation), or the loss there.
-            `literal` is the metric, and the generator's weights are those of Eq. 9 as it is printed.
+        reward: What the policy is rewarded by: the metric on dev (accuracy, Pearson's correlation), the loss there, or
+            for each sample its influence, the first-order term of what it does to that loss.
         reward_every: Updates between two measurements of it.
         reward_eval_size: Rows of dev it is measured on, drawn once; None = all.
         teacher_data: What a teacher without a head is fine-tuned on; None = on source then target where the source
             has labels, else on the target.
         train_generator: After each epoch the masked LM learns from the samples, the more the likelier the policy is to
             keep them, and fills their positions anew.
-        kappa: Temperature of those weights; None = alpha.
+        generator_weights: How much a sample counts there: `policy`, exp(pi / kappa); `literal`, log P_s + pi, Eq. 9 as
+            it is printed: nearly all of it negative, so that the generator unlearns what was drawn.
+        kappa: Temperature of the policy's weights; None = alpha.
         generator: How it learns; an epoch of it after each of the student.
     """
 
-    selector: Literal["reinforced", "keep_all"] = "reinforced"
+    selector: Literal["reinforced", "keep_all", "agreement"] = "reinforced"
     policy: PolicySettings = field(default_factory=PolicySettings)
+    restart: bool = False
     learn_from: Literal["both", "target", "source"] = "both"
     target_samples: int = 20  # Feng et al. 2021; so is the next
     source_samples: int = 1
@@ -46,11 +52,12 @@ class L2ASettings(StationaryDistribution):
     source_limit: int | None = None
     balanced: bool = False
     act_on_originals: bool = False
-    reward: Literal["metric", "neg_val_loss", "literal"] = "metric"
+    reward: Literal["metric", "neg_val_loss", "influence"] = "metric"
     reward_every: int = 1
     reward_eval_size: int | None = None
     teacher_data: TeacherData | None = "target"
     train_generator: bool = False
+    generator_weights: Literal["policy", "literal"] = "policy"
     kappa: float | None = None
     generator: Stage = field(default_factory=lambda: Stage(epochs=1, lr=2e-5, schedule="constant"))
 
@@ -62,8 +69,12 @@ class L2ASettings(StationaryDistribution):
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.kappa is not None and not 0 < self.kappa < float("inf"):
             raise ValueError(f"kappa must be positive and finite, got {self.kappa}")
-        if self.train_generator and self.selector == "keep_all":
-            raise ValueError("train_generator weighs samples by the policy, which selector=keep_all does not have")
+        if self.train_generator and self.selector != "reinforced":
+            raise ValueError(
+                f"train_generator weighs samples by the policy, which selector={self.selector} does not have"
+            )
+        if self.train_generator and self.restart:
+            raise ValueError("restart: the samples would not be those that the policy learnt on; train_generator=false")
         if self.generator.epochs != 1:
             raise ValueError(f"generator.epochs: the generator learns one epoch at a time, got {self.generator.epochs}")
 
@@ -93,9 +104,13 @@ class L2ASettings(StationaryDistribution):
             yield "target_samples", "learn_from=source does not read it"
         if self.learn_from != "both":
             yield "balanced", f"learn_from={self.learn_from} does not read it"
-        if self.selector == "keep_all":
-            for name in ("policy", "act_on_originals", "reward", "reward_every", "reward_eval_size"):
-                yield name, "selector=keep_all does not read it"
+        if self.selector != "reinforced":
+            for name in ("policy", "restart", "act_on_originals", "reward", "reward_every", "reward_eval_size"):
+                yield name, f"selector={self.selector} does not read it"
+        if self.reward == "influence":
+            yield "policy.gamma", "reward=influence does not read it"
         if not self.train_generator:
-            yield "kappa", "train_generator=false does not read it"
-            yield "generator", "train_generator=false does not read it"
+            for name in ("generator_weights", "kappa", "generator"):
+                yield name, "train_generator=false does not read it"
+        elif self.generator_weights == "literal":
+            yield "kappa", "generator_weights=literal does not read it"
