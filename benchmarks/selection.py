@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from tinybert.config import resolve
-from tinybert.data.encode import encode
+from tinybert.data.encode import Encoder, encode
 from tinybert.data.settings import DataSettings
 from tinybert.engine.fit import fit
 from tinybert.engine.teacher_outputs import cached_teacher
@@ -85,7 +85,7 @@ class Bench:
         splits = load(*given, kind=None, head_classes=None, rng=lambda _: rng, rejected_to=None)
         some = splits.train.select(rng.permutation(len(splits.train))[: options.rows])
         rows, dev = (encode(part, tokenizer, 128, folder / f"{n}.arrow") for n, part in enumerate((some, splits.dev)))
-        self.job = Job(splits, rows, dev, None, tokenizer, 128)
+        self.job = Job(splits, rows, dev, None, Encoder(tokenizer, 128))
         shape = parse_shape(options.student, None, None, shape_of(teacher.config))
         self.student = lambda: start.random(start.Plan(shape, Head(("0", "1")), seed=0), teacher)
         self.teacher = Teacher(teacher, "auto", self.run.device)

@@ -262,10 +262,7 @@ def test__a_seed_alone_is_the_same_run_as_among_several(workshop, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "problems"),
     [
-        (
-            {"source": "s.tsv", "unlabeled": "u.tsv"},
-            {"--source: the recipe tinybert", "--unlabeled: its texts are only read with augment.adapt=true"},
-        ),
+        ({"source": "s.tsv"}, {"--source: the recipe tinybert"}),
         ({"mlm": "m", "vectors": "v"}, {"--mlm: the method none", "--vectors: the method none"}),
         ({"teacher": None}, {"--teacher is missing", "--student 2x12 is a shape"}),
         ({"seeds": 0}, {"--seeds: is the number of runs"}),

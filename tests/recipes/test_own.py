@@ -46,7 +46,8 @@ def test__an_own_recipe_runs_with_settings_config_and_report_like_any_other(tiny
     workshop = Workshop(tmp_path, tiny_tokenizer)
     workshop.model(classes=CLASSES)
     with quick_finish():
-        metrics = tinybert.distill(RECIPE, **workshop.arguments("fine_tune"), distill={"epochs": 2})
+        given = workshop.arguments("fine_tune", set=("data.max_length=32",))
+        metrics = tinybert.distill(RECIPE, **given, distill={"epochs": 2})
     assert (metrics["recipe"], metrics["preset"]) == ("toy", "defaults")
     assert read(tmp_path / "run" / "metrics.json") == metrics
     assert "preset: defaults" in (tmp_path / "run" / "config.yaml").read_text()
