@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Int
 
 from tinybert.data.columns import Labels
 from tinybert.data.draws import dev_rows, few_rows, share_of_rows
@@ -127,12 +128,7 @@ def load(
         second = second.among(left)
     if texts is not None:
         texts = _held_apart(texts, examples, settings, overlap, notes, "unlabeled")
-    if settings.per_class is not None:
-        learnt = _few(learnt, task, settings.per_class, rng("per_class"), notes)
-    if settings.share is not None:
-        strata = task.strata(learnt) if learnt.labelled else None
-        strata = np.zeros(len(learnt), np.int64) if strata is None else strata
-        learnt = learnt.select(share_of_rows(strata, settings.share, rng("share")))
+    learnt = _drawn(learnt, task, settings, rng, notes)
     if settings.class_weights == "balanced":
         task = task.balanced(learnt)
     parts = {"train": learnt, **examples} | ({} if texts is None else {"unlabeled": texts})
@@ -231,21 +227,24 @@ def _shown(label: Any) -> str:
     return shown(label) if isinstance(label, str | list) else f"{label:g}"
 
 
-def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:
+def _strata(train: Examples, task: Task) -> Int[np.ndarray, " rows"]:
+    """The class of each row; the same for all where there are none."""
     strata = task.strata(train) if train.labelled else None
+    return np.zeros(len(train), np.int64) if strata is None else strata
+
+
+def _split_off(train: Examples, task: Task, rng: np.random.Generator, notes: list[str]) -> tuple[Examples, Examples]:
+    strata = _strata(train, task)
     if (groups := task.groups(train)) is not None:
         dev = dev_rows(np.zeros(groups.max() + 1, np.int64), rng)[groups]
     else:
-        dev = dev_rows(np.zeros(len(train), np.int64) if strata is None else strata, rng)
+        dev = dev_rows(strata, rng)
     if not dev.any():
         raise UserError(f"train: {len(train)} rows are too few to split dev off; pass --dev, or more rows")
     count = f"dev: {int(dev.sum()):,} of {len(train):,} rows of"
     notes.append(f"{count} {'train, stratified' if train.labelled else 'unlabeled'} (no --dev)")
-    alone = (
-        []
-        if strata is None or not task.one_label
-        else [task.classes[c] for c in np.flatnonzero(np.bincount(strata) == 1)]
-    )
+    counted = train.labelled and task.one_label
+    alone = [name for c, name in enumerate(task.classes) if counted and np.count_nonzero(strata == c) == 1]
     if alone:
         notes.append(f"dev: no row of {listed(alone)}, which train has only one of")
     return train.select(np.flatnonzero(~dev)), train.select(np.flatnonzero(dev))
@@ -263,6 +262,15 @@ def _held_apart(
     left, overlap[name], found = without_overlap(texts, held_out, settings.drop_overlap, name)
     notes += [*texts.notes, *found]
     return left
+
+
+def _drawn(train: Examples, task: Task, settings: DataSettings, rng: Rng, notes: list[str]) -> Examples:
+    """Train, or the part of it that is wanted."""
+    if settings.per_class is not None:
+        train = _few(train, task, settings.per_class, rng("per_class"), notes)
+    if settings.share is not None:
+        train = train.select(share_of_rows(_strata(train, task), settings.share, rng("share")))
+    return train
 
 
 def _few(train: Examples, task: Task, count: int, rng: np.random.Generator, notes: list[str]) -> Examples:
