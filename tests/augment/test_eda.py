@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -183,6 +183,7 @@ def test_removed__from_words_with_single_spaces_leaves_the_others_with_single_sp
 
 
 @given(TEXTS, st.sampled_from(OPERATIONS), st.floats(0.01, 1), st.integers(0, 9))
+@example("'2 D", swap_words, 0.5, 0)
 def test_operations__never_leave_nothing_and_keep_what_is_no_word(
     text: str, operation: Operation, alpha: float, seed: int
 ) -> None:
@@ -193,7 +194,7 @@ def test_operations__never_leave_nothing_and_keep_what_is_no_word(
     assert made.strip()
     assert bool(words) == bool(left)
     if operation is swap_words:
-        assert sorted(left) == sorted(words)
+        assert sorted(made) == sorted(text)  # letters: behind an apostrophe another word may read as a contraction
     if operation is not delete_words:
         assert [letter for letter in made if letter in "\t\n"] == [letter for letter in text if letter in "\t\n"]
 
