@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from transformers import BertConfig
 
-from recipes.workshop import Workshop
+from recipes.workshop import Workshop, quick_finish
 from tinybert import distill, evaluate, predict
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
@@ -65,11 +65,12 @@ def run(workshop: Workshop, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, tiny_tokenizer: Any) -> Workshop:
+def bench(tmp_path: Path, tiny_tokenizer: Any) -> Iterator[Workshop]:
     """With ONNX as it is: what stands in for it elsewhere gives no logits of pieces."""
     made = Workshop(tmp_path, tiny_tokenizer)
     made.model("teacher")
-    return made
+    with quick_finish(real_export=True):
+        yield made
 
 
 def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(bench: Workshop) -> None:

@@ -1,14 +1,14 @@
 """Tags from file to student: read, learnt, distilled, exported, predicted; the same by other programs."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from recipes.workshop import Workshop
+from recipes.workshop import Workshop, quick_finish
 from tinybert import distill, evaluate, predict
 from tinybert.data.encode import encode
 from tinybert.data.examples import Examples
@@ -66,11 +66,12 @@ def run(workshop: Workshop, recipe: str = "tinybert", **changes: Any) -> dict[st
 
 
 @pytest.fixture
-def bench(tmp_path: Path, tiny_tokenizer: Any) -> Workshop:
+def bench(tmp_path: Path, tiny_tokenizer: Any) -> Iterator[Workshop]:
     """With ONNX as it is: what stands in for it elsewhere gives no logits of pieces."""
     made = Workshop(tmp_path, tiny_tokenizer)
     made.model("teacher")
-    return made
+    with quick_finish(real_export=True):
+        yield made
 
 
 def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(bench: Workshop) -> None:
