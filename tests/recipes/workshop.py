@@ -211,7 +211,7 @@ def quickest(recipe: str, also: Sequence[str] = (), files: Mapping[str, str] | N
     each = {"epochs": 2, "batch_size": 8, "lr": 3e-3}
     plain = ("augment.method=none",) if hasattr(defaults, "augment") else ()
     if recipe == "l2a":
-        plain = ("l2a.target_samples=2", "l2a.balanced=false", "l2a.reward_eval_size=8")
+        plain = ("l2a.target_samples=2", "l2a.balanced=false", "l2a.reward_eval_size=8", "l2a.policy.significance=1")
     if recipe in AS_WIDE_AS_THE_TEACHER:
         plain = (*plain, "student.inner=41")
     shortest = (f"{stage}.{key}={value}" for stage in stages for key, value in each.items())

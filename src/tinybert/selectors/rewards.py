@@ -115,8 +115,8 @@ def difference_rewards(
 
     Example:
         >>> kept = torch.tensor([1.0, 1.0, 0.0])
-        >>> difference_rewards(kept, torch.full((3,), 0.5), torch.tensor([3.0, 1.0, 2.0]))
-        tensor([ 0.3333, -0.3333, -0.0000])
+        >>> difference_rewards(kept, torch.full((3,), 0.5), torch.tensor([3.0, 1.0, 5.0]))
+        tensor([ 0.3333, -0.3333, -0.6000])
     """
     kept, total = weights.sum(), (weights * effects).sum()
     change = expected - weights
