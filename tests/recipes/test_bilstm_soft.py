@@ -5,8 +5,6 @@ import torch
 from safetensors.torch import load_file
 
 from recipes.workshop import (
-    CLASSES,
-    Workshop,
     equal,
     on_one_processor,
     pairs,
@@ -25,13 +23,6 @@ from tinybert.tasks.classification import Classification
 from tinybert.types import LOGITS, Trace
 
 pytestmark = pytest.mark.usefixtures("processor")
-
-
-@pytest.fixture
-def workshop(tmp_path, tiny_tokenizer):
-    made = Workshop(tmp_path, tiny_tokenizer)
-    made.model(classes=CLASSES)
-    return made
 
 
 @on_one_processor

@@ -5,20 +5,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from recipes.workshop import CLASSES, Workshop, on_one_processor, pairs, quick_finish, read, stage
+from recipes.workshop import on_one_processor, pairs, quick_finish, read, stage
 from tinybert import predict
 from tinybert.errors import UserError
 from tinybert.initialise.static import piece_states
 from tinybert.models.loading import load_classifier
 
 pytestmark = pytest.mark.usefixtures("processor")
-
-
-@pytest.fixture
-def workshop(tmp_path, tiny_tokenizer):
-    made = Workshop(tmp_path, tiny_tokenizer)
-    made.model(classes=CLASSES)
-    return made
 
 
 @on_one_processor

@@ -8,7 +8,7 @@ import pytest
 
 from tinybert.data.encode import encode
 from tinybert.data.examples import Examples
-from tinybert.tasks.answers import LONGEST, answer_figures, best_threshold, found_answers, normalised_answer
+from tinybert.tasks.answers import LONGEST, answer_figures, found_answers, no_answer_threshold, normalised_answer
 from tinybert.types import Answer, Example
 
 
@@ -100,7 +100,7 @@ def test_found_answers__refuses_logits_of_other_rows(tiny_tokenizer: Any, tmp_pa
         found_answers(np.zeros((9, 2), np.float32), encoded(tiny_tokenizer, tmp_path, "the film"))
 
 
-def test_best_threshold__is_the_best_of_all(streams: Any) -> None:
+def test_no_answer_threshold__is_the_best_of_all(streams: Any) -> None:
     rng = streams("thresholds")
     for _ in range(50):
         doubts = rng.integers(-3, 3, 8).astype(float)
@@ -111,4 +111,4 @@ def test_best_threshold__is_the_best_of_all(streams: Any) -> None:
             return float(np.where(known[0] > limit, known[1], known[2]).mean())
 
         best = max(mean(limit) for limit in np.arange(-5, 5, 0.5))
-        assert mean(best_threshold(doubts, f1, silent)) == pytest.approx(best)
+        assert mean(no_answer_threshold(doubts, f1, silent)) == pytest.approx(best)

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from transformers import BertConfig
 
-from recipes.workshop import Workshop, quick_finish
+from recipes.workshop import Workshop
 from tinybert import distill, evaluate, predict
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
@@ -62,15 +62,6 @@ def run(workshop: Workshop, **changes: Any) -> dict[str, Any]:
     how = [f"{stage}.{key}" for stage in ("intermediate", "prediction") for key in ("max_steps=4", "lr=0.003")]
     how += ["augment.copies=1", "augment.method=eda", "fine_tune.epochs=10", "fine_tune.lr=0.01", "data.max_length=18"]
     return distill("tinybert", set=(*how, "run.threads=1", "teacher.dtype=fp32"), **(given | changes))
-
-
-@pytest.fixture
-def bench(tmp_path: Path, tiny_tokenizer: Any) -> Iterator[Workshop]:
-    """With ONNX as it is: what stands in for it elsewhere gives no logits of pieces."""
-    made = Workshop(tmp_path, tiny_tokenizer)
-    made.model("teacher")
-    with quick_finish(real_export=True):
-        yield made
 
 
 def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(bench: Workshop) -> None:

@@ -1,14 +1,14 @@
 """Tags from file to student: read, learnt, distilled, exported, predicted; the same by other programs."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from recipes.workshop import Workshop, quick_finish
+from recipes.workshop import Workshop
 from tinybert import distill, evaluate, predict
 from tinybert.data.encode import encode
 from tinybert.data.examples import Examples
@@ -63,15 +63,6 @@ def run(workshop: Workshop, recipe: str = "tinybert", **changes: Any) -> dict[st
     how += [f"fine_tune.epochs={12 if stages else 1}", "fine_tune.lr=0.01", "data.max_length=12", "run.threads=1"]
     how += ["teacher.accept_weak=true", "teacher.dtype=fp32"] if stages else []
     return distill(recipe, set=tuple(how), **(given | changes))
-
-
-@pytest.fixture
-def bench(tmp_path: Path, tiny_tokenizer: Any) -> Iterator[Workshop]:
-    """With ONNX as it is: what stands in for it elsewhere gives no logits of pieces."""
-    made = Workshop(tmp_path, tiny_tokenizer)
-    made.model("teacher")
-    with quick_finish(real_export=True):
-        yield made
 
 
 def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(bench: Workshop) -> None:

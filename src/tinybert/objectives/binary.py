@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from tinybert.objectives.numerics import at_least_float32, require_same_shape
-from tinybert.objectives.prediction import require_usable_temperature
+from tinybert.objectives.prediction import SoftTargets, require_usable_temperature
 from tinybert.types import LOGITS, Batch, Objective, Trace
 
 
@@ -86,21 +86,14 @@ class GoldBinaryCrossEntropy(Objective):
 
 
 @final
-class SoftBinaryCrossEntropy(Objective):
+class SoftBinaryCrossEntropy(SoftTargets):
     """Term `prediction`: every label learns the teacher's probability; see `soft_binary_cross_entropy`."""
 
-    def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
-        """Keep the temperature, and whether to multiply by its square, see `SoftCrossEntropy`.
-
-        Raises:
-            ValueError: If the temperature is not positive and finite.
-        """
-        super().__init__()
-        require_usable_temperature(temperature)
-        self.temperature, self._factor = temperature, temperature**2 if scaled else 1.0
-        self.needs_student = self.needs_teacher = frozenset({LOGITS})
-
-    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
+    def losses(
+        self,
+        student_logits: Float[Tensor, "batch label"],
+        teacher_logits: Float[Tensor, "batch teacher_label"],
+        batch: Batch,  # noqa: ARG002
+    ) -> Float[Tensor, " batch"]:
         """The soft binary cross-entropy of each example."""
-        losses = soft_binary_cross_entropy(student[LOGITS], teacher[LOGITS], self.temperature)
-        return {"prediction": self._factor * losses}
+        return soft_binary_cross_entropy(student_logits, teacher_logits, self.temperature)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinybert.objectives.numerics import at_least_float32, require_same_shape
-from tinybert.objectives.prediction import require_usable_temperature
+from tinybert.objectives.prediction import SoftTargets, require_usable_temperature
 from tinybert.types import PIECE_LOGITS, Batch, Objective, Trace
 
 
@@ -70,22 +70,19 @@ def piece_cross_entropy(
 
 
 @final
-class PieceSoftCrossEntropy(Objective):
+class PieceSoftCrossEntropy(SoftTargets):
     """Term `prediction`: the student's tags learn the teacher's distributions; see `piece_soft_cross_entropy`."""
 
-    def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
-        """Keep the temperature; `scaled` multiplies by its square, see `prediction.SoftCrossEntropy`."""
-        super().__init__()
-        require_usable_temperature(temperature)
-        self.temperature, self._factor = temperature, temperature**2 if scaled else 1.0
-        self.needs_student = self.needs_teacher = frozenset({PIECE_LOGITS})
+    signal = PIECE_LOGITS
 
-    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
+    def losses(
+        self,
+        student_logits: Float[Tensor, "batch piece label"],
+        teacher_logits: Float[Tensor, "batch piece teacher_label"],
+        batch: Batch,
+    ) -> Float[Tensor, " batch"]:
         """The mean soft cross-entropy of each example; a `ValueError` where no labels say which pieces count."""
-        logits = student[PIECE_LOGITS], teacher[PIECE_LOGITS]
-        return {
-            "prediction": self._factor * piece_soft_cross_entropy(*logits, labels_of_pieces(batch), self.temperature)
-        }
+        return piece_soft_cross_entropy(student_logits, teacher_logits, labels_of_pieces(batch), self.temperature)
 
 
 @final

@@ -6,8 +6,9 @@ classification learns the teacher's distribution, and `GoldMSE` is there for tho
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import final
+from typing import ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from tinybert.objectives.numerics import at_least_float32, require_same_shape
-from tinybert.types import LOGITS, Batch, Objective, Trace
+from tinybert.types import LOGITS, Batch, Objective, Signal, Trace
 
 
 def soft_cross_entropy(
@@ -129,18 +130,21 @@ def squared_error(scores: Float[Tensor, " batch"], targets: Shaped[Tensor, " oth
     return (scores - targets.to(scores.dtype)).square()
 
 
-@final
-class SoftCrossEntropy(Objective):
-    """Term `prediction`: the student's classes learn the teacher's distribution; see `soft_cross_entropy`."""
+class SoftTargets(Objective):
+    """Term `prediction`: the student learns what the teacher's logits say, both softened by a temperature.
 
-    weights: Tensor | None
+    Attributes:
+        signal: Which logits.
+        temperature: Of both networks' distributions.
+    """
 
-    def __init__(self, temperature: float = 1.0, *, scaled: bool = False, weights: Sequence[float] = ()) -> None:
+    signal: ClassVar[Signal] = LOGITS
+
+    def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
         """Keep the temperature.
 
         Args:
             temperature: Of both distributions.
-            weights: What each class counts; none = all the same.
             scaled: Multiply by the temperature squared, so that the gradient keeps its size (Hinton et al. 2015). The
                 T² KL(teacher || student) of DistilBERT and PKD is this less T² times the teacher's entropy, a constant.
 
@@ -150,13 +154,38 @@ class SoftCrossEntropy(Objective):
         super().__init__()
         require_usable_temperature(temperature)
         self.temperature, self._factor = temperature, temperature**2 if scaled else 1.0
-        self.register_buffer("weights", torch.tensor(weights) if weights else None)
-        self.needs_student = self.needs_teacher = frozenset({LOGITS})
+        self.needs_student = self.needs_teacher = frozenset({self.signal})
 
-    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
+    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
+        """The loss of each example."""
+        return {"prediction": self._factor * self.losses(student[self.signal], teacher[self.signal], batch)}
+
+    @abstractmethod
+    def losses(
+        self, student_logits: Float[Tensor, "batch ..."], teacher_logits: Float[Tensor, "batch ..."], batch: Batch
+    ) -> Float[Tensor, " batch"]:
+        """The loss of each example at this temperature, not multiplied by its square."""
+
+
+@final
+class SoftCrossEntropy(SoftTargets):
+    """Term `prediction`: the student's classes learn the teacher's distribution; see `soft_cross_entropy`."""
+
+    weights: Tensor | None
+
+    def __init__(self, temperature: float = 1.0, *, scaled: bool = False, weights: Sequence[float] = ()) -> None:
+        """See `SoftTargets`; `weights` are what each class counts, none = all the same."""
+        super().__init__(temperature, scaled=scaled)
+        self.register_buffer("weights", torch.tensor(weights) if weights else None)
+
+    def losses(
+        self,
+        student_logits: Float[Tensor, "batch label"],
+        teacher_logits: Float[Tensor, "batch teacher_label"],
+        batch: Batch,  # noqa: ARG002
+    ) -> Float[Tensor, " batch"]:
         """The soft cross-entropy of each example."""
-        losses = soft_cross_entropy(student[LOGITS], teacher[LOGITS], self.temperature, self.weights)
-        return {"prediction": self._factor * losses}
+        return soft_cross_entropy(student_logits, teacher_logits, self.temperature, self.weights)
 
 
 @final

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tinybert.objectives.numerics import at_least_float32, require_same_shape
 from tinybert.objectives.pieces import labels_of_pieces
-from tinybert.objectives.prediction import require_usable_temperature
+from tinybert.objectives.prediction import SoftTargets, require_usable_temperature
 from tinybert.types import PIECE_LOGITS, Batch, Objective, Trace
 
 
@@ -72,22 +72,19 @@ def span_cross_entropy(
 
 
 @final
-class SpanSoftCrossEntropy(Objective):
+class SpanSoftCrossEntropy(SoftTargets):
     """Term `prediction`: the student learns where the teacher sees the answer; see `span_soft_cross_entropy`."""
 
-    def __init__(self, temperature: float = 1.0, *, scaled: bool = False) -> None:
-        """Keep the temperature; `scaled` multiplies by its square, see `prediction.SoftCrossEntropy`."""
-        super().__init__()
-        require_usable_temperature(temperature)
-        self.temperature, self._factor = temperature, temperature**2 if scaled else 1.0
-        self.needs_student = self.needs_teacher = frozenset({PIECE_LOGITS})
+    signal = PIECE_LOGITS
 
-    def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
+    def losses(
+        self,
+        student_logits: Float[Tensor, "batch piece side"],
+        teacher_logits: Float[Tensor, "batch piece teacher_side"],
+        batch: Batch,
+    ) -> Float[Tensor, " batch"]:
         """The soft cross-entropy of each example; a `ValueError` where no labels say which pieces are positions."""
-        logits = student[PIECE_LOGITS], teacher[PIECE_LOGITS]
-        return {
-            "prediction": self._factor * span_soft_cross_entropy(*logits, labels_of_pieces(batch), self.temperature)
-        }
+        return span_soft_cross_entropy(student_logits, teacher_logits, labels_of_pieces(batch), self.temperature)
 
 
 @final

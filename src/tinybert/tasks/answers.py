@@ -119,7 +119,7 @@ def _best_spans(
         yield Candidate(float(scores[index]), int(characters[first, 0]), int(characters[first + further, 1]))
 
 
-def best_threshold(
+def no_answer_threshold(
     doubts: Float[np.ndarray, " row"], answering: Float[np.ndarray, " row"], silent: Bool[np.ndarray, " row"]
 ) -> float:
     """The doubt above which no answer is given, so that F1 is best on some rows.
@@ -133,7 +133,7 @@ def best_threshold(
         In the middle between two doubts, or one beyond all of them; of equally good ones the lowest.
 
     Example:
-        >>> best_threshold(np.array([-4.0, -1.0, 3.0]), np.array([1.0, 0.5, 0.0]), np.array([False, False, True]))
+        >>> no_answer_threshold(np.array([-4.0, -1.0, 3.0]), np.array([1.0, 0.5, 0.0]), np.array([False, False, True]))
         1.0
     """
     order = np.argsort(doubts, kind="stable")

@@ -23,10 +23,10 @@ from tinybert.tasks.answers import (
     Candidate,
     Found,
     answer_figures,
-    best_threshold,
     found_answers,
     marked_sentences,
     mean_figures,
+    no_answer_threshold,
 )
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.question_files import AnswerReader, QuestionTask
@@ -143,7 +143,9 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
         if not silent.any():
             return self
         f1 = [answer_figures(_words(found.candidates[0], example), gold)[1] for found, example, gold in asked]
-        return replace(self, threshold=best_threshold(np.array([one.doubt for one, *_ in asked]), np.array(f1), silent))
+        return replace(
+            self, threshold=no_answer_threshold(np.array([one.doubt for one, *_ in asked]), np.array(f1), silent)
+        )
 
     def note_in(self, config: PretrainedConfig) -> None:
         """The threshold."""
