@@ -35,7 +35,7 @@ from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
-from tinybert.stages.common_settings import split_data
+from tinybert.stages.common_settings import FILES, split_data
 from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import keep_only_the_student, kept_result
 from tinybert.stages.general.finish import finish_general
@@ -47,7 +47,6 @@ from tinybert.stages.reading import check_max_length, read_job
 from tinybert.stages.shapes import check_heads, shapes
 
 CONFIG = "config.yaml"
-FILES = ("train", "dev", "test", "source", "unlabeled", "teacher_scores")
 # What stages show outside their own folders.
 SHOWN = {"teacher": "teacher", "augment": AUGMENTED, "pool": AUGMENTED, "distill": f"{AUGMENTED}/{SELECTION}"}
 
@@ -117,18 +116,18 @@ def request_for(
     plain, in_memory = split_data(flags, FILES)
     layers = {"config": config, "settings": settings, "overrides": overrides}
     resolved = resolve(what.config, what.name, flags=plain, default=what.preset, **layers)
-    found = _without_idle_teacher(resolved.settings, what)
-    data = {name: in_memory.get(name, getattr(found, name)) for name in FILES}
-    checked = Request(what, found, resolved.preset, data)
+    data = {name: in_memory.get(name, getattr(resolved.settings, name)) for name in FILES}
+    checked = _without_idle_teacher(Request(what, resolved.settings, resolved.preset, data))
     _check(checked)
     return checked
 
 
-def _without_idle_teacher(settings: Any, what: Recipe) -> Any:
-    """Settings without a teacher that has no say: a checkpoint that is only fine-tuned has a vocabulary of its own."""
-    if (what.needs_teacher and settings.teacher_scores is None) or is_shape(settings.student.path):
-        return settings
-    return replace(settings, teacher=replace(settings.teacher, path=None))
+def _without_idle_teacher(request: Request) -> Request:
+    """The same without a teacher that has no say: a checkpoint that is only fine-tuned has a vocabulary of its own."""
+    settings = request.settings
+    if request.needs_teacher or is_shape(settings.student.path):
+        return request
+    return replace(request, settings=replace(settings, teacher=replace(settings.teacher, path=None)))
 
 
 def launch(request: Request, *, restart: bool = False, restart_from: str | None = None) -> dict[str, Any]:

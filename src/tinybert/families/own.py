@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from tinybert.families.network import Family, Network, Shape
+from tinybert.run import seeded
 from tinybert.types import LOGITS, Batch, Signal, Trace
 
 HEAD = "classifier"
@@ -108,8 +109,7 @@ class OwnFamily(Family):
 
 def random_network(kind: type[Kind], config: PretrainedConfig, seed: int) -> Kind:
     """A network with initial weights, drawn from a seed alone; eval mode."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         return kind(config).eval()
 
 

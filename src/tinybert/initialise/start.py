@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-import torch
-
 from tinybert.errors import UserError
 from tinybert.families import family_of
 from tinybert.families.network import MASKED_LM, Network, Shape
 from tinybert.layer_maps import LayerMap, layer_map
 from tinybert.models.heads import Head
 from tinybert.models.student import check_depth
+from tinybert.run import seeded
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ def random(plan: Plan, teacher: Network) -> Network:
     config.name_or_path = ""  # where the teacher lay is no business of the student's config.json
     if plan.head is not None:
         plan.head.describe_in(config)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(plan.seed)
+    with seeded(plan.seed):
         return family.create(config, MASKED_LM if plan.head is None else plan.head.auto)
 
 

@@ -17,6 +17,7 @@ from tinybert.families.network import MASKED_LM, Network
 from tinybert.models import embedded
 from tinybert.models.heads import Head, check_task, has_masked_lm_head, has_task_head, head_of, output_names
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
+from tinybert.run import seeded
 
 # What a forward pass returns and which attention it uses is decided here, not by whoever saved the model.
 _IGNORED = ("output_attentions", "output_hidden_states", "return_dict", "attn_implementation", "name_or_path")
@@ -79,7 +80,7 @@ def load_classifier(
         raise UserError(f"{folder}: has no task head; fine-tune it first")
     if head is not None:
         head.describe_in(config)
-    with _seeded(seed):
+    with seeded(seed):
         network = _load(folder, config, (head or head_of(config)).auto, new_head=not has_head, device=device)
     return Loaded(network, has_head)
 
@@ -105,7 +106,7 @@ def load_masked_lm(source: str | Path, *, new_head: int | None = None, device: t
         return _load(folder, config, MASKED_LM, new_head=False, device=device)
     if new_head is None:
         raise UserError(f"{folder}: has no masked-LM head; give a checkpoint that was saved with one")
-    with _seeded(new_head):
+    with seeded(new_head):
         return _load(folder, config, MASKED_LM, new_head=True, device=device)
 
 
@@ -184,11 +185,3 @@ def _blaming(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         raise UserError(f"{path}: transformers cannot load it: {first_line(error)} ({type(error).__name__})") from error
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw from `seed` on the CPU inside the block and leave all random states as they were."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield

@@ -17,7 +17,7 @@ from tinybert.stages.common_settings import unfit_widths
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import StudentNetwork, initialise
 from tinybert.stages.job import Job, Outcome
-from tinybert.stages.teacher import teacher_or_scores
+from tinybert.stages.teacher import origin_of_shape, teacher_or_scores
 from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage
 
@@ -75,7 +75,8 @@ class Config(TaskSettings):
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, a student of its first layers; labels, soft targets and states in one stage; the best on dev."""
     taught_by = teacher_or_scores(job, config, run)
-    student = initialise(job, taught_by.origin, config.student, run).student
+    origin = origin_of_shape(job, config, run) if taught_by.network is None else taught_by.network
+    student = initialise(job, origin, config.student, run).student
     distiller = Distiller(student, taught_by.teacher, job.train, job.task, config.teacher, run)
     teacher = None if taught_by.network is None else taught_by.network.shape
     distiller.run_stage("distill", loss(student.shape, teacher, config, job.task), config.distill, job.dev)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tinybert.run import seeded
 from tinybert.selectors.features import State
 
 BETAS = (0.9, 0.998)  # of Adam (Feng et al. 2021)
@@ -67,8 +68,7 @@ class PolicySettings:
 
 def multilayer(features: int, hidden: int, bias: float, seed: int) -> nn.Sequential:
     """Linear, tanh, Linear to one number, whose bias is given; the global random state is not touched."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         last = nn.Linear(hidden, 1)
         layers = nn.Sequential(nn.Linear(features, hidden), nn.Tanh(), last)
     nn.init.constant_(last.bias, bias)

@@ -109,8 +109,9 @@ def augmented(job: Job, config: AugmentingSettings, run: Run, teacher: Network |
     with run.making(artifact) as missing:
         if missing and run.is_main:
             augmented_set = make_copies(originals, factory, copies, artifact, run)
-            flip_filter = FlipFilter(teacher, job.encoder, artifact, run)
-            artifact.make(lambda folder: _write(augmented_set, job, flip_filter, config.augment.keep_flipped, folder))
+            flip_filter = None if teacher is None else FlipFilter(teacher, job.encoder, artifact, run)
+            keep = config.augment.keep_flipped
+            artifact.make(lambda folder: _write(augmented_set, job, flip_filter, keep, run, folder))
     if run.is_main:
         publish(artifact.result, run.folder / FOLDER)
     run.wait()
@@ -180,13 +181,13 @@ class FlipFilter:
     """A teacher that reads copies.
 
     Attributes:
-        teacher: With its head, on the run's device; None = there is none, and copies are only encoded.
+        teacher: With its head, on the run's device.
         encoder: How it reads texts.
         artifact: The unfinished artifact it is asked for.
         run: Its device and log.
     """
 
-    teacher: Network | None
+    teacher: Network
     encoder: Encoder
     artifact: Artifact
     run: Run
@@ -202,7 +203,6 @@ class FlipFilter:
         Returns:
             What is left, and the share of flips.
         """
-        assert self.teacher is not None
         texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
         encoded = self.encoder.encode(texts.examples, rows)
         compute = logits_fn(self.teacher, self.run.device)
@@ -211,26 +211,22 @@ class FlipFilter:
         rows.with_suffix(".texts").unlink()
         return left, flips
 
-    def encode(self, augmented_set: AugmentedSet, rows: Path) -> EncodedRows:
-        """Encode originals and copies."""
-        texts = write_arrow(augmented_set, rows.with_suffix(".texts"))
-        encoded = self.encoder.encode(texts.examples, rows)
-        rows.with_suffix(".texts").unlink()
-        return encoded
 
-
-def _write(augmented_set: AugmentedSet, job: Job, flip_filter: FlipFilter, keep_flipped: bool, folder: Path) -> None:
+def _write(
+    augmented_set: AugmentedSet, job: Job, flip_filter: FlipFilter | None, keep_flipped: bool, run: Run, folder: Path
+) -> None:
     """What the stage leaves: encoded rows to learn from, texts to look at, and how good they are."""
-    left, flips = augmented_set, None
-    if job.task.can_flip and flip_filter.teacher is not None:
-        left, flips = flip_filter.apply(augmented_set, folder / _ROWS, keep=keep_flipped)
+    left, flips, rows = augmented_set, None, folder / _ROWS
+    if job.task.can_flip and flip_filter is not None:
+        left, flips = flip_filter.apply(augmented_set, rows, keep=keep_flipped)
     if flips is None or left is not augmented_set:
-        flip_filter.encode(left, folder / _ROWS)
+        job.encoder.encode(write_arrow(left, rows.with_suffix(".texts")).examples, rows)
+        rows.with_suffix(".texts").unlink()
     write_table(left, job.task, folder / TEXTS)
     figures = quality(left, flips)
     files.write_json(folder / QUALITY, figures)
     for line in quality_lines(figures):
-        flip_filter.run.log.say(f"augment: {line}")
+        run.log.say(f"augment: {line}")
 
 
 def write_table(augmented_set: AugmentedSet, task: Task, target: Path) -> None:

@@ -81,17 +81,14 @@ def _from_shape(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run
     if words is not None and settings.embedding not in (None, words.width):
         raise UserError(f"student.embedding: --vectors are {words.width} wide, not {settings.embedding}; leave it out")
     shape, tokenizer = settings.shape(), job.tokenizer
-    config = BiLSTMConfig(
-        vocab_size=max(tokenizer.get_vocab().values()) + 1,
+    config = job.config_of(
+        BiLSTMConfig,
         embedding_size=settings.embedding or (WIDTH if words is None else words.width),
         num_hidden_layers=shape.layers,
         hidden_size=shape.width,
         intermediate_size=shape.inner,
         hidden_dropout_prob=settings.dropout,
-        separator=tokenizer.sep_token_id if job.task.paired else None,
-        pad_token_id=tokenizer.pad_token_id,
     )
-    job.head.describe_in(config)
 
     def make() -> InitialStudent:
         network = random_network(BiLSTM, config, run.seed_for("birth"))

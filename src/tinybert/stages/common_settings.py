@@ -10,6 +10,7 @@ from tinybert.config import FILE, MODEL
 from tinybert.families.network import Shape
 from tinybert.types import Kind
 
+FILES = ("train", "dev", "test", "source", "unlabeled", "teacher_scores")  # data, which may be in memory too
 IN_MEMORY = "(in memory)"  # stands in the settings for data that Python handed over
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from tinybert import files
 from tinybert.errors import UserError
 from tinybert.run import Run
+from tinybert.stages.common_settings import FILES
 from tinybert.stages.job import Read
 
 FINISHED, KEPT = "finished", "kept"  # notes in a run's record
-_FILES = ("teacher.path", "student.path", "mlm", "vectors")
+_NAMED = ("teacher.path", "student.path", "mlm", "vectors")
 
 
 def found_finished(run: Run, key: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Any] | None:
@@ -55,9 +56,9 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
 
 def _made_from(run: Run, job: Read) -> dict[str, Any]:
     """Settings, and the contents of what they name: where that lies may change."""
-    left_out = ("train", "dev", "test", "source", "unlabeled", "teacher_scores", "output", "device", *_FILES)
+    left_out = (*FILES, "output", "device", *_NAMED)
     settings = {key: value for key, value in run.config.items() if key not in left_out}
-    return {**settings, **{key: _content(run.config.get(key), run.folder) for key in _FILES}, **job.contents()}
+    return {**settings, **{key: _content(run.config.get(key), run.folder) for key in _NAMED}, **job.contents()}
 
 
 def _content(name: str | None, folder: Path) -> str | None:

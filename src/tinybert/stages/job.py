@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from transformers import PreTrainedTokenizerFast
+from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 from tinybert.artifacts import digest_of_input
 from tinybert.data.corpus.blocks import Blocks
@@ -16,6 +16,8 @@ from tinybert.families.network import Network
 from tinybert.models.heads import Head
 from tinybert.tasks.base import Task
 from tinybert.tasks.load import Splits
+
+Config = TypeVar("Config", bound=PretrainedConfig)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,17 @@ class Job:
     def learnt(self) -> dict[str, Any]:
         """What a step that learns the labels depends on."""
         return {"train": self.train, "dev": self.dev, "head": self.head}
+
+    def config_of(self, kind: type[Config], **sizes: Any) -> Config:
+        """The configuration of a network of a family of ours: pieces, pairs and outputs of the task, and its sizes."""
+        config: Config = kind(
+            vocab_size=max(self.tokenizer.get_vocab().values()) + 1,
+            separator=self.tokenizer.sep_token_id if self.task.paired else None,
+            pad_token_id=self.tokenizer.pad_token_id,
+            **sizes,
+        )
+        self.head.describe_in(config)
+        return config
 
     def contents(self) -> dict[str, Any]:
         """Digests of everything that was read."""

@@ -59,12 +59,12 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     )
     if data["teacher_scores"] is not None:
         splits = _with_scores(splits, data["teacher_scores"], settings.data)
-    if not splits.dev.labelled and run.plan is None:
-        splits = _labelled_by_teacher(splits, settings, run)
-    for note in splits.notes:
-        run.log.say(f"data: {note}")
     made = settings.student.tokenizer(splits.train)
     encoder = encoder_of(settings, made)
+    if not splits.dev.labelled and run.plan is None:
+        splits = _labelled_by_teacher(splits, settings, encoder, run)
+    for note in splits.notes:
+        run.log.say(f"data: {note}")
     train, dev = (encoded(part, encoder, run) for part in (splits.train, splits.dev))
     test = None if splits.test is None else encoded(splits.test, encoder, run)
     shares = {"train": train.unknown, "dev": dev.unknown} | ({} if test is None else {"test": test.unknown})
@@ -105,11 +105,11 @@ def _task_of_teacher(settings: Any) -> Task:
     return task_of(load_config(path), path, settings.kind, settings.data)
 
 
-def _labelled_by_teacher(splits: Splits, settings: Any, run: Run) -> Splits:
+def _labelled_by_teacher(splits: Splits, settings: Any, encoder: Encoder, run: Run) -> Splits:
     """The same with the teacher's answers for the labels of dev: what a student is chosen by where nobody gave any."""
     task, dev = splits.task, splits.dev
-    teacher = load_classifier(settings.teacher.path, task.head).model.to(run.device)
-    rows = encoded(dev, encoder_of(settings), run)
+    teacher = load_classifier(settings.teacher.path, task.head, device=run.device).model
+    rows = encoded(dev, encoder, run)
 
     def make(folder: Path) -> None:
         files.write_json(folder / LABELS, task.values(student_logits(teacher, rows, run), rows))

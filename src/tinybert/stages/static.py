@@ -44,13 +44,7 @@ def initial_static(job: Job, teacher: Network, settings: StaticStudent, run: Run
     """
     if not is_shape(settings.path):
         return initialise(job, None, settings, run).student
-    config = StaticConfig(
-        vocab_size=max(job.tokenizer.get_vocab().values()) + 1,
-        hidden_size=settings.shape().width,
-        separator=job.tokenizer.sep_token_id if job.task.paired else None,
-        pad_token_id=job.tokenizer.pad_token_id,
-    )
-    job.head.describe_in(config)
+    config = job.config_of(StaticConfig, hidden_size=settings.shape().width)
 
     def make() -> InitialStudent:
         student = random_network(Static, config, run.seed_for("birth"))

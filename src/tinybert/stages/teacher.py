@@ -62,12 +62,10 @@ class TaskTeacher:
     Attributes:
         teacher: What shows them.
         network: The teacher's; None where it is a file.
-        origin: What a student given as a shape is cut out of.
     """
 
     teacher: Teacher | TeacherScores
     network: Network | None
-    origin: Network | None
 
 
 def teacher_or_scores(job: Job, config: Any, run: Run) -> TaskTeacher:
@@ -76,9 +74,9 @@ def teacher_or_scores(job: Job, config: Any, run: Run) -> TaskTeacher:
         figures = job.task.metrics(job.splits.scores, job.train)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
         run.log.say(f"teacher: a file of scores; on train ({len(job.splits.train)} rows): {shown}")
-        return TaskTeacher(TeacherScores(job.splits.scores[job.train.owners]), None, origin_of_shape(job, config, run))
+        return TaskTeacher(TeacherScores(job.splits.scores[job.train.owners]), None)
     model = task_teacher(job, config.teacher, config.fine_tune, run)
-    return TaskTeacher(Teacher(model, config.teacher.dtype, run.device), model, model)
+    return TaskTeacher(Teacher(model, config.teacher.dtype, run.device), model)
 
 
 def origin_of_shape(job: Job, config: Any, run: Run) -> Network | None:

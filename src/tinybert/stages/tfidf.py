@@ -131,16 +131,8 @@ def _counted(job: Job, settings: TfidfStudent) -> tuple[Tfidf, Any]:
 
 def _network(job: Job, settings: TfidfStudent, features: int) -> Tfidf:
     """A network of the run's words, with initial weights."""
-    config = TfidfConfig(
-        vocab_size=len(job.tokenizer),
-        first_word=len(SPECIAL),
-        ngrams=settings.shape().layers,
-        features=features,
-        separator=job.tokenizer.sep_token_id if job.task.paired else None,
-        pad_token_id=job.tokenizer.pad_token_id,
-    )
-    job.head.describe_in(config)
-    return Tfidf(config).eval()
+    sizes = {"first_word": len(SPECIAL), "ngrams": settings.shape().layers, "features": features}
+    return Tfidf(job.config_of(TfidfConfig, **sizes)).eval()
 
 
 def _codes(counter: Tfidf, rows: EncodedRows) -> Iterator[Int[np.ndarray, " gram"]]:
