@@ -6,7 +6,7 @@ from recipes.workshop import CLASSES, Workshop
 
 
 @pytest.fixture
-def workshop(tmp_path, tiny_tokenizer):
+def headed(tmp_path, tiny_tokenizer):
     """A folder with data and a tiny teacher that has a head."""
     made = Workshop(tmp_path, tiny_tokenizer)
     made.model(classes=CLASSES)

@@ -39,24 +39,24 @@ def test__the_loss_is_that_of_the_paper(make_batch, gold_weight):
         bilstm_soft.ObjectiveSettings(1.0)
 
 
-def test__pairs_are_read_siamese_and_answered_by_the_saved_student(workshop):
+def test__pairs_are_read_siamese_and_answered_by_the_saved_student(headed):
     with quick_finish():
-        workshop.distill("bilstm_soft", **workshop.splits(pairs))
-    run = workshop.path("run")
-    assert load_classifier(run / "student").model.config.separator == workshop.tokenizer.sep_token_id
+        headed.distill("bilstm_soft", **headed.splits(pairs))
+    run = headed.path("run")
+    assert load_classifier(run / "student").model.config.separator == headed.tokenizer.sep_token_id
     said = [answer["label"] for answer in read(run / "predictions.jsonl")]
-    assert [one["label"] for one in predict(run, data=workshop.path("test.tsv"))] == said
-    assert evaluate(run, data=workshop.path("test.tsv"))["rows"] == len(said)
+    assert [one["label"] for one in predict(run, data=headed.path("test.tsv"))] == said
+    assert evaluate(run, data=headed.path("test.tsv"))["rows"] == len(said)
 
 
-def test__a_score_is_learnt_from_the_teachers(workshop):
-    workshop.model(classes=())
+def test__a_score_is_learnt_from_the_teachers(headed):
+    headed.model(classes=())
     with quick_finish():
-        metrics = workshop.distill("bilstm_soft", **workshop.splits(ratings), also=("objective.gold_weight=.5",))
+        metrics = headed.distill("bilstm_soft", **headed.splits(ratings), also=("objective.gold_weight=.5",))
     assert "pearson" in metrics["student"]["dev"]
 
 
-def test__interrupted_it_ends_with_the_same_bits(workshop, monkeypatch):
+def test__interrupted_it_ends_with_the_same_bits(headed, monkeypatch):
     real, left = fit.update, [5]
 
     def dying(learner, *others):
@@ -66,22 +66,20 @@ def test__interrupted_it_ends_with_the_same_bits(workshop, monkeypatch):
         return real(learner, *others)
 
     with quick_finish():
-        workshop.distill("bilstm_soft", output=workshop.path("whole"))
+        headed.distill("bilstm_soft", output=headed.path("whole"))
         monkeypatch.setattr(fit, "update", dying)
         with pytest.raises(KeyError):
-            workshop.distill("bilstm_soft")
-        workshop.distill("bilstm_soft")
-    assert equal(trained(workshop.path("run"), "distill"), trained(workshop.path("whole"), "distill"))
+            headed.distill("bilstm_soft")
+        headed.distill("bilstm_soft")
+    assert equal(trained(headed.path("run"), "distill"), trained(headed.path("whole"), "distill"))
 
 
-def test__pieces_that_are_words_start_as_their_vectors(workshop):
-    workshop.path("vectors.txt").write_text("film 3 4 0\nnowhere 1 1 1\nGood 0 0 2\n", encoding="utf-8")
+def test__pieces_that_are_words_start_as_their_vectors(headed):
+    headed.path("vectors.txt").write_text("film 3 4 0\nnowhere 1 1 1\nGood 0 0 2\n", encoding="utf-8")
     with quick_finish():
-        workshop.distill("bilstm_soft", vectors=workshop.path("vectors.txt"))
-    table = load_file(stage(workshop.path("run"), "init") / "result" / "model" / "model.safetensors")[
-        "embeddings.weight"
-    ]
-    film, plot = (workshop.tokenizer.convert_tokens_to_ids(word) for word in ("film", "plot"))
+        headed.distill("bilstm_soft", vectors=headed.path("vectors.txt"))
+    table = load_file(stage(headed.path("run"), "init") / "result" / "model" / "model.safetensors")["embeddings.weight"]
+    film, plot = (headed.tokenizer.convert_tokens_to_ids(word) for word in ("film", "plot"))
     assert table.shape[1] == 3
     torch.testing.assert_close(table[film], torch.tensor([0.6, 0.8, 0.0]))
     assert table[plot].abs().min() > 0
@@ -99,25 +97,25 @@ def test__pieces_that_are_words_start_as_their_vectors(workshop):
         ({"also": ("student.dropout=1",)}, "student.dropout=1: must be from 0 to below 1"),
     ],
 )
-def test__what_cannot_be_is_refused_in_one_line(workshop, monkeypatch, changes, problem):
+def test__what_cannot_be_is_refused_in_one_line(headed, monkeypatch, changes, problem):
     monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("trained"))
     with pytest.raises(UserError, match=rf"(?m)^[^\n]*{problem}[^\n]*$"):
-        workshop.distill("bilstm_soft", **changes)
+        headed.distill("bilstm_soft", **changes)
 
 
 @on_one_processor
-def test__a_transformer_is_no_student_and_a_bilstm_learns_no_attention(workshop, monkeypatch):
-    other = workshop.model("other", layers=2)
+def test__a_transformer_is_no_student_and_a_bilstm_learns_no_attention(headed, monkeypatch):
+    other = headed.model("other", layers=2)
     with pytest.raises(UserError, match=r"other is no BiLSTM; give a shape such as 1x200"):
-        workshop.distill("bilstm_soft", student=other)
+        headed.distill("bilstm_soft", student=other)
     with quick_finish():
-        workshop.distill("bilstm_soft")
-    student = workshop.path("run") / "student"
+        headed.distill("bilstm_soft")
+    student = headed.path("run") / "student"
     with quick_finish():
-        workshop.distill("bilstm_soft", student=student, output=workshop.path("further"))
+        headed.distill("bilstm_soft", student=student, output=headed.path("further"))
     monkeypatch.setattr(fit, "update", lambda *_: pytest.fail("trained"))
     with pytest.raises(UserError, match=r"student\.heads: 0 heads cannot learn from the teacher's 3"):
-        workshop.distill("tinybert", student=student, output=workshop.path("wrong"))
-    data = {name: workshop.data(f"{name}_pairs.tsv", pairs(24)) for name in ("train", "dev", "test")}
+        headed.distill("tinybert", student=student, output=headed.path("wrong"))
+    data = {name: headed.data(f"{name}_pairs.tsv", pairs(24)) for name in ("train", "dev", "test")}
     with pytest.raises(UserError, match=r"has pairs, but .* learnt single texts; name the one to read"):
-        workshop.distill("bilstm_soft", **data, student=student, output=workshop.path("paired"))
+        headed.distill("bilstm_soft", **data, student=student, output=headed.path("paired"))

@@ -90,14 +90,13 @@ class BiLSTM(OwnNetwork):
         if self.config.separator is None:
             features = self._last_states(input_ids, lengths)
         else:
-            features = compared(*self._sides(input_ids, lengths))
+            features = compared(*self._sides(input_ids, attention_mask, lengths))
         logits: Tensor = self.classifier(self.dropout(torch.relu(self.hidden(features))))
         return logits
 
-    def _sides(self, pieces: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def _sides(self, pieces: Tensor, real: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The last states (text, states) of both texts of pairs, by the same LSTMs; the first has the separator."""
-        real = torch.arange(pieces.shape[1], device=pieces.device) < lengths[:, None]
-        of_first = first_text(pieces, real.long(), self.config.separator).sum(dim=1)
+        of_first = first_text(pieces, real, self.config.separator).sum(dim=1)
         numbers = torch.arange(pieces.shape[1], device=pieces.device)
         moved = (numbers + of_first[:, None]).clamp(max=pieces.shape[1] - 1)
         both = torch.cat([pieces, pieces.gather(1, moved)])

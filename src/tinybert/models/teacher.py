@@ -83,9 +83,11 @@ class TeacherScores:
         digest: Sha256 over the logits.
     """
 
-    def __init__(self, logits: Float[np.ndarray, "row label"]) -> None:
-        self._logits = torch.from_numpy(logits.astype(np.float32))
-        self.digest = hashlib.sha256(self._logits.numpy().tobytes()).hexdigest()
+    def __init__(self, logits: Float[np.ndarray, "row label"], device: torch.device) -> None:
+        """Keep the logits of all rows, in float32, on the device of the batches."""
+        logits = logits.astype(np.float32)
+        self.digest = hashlib.sha256(logits.tobytes()).hexdigest()
+        self._logits = torch.from_numpy(logits).to(device)
 
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """The logits of the batch's rows.
@@ -95,4 +97,4 @@ class TeacherScores:
         """
         if others := needs - {LOGITS}:
             raise ValueError(f"scores in a file are logits; there are no {', '.join(map(str, sorted(others)))}")
-        return Trace({signal: self._logits[batch.rows.cpu()].to(batch.rows.device) for signal in needs})
+        return Trace(dict.fromkeys(needs, self._logits[batch.rows]))

@@ -121,7 +121,8 @@ class GeneratorLikelihood(Objective):
         """Keep the rewards.
 
         Args:
-            rewards: R of Eq. 9 for every row, by `Batch.rows`; what has a negative one is made less likely. None = 1.
+            rewards: R of Eq. 9 for every row, by `Batch.rows`, on the device of the batches; what has a negative one is
+                made less likely. None = 1.
         """
         super().__init__()
         self.needs_student, self.needs_teacher = frozenset({MASKED_LOGITS}), frozenset()
@@ -130,7 +131,7 @@ class GeneratorLikelihood(Objective):
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The negative log-likelihood of what was drawn, times the reward."""
         losses = negative_log_likelihood(student[MASKED_LOGITS], batch.needed_targets())
-        return {"generator": losses if self.rewards is None else losses * self.rewards.to(losses.device)[batch.rows]}
+        return {"generator": losses if self.rewards is None else losses * self.rewards[batch.rows]}
 
 
 def _positions(

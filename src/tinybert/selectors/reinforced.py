@@ -138,12 +138,13 @@ class Reinforced:
         """Keep what was seen and done; measure what it did, where that is due."""
         chosen, self._pending = self._pending, []
         rows, free, states, actions, logits, weights, teacher, effects = map(torch.cat, zip(*chosen, strict=True))
-        chances = logits.sigmoid()
-        self.chances[rows[free].cpu()] = chances[free].cpu()
-        self._episode.count(self.facts.of(rows[free]), weights[free], chances[free], teacher[free])
+        chances, acted = logits.sigmoid(), free.nonzero()[:, 0]
+        of_acted = rows[acted], chances[acted]
+        self.chances[of_acted[0].cpu()] = of_acted[1].cpu()
+        self._episode.count(self.facts.of(of_acted[0]), weights[acted], of_acted[1], teacher[acted])
         if len(effects):
-            effects = difference_rewards(weights, torch.where(free, chances, 1.0), effects)[free]
-        self._steps.append(_Step(states[free], actions[free], effects))
+            effects = difference_rewards(weights, torch.where(free, chances, 1.0), effects)[acted]
+        self._steps.append(_Step(states[acted], actions[acted], effects))
         self._episode.rewards.append(self._reward.after_update(changed=bool(weights.sum() > 0)))
 
     def after_epoch(self) -> None:

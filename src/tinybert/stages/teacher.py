@@ -74,7 +74,7 @@ def teacher_or_scores(job: Job, config: Any, run: Run) -> TaskTeacher:
         figures = job.task.metrics(job.splits.scores, job.train)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
         run.log.say(f"teacher: a file of scores; on train ({len(job.splits.train)} rows): {shown}")
-        return TaskTeacher(TeacherScores(job.splits.scores[job.train.owners]), None)
+        return TaskTeacher(TeacherScores(job.splits.scores[job.train.owners], run.device), None)
     model = task_teacher(job, config.teacher, config.fine_tune, run)
     return TaskTeacher(Teacher(model, config.teacher.dtype, run.device), model)
 

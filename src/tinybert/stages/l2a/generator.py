@@ -134,7 +134,7 @@ class Generator:
         tokenizer = load_tokenizer(self._source)
         vocabulary = Vocabulary(tokenizer)
         asked = [list(self._asked(example, source, vocabulary)) for source, example in samples]
-        of_asked = weights.repeat_interleave(torch.tensor(list(map(len, asked))))
+        of_asked = weights.repeat_interleave(torch.tensor(list(map(len, asked)))).to(self.run.device)
         rows_asked = list(chain.from_iterable(asked))
         masker = FixedMasker(vocabulary.mask, [sample.positions for sample in rows_asked])
         with tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=self.run.folder) as folder:

@@ -9,6 +9,7 @@ examples by the same product; P beside them, since Adam's steps are not along gr
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import final
 
 import torch
@@ -98,21 +99,21 @@ class Influence(Reward):
     def _gradient(self) -> Weights:
         """Of the loss on the reward rows by the student's weights, where it has one."""
         with evaluation_mode(self._student) as student:
-            logits = [student.observe(batch, frozenset({LOGITS}))[LOGITS] for batch in self._batches()]
-            scale, bias = calibration(torch.cat(logits), self._gold, list(self._batches()))
+            logits = [student.observe(batch, frozenset({LOGITS}))[LOGITS] for batch in self._batches]
+            scale, bias = calibration(torch.cat(logits), self._gold, self._batches)
             named = dict(student.named_parameters())
             total = {name: torch.zeros_like(weight) for name, weight in named.items()}
-            quality = 0.0
-            for batch in self._batches():
+            lost = []
+            for batch in self._batches:
                 with torch.enable_grad():
                     shown = student.observe(batch, frozenset({LOGITS}))[LOGITS]
                     loss = self._gold(Trace({LOGITS: shown * scale + bias}), NO_TRACE, batch).sum() / len(self._rows)
                     found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
-                quality -= float(loss.detach())
+                lost.append(loss.detach())
                 for name, gradient in zip(named, found, strict=True):
                     if gradient is not None:
                         total[name] += gradient
-        self.quality = quality
+        self.quality = -sum(torch.stack(lost).tolist())
         return total
 
     def _preconditioned(self, gradient: Weights, optimizer: Optimizer) -> Weights:
@@ -126,11 +127,13 @@ class Influence(Reward):
             if "exp_avg_sq" in (state := optimizer.state.get(weight, {})):
                 moments = state["exp_avg_sq"]
                 found[name] = gradient[name] / (moments + moments.mean()).sqrt().clamp(min=1e-12)
-        size = sum(float(part.square().sum()) for part in found.values()) ** 0.5
+        size = sum(torch.stack([part.square().sum() for part in found.values()]).tolist()) ** 0.5
         count = sum(part.numel() for part in found.values())
         return {name: part * (count**0.5 / max(size, 1e-12)) for name, part in found.items()}
 
+    @cached_property
     def _batches(self) -> list[Batch]:
+        """The reward rows, on the student's device."""
         parts = by_length(self._rows.lengths, ROWS_AT_ONCE)
         return [self._rows.batch(part).to(self._student.device) for part in parts]
 

@@ -75,7 +75,7 @@ def reward_of(student: Network, learnt: Objective, job: Job, settings: L2ASettin
     rows, size = job.dev, settings.reward_eval_size
     if size is not None and size < len(rows):
         rows = rows.select(stratified(rows.needed_labels(), size, run.rng("reward")))
-    gold = job.task.gold()
+    gold = job.task.gold().to(run.device)
     match settings.reward:
         case "influence":
             return Influence(student, learnt, gold, rows, settings.reward_every)
