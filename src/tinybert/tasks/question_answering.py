@@ -1,6 +1,6 @@
 """An answer out of a context for each question, or none where the context has none."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, ClassVar, final
@@ -154,18 +154,19 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
 
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
         """Exact match and F1, see `answers.answer_figures`."""
-        return dict(mean_figures(self._figures(logits, rows)))
+        return dict(mean_figures(self._compared(logits, rows)[1]))
 
     def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
         """The same of questions with and without an answer, the threshold; and questions with a wrong answer."""
-        figures, gold = self._figures(logits, rows), rows.needed_examples().gold_texts
+        said, figures = self._compared(logits, rows)
+        examples = rows.needed_examples()
         parts = {
-            name: [found for found, texts in zip(figures, gold, strict=True) if bool(texts) == has]
+            name: [found for found, texts in zip(figures, examples.gold_texts, strict=True) if bool(texts) == has]
             for name, has in (("with an answer", True), ("without an answer", False))
         }
         told = {name: {**mean_figures(part), "rows": len(part)} for name, part in parts.items() if part}
         threshold = {} if self.threshold is None else {"no_answer_threshold": self.threshold}
-        return {"questions": told, **threshold, "sentences": list(islice(self._mistakes(logits, rows), SHOWN))}
+        return {"questions": told, **threshold, "sentences": list(islice(_mistakes(said, figures, examples), SHOWN))}
 
     def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
         """Has it a better F1 than always giving no answer, or always the whole context?"""
@@ -174,7 +175,7 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
             np.array([answer_figures(*pair)[1] for pair in zip(said, examples.gold_texts, strict=True)])
             for said in ([""] * len(examples), [example.pair or "" for example in examples])
         ]
-        found = np.array([f1 for _, f1 in self._figures(logits, rows)])
+        found = np.array([f1 for _, f1 in self._compared(logits, rows)[1]])
         return mean_strength(found, max(known, key=np.mean), rng)
 
     def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
@@ -226,24 +227,27 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
             for (words, _, offsets), share in zip(ranked, shares, strict=True)
         ]
 
-    def _figures(self, logits: Logits, rows: EncodedRows) -> list[tuple[float, float]]:
-        """Exact match and F1 of every answer."""
+    def _compared(self, logits: Logits, rows: EncodedRows) -> tuple[list[Candidate | None], list[tuple[float, float]]]:
+        """What is said to be the answer to every question; exact match and F1 of each."""
         if len(rows) == 0 or not rows.labelled:
             raise ValueError("metrics need rows, and their labels")
-        pairs = zip(self.answers(logits, rows), self.gold_answers(rows), strict=True)
-        return [answer_figures(said, gold) for said, gold in pairs]
+        said, examples = self._said(logits, rows), rows.needed_examples()
+        every = zip(said, examples, examples.gold_texts, strict=True)
+        return said, [answer_figures(_words(answer, example), gold) for answer, example, gold in every]
 
-    def _mistakes(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
-        """Questions with a wrong answer: the sentences with the gold answer and with what is said."""
-        examples = rows.needed_examples()
-        for figures, said, example in zip(self._figures(logits, rows), self._said(logits, rows), examples, strict=True):
-            if figures[0] == 0:
-                gold = example.label if isinstance(example.label, Answer) else None
-                yield {
-                    "row": example.row,
-                    "question": example.text,
-                    "parts": marked_sentences(example.pair or "", gold, said),
-                }
+
+def _mistakes(
+    said: Sequence[Candidate | None], figures: Sequence[tuple[float, float]], examples: Examples
+) -> Iterator[dict[str, Any]]:
+    """Questions with a wrong answer: the sentences with the gold answer and with what is said."""
+    for answer, (exact, _), example in zip(said, figures, examples, strict=True):
+        if exact == 0:
+            gold = example.label if isinstance(example.label, Answer) else None
+            yield {
+                "row": example.row,
+                "question": example.text,
+                "parts": marked_sentences(example.pair or "", gold, answer),
+            }
 
 
 def _words(said: Candidate | None, example: Example) -> str:
