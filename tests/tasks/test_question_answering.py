@@ -179,6 +179,8 @@ def test__the_size_of_record_batches_changes_nothing(tiny_tokenizer: Any, tmp_pa
     assert whole.digest == parts.digest
     assert len(whole) > 7
     assert [window.tolist() for _, window in whole.positions()] == [window.tolist() for _, window in parts.positions()]
+    with pytest.raises(ValueError, match="not all of a file"):
+        next(whole.select(np.array([0])).positions())
 
 
 def test__a_test_set_may_lack_answers_and_a_prediction_needs_none(streams: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ class EncodedRows:
         table = [reader.get_batch(number) for number in range(reader.num_record_batches - 1)]
         self._chunks = [_chunk(batch) for batch in table]
         self._tagged, self._example = "tags" in reader.schema.names, _examples_of(table, reader.schema)
-        self._worded = "words" in reader.schema.names
+        self._worded, self._spanned = "words" in reader.schema.names, "begins" in reader.schema.names
         self._first_word = _first_words(table, self._example) if self._worded else None
         self._pooling = reader.schema.metadata.get(b"pooling", b"").decode()
         self._starts = np.cumsum([0, *(len(chunk.offsets) - 1 for chunk in self._chunks)])
@@ -160,14 +161,18 @@ class EncodedRows:
         """For each window of a context its example, and from which to before which character each position stands.
 
         The first position of a window is no part of the context, and has -1 for both.
+
+        Raises:
+            ValueError: If the rows are no windows of contexts, or only some of a file.
         """
-        if self._example is None:
-            raise ValueError("these rows are no windows")
-        for window, example in enumerate(self._example):
-            words, begins, ends = (
-                self._of_pieces(name, np.array([window]), -1)[0] for name in ("words", "begins", "ends")
-            )
-            yield int(example), np.stack([begins, ends], axis=1)[words >= 0]
+        if self._example is None or self._picked is not None or not self._spanned:
+            raise ValueError("these rows are no windows of contexts, or not all of a file")
+        examples = iter(self._example.tolist())
+        for chunk in self._chunks:
+            words, *sides = (chunk.of_pieces[name] for name in ("words", "begins", "ends"))
+            for start, stop in pairwise(chunk.offsets.tolist()):
+                spans = np.stack([side[start:stop] for side in sides], axis=1)
+                yield next(examples), spans[words[start:stop] >= 0]
 
     def pooled(
         self, logits: Float[np.ndarray, "logit label"], places: Int[np.ndarray, " logit"]
