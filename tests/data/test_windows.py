@@ -71,6 +71,20 @@ def test__without_labels_words_are_answered_for_all_the_same(tiny_tokenizer: Any
     assert sorted(rows.answered(np.array([0]))[0].tolist())[-2:] == [0, 1]
 
 
+def test_select__a_view_on_windows_knows_whose_they_are(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    rows = encoded([tagged(("a",) * 12), tagged(("fine",)), tagged(("a",) * 7)], tiny_tokenizer, 8, tmp_path)
+    picked = np.array([len(rows) - 1, 0, 1, 0])
+    view = rows.select(picked).select(np.array([2, 0, 1]))
+    there = picked[[2, 0, 1]]
+    assert view.owners.tolist() == rows.owners[there].tolist() == [0, 2, 0]
+    assert view.answered(np.arange(3)).tolist() == rows.answered(there).tolist()
+    once = view.of_examples(np.array([2]))
+    assert once.owners.tolist() == [2]
+    assert once.batch(np.array([0])).rows.tolist() == [len(rows) - 1]
+    with pytest.raises(ValueError, match="no windows of contexts"):
+        next(rows.positions())
+
+
 def test__rows_of_texts_are_answers_themselves(tiny_tokenizer: Any, tmp_path: Path) -> None:
     rows = encoded([Example("a film", label=1), Example("a", label=0)], tiny_tokenizer, 8, tmp_path)
     assert rows.windowed == 0

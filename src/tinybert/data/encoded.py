@@ -73,7 +73,7 @@ class EncodedRows:
         self._chunks = [_chunk(batch) for batch in table]
         self._tagged, self._example = "tags" in reader.schema.names, _examples_of(table, reader.schema)
         self._worded, self._spanned = "words" in reader.schema.names, "begins" in reader.schema.names
-        self._first_word = _first_words(table, self._example) if self._worded else None
+        self._first_word = _first_words(table, self._example) if self._worded and self._example is not None else None
         self._pooling = reader.schema.metadata.get(b"pooling", b"").decode()
         self._starts = np.cumsum([0, *(len(chunk.offsets) - 1 for chunk in self._chunks)])
         lengths = [np.diff(chunk.offsets) for chunk in self._chunks]
@@ -100,7 +100,9 @@ class EncodedRows:
         view = copy.copy(self)
         view._picked = indices if self._picked is None else self._picked[indices]
         view.lengths = self.lengths[indices]
-        view._labels = None if self._labels is None else self._labels[indices]
+        view._labels, view._example, view._first_word = (
+            None if of_rows is None else of_rows[indices] for of_rows in (self._labels, self._example, self._first_word)
+        )
         view.examples = None if self.examples is None or self._example is not None else self.examples.select(indices)
         view.digest = hashlib.sha256(self.digest.encode() + np.asarray(indices, np.int64).tobytes()).hexdigest()
         return view
@@ -128,15 +130,14 @@ class EncodedRows:
     @property
     def owners(self) -> Int[np.ndarray, " rows"]:
         """Which example each row is of."""
-        every = np.arange(len(self)) if self._example is None else self._example
-        return every if self._example is None or self._picked is None else every[self._picked]
+        return np.arange(len(self)) if self._example is None else self._example
 
     @property
     def labels(self) -> Shaped[np.ndarray, "examples ..."] | None:
         """Class or score per example, or 0 and 1 for each label of it; None = unlabelled, or labelled by pieces."""
         if self._labels is None or self._example is None:
             return self._labels
-        first = np.unique(self.owners, return_index=True)[1]
+        first = np.unique(self._example, return_index=True)[1]
         return np.asarray(self._labels[first])
 
     @property
@@ -155,7 +156,7 @@ class EncodedRows:
         if self._first_word is None:
             return np.asarray(self.owners[indices], np.int64)
         words = self._of_pieces("words", indices, -1)
-        return np.where(words < 0, -1, words + self._first_word[self._there(indices)][:, None])
+        return np.where(words < 0, -1, words + self._first_word[indices][:, None])
 
     def positions(self) -> Iterator[tuple[int, Int[np.ndarray, "position side"]]]:
         """For each window of a context its example, and from which to before which character each position stands.
@@ -267,10 +268,8 @@ def _examples_of(batches: list[Any], schema: pa.Schema) -> Int[np.ndarray, " row
     return np.concatenate([np.zeros(0, np.int64), *(batch.column("example").to_numpy() for batch in batches)])
 
 
-def _first_words(batches: list[Any], example: Int[np.ndarray, " rows"] | None) -> Int[np.ndarray, " rows"] | None:
-    """For each window, how many words all examples before its own have; None where rows are no windows."""
-    if example is None:
-        return None
+def _first_words(batches: list[Any], example: Int[np.ndarray, " rows"]) -> Int[np.ndarray, " rows"]:
+    """For each window, how many words all examples before its own have."""
     words = [
         np.add.reduceat(column.values.to_numpy() >= 0, column.offsets.to_numpy()[:-1], dtype=np.int64)
         for column in (batch.column("words") for batch in batches)
