@@ -143,9 +143,11 @@ class Examples(Sequence[Example]):
         if "answers" in self._table.column_names:
             found: list[list[str]] = self._part(0, len(self), "answers").column(0).to_pylist()
             return found
-        contexts, answers = self.columns(0, len(self))[1], self.answers(0, len(self)) or []
+        if (answers := self.answers(0, len(self))) is None:
+            return []
         return [
-            [] if span is None else [(text or "")[slice(*span)]] for text, span in zip(contexts, answers, strict=False)
+            [] if span is None else [(text or "")[slice(*span)]]
+            for text, span in zip(self.columns(0, len(self))[1], answers, strict=True)
         ]
 
     def _part(self, start: int, stop: int, *names: str) -> pa.Table:

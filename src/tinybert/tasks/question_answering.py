@@ -112,8 +112,8 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
 
     def described(self, examples: Examples) -> str:
         """How many questions have no answer."""
-        silent = sum(example.label is None for example in examples)
-        return f"{len(examples) - silent:,} questions with an answer, {silent:,} without"
+        said = sum(answer is not None for answer in examples.answers(0, len(examples)) or ())
+        return f"{said:,} questions with an answer, {len(examples) - said:,} without"
 
     def strata(self, examples: Examples) -> None:
         """A question has no class."""
@@ -121,7 +121,8 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
     def groups(self, examples: Examples) -> Int[np.ndarray, " rows"]:
         """Questions about one context: one that is in dev says where the answers of the others are not."""
         numbers = dict[str | None, int]()
-        return np.array([numbers.setdefault(example.pair, len(numbers)) for example in examples])
+        contexts = examples.columns(0, len(examples))[1]
+        return np.array([numbers.setdefault(context, len(numbers)) for context in contexts])
 
     def gold(self) -> Objective:
         """Cross-entropy of the positions where the answer begins and ends."""
