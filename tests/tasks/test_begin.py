@@ -4,11 +4,11 @@ import pytest
 
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
-from tinybert.tasks.base import TaskData
+from tinybert.tasks.base import Task
 from tinybert.tasks.read import load_labelled
 
 
-def task_of(*labels: Any, kind: Any = None, head: tuple[str, ...] | None = None, **settings: Any) -> TaskData:
+def task_of(*labels: Any, kind: Any = None, head: tuple[str, ...] | None = None, **settings: Any) -> Task:
     source = [{"text": f"text {n}", "label": label} for n, label in enumerate(labels)]
     return load_labelled(source, DataSettings(**settings), kind=kind, head_classes=head)[0]
 

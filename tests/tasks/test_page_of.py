@@ -7,7 +7,7 @@ import pytest
 
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
-from tinybert.tasks.base import TaskData
+from tinybert.tasks.base import Task
 from tinybert.tasks.classification import Classification
 from tinybert.tasks.question_answering import QuestionAnswering
 from tinybert.tasks.read import load_labelled, page_of
@@ -65,9 +65,7 @@ def test_load_labelled__refuses_what_has_no_row_left(write: Callable[..., str]) 
         ("a.json", "{}", QuestionAnswering),
     ],
 )
-def test_page_of__goes_by_ending_and_columns(
-    write: Callable[..., str], name: str, text: str, page: type[TaskData]
-) -> None:
+def test_page_of__goes_by_ending_and_columns(write: Callable[..., str], name: str, text: str, page: type[Task]) -> None:
     assert page_of(write(name, text), DataSettings(), None) is page
 
 
@@ -79,7 +77,7 @@ def test_page_of__goes_by_ending_and_columns(
         ("-", Classification),
     ],
 )
-def test_page_of__knows_what_is_no_file(source: Any, page: type[TaskData]) -> None:
+def test_page_of__knows_what_is_no_file(source: Any, page: type[Task]) -> None:
     assert page_of(source, DataSettings(), None) is page
 
 

@@ -31,7 +31,7 @@ from tinybert.data.carried import Side
 from tinybert.models.masked_lm import MaskedInput, MaskedLM
 from tinybert.run import Run
 from tinybert.samplers.masked_lm import drawn
-from tinybert.tasks.base import TaskData
+from tinybert.tasks.base import Task
 from tinybert.types import Example, Stream
 
 BINS = 5  # of a score's quantiles, which stand for classes (methods: 3.6)
@@ -173,7 +173,7 @@ def _class_of(edges: Float[np.ndarray, " edge"] | None, example: Example) -> int
     return int(example.label if edges is None else np.searchsorted(edges, example.label, side="right"))
 
 
-def _refuses(task: TaskData) -> Iterator[str]:
+def _refuses(task: Task) -> Iterator[str]:
     if not task.one_label:
         yield f"needs one class or score for each text; {task.kind} has none"
 

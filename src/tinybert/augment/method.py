@@ -15,7 +15,7 @@ from tinybert.models.embedded import EMBEDDED
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.run import Run
-from tinybert.tasks.base import TaskData
+from tinybert.tasks.base import Task
 from tinybert.types import Augmenter, Stage
 
 USUAL_COPIES = 20  # of TinyBERT's paper; the same for all methods, so that they can be compared
@@ -114,7 +114,7 @@ class AugmentContext(Generic[S]):
     settings: S
     adaptation: MaskedLMSettings
     conditional: MaskedLMSettings
-    task: TaskData
+    task: Task
     originals: Examples
     unlabeled: Examples | None
     mlm: str | None
@@ -187,7 +187,7 @@ class Method:
     inputs: Callable[[AugmentContext[Any]], Mapping[str, Any]] = lambda _: {}
     uses: frozenset[str] = frozenset()
     conditional: Callable[[AugmentContext[Any]], ConditionalTraining] | None = None
-    refuses: Callable[[TaskData], Iterator[str]] = lambda _: iter(())
+    refuses: Callable[[Task], Iterator[str]] = lambda _: iter(())
     for_english: Callable[[Any], bool] = lambda _: False
     pieces_read: Callable[[Any, np.ndarray, int], float] = lambda _, lengths, copies: float(lengths.sum()) * copies
 

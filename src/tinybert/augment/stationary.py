@@ -31,7 +31,7 @@ from tinybert.models.masked_lm import MaskedInput, MaskedLM
 from tinybert.run import Run
 from tinybert.samplers.edit_distance import EditDistance, Law, log_odds
 from tinybert.samplers.masked_lm import drawn
-from tinybert.tasks.base import TaskData
+from tinybert.tasks.base import Task
 from tinybert.types import Example, Sample, Stream
 
 Fill = Literal["joint", "independent", "sequential"]
@@ -276,7 +276,7 @@ def _inputs(context: AugmentContext[StationarySettings]) -> dict[str, Any]:
     return {"data.max_length": context.max_length}
 
 
-def _refuses(task: TaskData) -> Iterator[str]:
+def _refuses(task: Task) -> Iterator[str]:
     if not task.one_label:
         yield (
             f"is for texts with one class or score each, not for {task.kind}; take bert_glove, and instead of the "

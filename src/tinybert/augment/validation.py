@@ -15,7 +15,7 @@ from tinybert.families import longest_input
 from tinybert.models.embedded import EMBEDDED, is_available
 from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.loading import load_config, load_tokenizer
-from tinybert.tasks.base import TaskData
+from tinybert.tasks.base import Task
 from tinybert.types import Example
 
 LOOKED_AT = 100  # rows
@@ -51,7 +51,7 @@ def unsuitable(groups: AugmentGroups, given: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def check_possible(groups: AugmentGroups, task: TaskData, mlm: str | None, vectors: str | None) -> None:
+def check_possible(groups: AugmentGroups, task: Task, mlm: str | None, vectors: str | None) -> None:
     """Check before anything is trained that copies can be made and classified.
 
     Raises:

@@ -35,7 +35,7 @@ from tinybert.run import Run, RunSettings
 from tinybert.stages.augment import MASK, FlipFilter, factory_of, inputs_of
 from tinybert.stages.common_settings import split_data
 from tinybert.stages.reading import read_unlabeled
-from tinybert.tasks.base import TaskData
+from tinybert.tasks.base import Task
 from tinybert.tasks.read import load_labelled, task_of
 from tinybert.tasks.rewrite import check_target, rewrite
 from tinybert.types import Kind
@@ -223,7 +223,7 @@ def _carried_out(request: AugmentRequest, run: Run, *, restart: bool) -> dict[st
     return _result(request, about)
 
 
-def _read(request: AugmentRequest, run: Run) -> tuple[TaskData, Examples]:
+def _read(request: AugmentRequest, run: Run) -> tuple[Task, Examples]:
     settings = request.settings
     task, originals = load_labelled(request.train, settings.data, kind=settings.kind, rejected_to=request.rejected)
     for note in originals.notes:
@@ -232,7 +232,7 @@ def _read(request: AugmentRequest, run: Run) -> tuple[TaskData, Examples]:
     return task, originals
 
 
-def _teacher(path: str, task: TaskData) -> Loaded:
+def _teacher(path: str, task: Task) -> Loaded:
     """The classifier that says which copies flip.
 
     Raises:
@@ -245,7 +245,7 @@ def _teacher(path: str, task: TaskData) -> Loaded:
     return load_classifier(path)
 
 
-def _context(request: AugmentRequest, task: TaskData, originals: Examples) -> AugmentContext[Any]:
+def _context(request: AugmentRequest, task: Task, originals: Examples) -> AugmentContext[Any]:
     settings = request.settings
     mask = None if settings.teacher is None else load_tokenizer(settings.teacher).mask_token
     unlabeled = read_unlabeled(request.unlabeled, settings.data, request.rejected)

@@ -46,23 +46,41 @@ class LabelReader(Protocol):
 
 
 @dataclass(frozen=True)
-class TaskData(ABC):
-    """A kind of task as far as its data go: what augmentation needs.
+class Task(ABC):
+    """A kind of task: how its data are read and written, what networks learn of it, and how good they are.
 
     Attributes:
         kind: Its name.
         one_label: Whether every text has one class or score; some augmenters need that.
         can_flip: Whether a copy can turn into another class than its original's.
+        figures: Names of the metrics; the first one is that by which weights are chosen where no other is named.
+        pipeline: What the hub calls the use of such a model.
+        verb: What the model does with its input, as in "classifying texts".
+        pipeline_options: What a call of transformers' `pipeline` needs besides the text, as Python writes it.
+        pipeline_note: What to know of such a call; `{max_length}` is the number of pieces that are read.
+        usage: Python that uses a model (`MODEL`) with transformers where it has no pipeline for it; None = it has one.
+        own_windows: Whether long texts are read in windows whatever `data.windows` says, since answers are of parts.
         classes: Names of the outputs, of tags too, in order; none where they are scores or positions.
         paired: Whether an example is a pair of texts.
+        metric: The one that was named; None = none was.
     """
 
     kind: ClassVar[Kind]
     one_label: ClassVar[bool]
     can_flip: ClassVar[bool]
+    figures: ClassVar[tuple[str, ...]]
+    pipeline: ClassVar[str]
+    verb: ClassVar[str]
+    pipeline_options: ClassVar[str] = "truncation=True"
+    pipeline_note: ClassVar[str] = (
+        "`truncation=True` cuts after {max_length} pieces; without it a longer input is an error."
+    )
+    usage: ClassVar[str | None] = None
+    own_windows: ClassVar[bool] = False
 
     classes: tuple[str, ...] = ()
     paired: bool = field(default=False, kw_only=True)
+    metric: str | None = field(default=None, kw_only=True)
 
     @property
     def outside(self) -> int | None:
@@ -96,7 +114,7 @@ class TaskData(ABC):
     @abstractmethod
     def begin(
         cls, train: RawRows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
-    ) -> tuple["TaskData", LabelReader]:
+    ) -> tuple["Task", LabelReader]:
         """The task that the labels of train make.
 
         Args:
@@ -140,35 +158,6 @@ class TaskData(ABC):
             ending: Which form it gets.
         """
 
-
-@dataclass(frozen=True)
-class Task(TaskData):
-    """A kind of task that networks learn.
-
-    Attributes:
-        figures: Names of the metrics; the first one is that by which weights are chosen where no other is named.
-        metric: The one that was named; None = none was.
-        pipeline: What the hub calls the use of such a model.
-        verb: What the model does with its input, as in "classifying texts".
-        pipeline_options: What a call of transformers' `pipeline` needs besides the text, as Python writes it.
-        pipeline_note: What to know of such a call; `{max_length}` is the number of pieces that are read.
-        usage: Python that uses a model (`MODEL`) with transformers where it has no pipeline for it; None = it has one.
-        own_windows: Whether long texts are read in windows whatever `data.windows` says, since answers are of parts.
-    """
-
-    figures: ClassVar[tuple[str, ...]]
-    pipeline: ClassVar[str]
-    verb: ClassVar[str]
-    pipeline_options: ClassVar[str] = "truncation=True"
-    pipeline_note: ClassVar[str] = (
-        "`truncation=True` cuts after {max_length} pieces; without it a longer input is an error."
-    )
-
-    usage: ClassVar[str | None] = None
-    own_windows: ClassVar[bool] = False
-
-    metric: str | None = field(default=None, kw_only=True)
-
     @property
     def figure(self) -> str:
         """The metric by which the best weights are chosen, and which reports put first."""
@@ -188,13 +177,6 @@ class Task(TaskData):
     @abstractmethod
     def head(self) -> Head:
         """What the task asks of the head of a network."""
-
-    @classmethod
-    @abstractmethod
-    def begin(
-        cls, train: RawRows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
-    ) -> tuple["Task", LabelReader]:
-        """See `TaskData`."""
 
     @classmethod
     @abstractmethod
@@ -266,7 +248,7 @@ class Task(TaskData):
         """
         return self
 
-    def note_in(self, config: PretrainedConfig) -> None:
+    def note_in(self, config: PretrainedConfig) -> None:  # noqa: B027  most kinds note nothing
         """Note in a model's configuration what `fitted` found, for `of_model` and for other programs."""
 
     @abstractmethod

@@ -73,7 +73,7 @@ class Classification(TableTask):
     def begin(
         cls, train: RawRows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
     ) -> tuple["Classification", LabelReader]:
-        """The classes that the labels name, or those of the teacher's head; see `TaskData`."""
+        """The classes that the labels name, or those of the teacher's head; see `Task`."""
         found = spellings(train)
         label_map = without_gold(found.names, settings.label_map)
         if not insisted:

@@ -81,7 +81,7 @@ class MultiLabel(TableTask):
 
     @classmethod
     def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
-        """See `TaskData`."""
+        """See `Task`."""
         return read_label_lists(source, settings, labels=labels, name=name)
 
     @classmethod
@@ -93,7 +93,7 @@ class MultiLabel(TableTask):
         *,
         insisted: bool,  # noqa: ARG003
     ) -> tuple["MultiLabel", LabelReader]:
-        """The labels of the lists or of `data.labels`, or those of the teacher's head; see `TaskData`."""
+        """The labels of the lists or of `data.labels`, or those of the teacher's head; see `Task`."""
         if settings.positive is not None:
             raise UserError(f"data.positive={settings.positive}: only of two classes one is positive; leave it out")
         found = spellings_in(train)

@@ -90,7 +90,7 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
         *,
         insisted: bool,  # noqa: ARG003
     ) -> tuple["QuestionAnswering", LabelReader]:
-        """Whether there may be no answer is for train to say; see `TaskData`."""
+        """Whether there may be no answer is for train to say; see `Task`."""
         return cls(threshold=0.0 if train.table.column("start").null_count else None), AnswerReader()
 
     @classmethod

@@ -69,13 +69,13 @@ class QuestionTask(Task):
 
     @classmethod
     def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
-        """See `TaskData`."""
+        """See `Task`."""
         path = _squad_path(source)
         return read_questions(source, settings, labels, name) if path is None else read_squad(path, settings, labels)
 
     @classmethod
     def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
-        """See `TaskData`."""
+        """See `Task`."""
         if (path := _squad_path(source)) is None:
             check_ending(target, _TABLE_ENDINGS)
             check_columns(open_rows(source, settings, "train").header)
@@ -95,7 +95,7 @@ class QuestionTask(Task):
         target: Path,
         ending: str,
     ) -> int:
-        """See `TaskData`; in SQuAD JSON a copy is a paragraph of its own, see `squad.paragraph_of`."""
+        """See `Task`; in SQuAD JSON a copy is a paragraph of its own, see `squad.paragraph_of`."""
         if (path := _squad_path(source)) is None:
             return rewrite_table(source, settings, chosen, copies, target, ending, copied_row)
         return _write_squad(path, chosen, copies, target)

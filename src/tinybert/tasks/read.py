@@ -15,7 +15,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
 from tinybert.tasks import TASKS
-from tinybert.tasks.base import Task, TaskData
+from tinybert.tasks.base import Task
 from tinybert.tasks.classification import Classification
 from tinybert.types import Kind
 
@@ -28,7 +28,7 @@ def load_labelled(
     head_classes: tuple[str, ...] | None = None,
     name: str = "train",
     rejected_to: Path | None = None,
-) -> tuple[TaskData, Examples]:
+) -> tuple[Task, Examples]:
     """Read labelled data by themselves, as augmentation needs them; of any kind.
 
     Args:

@@ -55,7 +55,7 @@ class Regression(TableTask):
     def begin(
         cls, train: RawRows, settings: DataSettings, head: tuple[str, ...] | None, *, insisted: bool
     ) -> tuple["Regression", LabelReader]:
-        """See `TaskData`."""
+        """See `Task`."""
         if not insisted and head is not None and len(head) > 1:
             raise UserError(
                 f"{train.name}: the labels are scores, but the teacher's head has classes: {listed(head)}; give a "

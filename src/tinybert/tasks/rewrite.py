@@ -14,7 +14,7 @@ from tinybert.data.read import STDIN, DataInput, path_of
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.files import atomic_file
-from tinybert.tasks.base import TaskData
+from tinybert.tasks.base import Task
 from tinybert.tasks.read import load_labelled, page_of
 from tinybert.types import Example, Kind
 
@@ -66,7 +66,7 @@ def rewrite(
             raise UserError(f"{target}: {half}; correct it or write .jsonl") from error
 
 
-def check_target(source: DataInput, settings: DataSettings, kind: Kind | None, target: Path) -> type[TaskData]:
+def check_target(source: DataInput, settings: DataSettings, kind: Kind | None, target: Path) -> type[Task]:
     """Refuse what could not be written, before anything is augmented.
 
     Returns:

@@ -65,12 +65,12 @@ class TableTask(Task):
 
     @classmethod
     def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
-        """See `TaskData`."""
+        """See `Task`."""
         return read(source, settings, labels=labels, name=name)
 
     @classmethod
     def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
-        """See `TaskData`."""
+        """See `Task`."""
         check_ending(target, _ENDINGS)
         check_columns(open_rows(source, settings, "train").header)
 
@@ -84,7 +84,7 @@ class TableTask(Task):
         target: Path,
         ending: str,
     ) -> int:
-        """See `TaskData`."""
+        """See `Task`."""
         return rewrite_table(source, settings, chosen, copies, target, ending)
 
 

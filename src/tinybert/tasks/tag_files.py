@@ -52,7 +52,7 @@ class TagTask(Task):
 
     @classmethod
     def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
-        """See `TaskData`; where no labels are wanted, a table of texts will do as well."""
+        """See `Task`; where no labels are wanted, a table of texts will do as well."""
         path = path_of(source)
         untagged = labels == "none" and path is not None and path.suffix.lower() in _TABLE_ENDINGS
         if untagged and path is not None and not (path.is_file() and looks_like_conll(path)):
@@ -63,7 +63,7 @@ class TagTask(Task):
 
     @classmethod
     def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
-        """See `TaskData`."""
+        """See `Task`."""
         path = _conll_path(source)
         if path is None:
             check_ending(target, _LIST_ENDINGS)
@@ -85,7 +85,7 @@ class TagTask(Task):
         target: Path,
         ending: str,
     ) -> int:
-        """See `TaskData`; CoNLL columns keep the layout of the original, see `conll.copied_lines`."""
+        """See `Task`; CoNLL columns keep the layout of the original, see `conll.copied_lines`."""
         rows = cls.read(source, settings, labels="needed", name="train")
         classes, _ = resolve_tags(rows, settings.label_map)
         names, path = TagNames(classes, settings.label_map), _conll_path(source)

@@ -76,7 +76,7 @@ class TokenClassification(TagTask):
         *,
         insisted: bool,  # noqa: ARG003
     ) -> tuple["TokenClassification", LabelReader]:
-        """The tags that occur, or those of the teacher's head; see `TaskData`."""
+        """The tags that occur, or those of the teacher's head; see `Task`."""
         named = None if head is None or head == tuple(f"LABEL_{n}" for n in range(len(head))) else head
         tags, examples = resolve_tags(train, settings.label_map, named)
         scheme = scheme_of([tags[number] for number in _numbers(example.label)] for example in examples)
