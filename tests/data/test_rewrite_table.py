@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tinybert.data.columns import Header, choose_columns
+from tinybert.data.dialect import Dialect
 from tinybert.data.readers import BLOCK
-from tinybert.data.rewrite_table import merge_by_row, rewrite_table
+from tinybert.data.rewrite_table import Patch, merge_by_row, patched_texts, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.types import Example
@@ -19,7 +21,12 @@ MARKS = {"origin": 1, "copy": 0}
 
 
 def written(path: Path, rows: Any, settings: DataSettings | None = None) -> int:
-    return rewrite_table(rows, settings or DataSettings(), lambda row: True, [], path, path.suffix)
+    data = settings or DataSettings()
+
+    def patch_of(header: Header, dialect: Dialect | None) -> Patch:
+        return patched_texts(choose_columns(header, data, "none"), dialect)
+
+    return rewrite_table(rows, data, lambda row: True, [], path, path.suffix, patch_of)
 
 
 def copies(*numbers: tuple[int, int]) -> list[Example]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from tinybert.data.columns import Columns, Header, choose_columns
+from tinybert.data.columns import Columns, Header
 from tinybert.data.dialect import Dialect
 from tinybert.data.problems import BadRow, one_line, shown
 from tinybert.data.read import DataInput, numbered, open_rows
@@ -58,7 +58,7 @@ def rewrite_table(
     copies: Iterable[Example],
     target: Path,
     ending: str,
-    patch: Patch | None = None,
+    patch_of: Callable[[Header, Dialect | None], Patch],
 ) -> int:
     """Write originals and copies.
 
@@ -69,7 +69,8 @@ def rewrite_table(
         copies: Of these, sorted by row and copy.
         target: The file.
         ending: Which form it gets.
-        patch: From an original and a copy to a row; None = the rows are texts with a label each.
+        patch_of: From the header, and the dialect that is written (None = no TSV or CSV), to what makes a row out of an
+            original and a copy.
 
     Returns:
         How many rows were written.
@@ -79,8 +80,7 @@ def rewrite_table(
     """
     reader = open_rows(data, settings, "train")
     dialect = _dialect(reader, ending)
-    patch = patch or patched_texts(choose_columns(reader.header, settings, "none"), dialect)
-    rows = _together(_originals(reader, chosen), copies, patch)
+    rows = _together(_originals(reader, chosen), copies, patch_of(reader.header, dialect))
     if ending == ".parquet" and reader.types is None and reader.dialect is None:
         originals = (row for _, row in _originals(open_rows(data, settings, "train"), chosen))
         types = _common_types(map(without_gaps, originals))

@@ -97,7 +97,7 @@ class QuestionTask(Task):
     ) -> int:
         """See `Task`; in SQuAD JSON a copy is a paragraph of its own, see `squad.paragraph_of`."""
         if (path := _squad_path(source)) is None:
-            return rewrite_table(source, settings, chosen, copies, target, ending, copied_row)
+            return rewrite_table(source, settings, chosen, copies, target, ending, lambda *_: copied_row)
         return _write_squad(path, chosen, copies, target)
 
 

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from tinybert.data.columns import Labels
+from tinybert.data.columns import Header, Labels, choose_columns
+from tinybert.data.dialect import Dialect
 from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
 from tinybert.data.problems import listed
 from tinybert.data.read import DataInput, RawRows, open_rows, read
 from tinybert.data.resolve import resolve_labels
-from tinybert.data.rewrite_table import RowFilter, check_columns, rewrite_table
+from tinybert.data.rewrite_table import Patch, RowFilter, check_columns, patched_texts, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
@@ -85,7 +86,11 @@ class TableTask(Task):
         ending: str,
     ) -> int:
         """See `Task`."""
-        return rewrite_table(source, settings, chosen, copies, target, ending)
+
+        def patch_of(header: Header, dialect: Dialect | None) -> Patch:
+            return patched_texts(choose_columns(header, settings, "none"), dialect)
+
+        return rewrite_table(source, settings, chosen, copies, target, ending, patch_of)
 
 
 def check_ending(target: Path, endings: tuple[str, ...]) -> None:

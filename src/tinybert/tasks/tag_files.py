@@ -6,13 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from tinybert.data.columns import Labels
+from tinybert.data.columns import Header, Labels
 from tinybert.data.conll import TaggedSentence, copied_lines, documents, first_sentence, marked_lines, sentences
-from tinybert.data.dialect import line_end, lines_of
+from tinybert.data.dialect import Dialect, line_end, lines_of
 from tinybert.data.problems import BadRow, unreadable_as_user_error
 from tinybert.data.read import STDIN, DataInput, RawRows, numbered, open_rows, path_of
 from tinybert.data.recognise import CONLL_ENDINGS, has_tags, looks_like_conll
-from tinybert.data.rewrite_table import RowFilter, check_columns, merge_by_row, patched_words, rewrite_table
+from tinybert.data.rewrite_table import Patch, RowFilter, check_columns, merge_by_row, patched_words, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.tagged import TagNames, list_columns, read_conll, read_lists, resolve_tags
 from tinybert.errors import UserError
@@ -90,8 +90,11 @@ class TagTask(Task):
         classes, _ = resolve_tags(rows, settings.label_map)
         names, path = TagNames(classes, settings.label_map), _conll_path(source)
         if path is None:
-            columns = list_columns(open_rows(source, settings, "train").header, settings)
-            return rewrite_table(source, settings, chosen, copies, target, ending, patched_words(columns, names))
+
+            def patch_of(header: Header, _: Dialect | None) -> Patch:
+                return patched_words(list_columns(header, settings), names)
+
+            return rewrite_table(source, settings, chosen, copies, target, ending, patch_of)
         return _write_conll(path, chosen, copies, target, names)
 
 
