@@ -173,6 +173,12 @@ def _span(answer: Any, context: str) -> Answer | None:
     return None
 
 
+def answer_lists(context: str, label: Any) -> dict[str, list[Any]]:
+    """An answer as a table has it; empty lists where there is none."""
+    spans = [label] if isinstance(label, Answer) else []
+    return {"text": [context[slice(*span)] for span in spans], "answer_start": [span.start for span in spans]}
+
+
 def marked_entry(entry: Mapping[str, Any], row: int) -> dict[str, Any]:
     """An original question, with the mark that it is one."""
     return {**entry, "origin": row, "copy": 0}
@@ -180,10 +186,10 @@ def marked_entry(entry: Mapping[str, Any], row: int) -> dict[str, Any]:
 
 def copied_row(original: Mapping[str, Any], copy: Example) -> dict[str, Any]:
     """From a row of a table and a copy to the copy's row, with an id of its own."""
-    context, spans = copy.pair or "", [copy.label] if isinstance(copy.label, Answer) else []
-    answers: Any = [{"text": context[slice(*span)], "answer_start": span.start} for span in spans]
-    if isinstance(original["answers"], Mapping):
-        answers = {name: [answer[name] for answer in answers] for name in ("text", "answer_start")}
+    context = copy.pair or ""
+    answers: Any = answer_lists(context, copy.label)
+    if not isinstance(original["answers"], Mapping):
+        answers = [dict(zip(answers, both, strict=True)) for both in zip(*answers.values(), strict=True)]
     name = {"id": f"{original['id']}-copy-{copy.copy}"} if original.get("id") is not None else {}
     return {**original, **name, "question": copy.text, "context": context, "answers": answers}
 

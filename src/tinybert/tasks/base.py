@@ -45,6 +45,14 @@ class LabelReader(Protocol):
         """
 
 
+class OneDomain:
+    """A `LabelReader` of labels that are learnt from one domain only."""
+
+    def source_domain(self, rows: RawRows) -> SourceDomain:
+        """See `LabelReader`."""
+        raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """A kind of task: how its data are read and written, what networks learn of it, and how good they are.

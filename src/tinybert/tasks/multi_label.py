@@ -26,12 +26,11 @@ from tinybert.data.problems import listed
 from tinybert.data.read import STDIN, DataInput, RawRows, path_of
 from tinybert.data.scores import logits_of_labels, read_scores
 from tinybert.data.settings import DataSettings, Scale
-from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.models.heads import SEVERAL, Head, gives_several, names_of, noted_thresholds
 from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEntropy
 from tinybert.statistics import Strength, ranking_strength
-from tinybert.tasks.base import LabelReader, Logits
+from tinybert.tasks.base import LabelReader, Logits, OneDomain
 from tinybert.tasks.label_metrics import USUAL, Holds, best_threshold, label_figures, multi_label_metrics
 from tinybert.tasks.tables import TableTask
 from tinybert.types import Kind, Objective
@@ -204,16 +203,13 @@ class MultiLabel(TableTask):
 
 
 @dataclass(frozen=True)
-class _Lists:
+class _Lists(OneDomain):
     """A `LabelReader` of lists."""
 
     meaning: ClassMeaning
 
     def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:
         return resolve_label_lists(rows, self.meaning, needed=needed)
-
-    def source_domain(self, rows: RawRows) -> SourceDomain:
-        raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
 
 
 def _check_names(

@@ -15,8 +15,8 @@ from tinybert.data.read import STDIN, DataInput, RawRows, open_rows, path_of
 from tinybert.data.recognise import has_questions
 from tinybert.data.rewrite_table import COPY, ORIGIN, RowFilter, check_columns, merge_by_row, rewrite_table
 from tinybert.data.settings import DataSettings
-from tinybert.data.source_domain import SourceDomain
 from tinybert.data.squad import (
+    answer_lists,
     articles,
     content,
     copied_row,
@@ -28,9 +28,9 @@ from tinybert.data.squad import (
     read_squad,
 )
 from tinybert.errors import UserError
-from tinybert.tasks.base import Task
+from tinybert.tasks.base import OneDomain, Task
 from tinybert.tasks.tables import check_ending
-from tinybert.types import Answer, Example
+from tinybert.types import Example
 
 _TABLE_ENDINGS = (".jsonl", ".parquet")
 
@@ -46,9 +46,8 @@ class QuestionTask(Task):
 
     def cells(self, example: Example) -> tuple[Any, ...]:
         """See `Task`."""
-        context, answers = example.pair or "", [example.label] if isinstance(example.label, Answer) else []
-        listed = {"text": [context[slice(*one)] for one in answers], "answer_start": [one.start for one in answers]}
-        return example.text, context, listed
+        context = example.pair or ""
+        return example.text, context, answer_lists(context, example.label)
 
     def spelled(self, label: Any) -> list[int] | None:
         """From which to before which character an answer stands."""
@@ -101,16 +100,12 @@ class QuestionTask(Task):
         return _write_squad(path, chosen, copies, target)
 
 
-class AnswerReader:
+class AnswerReader(OneDomain):
     """The `LabelReader` of questions, whose answers were checked when they were read."""
 
     def examples(self, rows: RawRows, *, needed: bool = True) -> Examples:  # noqa: ARG002
         """See `LabelReader`."""
         return examples_of(rows)
-
-    def source_domain(self, rows: RawRows) -> SourceDomain:
-        """See `LabelReader`."""
-        raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
 
 
 def _squad_path(source: DataInput) -> Path | None:

@@ -17,14 +17,12 @@ from tinybert.data.problems import listed
 from tinybert.data.read import RawRows
 from tinybert.data.resolve import unlabelled
 from tinybert.data.settings import DataSettings
-from tinybert.data.source_domain import SourceDomain
 from tinybert.data.tagged import resolve_tags
 from tinybert.data.windows import word_spans
-from tinybert.errors import UserError
 from tinybert.models.heads import Head, gives_tags, names_of
 from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
 from tinybert.statistics import Strength, classifier_strength
-from tinybert.tasks.base import LabelReader, Logits
+from tinybert.tasks.base import LabelReader, Logits, OneDomain
 from tinybert.tasks.spans import SCHEMES, Scheme, Span, marked_parts, scheme_of, span_metrics, spans_of
 from tinybert.tasks.tag_files import TagTask
 from tinybert.types import Kind, Objective
@@ -181,7 +179,7 @@ class TokenClassification(TagTask):
 
 
 @dataclass(frozen=True)
-class _Tags:
+class _Tags(OneDomain):
     """A `LabelReader` of tags whose names are decided."""
 
     tags: tuple[str, ...]
@@ -191,9 +189,6 @@ class _Tags:
         if "tags" not in rows.table.column_names:
             return unlabelled(rows)
         return resolve_tags(rows, self.label_map, self.tags)[1]
-
-    def source_domain(self, rows: RawRows) -> SourceDomain:
-        raise UserError(f"{rows.name}: only texts with a class or a score each are learnt from a second domain")
 
 
 def _numbers(label: Any) -> Int[np.ndarray, " words"]:
