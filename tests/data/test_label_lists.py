@@ -8,7 +8,7 @@ import pytest
 
 from tinybert.data.label_lists import has_lists, read_label_lists, resolve_label_lists
 from tinybert.data.labels import ClassMeaning
-from tinybert.data.read import DataInput
+from tinybert.data.read import DataInput, open_rows
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 
@@ -89,7 +89,7 @@ def test__a_test_set_may_have_no_labels(settings: dict[str, Any]) -> None:
 
 
 def test__the_first_label_decides_whether_there_are_lists(tmp_path: Path) -> None:
-    assert has_lists([{"text": "x", "label": None}, *LISTS], DataSettings())
-    assert has_lists(pd.DataFrame(LISTS), DataSettings())
-    assert not has_lists([{"text": "x", "label": "a"}, *LISTS], DataSettings())
-    assert not has_lists(pd.DataFrame([{"text": "x"}]), DataSettings())
+    assert has_lists(open_rows([{"text": "x", "label": None}, *LISTS], DataSettings()), DataSettings())
+    assert has_lists(open_rows(pd.DataFrame(LISTS), DataSettings()), DataSettings())
+    assert not has_lists(open_rows([{"text": "x", "label": "a"}, *LISTS], DataSettings()), DataSettings())
+    assert not has_lists(open_rows(pd.DataFrame([{"text": "x"}]), DataSettings()), DataSettings())

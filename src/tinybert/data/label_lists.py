@@ -13,6 +13,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.labels import ClassMeaning
 from tinybert.data.problems import BadRow, Problems, listed, shown
 from tinybert.data.read import ROW_SCHEMA, DataInput, RawRows, gathered, open_rows, read
+from tinybert.data.readers import RowReader
 from tinybert.data.recognise import check_recognised
 from tinybert.data.resolve import unlabelled
 from tinybert.data.rows import NO_LABEL, Row, checked, is_missing, spelled
@@ -34,14 +35,13 @@ _HOLDS = {"1": True, "true": True, "0": False, "false": False}
 _Found = list[str] | str | None  # labels as they are spelled, or why there are none; None = missing
 
 
-def has_lists(data: DataInput, settings: DataSettings) -> bool:
+def has_lists(reader: RowReader, settings: DataSettings) -> bool:
     """Whether the first label that is there is a list.
 
     Raises:
-        UserError: If the data cannot be opened.
+        UserError: If the rows cannot be read.
     """
     name = settings.label or "label"
-    reader = open_rows(data, settings, "train")
     if name not in reader.header.names and not reader.header.open_ended:
         return False
     rows = (row.get(name) for _, row in reader.records((name,)) if not isinstance(row, BadRow))

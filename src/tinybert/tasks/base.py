@@ -15,6 +15,7 @@ from tinybert.data.columns import Labels
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
 from tinybert.data.read import DataInput, RawRows
+from tinybert.data.readers import RowReader
 from tinybert.data.rewrite_table import RowFilter
 from tinybert.data.settings import DataSettings, Scale
 from tinybert.data.source_domain import SourceDomain
@@ -97,11 +98,16 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:
+    def recognises(cls, ending: str, reader: RowReader | None, settings: DataSettings) -> bool:
         """Whether a source has a form that only this kind has.
 
+        Args:
+            ending: Of its name, in small letters; "" = it is no file.
+            reader: Of a source whose values have types, to be read once; None = it has not.
+            settings: Of the group `data`.
+
         Raises:
-            UserError: If it has to be opened for that, and cannot be.
+            UserError: If its rows have to be read for that, and cannot be.
         """
 
     @classmethod

@@ -23,7 +23,8 @@ from tinybert.data.label_lists import (
 )
 from tinybert.data.labels import ClassMeaning, classes_of, meaning_by_head
 from tinybert.data.problems import listed
-from tinybert.data.read import STDIN, DataInput, RawRows, path_of
+from tinybert.data.read import DataInput, RawRows
+from tinybert.data.readers import RowReader
 from tinybert.data.scores import logits_of_labels, read_scores
 from tinybert.data.settings import DataSettings, Scale
 from tinybert.errors import UserError
@@ -34,8 +35,6 @@ from tinybert.tasks.base import LabelReader, Logits, OneDomain
 from tinybert.tasks.label_metrics import USUAL, Holds, best_threshold, label_figures, multi_label_metrics
 from tinybert.tasks.tables import TableTask
 from tinybert.types import Kind, Objective
-
-_LIST_ENDINGS = (".jsonl", ".parquet")
 
 
 @final
@@ -64,14 +63,9 @@ class MultiLabel(TableTask):
         return Head(self.classes, SEVERAL)
 
     @classmethod
-    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:
+    def recognises(cls, ending: str, reader: RowReader | None, settings: DataSettings) -> bool:  # noqa: ARG003
         """By `data.labels`, or by labels that are lists."""
-        if settings.labels:
-            return True
-        path = path_of(source)
-        if str(source) == STDIN or (path is not None and path.suffix.lower() not in _LIST_ENDINGS):
-            return False
-        return has_lists(source, settings)
+        return bool(settings.labels) or (reader is not None and has_lists(reader, settings))
 
     @classmethod
     def fits(cls, labels: Sequence[str]) -> bool:  # noqa: ARG003

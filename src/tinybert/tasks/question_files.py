@@ -11,7 +11,8 @@ import pyarrow as pa
 from tinybert.data.columns import Labels
 from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow
-from tinybert.data.read import STDIN, DataInput, RawRows, open_rows, path_of
+from tinybert.data.read import DataInput, RawRows, open_rows, path_of
+from tinybert.data.readers import RowReader
 from tinybert.data.recognise import has_questions
 from tinybert.data.rewrite_table import COPY, ORIGIN, RowFilter, check_columns, merge_by_row, rewrite_table
 from tinybert.data.settings import DataSettings
@@ -54,12 +55,9 @@ class QuestionTask(Task):
         return None if label is None else list(label)
 
     @classmethod
-    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:
+    def recognises(cls, ending: str, reader: RowReader | None, settings: DataSettings) -> bool:
         """By the ending of a file, or by the columns of SQuAD."""
-        path = path_of(source)
-        if path is not None and path.suffix.lower() not in _TABLE_ENDINGS:
-            return path.suffix.lower() == ".json"
-        return str(source) != STDIN and has_questions(open_rows(source, settings, "train").header, settings)
+        return ending == ".json" or (reader is not None and has_questions(reader.header, settings))
 
     @classmethod
     def fits(cls, labels: Sequence[str]) -> bool:  # noqa: ARG003

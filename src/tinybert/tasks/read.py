@@ -9,7 +9,7 @@ from transformers import PretrainedConfig
 from tinybert.data.examples import Examples
 from tinybert.data.labels import without_gold
 from tinybert.data.problems import write_rejected
-from tinybert.data.read import DataInput, RawRows, read
+from tinybert.data.read import STDIN, DataInput, RawRows, open_rows, path_of, read
 from tinybert.data.resolve import spellings, unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
@@ -18,6 +18,8 @@ from tinybert.tasks import TASKS
 from tinybert.tasks.base import Task
 from tinybert.tasks.classification import Classification
 from tinybert.types import Kind
+
+_TYPED = (".jsonl", ".parquet")  # files whose values have types, lists among them
 
 
 def load_labelled(
@@ -94,7 +96,11 @@ def page_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> typ
     """
     if kind is not None:
         return TASKS[kind]
-    return next((page for page in TASKS.values() if page.recognises(source, settings)), Classification)
+    path, reader = path_of(source), None
+    ending = "" if path is None else path.suffix.lower()
+    if ending in _TYPED or (path is None and not (isinstance(source, str | Path) and str(source) == STDIN)):
+        reader = open_rows(source, settings, "train")
+    return next((page for page in TASKS.values() if page.recognises(ending, reader, settings)), Classification)
 
 
 def task_of(config: PretrainedConfig, model: str, kind: Kind | None, settings: DataSettings) -> Task:

@@ -13,6 +13,7 @@ from tinybert.data.examples import Examples
 from tinybert.data.labels import Meaning
 from tinybert.data.problems import listed
 from tinybert.data.read import DataInput, RawRows, open_rows, read
+from tinybert.data.readers import RowReader
 from tinybert.data.resolve import resolve_labels
 from tinybert.data.rewrite_table import Patch, RowFilter, check_columns, patched_texts, rewrite_table
 from tinybert.data.settings import DataSettings
@@ -60,7 +61,7 @@ class TableTask(Task):
         return (*texts, self.spelled(example.label))
 
     @classmethod
-    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:  # noqa: ARG003
+    def recognises(cls, ending: str, reader: RowReader | None, settings: DataSettings) -> bool:  # noqa: ARG003
         """A table is what has no other form; its labels decide."""
         return False
 

@@ -10,7 +10,8 @@ from tinybert.data.columns import Header, Labels
 from tinybert.data.conll import TaggedSentence, copied_lines, documents, first_sentence, marked_lines, sentences
 from tinybert.data.dialect import Dialect, line_end, lines_of
 from tinybert.data.problems import BadRow, unreadable_as_user_error
-from tinybert.data.read import STDIN, DataInput, RawRows, numbered, open_rows, path_of
+from tinybert.data.read import DataInput, RawRows, numbered, open_rows, path_of
+from tinybert.data.readers import RowReader
 from tinybert.data.recognise import CONLL_ENDINGS, has_tags, looks_like_conll
 from tinybert.data.rewrite_table import Patch, RowFilter, check_columns, merge_by_row, patched_words, rewrite_table
 from tinybert.data.settings import DataSettings
@@ -38,12 +39,9 @@ class TagTask(Task):
         return list(example.words or ()), self.spelled(example.label)
 
     @classmethod
-    def recognises(cls, source: DataInput, settings: DataSettings) -> bool:
+    def recognises(cls, ending: str, reader: RowReader | None, settings: DataSettings) -> bool:
         """By the ending of a file, or by columns `tokens` and `tags`."""
-        path = path_of(source)
-        if path is not None and path.suffix.lower() not in _LIST_ENDINGS:
-            return path.suffix.lower() in CONLL_ENDINGS
-        return str(source) != STDIN and has_tags(open_rows(source, settings, "train").header, settings)
+        return ending in CONLL_ENDINGS or (reader is not None and has_tags(reader.header, settings))
 
     @classmethod
     def fits(cls, labels: Sequence[str]) -> bool:  # noqa: ARG003
