@@ -1,4 +1,4 @@
-"""Kinds of task, a page each: whatever depends on the kind is there, and nobody else asks for it."""
+"""Kinds of task, a module each: whatever depends on the kind is there, and nobody else asks for it."""
 
 from collections.abc import Mapping
 

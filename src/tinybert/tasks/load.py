@@ -18,7 +18,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.tasks.base import LabelReader, Logits, Task
-from tinybert.tasks.read import not_empty, noting_rejected, page_by_labels, page_of
+from tinybert.tasks.read import not_empty, noting_rejected, task_class_by_labels, task_class_of
 from tinybert.types import Kind
 
 Rng = Callable[[str], np.random.Generator]  # from the name of a random stream to the stream
@@ -98,7 +98,9 @@ def load(
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
-    page, wanted = (page_of(train, settings, kind), _LABELS) if known is None else (type(known), _ONLY_TEXTS)
+    task_class, wanted = (
+        (task_class_of(train, settings, kind), _LABELS) if known is None else (type(known), _ONLY_TEXTS)
+    )
     given = {"train": train, "dev": dev, "test": test, "source": source, "unlabeled": unlabeled}
     if train is None:
         _check_unlabelled(settings)
@@ -107,10 +109,10 @@ def load(
     with noting_rejected(rejected_to, rows):
         for name in (name for name, one in given.items() if one is not None):
             called = "unlabeled" if train is None and name == "train" else name
-            rows[name] = page.read(given[name], settings, labels=wanted[name], name=called)
+            rows[name] = task_class.read(given[name], settings, labels=wanted[name], name=called)
         total = len(rows["train"].table) + rows["train"].problems.rows
         _check_forms(rows)
-        task, labels = _begun(rows["train"], page, settings, kind, head_classes, known)
+        task, labels = _begun(rows["train"], task_class, settings, kind, head_classes, known)
         task = task.chosen_by(settings.metric)
         _check_settings(task, settings)
         examples, second = _resolved(rows, task, labels, wanted, decided=head_classes is not None)
@@ -185,7 +187,7 @@ def _check_forms(rows: Mapping[str, RawRows]) -> None:
 
 def _begun(
     train: RawRows,
-    page: type[Task],
+    task_class: type[Task],
     settings: DataSettings,
     kind: Kind | None,
     head: tuple[str, ...] | None,
@@ -194,8 +196,8 @@ def _begun(
     """The task that train's labels make, or the teacher's own; and what reads the labels of all data."""
     if known is not None:
         return replace(known, paired=train.paired), known.labels(settings)
-    page = page_by_labels(train, settings, kind) or page
-    return page.begin(train, settings, head, insisted=kind is not None)
+    task_class = task_class_by_labels(train, settings, kind) or task_class
+    return task_class.begin(train, settings, head, insisted=kind is not None)
 
 
 def _resolved(

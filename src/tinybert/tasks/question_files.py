@@ -37,7 +37,7 @@ _TABLE_ENDINGS = (".jsonl", ".parquet")
 
 
 class QuestionTask(Task):
-    """The half that reads and writes of a page whose examples are questions with a context each."""
+    """The half that reads and writes, of a task whose examples are questions with a context each."""
 
     @property
     def columns(self) -> pa.Schema:

@@ -1,4 +1,4 @@
-"""One source of any kind of task by itself: which page reads it, and what augmentation or a model get out of it."""
+"""One source of any kind of task by itself: which class reads it, and what augmentation or a model get out of it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -44,11 +44,11 @@ def load_labelled(
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
-    page, rows = page_of(source, settings, kind), dict[str, RawRows]()
+    task_class, rows = task_class_of(source, settings, kind), dict[str, RawRows]()
     with noting_rejected(rejected_to, rows):
-        rows[name] = page.read(source, settings, labels="needed", name=name)
-        page = page_by_labels(rows[name], settings, kind) or page
-        task, labels = page.begin(rows[name], settings, head_classes, insisted=kind is not None)
+        rows[name] = task_class.read(source, settings, labels="needed", name=name)
+        task_class = task_class_by_labels(rows[name], settings, kind) or task_class
+        task, labels = task_class.begin(rows[name], settings, head_classes, insisted=kind is not None)
         return task, not_empty(rows[name], labels.examples(rows[name]))
 
 
@@ -88,8 +88,8 @@ def load_texts(source: DataInput, settings: DataSettings, name: str, rejected_to
         return not_empty(rows[name], unlabelled(rows[name]))
 
 
-def page_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[Task]:
-    """The page that reads a source: the kind that was named, the one whose form the source has, else a table's.
+def task_class_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> type[Task]:
+    """The class that reads a source: of the kind that was named, of that whose form the source has, else of tables.
 
     Raises:
         UserError: If the source has to be opened for that, and cannot be.
@@ -100,7 +100,9 @@ def page_of(source: DataInput, settings: DataSettings, kind: Kind | None) -> typ
     ending = "" if path is None else path.suffix.lower()
     if ending in _TYPED or (path is None and not (isinstance(source, str | Path) and str(source) == STDIN)):
         reader = open_rows(source, settings, "train")
-    return next((page for page in TASKS.values() if page.recognises(ending, reader, settings)), Classification)
+    return next(
+        (task_class for task_class in TASKS.values() if task_class.recognises(ending, reader, settings)), Classification
+    )
 
 
 def task_of(config: PretrainedConfig, model: str, kind: Kind | None, settings: DataSettings) -> Task:
@@ -115,14 +117,14 @@ def task_of(config: PretrainedConfig, model: str, kind: Kind | None, settings: D
     Raises:
         UserError: If it is a model for another kind.
     """
-    page = next((page for page in TASKS.values() if page.made_for(config)), Classification)
-    if kind not in (None, page.kind):
-        raise UserError(f"--kind {kind}: {model} is a model for {page.kind}")
-    return page.of_model(config, settings)
+    task_class = next((task_class for task_class in TASKS.values() if task_class.made_for(config)), Classification)
+    if kind not in (None, task_class.kind):
+        raise UserError(f"--kind {kind}: {model} is a model for {task_class.kind}")
+    return task_class.of_model(config, settings)
 
 
-def page_by_labels(train: RawRows, settings: DataSettings, kind: Kind | None) -> type[Task] | None:
-    """The page that the labels of a table are for; None where the kind was named, or the data are no table."""
+def task_class_by_labels(train: RawRows, settings: DataSettings, kind: Kind | None) -> type[Task] | None:
+    """The class that the labels of a table are for; None where the kind was named, or the data are no table."""
     if kind is not None or "label" not in train.table.column_names:
         return None
     found = spellings(train).names

@@ -15,7 +15,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.files import atomic_file
 from tinybert.tasks.base import Task
-from tinybert.tasks.read import load_labelled, page_of
+from tinybert.tasks.read import load_labelled, task_class_of
 from tinybert.types import Example, Kind
 
 
@@ -47,13 +47,13 @@ def rewrite(
         UserError: See `check_target`.
         ValueError: If copies are not in order, or of a row that is not written.
     """
-    page = check_target(source, settings, kind, target)
+    task_class = check_target(source, settings, kind, target)
     wanted = load_labelled(source, settings, kind=kind)[1].rows if rows is None else rows
     among = np.zeros(int(wanted.max(initial=0)) + 1, np.bool_)
     among[wanted] = True
     with atomic_file(target) as temporary:
         try:
-            return page.write_back(
+            return task_class.write_back(
                 source,
                 settings,
                 lambda row: row < len(among) and bool(among[row]),
@@ -70,7 +70,7 @@ def check_target(source: DataInput, settings: DataSettings, kind: Kind | None, t
     """Refuse what could not be written, before anything is augmented.
 
     Returns:
-        The page that reads and writes the source.
+        The class of task that reads and writes the source.
 
     Raises:
         UserError: If the target has an ending that such data is not written to, or is the source itself; if the source
@@ -78,8 +78,8 @@ def check_target(source: DataInput, settings: DataSettings, kind: Kind | None, t
     """
     if isinstance(source, str) and source == STDIN:
         raise UserError("-: standard input can be read only once; save it to a file")
-    page, path = page_of(source, settings, kind), path_of(source)
+    task_class, path = task_class_of(source, settings, kind), path_of(source)
     if path is not None and target.exists() and path.exists() and target.samefile(path):
         raise UserError(f"{target}: is the data that is augmented; name another file")
-    page.check_target(source, settings, target)
-    return page
+    task_class.check_target(source, settings, target)
+    return task_class

@@ -41,7 +41,7 @@ class TableLabels:
 
 
 class TableTask(Task):
-    """The half that reads and writes of a page whose examples are rows of a table.
+    """The half that reads and writes, of a task whose examples are rows of a table.
 
     Attributes:
         label_type: Of labels as people read them, in a table.

@@ -27,7 +27,7 @@ _NO_CONLL = (".csv", ".json", *_LIST_ENDINGS)
 
 
 class TagTask(Task):
-    """The half that reads and writes of a page whose examples are words with a tag each."""
+    """The half that reads and writes, of a task whose examples are words with a tag each."""
 
     @property
     def columns(self) -> pa.Schema:

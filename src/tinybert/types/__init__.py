@@ -1,4 +1,4 @@
-"""The words all else is written in, a page for each subject.
+"""The words all else is written in, a module for each subject.
 
 Only tensors, no networks: what an objective or a selector needs to know of a model is what a `Trace` shows of it.
 """

@@ -10,7 +10,7 @@ from tinybert.errors import UserError
 from tinybert.tasks.base import Task
 from tinybert.tasks.classification import Classification
 from tinybert.tasks.question_answering import QuestionAnswering
-from tinybert.tasks.read import load_labelled, page_of
+from tinybert.tasks.read import load_labelled, task_class_of
 from tinybert.tasks.regression import Regression
 from tinybert.tasks.token_classification import TokenClassification
 from tinybert.types import Answer, Example, Kind
@@ -56,7 +56,7 @@ def test_load_labelled__refuses_what_has_no_row_left(write: Callable[..., str]) 
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "page"),
+    ("name", "text", "expected"),
     [
         ("a.tsv", "text\tlabel\na\tb\n", Classification),
         ("a.jsonl", '{"text": "a", "label": 1}', Classification),
@@ -65,20 +65,22 @@ def test_load_labelled__refuses_what_has_no_row_left(write: Callable[..., str]) 
         ("a.json", "{}", QuestionAnswering),
     ],
 )
-def test_page_of__goes_by_ending_and_columns(write: Callable[..., str], name: str, text: str, page: type[Task]) -> None:
-    assert page_of(write(name, text), DataSettings(), None) is page
+def test_task_class_of__goes_by_ending_and_columns(
+    write: Callable[..., str], name: str, text: str, expected: type[Task]
+) -> None:
+    assert task_class_of(write(name, text), DataSettings(), None) is expected
 
 
 @pytest.mark.parametrize(
-    ("source", "page"),
+    ("source", "expected"),
     [
         ([{"tokens": ["a"], "tags": ["O"]}], TokenClassification),
         ([{"text": "a", "label": "b"}], Classification),
         ("-", Classification),
     ],
 )
-def test_page_of__knows_what_is_no_file(source: Any, page: type[Task]) -> None:
-    assert page_of(source, DataSettings(), None) is page
+def test_task_class_of__knows_what_is_no_file(source: Any, expected: type[Task]) -> None:
+    assert task_class_of(source, DataSettings(), None) is expected
 
 
 @pytest.mark.parametrize(
