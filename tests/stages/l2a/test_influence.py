@@ -1,10 +1,12 @@
 """Influence against the gradient of each example alone, and what the rest of the loop must not notice of it."""
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,12 +119,14 @@ def test__of_so_many_updates_one_is_rewarded_and_the_very_first_is_not():
     assert [world.effects(number) is None for number in range(4)] == [False, True, False, True]
 
 
-def test__calibration_is_where_the_loss_with_its_prior_is_flat(world):
+@pytest.mark.parametrize("size", [3.0, 0.001, 1e4])
+def test__calibration_is_where_the_loss_with_its_prior_is_flat(world, size):
     everything = world.dev.batch(torch.arange(10).numpy())
-    shown = 3 * torch.randn(10, 2)
+    shown = size * torch.randn(10, 2)
     scale, bias = calibration(shown, world.gold, [everything])
-    free = torch.cat([scale.log()[None], bias]).requires_grad_()
-    fitted = Trace({LOGITS: shown * free[0].exp() + free[1:]})
+    raw = (2 ** (scale * shown.std()) - 1).log2() * math.log(2)  # of softplus(raw) / log 2
+    free = torch.cat([raw[None], bias]).requires_grad_()
+    fitted = Trace({LOGITS: shown / shown.std() * F.softplus(free[0]) / math.log(2) + free[1:]})
     total = world.gold(fitted, NO_TRACE, everything).sum() + free.square().sum() / 2
     (slope,) = torch.autograd.grad(total, free)
     assert slope.abs().max() < 1e-3

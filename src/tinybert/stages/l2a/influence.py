@@ -8,11 +8,13 @@ arXiv:1803.09050), DDS (Wang et al. 2020, arXiv:1911.10088) and TracIn (Pruthi e
 examples by the same product; P beside them, since Adam's steps are not along gradients.
 """
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -144,9 +146,9 @@ def calibration(
     """The scale (one over the temperature) and the bias by which logits fit gold labels best.
 
     A student of a weak teacher is too sure, or leans to a class; without this the direction in which its loss falls is
-    to be less sure, and examples are rewarded for their doubt. Fitted by Newton's method's cousin L-BFGS, under a
-    standard normal prior on the scale's logarithm and on the biases, which keeps rows that are all right from asking
-    for no doubt at all.
+    to be less sure, and examples are rewarded for their doubt. Fitted by L-BFGS, under a standard normal prior, which
+    keeps rows that are all right from asking for no doubt at all. A student that has hardly begun has logits of some
+    hundredths: the scale is one of logits of deviation 1, and `steepness` of what is fitted, which cannot overflow.
 
     Args:
         logits: Of the rows of the batches, in their order; not changed.
@@ -156,21 +158,32 @@ def calibration(
     Returns:
         Scale and bias, without gradient.
     """
-    known = logits.detach().float()
-    sizes = [len(batch) for batch in batches]
+    deviation = logits.detach().double().std().clamp(min=1e-6)
+    known, sizes = logits.detach().double() / deviation, [len(batch) for batch in batches]
     with torch.enable_grad():
-        free = torch.zeros(1 + known.shape[1], device=known.device, requires_grad=True)
+        free = known.new_zeros(1 + known.shape[1], requires_grad=True)
         optimizer = torch.optim.LBFGS([free], max_iter=20, line_search_fn="strong_wolfe")
 
         def loss() -> float:
-            fitted = torch.split(known * free[0].exp() + free[1:], sizes)
+            fitted = torch.split(known * steepness(free[0]) + free[1:], sizes)
             told = zip(fitted, batches, strict=True)
             total = sum((gold(Trace({LOGITS: part}), NO_TRACE, batch).sum() for part, batch in told), start=prior(free))
             (free.grad,) = torch.autograd.grad(total, free)
             return float(total.detach())
 
         optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return free.detach()[0].exp(), free.detach()[1:]
+    scale = steepness(free.detach()[0]) / deviation
+    return scale.to(logits.dtype), free.detach()[1:].to(logits.dtype)
+
+
+def steepness(free: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """A positive number for any: 1 for 0, and growing with it by no more than a line does.
+
+    Example:
+        >>> steepness(torch.zeros(())), steepness(torch.tensor(900.0)) < 1300
+        (tensor(1.), tensor(True))
+    """
+    return F.softplus(free) / math.log(2)
 
 
 def prior(free: Float[Tensor, " number"]) -> Float[Tensor, ""]:
