@@ -91,7 +91,7 @@ def _from_shape(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run
     )
 
     def make() -> InitialStudent:
-        network = random_network(BiLSTM, config, run.seed_for("birth"))
+        network = random_network(BiLSTM, config, run.seed_for("init"))
         if words is not None:
             count = take_vectors(network, words, Vocabulary(tokenizer))
             run.log.say(f"student: {count} of {config.vocab_size} pieces start as word vectors")

@@ -147,7 +147,7 @@ def initialise(
         read = subset(StudentNetwork, settings)
         begun["student"] = replace(read, layer_map="uniform") if read.init == "random" else read  # which reads no map
         return initial_student(name, lambda: _from_teacher(origin, job, settings, run), job.head, run, **begun)
-    model = _network(settings.path, job.head, run.device, run.seed_for("birth"))
+    model = _network(settings.path, job.head, run.device, run.seed_for("init"))
     begun |= {"student": model, "student.layer_map": settings.layer_map}
     return initial_student(name, lambda: _from_checkpoint(model, origin, job, settings, run), job.head, run, **begun)
 
@@ -224,7 +224,7 @@ def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: 
     shape = settings.shape(teacher)
     how = settings.init or ("project" if shape.width < teacher.width else "layers")
     run.log.say(f"student: {shape.layers} layers x width {shape.width}, initialised by {how}")
-    plan = start.Plan(shape, job.head, run.seed_for("birth"))
+    plan = start.Plan(shape, job.head, run.seed_for("init"))
     if how == "random":
         return InitialStudent(start.random(plan, origin))
     plan = replace(plan, layer_map=_origins(settings, shape, teacher))
@@ -249,6 +249,6 @@ def _origins(settings: StudentNetwork, shape: Shape, teacher: Shape) -> LayerMap
 
 def _some_texts(texts: Rows, run: Run) -> Iterator[Batch]:
     """Texts on which the teacher is looked at."""
-    order = texts.order(TEXTS_AT_ONCE, run.rng("birth", "texts"))
+    order = texts.order(TEXTS_AT_ONCE, run.rng("init", "texts"))
     for number in range(min(TEXTS // TEXTS_AT_ONCE, len(order))):
         yield texts.batch(order[number]).to(run.device)

@@ -47,7 +47,7 @@ def initial_static(job: Job, teacher: Network, settings: StaticStudent, run: Run
     config = job.config_of(StaticConfig, hidden_size=settings.shape().width)
 
     def make() -> InitialStudent:
-        student = random_network(Static, config, run.seed_for("birth"))
+        student = random_network(Static, config, run.seed_for("init"))
         if run.plan is None:
             take_states(student, teacher, job.tokenizer)
         return InitialStudent(student)

@@ -85,7 +85,7 @@ def origin_of_shape(job: Job, config: Any, run: Run) -> Network | None:
     if path is None or not is_shape(config.student.path):
         return None
     head = None if has_task_head(path) else job.head
-    return load_classifier(path, head, seed=run.seed_for("birth", "origin"), device=run.device).model
+    return load_classifier(path, head, seed=run.seed_for("init", "origin"), device=run.device).model
 
 
 def task_teacher(
