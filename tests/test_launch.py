@@ -7,10 +7,10 @@ import pytest
 
 from augment.worlds import french
 from recipes.workshop import contents, finished_in, read, reviews, stage, steps_of, with_bf16
-from tinybert import launch
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.folders import locked
+from tinybert.request import request_for
 from tinybert.stages import finish
 
 pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
@@ -287,7 +287,7 @@ def test__what_cannot_be_is_refused_before_anything_is_written(workshop, changes
 
 def test__an_unknown_recipe_is_answered_with_those_there_are(workshop):
     with pytest.raises(UserError, match=r"there is no recipe 'tinybird'; there are tinybert, .*fine_tune"):
-        launch.request_for("tinybird", flags={}, config=None, settings={}, overrides=())
+        request_for("tinybird", flags={}, config=None, settings={}, overrides=())
 
 
 @pytest.mark.usefixtures("untrained")
@@ -302,7 +302,7 @@ def test__a_folder_that_holds_something_else_is_left_alone(workshop):
 def test__settings_may_come_as_groups_dotted_or_from_a_file(workshop):
     config = workshop.path("mine.yaml")
     config.write_text("seed: 5\nteacher: teacher\ntrain: train.tsv\nprediction:\n  lr: 1e-3\n  epochs: 7\n")
-    request = launch.request_for(
+    request = request_for(
         "tinybert",
         flags={"output": workshop.path("run"), "student": "2x12", "seed": 6},
         config=config,

@@ -77,8 +77,9 @@ def distill(
     flags = _flags(locals(), "recipe", "dry_run", "restart_from")
     from tinybert import launch, plan
     from tinybert.errors import UserError
+    from tinybert.request import request_for
 
-    request = launch.request_for(recipe, flags=flags, config=config, settings=settings, overrides=set)
+    request = request_for(recipe, flags=flags, config=config, settings=settings, overrides=set)
     if restart and restart_from is not None:
         raise UserError("--restart begins all anew, --restart-from one stage and what follows; give one of them")
     if dry_run:

@@ -4,8 +4,9 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
-from tinybert import launch
+from tinybert.launch import launch
 from tinybert.models.embedded import folder_of_minilm
+from tinybert.request import request_for
 
 DATA = "demo_data"
 # Four hundred rows: the teacher's head learns better at a higher rate, and four copies keep the whole job to minutes.
@@ -21,4 +22,4 @@ def demonstrate(output: Path) -> dict[str, Any]:
     data = resources("tinybert") / DATA
     splits = {name: str(data / f"kitchen_{name}.tsv") for name in ("train", "dev", "test")}
     flags = {**splits, "teacher": str(folder_of_minilm()), "student": "4x192", "output": str(output)}
-    return launch.launch(launch.request_for("tinybert", flags=flags, config=None, settings=SETTINGS, overrides=()))
+    return launch(request_for("tinybert", flags=flags, config=None, settings=SETTINGS, overrides=()))

@@ -19,10 +19,11 @@ from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError, collecting
 from tinybert.families.network import Shape
 from tinybert.folders import check_run_folder
-from tinybert.launch import Request, check_networks, read
+from tinybert.launch import check_networks, read
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.models.loading import META
+from tinybert.request import Request
 from tinybert.run import Run, RunPlan
 from tinybert.stages.common_settings import FILES
 from tinybert.stages.job import Job, Outcome

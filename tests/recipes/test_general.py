@@ -36,6 +36,7 @@ from tinybert.data.corpus.blocks import Blocks
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.recipes import RECIPES
+from tinybert.request import request_for
 
 pytestmark = pytest.mark.usefixtures("processor")
 FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "report.html", "README.md", "steps.json"}
@@ -355,7 +356,7 @@ def test__what_cannot_be_is_refused_in_a_line_before_anything_is_written(worksho
     arguments = {"teacher": "t", "student": "2x12", "train": "c.txt", "output": str(workshop.path("run"))}
     flags = arguments | {name: value for name, value in changes.items() if name != "also"}
     with pytest.raises(UserError) as refused:
-        launch.request_for("general", flags=flags, config=None, settings={}, overrides=changes.get("also", ()))
+        request_for("general", flags=flags, config=None, settings={}, overrides=changes.get("also", ()))
     assert any(said.endswith(problem) for said in refused.value.problems), refused.value.problems
     assert not workshop.path("run").exists()
 
