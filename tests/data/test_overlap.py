@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tinybert.data.examples import Examples
 from tinybert.data.overlap import contained, contradicted, contradictions, exact, normalised, without_overlap
 from tinybert.errors import UserError
-from tinybert.types import Example
+from tinybert.types import Answer, Example
 
 
 def singles(*texts: str) -> Examples:
@@ -47,6 +47,16 @@ def test_exact__does_not_take_all_punctuation_for_the_same() -> None:
 def test_exact__compares_both_sides_of_pairs_in_either_order() -> None:
     train = pairs(("A b.", "c d"), ("c D", "a b"), ("a b", "x"), ("a", "b c d"))
     assert exact(train, pairs(("a b", "c d"))).tolist() == [True, True, False, False]
+
+
+def test_without_overlap__counts_questions_about_a_context_that_is_held_out() -> None:
+    sides = [("who", "a b."), ("Who?", "A B"), ("when", "a b"), ("when", "c d"), ("a b", "who")]
+    train, test = (Examples.of([Example(*both, Answer(0, 1)) for both in some]) for some in (sides[1:], sides[:1]))
+    left, counts, notes = without_overlap(train, {"test": test}, "none")
+    assert (len(left), counts["test"]) == (4, {"exact": 2, "context": 2})
+    assert notes[1] == "train: 2 of 4 rows have a context that test has too"
+    assert [len(without_overlap(train, {"test": test}, drop)[0]) for drop in ("exact", "contained")] == [2, 1]
+    assert without_overlap(train[1:3], {"test": test}, "none")[2][-1].endswith("; data.drop_overlap=contained does")
 
 
 SENTENCE = "what a truly good film this was , he said ."

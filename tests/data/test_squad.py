@@ -108,6 +108,11 @@ def test_read_questions__takes_answers_as_the_hub_has_them(answers: Any, found: 
     examples = examples_of(read_questions(rows, DataSettings(), "needed", "train"))
     assert list(examples) == [Example("Who?", CONTEXT, Answer(0, 2) if found else None, 1)]
     assert (examples.gold_texts, examples.ids) == ([found], ["1"])
+    renamed = [{"q": "Who?", "passage": CONTEXT, "answers": "not these", "gold": answers}]
+    named = DataSettings(text_a="q", text_b="passage", label="gold")
+    assert list(examples_of(read_questions(renamed, named, "needed", "train"))) == list(examples)
+    with pytest.raises(UserError, match="train:1: 'passage' is missing"):
+        examples_of(read_questions([{**renamed[0], "passage": None}], named, "none", "train"))
 
 
 def test_read_squad__of_a_test_set_may_have_no_answers(write: Callable[..., str]) -> None:

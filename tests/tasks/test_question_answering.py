@@ -191,7 +191,7 @@ def test__a_test_set_may_lack_answers_and_a_prediction_needs_none(streams: Calla
     assert not splits.test.labelled
     assert splits.test.ids == ["1", "2", "3"]
     assert load_for(rows, DataSettings(), splits.task, labelled=False).asked
-    with pytest.raises(UserError, match=r"^data:1: no column 'answers'; a table of questions has question, context, a"):
+    with pytest.raises(UserError, match=r"^data:1: no column 'answers'; there are: question, context"):
         load_for(rows, DataSettings(), splits.task, labelled=True)
 
 

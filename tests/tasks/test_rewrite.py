@@ -258,6 +258,10 @@ def test_rewrite__adds_rows_to_a_table_of_questions(tmp_path: Path, ending: str,
     assert (again.ids, again.gold_texts) == (["a", "a-copy-1"], [["EU"], ["EU"]])
     with pytest.raises(UserError, match="has a column 'origin' already"):
         check_target(str(tmp_path / f"b{ending}"), PLAIN, None, tmp_path / "c.jsonl")
+    named = DataSettings(text_a="q", text_b="passage", label="gold")
+    renamed = [{"q": "Who?", "passage": "By EU.", "gold": answers, "answers": 1}]
+    assert rewrite(renamed, named, "question-answering", copies, tmp_path / f"c{ending}") == 2
+    assert contents(load_labelled(str(tmp_path / f"c{ending}"), named, kind="question-answering")[1]) == contents(again)
 
 
 def test_rewrite__adds_paragraphs_to_squad(write: Callable[..., str], tmp_path: Path) -> None:

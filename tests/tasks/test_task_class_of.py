@@ -104,7 +104,7 @@ def test_load_labelled__takes_a_table_where_the_kind_says_so(write: Callable[...
             "a.tsv",
             "text\tlabel\na\tb\n",
             "question-answering",
-            "no column 'question'; a table of questions has question, context, answers",
+            "no column 'question'; there are: text, label; say which one with data.text_a=NAME",
         ),
         ("eng.train", CONLL, None, "seems to be token classification .*--kind"),
     ],

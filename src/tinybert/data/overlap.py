@@ -7,6 +7,7 @@ compared as it is.
 `exact`: the same text; of pairs, both sides, in either order.
 `contained`: also a text of `FEW` or more words inside the other, either way round, beginning and ending at the boundary
 of a word; of pairs, both sides, in either order, each the same or contained. A word is a run of letters and digits.
+Questions about a context that a held-out one is about as well are counted by themselves, and go with what is contained.
 
 Looking for one text inside many goes by an index of the `LONG` characters that follow every beginning of a word, and
 a comparison of what the index finds.
@@ -15,6 +16,7 @@ a comparison of what the index finds.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
@@ -67,7 +69,7 @@ def without_overlap(
     Raises:
         UserError: If nothing is left.
     """
-    rules: dict[str, _Rule] = {"exact": exact}
+    rules: dict[str, _Rule] = {"exact": exact} | ({"context": same_context} if learnt.asked else {})
     if drop == "contained":
         rules["contained"] = contained
     counts: dict[str, Any] = {}
@@ -77,6 +79,8 @@ def without_overlap(
         counts[part] = {rule: int(rows.sum()) for rule, rows in found.items()}
         if drop != "none":
             unwanted |= found[drop]
+        if drop == "contained" and learnt.asked:
+            unwanted |= found["context"]
     dropped = int(unwanted.sum())
     if dropped == len(learnt):
         raise UserError(f"data.drop_overlap={drop}: every row of {name} is in dev or test as well; nothing is left")
@@ -111,7 +115,8 @@ def contradictions(parts: Mapping[str, Examples]) -> tuple[dict[str, int], tuple
 
 def _notes(name: str, report: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
     notes = [
-        f"{name}: {number:,} of {report['rows']:,} rows are in {part} as well ({rule})"
+        f"{name}: {number:,} of {report['rows']:,} "
+        + (f"rows have a context that {part} has too" if rule == "context" else f"rows are in {part} as well ({rule})")
         for part, rules in counts.items()
         for rule, number in rules.items()
         if number
@@ -119,7 +124,8 @@ def _notes(name: str, report: Mapping[str, Any], counts: Mapping[str, Mapping[st
     if report["drop"] != "none":
         notes.append(f"{name}: {report['dropped']:,} rows dropped (data.drop_overlap={report['drop']})")
     elif notes:
-        notes.append(f"{name}: nothing dropped; data.drop_overlap=exact or contained does")
+        exactly = "exact or " if any(rules["exact"] for rules in counts.values()) else ""
+        notes.append(f"{name}: nothing dropped; data.drop_overlap={exactly}contained does")
     return tuple(notes)
 
 
@@ -132,6 +138,13 @@ def exact(examples: Examples, held_out: Examples) -> Bool[np.ndarray, " rows"]:
     """Which examples are the same as one that was held out."""
     known = set(_keys(held_out))
     return np.fromiter((key in known for key in _keys(examples)), np.bool_, len(examples))
+
+
+def same_context(examples: Examples, held_out: Examples) -> Bool[np.ndarray, " rows"]:
+    """Which questions are about a context that one which was held out is about as well."""
+    keys = lru_cache(normalised)  # questions about one context follow each other
+    known = {keys(context or "") for _, context in _sides(held_out)}
+    return np.fromiter((keys(context or "") in known for _, context in _sides(examples)), np.bool_, len(examples))
 
 
 def contained(examples: Examples, held_out: Examples) -> Bool[np.ndarray, " rows"]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from tinybert.data.columns import Labels
+from tinybert.data.columns import Columns, Header, Labels, require
 from tinybert.data.dialect import lines_of
 from tinybert.data.example_table import ANSWERED, ASKED
 from tinybert.data.examples import Examples
@@ -21,11 +21,12 @@ from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.types import Answer, Example
 
-COLUMNS = ("id", "question", "context", "answers")  # of a table
+COLUMNS = Columns("question", "context", "answers")  # of a table, unless settings name others; it may have an `id`
 _TEXTS = [*(ROW_SCHEMA.field(name) for name in ("text", "pair")), pa.field("id", ASKED["id"])]
 _GOLD = [*ANSWERED.items(), ("answers", ASKED["answers"])]
 _NUMBERS = [ROW_SCHEMA.field(name) for name in ("row", "line")]
 _ADVICE = "; correct or remove the question"
+_KEYS = ("text_a", "text_b", "label")  # settings that name the columns
 _FORM = 'SQuAD JSON is {"version": ..., "data": [{"title": ..., "paragraphs": [{"context": ..., "qas": [...]}]}]}'
 
 
@@ -57,36 +58,47 @@ def read_questions(source: DataInput, settings: DataSettings, labels: Labels, na
         UserError: If a column is missing, or a question cannot be used.
     """
     reader = open_rows(source, settings, name)
-    gold = labels == "needed" or (labels == "optional" and "answers" in reader.header.names)
-    needed = [column for column in COLUMNS[1:] if gold or column != "answers"]
-    if missing := [column for column in needed if column not in reader.header.names]:
-        raise UserError(
-            f"{reader.header.where}: no column '{missing[0]}'; a table of questions has {', '.join(needed)}, and may "
-            "have an id; or give SQuAD JSON, a file ending .json"
-        )
-    wanted = [column for column in COLUMNS if column in reader.header.names and (gold or column != "answers")]
+    columns = question_columns(reader.header, settings, labels)
+    wanted = [*(["id"] if "id" in reader.header.names else []), *columns.wanted]
     records = (
-        (line, row if isinstance(row, BadRow) else Question(row.get("context"), _entry(row)))
-        for line, row in reader.records(wanted)
+        (line, row if isinstance(row, BadRow) else _question(row, columns)) for line, row in reader.records(wanted)
     )
-    return _rows(records, reader.header.name, settings, gold)
+    return _rows(records, reader.header.name, settings, columns.label is not None, columns)
 
 
-def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
+def question_columns(header: Header, settings: DataSettings, labels: Labels = "needed") -> Columns:
+    """The columns of questions, contexts and, where they are wanted, answers.
+
+    Raises:
+        UserError: If one is missing.
+    """
+    columns = Columns(settings.text_a or COLUMNS.text, settings.text_b or COLUMNS.pair, settings.label or COLUMNS.label)
+    if labels == "none" or (labels == "optional" and columns.label not in header.names):
+        columns = columns._replace(label=None)
+    for key, name in zip(_KEYS, columns.wanted, strict=False):
+        require(header, key, name)
+    return columns
+
+
+def _question(row: Mapping[str, Any], columns: Columns) -> Question:
     """A row as SQuAD JSON has it."""
-    found: Any = row.get("answers")
+    found: Any = row.get(columns.label or "")
     match found:
         case {"text": texts, "answer_start": starts}:
             both = zip_longest(texts, starts)
             found = [{"text": text, "answer_start": start} for text, start in both]
     found = list(found) if hasattr(found, "tolist") else found
-    return {**row, "answers": found, "is_impossible": isinstance(found, list) and not found}
+    said = {"answers": found, "is_impossible": isinstance(found, list) and not found}
+    return Question(row.get(str(columns.pair)), {**row, "question": row.get(columns.text), **said})
 
 
-def _rows(questions: Iterable[tuple[int, Any]], name: str, settings: DataSettings, gold: bool) -> RawRows:
+def _rows(
+    questions: Iterable[tuple[int, Any]], name: str, settings: DataSettings, gold: bool, columns: Columns = COLUMNS
+) -> RawRows:
     problems = Problems(name, settings.skip_bad)
     schema = pa.schema([*_TEXTS, *(_GOLD if gold else []), *_NUMBERS])
-    return RawRows(gathered(questions, partial(checked_question, gold=gold), schema, problems), True, problems, ())
+    check = partial(checked_question, gold=gold, columns=columns)
+    return RawRows(gathered(questions, check, schema, problems), True, problems, ())
 
 
 def examples_of(rows: RawRows) -> Examples:
@@ -138,16 +150,16 @@ def questions_of(part: Mapping[str, Any]) -> Iterator[Question | BadRow]:
         )
 
 
-def checked_question(question: Question, *, gold: bool = True) -> tuple[Any, ...] | BadRow:
-    """Check a question.
+def checked_question(question: Question, *, gold: bool = True, columns: Columns = COLUMNS) -> tuple[Any, ...] | BadRow:
+    """Check a question; messages call question and context as `columns` does.
 
     Returns:
         Question, context, id (None: there is none); where its answers matter, where the first begins and ends (None: it
         is impossible), and the words of all; or why it cannot be used.
     """
     context, entry = question
-    for column, value in (("question", entry.get("question")), ("context", context)):
-        if (reason := text_problem(value, column)) is not None:
+    for column, value in zip(columns, (entry.get("question"), context), strict=False):
+        if (reason := text_problem(value, str(column))) is not None:
             return BadRow(reason + _ADVICE, dict(entry))
     context, name = str(context), entry.get("id")
     found = (str(entry["question"]), context, None if name is None else str(name))
@@ -184,14 +196,14 @@ def marked_entry(entry: Mapping[str, Any], row: int) -> dict[str, Any]:
     return {**entry, "origin": row, "copy": 0}
 
 
-def copied_row(original: Mapping[str, Any], copy: Example) -> dict[str, Any]:
+def copied_row(columns: Columns, original: Mapping[str, Any], copy: Example) -> dict[str, Any]:
     """From a row of a table and a copy to the copy's row, with an id of its own."""
-    context = copy.pair or ""
+    context, label = copy.pair or "", str(columns.label)
     answers: Any = answer_lists(context, copy.label)
-    if not isinstance(original["answers"], Mapping):
+    if not isinstance(original[label], Mapping):
         answers = [dict(zip(answers, both, strict=True)) for both in zip(*answers.values(), strict=True)]
     name = {"id": f"{original['id']}-copy-{copy.copy}"} if original.get("id") is not None else {}
-    return {**original, **name, "question": copy.text, "context": context, "answers": answers}
+    return {**original, **name, columns.text: copy.text, str(columns.pair): context, label: answers}
 
 
 def paragraph_of(question: Question, copy: Example) -> dict[str, Any]:
@@ -201,5 +213,5 @@ def paragraph_of(question: Question, copy: Example) -> dict[str, Any]:
     question stood in the old context, and are left out.
     """
     entry = {key: value for key, value in question.entry.items() if key != "plausible_answers"}
-    changed = copied_row({"id": copy.row, "answers": [], **entry}, copy)
+    changed = copied_row(COLUMNS, {"id": copy.row, "answers": [], **entry}, copy)
     return {"context": changed.pop("context"), "qas": [{**changed, "origin": copy.row, "copy": copy.copy}]}

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from tinybert.data.columns import Labels
+from tinybert.data.columns import Header, Labels
+from tinybert.data.dialect import Dialect
 from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow
 from tinybert.data.read import DataInput, RawRows, open_rows, path_of
 from tinybert.data.readers import RowReader
 from tinybert.data.recognise import has_questions
-from tinybert.data.rewrite_table import COPY, ORIGIN, RowFilter, check_columns, merge_by_row, rewrite_table
+from tinybert.data.rewrite_table import COPY, ORIGIN, Patch, RowFilter, check_columns, merge_by_row, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.squad import (
     answer_lists,
@@ -24,6 +26,7 @@ from tinybert.data.squad import (
     examples_of,
     marked_entry,
     paragraph_of,
+    question_columns,
     questions_of,
     read_questions,
     read_squad,
@@ -94,7 +97,11 @@ class QuestionTask(Task):
     ) -> int:
         """See `Task`; in SQuAD JSON a copy is a paragraph of its own, see `squad.paragraph_of`."""
         if (path := _squad_path(source)) is None:
-            return rewrite_table(source, settings, chosen, copies, target, ending, lambda *_: copied_row)
+
+            def patch_of(header: Header, _: Dialect | None) -> Patch:
+                return partial(copied_row, question_columns(header, settings))
+
+            return rewrite_table(source, settings, chosen, copies, target, ending, patch_of)
         return _write_squad(path, chosen, copies, target)
 
 
