@@ -229,8 +229,8 @@ def architecture_block(after: str) -> list[str]:
     return ARCHITECTURE.split(after)[1].split("```\n")[1].splitlines()
 
 
-def test__the_tree_of_the_architecture_has_every_room_and_nothing_else():
-    rooms = [line.split()[0] for line in architecture_block("## Rooms") if line]
+def test__the_tree_of_the_architecture_has_every_package_and_nothing_else():
+    rooms = [line.split()[0] for line in architecture_block("## Packages") if line]
 
     there = [f"{path.name}/" if path.is_dir() else path.name for path in SOURCE.iterdir() if path.name != "__pycache__"]
     assert len(rooms) == len(set(rooms))
@@ -242,7 +242,7 @@ def test__the_layers_of_the_architecture_are_those_that_are_enforced():
     contracts = settings["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
 
-    groups = "\n".join(architecture_block("## Rooms")).split("\n\n")
+    groups = "\n".join(architecture_block("## Packages")).split("\n\n")
     shown = [{line.split()[0].rstrip("/").removesuffix(".py") for line in group.splitlines()} for group in groups]
     assert shown[:-1] == [set(layer.split(" | ")) for layer in layers]
 

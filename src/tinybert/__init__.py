@@ -43,7 +43,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps `tinybert.export` the command: the room tinybert/export would take its place when it is imported."""
+    """Keeps `tinybert.export` the command: the package tinybert/export would take its place when it is imported."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in __all__ and isinstance(value, ModuleType)):

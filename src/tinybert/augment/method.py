@@ -1,4 +1,4 @@
-"""What a page of this room declares: settings of a method, what its copies depend on, how its augmenter is made."""
+"""What a module of a method declares: settings of a method, what its copies depend on, how its augmenter is made."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The methods of augmentation: one page each. This dictionary is the only list of them."""
+"""The methods of augmentation: one module each. This dictionary is the only list of them."""
 
 from collections.abc import Mapping
 
