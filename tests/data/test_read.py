@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from tinybert.data.columns import choose_columns
+from tinybert.data.dialect import decoded
 from tinybert.data.problems import BadRow, one_line, unreadable_as_user_error
-from tinybert.data.read import arrow_table, open_file, open_rows, open_stream, path_of, read
+from tinybert.data.read import arrow_table, open_file, open_lines, open_rows, path_of, read
 from tinybert.data.readers import RowReader
 from tinybert.data.settings import DataSettings
 from tinybert.errors import ResourceError, UserError
@@ -74,30 +75,29 @@ def test_one_line__takes_the_first_of_a_page() -> None:
     assert one_line(ValueError("")) == "ValueError"
 
 
-def test_open_stream__takes_plain_lines_whatever_the_column_is_called() -> None:
-    reader = open_stream(io.BytesIO(b'\xef\xbb\xbfgood film\r\n"bad" film\n'), DataSettings(text="sentence"))
+def test_open_lines__takes_plain_lines_whatever_the_column_is_called() -> None:
+    reader = open_lines(
+        decoded(io.BytesIO(b'\xef\xbb\xbfgood film\r\n"bad" film\n'), "stdin"), DataSettings(text="sentence")
+    )
     assert reader.header.names == ("sentence",)
     assert list(reader.records(["sentence"])) == [(1, {"sentence": "good film"}), (2, {"sentence": '"bad" film'})]
 
 
-def test_open_stream__takes_json_lines_by_their_first_character() -> None:
-    reader = open_stream(io.BytesIO(b'{"text": "good"}\n{"text": "bad"}\n'), SETTINGS)
+def test_open_lines__takes_json_lines_by_their_first_character() -> None:
+    reader = open_lines(decoded(io.BytesIO(b'{"text": "good"}\n{"text": "bad"}\n'), "stdin"), SETTINGS)
     assert texts(reader) == ["good", "bad"]
 
 
-def test_open_stream__takes_no_array_of_rows_for_texts() -> None:
+def test_open_lines__takes_no_array_of_rows_for_texts() -> None:
     with pytest.raises(UserError, match=r"^stdin:1: an array of rows, not one object a line"):
-        open_stream(io.BytesIO(b'[\n{"text": "good"}\n]\n'), SETTINGS)
-
-
-def test_open_stream__refuses_nothing() -> None:
-    with pytest.raises(UserError, match=r"^stdin: nothing to read$"):
-        open_stream(io.BytesIO(b""), SETTINGS)
+        open_lines(decoded(io.BytesIO(b'[\n{"text": "good"}\n]\n'), "stdin"), SETTINGS)
 
 
 def test_open_source__reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"good\n")))
     assert texts(open_rows("-", SETTINGS)) == ["good"]
+    with pytest.raises(UserError, match=r"^stdin: nothing to read$"):
+        open_rows("-", SETTINGS)
 
 
 def test_open_source__takes_objects_in_memory() -> None:

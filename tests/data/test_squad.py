@@ -6,10 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinybert.data.columns import Labels
+from tinybert.data.dialect import lines_of
+from tinybert.data.read import RawRows
 from tinybert.data.settings import DataSettings
 from tinybert.data.squad import Question, content, examples_of, paragraph_of, read_questions, read_squad
 from tinybert.errors import UserError
 from tinybert.types import Answer, Example
+
+
+def read(path: str | Path, settings: DataSettings, labels: Labels = "needed") -> RawRows:
+    return read_squad(lines_of(Path(path)), str(path), settings, labels)
+
 
 CONTEXT = "EU rejects German call."
 
@@ -26,7 +34,7 @@ def file_of(*qas: Any, context: Any = CONTEXT) -> str:
 def test_read_squad__takes_the_first_answer_and_none_of_the_impossible(write: Callable[..., str]) -> None:
     impossible = asked("Why?", is_impossible=True, plausible_answers=[{"text": "EU", "answer_start": 0}])
     path = write("a.json", file_of(asked("Who?", ("EU", 0), ("EU rejects", 0)), impossible))
-    rows = read_squad(Path(path), DataSettings())
+    rows = read(path, DataSettings())
     assert list(examples_of(rows)) == [
         Example("Who?", CONTEXT, Answer(0, 2), 1),
         Example("Why?", CONTEXT, None, 2),
@@ -50,15 +58,15 @@ def test_read_squad__takes_the_first_answer_and_none_of_the_impossible(write: Ca
 def test_read_squad__names_the_question_that_is_wrong(write: Callable[..., str], entry: Any, reason: str) -> None:
     path = write("a.json", file_of(asked("Who?", ("EU", 0)), entry))
     with pytest.raises(UserError, match=rf"^{path}:2: .*{reason}"):
-        read_squad(Path(path), DataSettings())
-    rows = read_squad(Path(path), DataSettings(skip_bad=0.5))
+        read(path, DataSettings())
+    rows = read(path, DataSettings(skip_bad=0.5))
     assert len(examples_of(rows)) == 1
     assert rows.problems.rejected[0]["row"] == 2
 
 
 def test_read_squad__names_a_context_that_is_missing(write: Callable[..., str]) -> None:
     with pytest.raises(UserError, match=r":1: 'context' is missing"):
-        read_squad(Path(write("a.json", file_of(asked("Who?", ("EU", 0)), context=None))), DataSettings())
+        read(write("a.json", file_of(asked("Who?", ("EU", 0)), context=None)), DataSettings())
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_read_squad__names_a_context_that_is_missing(write: Callable[..., str]) 
 def test_content__refuses_other_forms(write: Callable[..., str], text: str) -> None:
     path = write("a.json", text)
     with pytest.raises(UserError, match=rf"^{path}: ") as caught:
-        content(Path(path))
+        content(lines_of(Path(path)), path)
     assert "\n" not in str(caught.value)
 
 
@@ -117,9 +125,9 @@ def test_read_questions__takes_answers_as_the_hub_has_them(answers: Any, found: 
 
 def test_read_squad__of_a_test_set_may_have_no_answers(write: Callable[..., str]) -> None:
     path = Path(write("a.json", file_of({"id": "x", "question": "Who?"})))
-    examples = examples_of(read_squad(path, DataSettings(), "optional"))
+    examples = examples_of(read(path, DataSettings(), "optional"))
     assert (examples.labelled, examples.ids) == (False, ["x"])
     some = Path(write("b.json", file_of({"id": "x", "question": "Who?"}, asked("Who?", ("EU", 0)))))
     with pytest.raises(UserError, match=r"b.json:1: no answer, though"):
-        examples_of(read_squad(some, DataSettings(), "optional"))
-    assert not examples_of(read_squad(some, DataSettings(), "none")).labelled
+        examples_of(read(some, DataSettings(), "optional"))
+    assert not examples_of(read(some, DataSettings(), "none")).labelled

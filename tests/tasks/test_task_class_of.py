@@ -1,12 +1,15 @@
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
+from tinybert.tasks import TASKS
 from tinybert.tasks.base import Task
 from tinybert.tasks.classification import Classification
 from tinybert.tasks.question_answering import QuestionAnswering
@@ -114,3 +117,32 @@ def test_load_labelled__refuses_a_kind_that_is_not_there(
 ) -> None:
     with pytest.raises(UserError, match=message):
         load_labelled(write(name, text), DataSettings(), kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "found"),
+    [
+        ("classification", "good\nEU O\n", ["good", "EU O"]),
+        ("multi-label", '{"text": "good", "label": []}\n{"text": "bad"}\n', ["good", "bad"]),
+        ("token-classification", "Mr. EU\nwins\n", ["Mr. EU", "wins"]),
+        ("token-classification", "EU NNP B-ORG\nwins VB O\n\nso RB O\n", ["EU wins", "so"]),
+        ("token-classification", "\nEU\r\nwins\r\n\r\nso\r\n", ["EU wins", "so"]),
+        ("token-classification", "EU NNP\n", ["EU NNP"]),
+        ("token-classification", '{"tokens": ["EU", "wins"]}\n', ["EU wins"]),
+        ("question-answering", json.dumps(SQUAD), ["Who?"]),
+        ("question-answering", json.dumps(SQUAD, indent=1), ["Who?"]),
+        ("question-answering", '{"question": "Who?", "context": "By EU."}\n', ["Who?"]),
+    ],
+)
+def test_read__takes_each_form_of_a_kind_from_standard_input(
+    monkeypatch: pytest.MonkeyPatch, kind: Kind, text: str, found: list[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
+    assert TASKS[kind].read("-", DataSettings(), labels="none", name="data").table["text"].to_pylist() == found
+
+
+def test_read__does_not_take_json_lines_with_a_gap_for_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = b'{"tokens": ["EU"]}\n\n{"tokens": ["so"]}\n'
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(lines)))
+    with pytest.raises(UserError, match=r"^stdin:2: an empty line"):
+        TASKS["token-classification"].read("-", DataSettings(), labels="none", name="data").problems.settle(2)

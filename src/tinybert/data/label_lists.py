@@ -66,7 +66,7 @@ def read_label_lists(data: DataInput, settings: DataSettings, *, labels: Labels,
     columns = choose_columns(reader.header, settings, "none" if settings.labels else labels)
     names = _label_columns(reader.header, columns, settings, labels)
     if not names:
-        return read(data, settings, labels="none", name=name)
+        return read(reader, settings, labels="none", name=name)
     texts, problems = columns._replace(label=None), Problems(reader.header.name, settings.skip_bad)
     found_in = _by_column if settings.labels else _listed_in
 

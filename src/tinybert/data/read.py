@@ -29,7 +29,7 @@ from tinybert.data.readers import (
     open_list,
     open_parquet,
 )
-from tinybert.data.recognise import check_recognised, wrong_form
+from tinybert.data.recognise import LOOK_AT, check_recognised, wrong_form
 from tinybert.data.rows import Row, checked
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
@@ -38,7 +38,7 @@ from tinybert.files import full_disk_as_resource_error
 # A path, `hf:...`, `-`, a list of dictionaries, a pandas.DataFrame or a datasets.Dataset; the last two belong to
 # packages that need not be installed, so they cannot be named here.
 DataInput = Any
-STDIN = "-"
+STDIN, STDIN_NAME = "-", "stdin"  # as users say it, and as messages do
 SPILL_BYTES = 256 << 20  # what a data set may take of memory before it goes to disk
 
 # `row` counts the rows of the data from 1, as outputs do; `line` is what messages say (see `readers.RowReader`).
@@ -100,9 +100,14 @@ def read(data: DataInput, settings: DataSettings, *, labels: Labels, name: str =
     return RawRows(table, columns.pair is not None, problems, reader.notes)
 
 
+def is_stdin(source: DataInput) -> bool:
+    """Whether a source is standard input."""
+    return isinstance(source, str | Path) and str(source) == STDIN
+
+
 def path_of(source: DataInput) -> Path | None:
     """The file that a source is; None where it is none."""
-    named = isinstance(source, str | Path) and not str(source).startswith(PREFIX) and str(source) != STDIN
+    named = isinstance(source, str | Path) and not str(source).startswith(PREFIX) and not is_stdin(source)
     return Path(source) if named else None
 
 
@@ -110,13 +115,16 @@ def open_rows(data: DataInput, settings: DataSettings, name: str = "data") -> Ro
     """Open whatever a user may hand in.
 
     Args:
-        data: A path, `hf:NAME[:CONFIG][:SPLIT]`, `-`, a list of dictionaries, a pandas frame or a `datasets` table.
+        data: A path, `hf:NAME[:CONFIG][:SPLIT]`, `-`, a list of dictionaries, a pandas frame or a `datasets` table; or
+            rows that are open already.
         settings: Header and quoting of text files.
         name: What messages call an object in memory; `dev` and `test` also name the default split of a hub data set.
 
     Raises:
         UserError: If it cannot be read.
     """
+    if isinstance(data, RowReader):
+        return data
     if isinstance(data, str | Path):
         return _open_named(str(data), settings, name)
     if is_frame(data):
@@ -131,7 +139,7 @@ def open_rows(data: DataInput, settings: DataSettings, name: str = "data") -> Ro
 
 def _open_named(data: str, settings: DataSettings, name: str) -> RowReader:
     if data == STDIN:
-        return open_stream(sys.stdin.buffer, settings)
+        return open_lines(standard_input()[1], settings)
     if data.startswith(PREFIX):
         return open_dataset(data, load_hub(data, default_split(name)))
     return open_file(Path(data), settings)
@@ -159,16 +167,21 @@ def open_file(path: Path, settings: DataSettings) -> RowReader:
                 raise wrong_form(path)
 
 
-def open_stream(stream: Iterable[bytes], settings: DataSettings, name: str = "stdin") -> RowReader:
-    """Open a stream: JSON lines where it begins as JSON does, otherwise one text a line.
+def standard_input() -> tuple[list[str], Iterator[str]]:
+    """The first lines of standard input, to be looked at, and all of them.
 
     Raises:
-        UserError: If there is nothing.
+        UserError: If there is nothing, or one of the first is not UTF-8.
     """
-    lines = decoded(stream, name)
-    first = next(lines, None)
-    if first is None:
-        raise UserError(f"{name}: nothing to read")
+    lines = decoded(sys.stdin.buffer, STDIN_NAME)
+    if not (head := list(islice(lines, LOOK_AT))):
+        raise UserError(f"{STDIN_NAME}: nothing to read")
+    return head, chain(head, lines)
+
+
+def open_lines(lines: Iterator[str], settings: DataSettings, name: str = STDIN_NAME) -> RowReader:
+    """Open lines, one at least: JSON lines where they begin as JSON does, otherwise one text a line."""
+    first = next(lines)
     everything = chain([first], lines)
     if first.startswith("{") or JSON_BEGUN.match(first):
         return open_json_lines(name, everything)

@@ -1,6 +1,8 @@
 """Recognises files of other tasks than the one they are read for, and of other programs; says so in one line."""
 
 import re
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from tinybert.data.columns import Header
@@ -9,7 +11,7 @@ from tinybert.errors import UserError
 
 CONLL_ENDINGS = frozenset({".conll", ".conll03", ".conll2003", ".conllu", ".iob", ".iob2", ".bio"})
 _TAG = re.compile(r"(O|[BIESLU]-\S+)")
-_LOOK_AT = 200  # lines
+LOOK_AT = 200  # lines
 _PACKED = frozenset({".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz"})
 _SQUAD = re.compile(r'\s*\{.*("paragraphs"|"data"\s*:\s*\[)', re.DOTALL)
 ANSWERS = "say --kind question-answering"
@@ -66,17 +68,37 @@ def looks_like_conll(path: Path) -> bool:
     if path.suffix.lower() in CONLL_ENDINGS:
         return True
     with path.open("rb") as stream:
-        head = [line.decode("utf-8", "replace") for line, _ in zip(stream, range(_LOOK_AT), strict=False)]
-    filled = [line.split() for line in head if line.strip() and not line.startswith("# ")]
+        return has_conll_columns([line.decode("utf-8", "replace") for line in islice(stream, LOOK_AT)])
+
+
+def has_conll_columns(head: Sequence[str]) -> bool:
+    """Whether lines are a token and a tag each."""
+    filled = _cells(head)
     if filled and filled[0][0] == "-DOCSTART-":
         return True
     return len(filled) > 1 and all(len(cells) > 1 and _TAG.fullmatch(cells[-1]) for cells in filled)
 
 
+def has_words(head: Sequence[str]) -> bool:
+    """Whether lines are a word each, alone or with columns, of sentences that blank lines tell apart."""
+    lines = "".join(head).strip().split("\n")
+    told_apart = not all(line.strip() for line in lines) and not lines[0].startswith("{")  # JSON lines
+    return told_apart and len({len(cells) for cells in _cells(lines)}) == 1
+
+
+def _cells(head: Sequence[str]) -> list[list[str]]:
+    return [line.split() for line in head if line.strip() and not line.startswith("# ")]
+
+
 def _starts_like_squad(path: Path) -> bool:
     with path.open("rb") as stream:
         head = stream.read(1 << 16).decode("utf-8", "replace")
-    return _SQUAD.match(head.removeprefix("\ufeff")) is not None
+    return begins_squad(head.removeprefix("\ufeff"))
+
+
+def begins_squad(head: str) -> bool:
+    """Whether a text begins as SQuAD JSON does."""
+    return _SQUAD.match(head) is not None
 
 
 def _other(name: str, what: str, advice: str) -> UserError:

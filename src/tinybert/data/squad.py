@@ -1,17 +1,15 @@
 """Question answering: SQuAD 1.1 and 2.0 JSON, and tables as the hub has of it. A row is a question, in their order."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import zip_longest
 from numbers import Integral
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from tinybert.data.columns import Columns, Header, Labels, require
-from tinybert.data.dialect import lines_of
 from tinybert.data.example_table import ANSWERED, ASKED
 from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow, Problems, one_line, shown
@@ -37,18 +35,17 @@ class Question(NamedTuple):
     entry: Mapping[str, Any]
 
 
-def read_squad(path: Path, settings: DataSettings, labels: Labels = "needed") -> RawRows:
+def read_squad(lines: Iterable[str], name: str, settings: DataSettings, labels: Labels = "needed") -> RawRows:
     """Read SQuAD JSON; of several answers the first is the label, an impossible question has none.
 
     Raises:
         UserError: If the file is of another form, or a question cannot be used.
     """
-    questions = [
-        question for article in articles(path) for part in article["paragraphs"] for question in questions_of(part)
-    ]
+    articles = content(lines, name)["data"]
+    questions = [question for article in articles for part in article["paragraphs"] for question in questions_of(part)]
     known = any(isinstance(one, Question) and {"answers", "is_impossible"} & {*one.entry} for one in questions)
     gold = labels == "needed" or (labels == "optional" and known)
-    return _rows(enumerate(questions, start=1), str(path), settings, gold)
+    return _rows(enumerate(questions, start=1), name, settings, gold)
 
 
 def read_questions(source: DataInput, settings: DataSettings, labels: Labels, name: str) -> RawRows:
@@ -110,31 +107,26 @@ def examples_of(rows: RawRows) -> Examples:
     return Examples(rows.table, None, (*rows.notes, *rows.problems.settle(len(rows.table))), rows.name)
 
 
-def articles(path: Path) -> Sequence[Mapping[str, Any]]:
-    """The articles of a file, each with its paragraphs, each of these with its questions.
+def content(lines: Iterable[str], name: str) -> Mapping[str, Any]:
+    """Everything in SQuAD JSON; its form is checked down to the lists of questions.
 
-    Raises:
-        UserError: If the file is of another form.
-    """
-    return content(path)["data"]  # type: ignore[no-any-return]
-
-
-def content(path: Path) -> Mapping[str, Any]:
-    """Everything in a file; its form is checked down to the lists of questions.
+    Args:
+        lines: All of it.
+        name: What messages call it.
 
     Raises:
         UserError: If it is of another form.
     """
     try:
-        found = json.loads("".join(lines_of(path)))
+        found = json.loads("".join(lines))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON ({one_line(error)}); write or download the file again") from error
+        raise UserError(f"{name}: not valid JSON ({one_line(error)}); write or download the file again") from error
     if not isinstance(found, dict) or not _lists(found, "data"):
-        raise UserError(f"{path}: {_FORM}; rows with a text each are read from .jsonl, .csv, .tsv and .parquet")
+        raise UserError(f"{name}: {_FORM}; rows with a text each are read from .jsonl, .csv, .tsv and .parquet")
     for number, article in enumerate(found["data"], start=1):
         parts = article["paragraphs"] if _lists(article, "paragraphs") else [None]
         if not all(_lists(part, "qas") for part in parts):
-            raise UserError(f"{path}: article {number} of 'data' is of another form; {_FORM}")
+            raise UserError(f"{name}: article {number} of 'data' is of another form; {_FORM}")
     return found
 
 

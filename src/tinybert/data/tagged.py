@@ -1,8 +1,7 @@
 """Token classification: sentences of words with a tag each, from CoNLL columns or from columns of lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,7 @@ import pyarrow.compute as pc
 
 from tinybert.data.aligned import aligned
 from tinybert.data.columns import Columns, Header, Labels, require
-from tinybert.data.conll import TaggedSentence, first_sentence, sentences
-from tinybert.data.dialect import lines_of
+from tinybert.data.conll import TaggedSentence, sentences
 from tinybert.data.example_table import TAGGED
 from tinybert.data.examples import Examples
 from tinybert.data.labels import LabelMap, classes_of
@@ -41,20 +39,20 @@ _UNTAGGED = pa.schema([field for field in _SPELLED if field.name != "tags"])
 _Row = tuple[str, None, list[str], list[str]]
 
 
-def read_conll(path: Path, settings: DataSettings, labels: Labels = "needed") -> RawRows:
+def read_conll(lines: Iterable[str], name: str, settings: DataSettings, labels: Labels = "needed") -> RawRows:
     """Read CoNLL columns; a row is a sentence. Where no labels are wanted the last of several is left unread.
 
     Raises:
-        UserError: If the file or a sentence cannot be used.
+        UserError: If the lines or a sentence cannot be used.
     """
-    problems = Problems(str(path), settings.skip_bad)
+    problems, widths = Problems(name, settings.skip_bad), set[int]()
 
     def check(sentence: TaggedSentence) -> _Row | BadRow:
+        widths.add(len(sentence.columns[0]))
         return checked_words(sentence.words, sentence.tags, ("token", "tag"))
 
-    table = gathered(sentences(lines_of(path), tagged=labels == "needed"), check, _SPELLED, problems)
-    first = first_sentence(lines_of(path))
-    untagged = labels == "none" or (first is not None and len(first.columns[0]) == 1)
+    table = gathered(sentences(lines, tagged=labels == "needed"), check, _SPELLED, problems)
+    untagged = labels == "none" or widths == {1}
     return RawRows(table.drop_columns("tags") if untagged else table, False, problems, ())
 
 

@@ -10,17 +10,25 @@ from typing import Any
 import pyarrow as pa
 
 from tinybert.data.columns import Header, Labels
-from tinybert.data.dialect import Dialect
+from tinybert.data.dialect import Dialect, lines_of
 from tinybert.data.examples import Examples
 from tinybert.data.problems import BadRow
-from tinybert.data.read import DataInput, RawRows, open_rows, path_of
+from tinybert.data.read import (
+    STDIN_NAME,
+    DataInput,
+    RawRows,
+    is_stdin,
+    open_lines,
+    open_rows,
+    path_of,
+    standard_input,
+)
 from tinybert.data.readers import RowReader
-from tinybert.data.recognise import has_questions
+from tinybert.data.recognise import begins_squad, has_questions
 from tinybert.data.rewrite_table import COPY, ORIGIN, Patch, RowFilter, check_columns, merge_by_row, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.squad import (
     answer_lists,
-    articles,
     content,
     copied_row,
     examples_of,
@@ -70,8 +78,14 @@ class QuestionTask(Task):
     @classmethod
     def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
         """See `Task`."""
-        path = _squad_path(source)
-        return read_questions(source, settings, labels, name) if path is None else read_squad(path, settings, labels)
+        if is_stdin(source):
+            head, lines = standard_input()
+            if begins_squad("".join(head)):
+                return read_squad(lines, STDIN_NAME, settings, labels)
+            source = open_lines(lines, settings)
+        if (path := _squad_path(source)) is None:
+            return read_questions(source, settings, labels, name)
+        return read_squad(lines_of(path), str(path), settings, labels)
 
     @classmethod
     def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
@@ -81,7 +95,9 @@ class QuestionTask(Task):
             check_columns(open_rows(source, settings, "train").header)
             return
         check_ending(target, (".json",))
-        asked = (question for article in articles(path) for part in article["paragraphs"] for question in part["qas"])
+        asked = (
+            question for article in _content(path)["data"] for part in article["paragraphs"] for question in part["qas"]
+        )
         if any(isinstance(entry, dict) and (ORIGIN in entry or COPY in entry) for entry in asked):
             raise UserError(f"{path}: has 'origin' and 'copy' already, which augment writes; take the original file")
 
@@ -119,8 +135,12 @@ def _squad_path(source: DataInput) -> Path | None:
     return None if path is None or path.suffix.lower() in (".tsv", ".csv", *_TABLE_ENDINGS) else path
 
 
+def _content(path: Path) -> Mapping[str, Any]:
+    return content(lines_of(path), str(path))
+
+
 def _write_squad(path: Path, chosen: RowFilter, copies: Iterable[Example], target: Path) -> int:
-    found = content(path)
+    found = _content(path)
     every = (question for article in found["data"] for part in article["paragraphs"] for question in questions_of(part))
     merged = merge_by_row(enumerate(every, start=1), copies)
     count = 0

@@ -9,7 +9,7 @@ from transformers import PretrainedConfig
 from tinybert.data.examples import Examples
 from tinybert.data.labels import without_gold
 from tinybert.data.problems import write_rejected
-from tinybert.data.read import STDIN, DataInput, RawRows, open_rows, path_of, read
+from tinybert.data.read import DataInput, RawRows, is_stdin, open_rows, path_of, read
 from tinybert.data.resolve import spellings, unlabelled
 from tinybert.data.settings import DataSettings
 from tinybert.data.spelling import renamed
@@ -98,7 +98,7 @@ def task_class_of(source: DataInput, settings: DataSettings, kind: Kind | None) 
         return TASKS[kind]
     path, reader = path_of(source), None
     ending = "" if path is None else path.suffix.lower()
-    if ending in _TYPED or (path is None and not (isinstance(source, str | Path) and str(source) == STDIN)):
+    if ending in _TYPED or (path is None and not is_stdin(source)):
         reader = open_rows(source, settings, "train")
     return next(
         (task_class for task_class in TASKS.values() if task_class.recognises(ending, reader, settings)), Classification

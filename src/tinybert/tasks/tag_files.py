@@ -10,9 +10,19 @@ from tinybert.data.columns import Header, Labels
 from tinybert.data.conll import TaggedSentence, copied_lines, documents, first_sentence, marked_lines, sentences
 from tinybert.data.dialect import Dialect, line_end, lines_of
 from tinybert.data.problems import BadRow, unreadable_as_user_error
-from tinybert.data.read import DataInput, RawRows, numbered, open_rows, path_of
+from tinybert.data.read import (
+    STDIN_NAME,
+    DataInput,
+    RawRows,
+    is_stdin,
+    numbered,
+    open_lines,
+    open_rows,
+    path_of,
+    standard_input,
+)
 from tinybert.data.readers import RowReader
-from tinybert.data.recognise import CONLL_ENDINGS, has_tags, looks_like_conll
+from tinybert.data.recognise import CONLL_ENDINGS, has_conll_columns, has_tags, has_words, looks_like_conll
 from tinybert.data.rewrite_table import Patch, RowFilter, check_columns, merge_by_row, patched_words, rewrite_table
 from tinybert.data.settings import DataSettings
 from tinybert.data.tagged import TagNames, list_columns, read_conll, read_lists, resolve_tags
@@ -51,13 +61,20 @@ class TagTask(Task):
     @classmethod
     def read(cls, source: DataInput, settings: DataSettings, *, labels: Labels, name: str) -> RawRows:
         """See `Task`; where no labels are wanted, a table of texts will do as well."""
+        if is_stdin(source):
+            head, lines = standard_input()
+            if has_conll_columns(head) or has_words(head):
+                return read_conll(lines, STDIN_NAME, settings, labels)
+            source = open_lines(lines, settings)
         path = path_of(source)
         untagged = labels == "none" and path is not None and path.suffix.lower() in _TABLE_ENDINGS
         if untagged and path is not None and not (path.is_file() and looks_like_conll(path)):
             path = None
         elif not untagged:
             path = _conll_path(source)
-        return read_lists(source, settings, name, labels) if path is None else read_conll(path, settings, labels)
+        if path is None:
+            return read_lists(source, settings, name, labels)
+        return read_conll(lines_of(path), str(path), settings, labels)
 
     @classmethod
     def check_target(cls, source: DataInput, settings: DataSettings, target: Path) -> None:
