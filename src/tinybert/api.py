@@ -45,7 +45,7 @@ def distill(
 
     Args:
         recipe: Which paper's procedure; `tinybert recipes` lists them.
-        train: Labelled text: .tsv .csv .jsonl .parquet or hf:NAME; for general, plain text or a folder of it.
+        train: Labelled text: .tsv .csv .jsonl .parquet or hf:NAME; or plain text (general, distilbert, minilm).
         dev: Chooses the best model; a tenth of --train without it.
         test: For the final figures, or for predictions.
         source: Labelled text of another domain.

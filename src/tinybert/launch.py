@@ -165,9 +165,9 @@ def check_networks(request: Request) -> tuple[Shape | None, Shape]:
     """
     settings, problems = request.settings, list[str]()
     with collecting(problems):
-        if request.recipe.reads == "text" or general_within(settings) is not None:
+        if general_within(settings) is not None:
             check_fit(settings)
-        if request.recipe.reads == "task":
+        if not settings.reads_text:
             check_max_length(settings)
     with collecting(problems):
         found = shapes(settings, needs_teacher=request.needs_teacher)
@@ -183,7 +183,7 @@ def read(request: Request, run: Run) -> Any:
         UserError: If it cannot be read, or not be learnt from by this recipe.
     """
     settings, data, needs_teacher = request.settings, request.data, request.needs_teacher
-    if request.recipe.reads == "text":
+    if settings.reads_text:
         return read_plain_text(data["train"], data["dev"], settings, run)
     job = read_job(settings, request.tables, run, needs_teacher=needs_teacher)
     request.recipe.check_task(job.task)
@@ -201,7 +201,7 @@ def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str,
     scores = request.settings.teacher_scores
     teacher = request.settings.teacher.path if scores is None else f"scores in {Path(scores).name}"
     about = About(request.recipe.name, request.recipe.citation, request.preset, teacher)
-    if request.recipe.reads == "text":
+    if request.settings.reads_text:
         return finish_general(job, outcome, about, run)
     return finish(_with_portable_notes(job, request), outcome, about, run)
 
@@ -225,7 +225,7 @@ def _begin(request: Request, work: _Work) -> Run:
 
 
 def _write_config(request: Request) -> None:
-    found = {"preset": request.preset, **without_unread(request.portable())}
+    found = {"preset": request.preset, **without_unread(request.portable(), request.settings)}
     found.pop("output")
     files.write_text(request.folder / CONFIG, dump_yaml(found))
 

@@ -126,7 +126,7 @@ def _check(request: Request) -> None:
     elif "mlm" in request.recipe.uses and hasattr(settings, "augment"):
         unused += [f"--{name}: no text is rewritten in this run; leave it out" for name in given if given[name]]
     general, adapts = general_within(settings) is not None, groups is not None and groups.augment.adapts
-    if general and request.recipe.reads == "task" and settings.unlabeled is None:
+    if general and not settings.reads_text and settings.unlabeled is None:
         unused.append("general.tokens: general distillation reads plain text; give it with --unlabeled")
     elif settings.unlabeled and "unlabeled" in request.recipe.uses and needs_labels and not general and not adapts:
         unused.append(f"--unlabeled: {needs_labels}; leave it out")
@@ -136,7 +136,8 @@ def _check(request: Request) -> None:
 
 def _unused(request: Request) -> Iterator[str]:
     """Files that the recipe would not look at, a line each: they are refused instead of ignored silently."""
-    recipe, of_tasks = request.recipe, ("test", "kind") if request.recipe.reads == "text" else ()
+    recipe = request.recipe
+    of_tasks = ("test", "kind", *(recipe.uses & {"unlabeled"})) if request.settings.reads_text else ()
     for name in ("source", "unlabeled", "mlm", "vectors"):
         if getattr(request.settings, name) is not None and name not in recipe.uses:
             yield f"--{name}: the recipe {recipe.name} does not use it; leave it out"

@@ -47,7 +47,7 @@ FOLDERS = {"stages", "student", "export"}
 SYSTEM = {"dev", "test", "parameters", "bytes", "latency_ms", "threads"}
 QUALITY = {"accuracy", "f1", "macro_f1", "mcc"}
 TEXT = "the film was very good"
-FOR_TASKS = [name for name, recipe in RECIPES.items() if recipe.reads == "task"]  # plain text: test_general.py
+FOR_TASKS = [name for name, recipe in RECIPES.items() if not recipe.config().reads_text]  # plain text: test_general.py
 ELSEWHERE = {"teacher.accept_weak"}  # read where a teacher has a head
 FITTED = {"tfidf"}  # at once, by no updates
 EXPORTED = "tinybert"  # the recipe whose ONNX files are no stand-ins: an export takes seconds

@@ -1,4 +1,5 @@
-"""The claims of general distillation: what such a run leaves, what it learns from, and what its student is good for."""
+"""The claims of every recipe on plain text: what a run leaves, learns from, and what its student is good for; and those
+of the recipe `general`."""
 
 import json
 import math
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
+import reads
 import tinybert
 from recipes.workshop import (
     Workshop,
@@ -42,19 +44,41 @@ pytestmark = pytest.mark.usefixtures("processor")
 FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "report.html", "README.md", "steps.json"}
 SYSTEM = {"parameters", "bytes", "latency_ms", "threads"}
 SHORT = ("general.max_steps=2", "general.evaluate_every=2")
+TERMS = {
+    "general": {"embedding", "hidden", "attention"},
+    "distilbert": {"masked_prediction", "masked_lm", "cosine"},
+    "minilm": {"attention_relation", "value_relation"},
+}
+ON_TEXT = [name for name, recipe in RECIPES.items() if recipe.config(train="corpus.txt").reads_text]
+of_general = pytest.mark.parametrize("recipe", ["general"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=ON_TEXT)
+def recipe(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def made(tiny_tokenizer, tmp_path_factory, processor) -> Workshop:
-    """A finished run by a headless teacher, made once for all processes; never to be changed."""
+def made(recipe, tiny_tokenizer, tmp_path_factory, processor) -> Workshop:
+    """A finished run by a teacher without a task head, made once for all processes; never to be changed."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def make(folder: Path) -> None:
-        with quick_finish(), watched(folder):
-            Workshop(folder, tiny_tokenizer).distill("general")
+        workshop = Workshop(folder, tiny_tokenizer)
+        if RECIPES[recipe].config().fills_masks:
+            workshop.masked_lm("teacher", layers=4)
+        read_in = reads.classes_in(RECIPES[recipe].config())
+        with quick_finish(), watched(folder), reads.noted(*read_in) as found:
+            distill(workshop, recipe)
+        (folder / "settings_read.json").write_text(json.dumps(sorted(found)))
 
-    return Workshop(made_once(base / f"general-{processor}", make), tiny_tokenizer)
+    return Workshop(made_once(base / f"text-{recipe}-{processor}", make), tiny_tokenizer)
+
+
+def distill(workshop: Workshop, recipe: str, **changes: Any) -> dict[str, Any]:
+    """A run on plain text."""
+    return workshop.distill(recipe, **{"train": workshop.corpus(), **changes})
 
 
 @contextmanager
@@ -111,17 +135,26 @@ def test__the_run_leaves_every_promised_file_and_no_other(made, tmp_path_factory
     assert not that_know_their_place(run, str(tmp_path_factory.getbasetemp().parent))
 
 
-def test__metrics_have_the_promised_form(made):
+def test__every_setting_is_read_or_refused(made, recipe):
+    """Whether a teacher or dev has a head or labels makes no difference on plain text."""
+    given = made.arguments(recipe, train=made.corpus())
+    flags = {name: str(given[name]) for name in ("train", "teacher", "student", "output")}
+    asked = launch.request_for(recipe, flags=flags, config=None, settings={}, overrides=given["set"])
+    noted = {tuple(pair) for pair in read(made.path("settings_read.json"))}
+    assert reads.unread_in(asked.settings, noted) == []
+
+
+def test__metrics_have_the_promised_form(made, recipe):
     run = made.path("run")
     metrics = read(run / "metrics.json")
-    assert (metrics["recipe"], metrics["preset"], metrics["seed"], metrics["classes"]) == ("general", "small", 0, [])
+    assert (metrics["recipe"], metrics["preset"], metrics["seed"], metrics["classes"]) == (recipe, "small", 0, [])
     assert set(metrics["teacher"]) == SYSTEM
     assert set(metrics["student"]) == SYSTEM | {"held_out"}
     assert metrics["student"]["bytes"] == (run / "student" / "model.safetensors").stat().st_size
     assert (
         metrics["teacher"]["parameters"]
         > metrics["student"]["parameters"]
-        == sum(tensor.numel() for tensor in weights(run).values())
+        == sum(tensor.numel() for name, tensor in weights(run).items() if not name.startswith("cls."))
     )
     assert all(set(metrics[name]["latency_ms"]) == {"32", "128"} for name in ("teacher", "student"))
     assert all(set(flops) == {"32", "128"} for flops in metrics["flops"].values())
@@ -133,7 +166,7 @@ def test__metrics_have_the_promised_form(made):
     assert metrics["general"]["tokens"] == 16 * metrics["general"]["blocks"]
 
 
-def test__the_loss_falls_and_the_best_on_held_out_text_is_kept(made):
+def test__the_loss_falls_and_the_best_on_held_out_text_is_kept(made, recipe):
     run = made.path("run")
     lines = [line for line in read(run / "metrics.jsonl") if line["stage"] == "general"]
     evaluated = {line["step"]: line["dev"] for line in lines if "dev" in line}
@@ -144,43 +177,51 @@ def test__the_loss_falls_and_the_best_on_held_out_text_is_kept(made):
         == -metrics["student"]["held_out"]["loss"]
         == evaluated[metrics["general"]["best_update"]]
     )
-    assert metrics["student"]["held_out"]["loss"] < -0.95 * evaluated[1]
-    assert set(next(line for line in lines if "terms" in line)["terms"]) == {"embedding", "hidden", "attention"}
+    assert metrics["student"]["held_out"]["loss"] < -0.98 * evaluated[1]
+    assert set(next(line for line in lines if "terms" in line)["terms"]) == TERMS[recipe]
 
 
-def test__report_and_card_say_what_it_is_and_cite_the_paper(made):
-    run, citation = made.path("run"), RECIPES["general"].citation
+def test__report_and_card_say_what_it_is_and_cite_the_paper(made, recipe):
+    run, citation = made.path("run"), RECIPES[recipe].citation
     report, card = ((run / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
     assert "<script" not in report
-    assert "general" in report
+    assert recipe in report
     assert citation.split("arXiv:")[-1] in card
-    assert "pipeline_tag: feature-extraction" in card
+    assert f"pipeline_tag: {'fill-mask' if recipe == 'distilbert' else 'feature-extraction'}" in card
     assert "learnt no task" in card
     assert "tinybert distill tinybert" in card
 
 
-def test__plain_transformers_loads_the_student(made):
+def test__plain_transformers_loads_the_student(made, recipe):
     folder = made.path("run") / "student"
     model, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert type(model).__module__.startswith("transformers.")
-    assert tuple(model(**tokenizer("a very good film", return_tensors="pt"))[0].shape) == (1, 6, 12)
+    width = model.config.hidden_size
+    assert tuple(model(**tokenizer("a very good film", return_tensors="pt"))[0].shape) == (1, 6, width)
     ours = trained(made.path("run"), "general")
     assert all(
         torch.equal(ours[f"bert.{name}"], value) for name, value in model.state_dict().items() if "pooler" not in name
     )
+    if recipe == "distilbert":
+        filling = AutoModelForMaskedLM.from_pretrained(folder).state_dict()
+        assert all(torch.equal(ours[name], value) for name, value in filling.items() if name in ours)
 
 
-def test__the_student_is_no_longer_what_it_started_as_and_the_teacher_is_what_it_was(made):
+def test__the_student_is_no_longer_what_it_started_as_and_the_teacher_is_what_it_was(made, recipe):
     started = load_file(stage(made.path("run"), "init") / "result" / "model" / "model.safetensors")
     now = trained(made.path("run"), "general")
     matrices = [name for name, value in now.items() if value.dim() == 2 and "layer." in name]
     assert matrices
-    assert not any(torch.equal(started[name], now[name]) for name in matrices)
+    still = {name.partition("layer.1.")[2] for name in matrices if torch.equal(started[name], now[name])}
+    behind_its_attention = {f"{part}.dense.weight" for part in ("attention.output", "intermediate", "output")}
+    assert still == (behind_its_attention if recipe == "minilm" else set())  # of the last layer
     after, given = (load_file(made.path(name)) for name in ("teacher_after.safetensors", "teacher/model.safetensors"))
     assert after
+    given = {name.removeprefix("bert."): value for name, value in given.items()}
     assert all(torch.equal(after[name], given[name]) for name in after)
 
 
+@of_general
 def test__held_out_blocks_are_never_learnt_from_and_all_others_are(made):
     data = read(made.path("run") / "metrics.json")["data"]
     seen = read(made.path("read.json"))
@@ -192,6 +233,7 @@ def test__held_out_blocks_are_never_learnt_from_and_all_others_are(made):
     assert len(held_out) == data["blocks"]["held_out"]
 
 
+@of_general
 @with_bf16
 def test__another_seed_is_evaluated_on_the_same_blocks_and_learns_otherwise(made, workshop):
     found, usual = workshop.distill("general", seed=7, also=SHORT), read(made.path("run") / "metrics.json")
@@ -200,20 +242,21 @@ def test__another_seed_is_evaluated_on_the_same_blocks_and_learns_otherwise(made
 
 
 @pytest.mark.usefixtures("untrained")
-def test__the_same_command_again_finds_everything_done(again):
+def test__the_same_command_again_finds_everything_done(again, recipe):
     before, metrics = contents(again.path("run") / "student"), read(again.path("run") / "metrics.json")
     everything = {name: digest for name, (digest, _) in contents(again.path("run")).items()}
-    assert again.distill("general") == metrics
+    assert distill(again, recipe) == metrics
     assert contents(again.path("run") / "student") == before
     assert {name: digest for name, (digest, _) in contents(again.path("run")).items()} == everything
 
 
-def test__its_own_config_makes_the_same_student_again(again):
+def test__its_own_config_makes_the_same_student_again(again, recipe):
     config, output = str(again.path("run") / "config.yaml"), str(again.path("elsewhere") / "other")
-    assert cli.main(["distill", "general", "--config", config, "--output", output]) == 0
+    assert cli.main(["distill", recipe, "--config", config, "--output", output]) == 0
     assert equal(weights(Path(output)), weights(again.path("run")))
 
 
+@of_general
 @pytest.mark.usefixtures("untrained")
 def test__another_corpus_or_cut_of_it_in_a_used_folder_is_refused_by_its_name(again):
     with pytest.raises(UserError, match=r"^train: changed since stage init .*; .*--restart begins anew$"):
@@ -224,6 +267,7 @@ def test__another_corpus_or_cut_of_it_in_a_used_folder_is_refused_by_its_name(ag
         again.distill("general", also=("student.attention_weight=0.5",))
 
 
+@of_general
 def test__restart_takes_another_corpus(again):
     before = weights(again.path("run"))
     other = again.corpus("other.txt", lines=60, seed=7)
@@ -232,7 +276,7 @@ def test__restart_takes_another_corpus(again):
     assert not equal(weights(again.path("run")), before)
 
 
-def test__killed_between_two_updates_it_goes_on_to_the_same_bits(again, monkeypatch):
+def test__killed_between_two_updates_it_goes_on_to_the_same_bits(again, recipe, monkeypatch):
     real, made, torn = fit.update, [], again.path("torn")
 
     def failing(learner, *others):
@@ -243,13 +287,14 @@ def test__killed_between_two_updates_it_goes_on_to_the_same_bits(again, monkeypa
 
     monkeypatch.setattr(fit, "update", failing)
     with pytest.raises(KeyboardInterrupt):
-        again.distill("general", output=torn)
+        distill(again, recipe, output=torn)
     assert not (torn / "student").exists()
-    again.distill("general", output=torn)
+    distill(again, recipe, output=torn)
     assert made == [*range(8), *range(5, 10)]  # the checkpoint is that of the first epoch
     assert equal(weights(torn), weights(again.path("run")))
 
 
+@of_general
 def test__keep_student_leaves_what_is_shipped(again, untrained):
     run = again.path("run")
     metrics = again.distill("general", also=("run.keep=student",))
@@ -292,6 +337,7 @@ def test__the_text_that_is_learnt_from_cannot_be_held_out(workshop):
         workshop.distill("general", dev=workshop.corpus("same.txt"), also=SHORT)
 
 
+@of_general
 def test__dev_is_held_out_in_the_place_of_a_part(made, workshop):
     """A file, or the same text in memory."""
     dev = workshop.corpus("dev.txt", lines=40, seed=3)
@@ -339,6 +385,35 @@ def test__seeds_share_one_packed_text_and_what_is_of_no_use_any_more_goes(worksh
 
 @on_one_processor
 @pytest.mark.usefixtures("untrained")
+def test__what_train_is_decides_whether_minilm_learns_plain_text_or_a_task(workshop):
+    corpus, folder = workshop.corpus(), workshop.path("wiki.en")
+    folder.mkdir()
+    shutil.copy(corpus, folder)
+    for train in (corpus, folder, corpus.read_text().splitlines()):
+        assert [one["name"] for one in distill(workshop, "minilm", train=train, dry_run=True)["stages"]] == ["general"]
+    corpus.write_text("EU B-ORG\nrejects O\n" * 60)
+    with pytest.raises(UserError, match=r"corpus\.txt: seems to be .* say --kind token-classification"):
+        distill(workshop, "minilm", dry_run=True)
+    given = {"teacher": "t", "student": "2x12", "train": str(folder), "output": str(workshop.path("run"))}
+    for name, more, overrides, problem in (
+        (
+            "minilm",
+            {"unlabeled": "u"},
+            (),
+            "--unlabeled: the recipe minilm learns from plain text, no task; leave it out",
+        ),
+        ("minilm", {"test": "t"}, (), "--test: the recipe minilm learns from plain text, no task; leave it out"),
+        ("minilm", {}, ("prediction.lr=1",), "prediction.lr=1: --train is plain text; only a task reads it"),
+        ("minilm", {}, ("data.max_length=9",), "data.max_length=9: --train is plain text; only a task reads it"),
+        ("distilbert", {}, ("objective.soft=0",), "objective.soft=0: --train is plain text; only a task reads it"),
+    ):
+        with pytest.raises(UserError) as refused:
+            launch.request_for(name, flags=given | more, config=None, settings={}, overrides=overrides)
+        assert [said.removeprefix("--set ") for said in refused.value.problems] == [problem]
+
+
+@on_one_processor
+@pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -382,18 +457,22 @@ def test__a_text_of_one_block_has_nothing_to_hold_out(workshop):
         workshop.distill("general", train=["the film was very good and the plot was good it is a movie"])
 
 
-def test__the_student_starts_the_next_training_with_its_weights(again, capsys):
+def test__the_student_starts_the_next_training_with_its_weights(again, recipe):
     student = again.path("run") / "student"
     given = AutoModel.from_pretrained(student).state_dict()
     again.model("task", classes=("neg", "pos"))
-    for recipe, teacher in (("tinybert", again.path("task")), ("fine_tune", None)):
-        output = again.path(recipe)
-        short = ("intermediate.max_steps=1", "prediction.max_steps=1") if teacher else ("fine_tune.max_steps=1",)
-        again.distill(recipe, teacher=teacher, student=student, output=output, test=None, also=short)
+    itself = () if recipe == "general" else (recipe,)
+    for following in ("tinybert", "fine_tune", *itself):
+        output, teacher = again.path(following), None if following == "fine_tune" else again.path("task")
+        stages = [
+            name for name in ("intermediate", "prediction", "distill") if hasattr(RECIPES[following].config(), name)
+        ]
+        short = tuple(f"{name}.max_steps=1" for name in stages or ["fine_tune"])
+        again.distill(following, teacher=teacher, student=student, output=output, test=None, also=short)
         started = load_file(stage(output, "init") / "result" / "model" / "model.safetensors")
         body = [name for name in given if not name.startswith("pooler")]
         assert all(torch.equal(started[f"bert.{name}"], given[name]) for name in body)
-        assert (stage(output, "init") / "result" / "directions.safetensors").exists() == (recipe == "tinybert")
+        assert (stage(output, "init") / "result" / "directions.safetensors").exists() == (teacher is not None)
     assert tinybert.evaluate(again.path("tinybert"), data=again.splits()["dev"])["rows"] == 12
 
 
@@ -451,10 +530,10 @@ def test__within_tinybert_too_little_text_names_its_flag(workshop):
 
 
 @pytest.mark.usefixtures("untrained")
-def test__a_dry_run_plans_what_the_run_did(again):
+def test__a_dry_run_plans_what_the_run_did(again, recipe):
     run = read(again.path("run") / "metrics.json")
     before = sorted(again.folder.rglob("*"))
-    plan = again.distill("general", dry_run=True)
+    plan = distill(again, recipe, dry_run=True)
     assert sorted(again.folder.rglob("*")) == before
     assert plan["text"]["blocks"] == sum(run["data"]["blocks"].values())
     assert plan["text"]["to_its_end"]

@@ -15,7 +15,7 @@ from tinybert.recipes import RECIPES
 from tinybert.tasks import TASKS
 
 pytestmark = [on_one_processor, pytest.mark.usefixtures("processor")]
-FOR_TASKS = [name for name, recipe in RECIPES.items() if recipe.reads == "task"]
+FOR_TASKS = [name for name, recipe in RECIPES.items() if not recipe.config().reads_text]
 NOT_TEXTS = ("token-classification", "question-answering")
 ONE_LABEL, WHOLE_TEXTS = "learns from texts with one class or score each", "its student answers for whole texts"
 REFUSED = {("l2a", kind): ONE_LABEL for kind in ("multi-label", *NOT_TEXTS)} | {

@@ -65,10 +65,10 @@ class Workshop:
             self.tokenizer.save_pretrained(self.path(name))
         return self.path(name)
 
-    def masked_lm(self, name: str = "mlm") -> Path:
+    def masked_lm(self, name: str = "mlm", layers: int = 2) -> Path:
         """A tiny network with a masked-LM head that was never trained."""
         with _silence():
-            self.network(None, 2, 24, 3, seed=5, masked_lm=True).save_pretrained(self.path(name))
+            self.network(None, layers, 24, 3, seed=5, masked_lm=True).save_pretrained(self.path(name))
             self.tokenizer.save_pretrained(self.path(name))
         return self.path(name)
 
@@ -141,16 +141,14 @@ class Workshop:
 
     def arguments(self, recipe: str = "tinybert", **changes: Any) -> dict[str, Any]:
         """What `tinybert.distill` is called with: everything tiny; `changes` win, None leaves an argument out."""
-        from tinybert.recipes import RECIPES
 
         shape = SHAPES.get(recipe, SHAPE)
         given: dict[str, Any] = {"teacher": self.path("teacher"), "student": shape, "output": self.path("run")}
-        given |= {"train": self.corpus()} if RECIPES[recipe].reads == "text" else self.splits()
+        given |= {"train": self.corpus()} if reads_text(recipe, changes.get("train")) else self.splits()
         if recipe == "tfidf":
             del given["teacher"]
         also = changes.pop("also", ())
-        named = ("train", "unlabeled", "teacher_scores")
-        files = {name: "given" for name in named if (given | changes).get(name) is not None}
+        files = {name: (given | changes).get(name) for name in ("train", "unlabeled", "teacher_scores")}
         given["set"] = (*quickest(recipe, also, files), *also)
         if recipe == "l2a":
             given |= {"mlm": self.path("mlm"), "source": self.path("source.tsv")}
@@ -196,7 +194,15 @@ def pairs(count: int, seed: int = 0) -> Rows:
     return [{"text_a": a["text"], "text_b": b["text"], "label": a["label"]} for a, b in zip(first, second, strict=True)]
 
 
-def quickest(recipe: str, also: Sequence[str] = (), files: Mapping[str, str] | None = None) -> tuple[str, ...]:
+def reads_text(recipe: str, train: Any = None) -> bool:
+    """Whether a recipe is given plain text, and not a task."""
+    from tinybert.recipes import RECIPES
+    from tinybert.stages.common_settings import split_data
+
+    return bool(RECIPES[recipe].config(train=split_data({"train": train}, ("train",))[0]["train"]).reads_text)
+
+
+def quickest(recipe: str, also: Sequence[str] = (), files: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """Settings under which every stage of a recipe makes six updates that show; on plain text, as many as that has.
 
     Those that a run with `also` and these files does not read are left out.
@@ -204,6 +210,7 @@ def quickest(recipe: str, also: Sequence[str] = (), files: Mapping[str, str] | N
     from tinybert.config import resolve, unread_keys
     from tinybert.errors import UserError
     from tinybert.recipes import RECIPES
+    from tinybert.stages.common_settings import split_data
     from tinybert.types import Stage
 
     defaults = RECIPES[recipe].config()
@@ -215,10 +222,15 @@ def quickest(recipe: str, also: Sequence[str] = (), files: Mapping[str, str] | N
     if recipe in AS_WIDE_AS_THE_TEACHER:
         plain = (*plain, "student.inner=41")
     shortest = (f"{stage}.{key}={value}" for stage in stages for key, value in each.items())
-    length = "general.block_length=16" if RECIPES[recipe].reads == "text" else "data.max_length=32"
+    plain_text = reads_text(recipe, (files or {}).get("train"))
+    length = "general.block_length=16" if plain_text else "data.max_length=32"
     every, base = (length, *plain, *shortest), plain if hasattr(defaults, "augment") else ()
     try:
-        how = {"flags": files, "overrides": [*base, *also], "default": RECIPES[recipe].preset}
+        how = {
+            "flags": split_data(files or {}, files or ())[0],
+            "overrides": [*base, *also],
+            "default": RECIPES[recipe].preset,
+        }
         found = resolve(RECIPES[recipe].config, recipe, **how)
     except UserError:
         return every  # the run itself says what is wrong

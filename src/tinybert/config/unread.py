@@ -26,9 +26,14 @@ def unread_keys(settings: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, st
             yield from unread_keys(value, (*path, field.name))
 
 
-def without_unread(settings: Any) -> dict[str, Any]:
-    """Settings as nested mappings, without what is not read: what is to be read again as settings."""
-    return _mapping(settings, (), {path for path, _ in unread_keys(settings)})
+def without_unread(settings: Any, as_given: Any) -> dict[str, Any]:
+    """Settings as nested mappings, without what is not read: what is to be read again as settings.
+
+    Args:
+        settings: Those to be written, whose paths may be relative to where they will lie.
+        as_given: The same with paths as they were given: what lies there decides too.
+    """
+    return _mapping(settings, (), {path for path, _ in unread_keys(as_given)})
 
 
 def _mapping(settings: Any, path: KeyPath, left_out: set[KeyPath]) -> dict[str, Any]:

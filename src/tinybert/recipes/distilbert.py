@@ -1,23 +1,24 @@
 """DistilBERT: a distilled version of BERT (Sanh et al. 2019, arXiv:1910.01108).
 
-A student of every few teacher layers learns soft targets, gold ones, and the directions of the last
-hidden states at once. On plain text the targets are masked pieces; on a task, with which a run ends, labels. Where this
-differs from the authors' code: soft targets of masked pieces only, not of all; rare pieces are not masked more often;
-the student keeps the family, token types and pooler of the teacher; each text has the mean of its own pieces.
+A student of every few teacher layers learns soft targets, gold ones, and the directions of the last hidden states at
+once: on plain text, on a task, or on one before the other. On plain text gold is masked pieces, on a task labels.
+Where this differs from the authors' code: soft targets of masked pieces only, not of all; rare pieces are not masked
+more often; the student keeps the family, token types and pooler of the teacher; each text has the mean of its own
+pieces.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinybert.families.network import Network, Shape
+from tinybert.families.network import Shape
 from tinybert.models.teacher import Teacher
 from tinybert.objectives import CosineDistance, MaskedCrossEntropy, MaskedSoftCrossEntropy, Sum
-from tinybert.recipes.recipe import Recipe, TaskSettings
+from tinybert.recipes.recipe import PLAIN_TEXT, Recipe, TextOrTaskSettings
 from tinybert.run import Run
 from tinybert.stages.common_settings import unfit_widths
 from tinybert.stages.distiller import Distiller
-from tinybert.stages.general.settings import GeneralGroup
+from tinybert.stages.general.settings import general_within
 from tinybert.stages.general.training import figures_of, pretrained_teacher, train_general
 from tinybert.stages.initialisation import StudentNetwork, initialise
 from tinybert.stages.job import Job, Outcome, PlainText
@@ -30,7 +31,7 @@ CITATION = "Sanh et al. 2019, DistilBERT, a distilled version of BERT, arXiv:191
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(GeneralGroup, TaskSettings):
+class Config(TextOrTaskSettings):
     """Settings of the recipe; the defaults are the preset `paper`."""
 
     student: StudentNetwork = field(default_factory=lambda: StudentNetwork("6x768", layer_map="spread"))
@@ -44,33 +45,42 @@ class Config(GeneralGroup, TaskSettings):
 
     def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
         """States are compared as they are, without a projection; heads are not compared at all."""
-        if self.objective.cosine or self.general.tokens is not None:
+        if self.objective.cosine or general_within(self) is not None:
             yield from unfit_widths(student, teacher, "distilbert")
 
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Besides, the weights on plain text are those of the code."""
+        yield from super().unread()
+        if self.reads_text:
+            yield "objective", PLAIN_TEXT
 
-def distill(job: Job, config: Config, run: Run) -> Outcome:
-    """Teacher, student, plain text where there is any; then the triple loss on the task; the best on dev."""
+
+def distill(job: Job | PlainText, config: Config, run: Run) -> Outcome:
+    """Plain text where there is any, by itself too; then teacher, student and the triple loss on the task."""
+    if isinstance(job, PlainText):
+        return learnt_on_text(job, config, run)
     model = task_teacher(job, config.teacher, config.fine_tune, run)
     figures: Mapping[str, Any] = {}
     if job.plain_text is None:
         student = initialise(job, model, config.student, run).student
     else:
-        student, figures = learnt_on_text(job, job.plain_text, config, run)
+        learnt = learnt_on_text(job.plain_text, config, run)
+        figures, same = learnt.figures, learnt.student.shape
+        layers = StudentNetwork(f"{same.layers}x{same.width}", "layers", same.heads, same.inner)
+        student = initialise(job, learnt.student, layers, run, "task_init").student
     teacher = Teacher(model, config.teacher.dtype, run.device)
     distiller = Distiller(student, teacher, job.train, job.task, config.teacher, run)
     distiller.run_stage("distill", loss(student.shape, teacher.shape, config, job.task), config.distill, job.dev)
     return Outcome(student, model, figures)
 
 
-def learnt_on_text(job: Job, text: PlainText, config: Config, run: Run) -> tuple[Network, Mapping[str, Any]]:
-    """Section 3: a student that has learnt on plain text from the teacher as it was; then it gets the task's head."""
+def learnt_on_text(text: PlainText, config: Config, run: Run) -> Outcome:
+    """Section 3: a student that learns to fill masks on plain text, from the teacher as its checkpoint is."""
     model = pretrained_teacher(config.teacher, run)
     student = initialise(text, model, config.student, run).student
     teacher = Teacher(model, config.teacher.dtype, run.device)
     report = train_general(student, teacher, text_loss(student.shape, teacher.shape), text, config.general, run)
-    same = student.shape
-    layers = StudentNetwork(f"{same.layers}x{same.width}", "layers", same.heads, same.inner)
-    return initialise(job, student, layers, run, "task_init").student, {"general": figures_of(report, text)}
+    return Outcome(student, model, {"general": figures_of(report, text)})
 
 
 def text_loss(student: Shape, teacher: Shape) -> Objective:

@@ -31,6 +31,11 @@ class Config(LayerSettings):
     general: GeneralSettings = field(default_factory=GeneralSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
+    @property
+    def reads_text(self) -> bool:
+        """Always."""
+        return True
+
 
 def distill(text: PlainText, config: Config, run: Run) -> Outcome:
     """A student is made and learns the teacher's layers on plain text."""
@@ -39,7 +44,7 @@ def distill(text: PlainText, config: Config, run: Run) -> Outcome:
     teacher = Teacher(model, config.teacher.dtype, run.device)
     learnt = loss(initial, teacher, config, run.seed_for("projection"))
     report = train_general(initial.student, teacher, learnt, text, config.general, run)
-    return Outcome(initial.student, model, {"general": figures_of(report, text)})
+    return Outcome(initial.student.body(), model.body(), {"general": figures_of(report, text)})
 
 
 def loss(initial: InitialStudent, teacher: Teacher, config: Config, seed: int) -> Objective:
@@ -50,11 +55,5 @@ def loss(initial: InitialStudent, teacher: Teacher, config: Config, seed: int) -
     return Sum(states, (settings.attention_weight, AttentionScoreMSE(g, settings.attention_heads)))
 
 
-RECIPE = Recipe(
-    "general",
-    "layers only, on plain text: a student that can start any task",
-    CITATION,
-    Config,
-    distill,
-    reads="text",
-)
+SUMMARY = "layers only, on plain text: a student that can start any task"
+RECIPE = Recipe("general", SUMMARY, CITATION, Config, distill)

@@ -4,16 +4,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from tinybert.data.corpus.texts import is_plain_text
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
 from tinybert.run import Run, RunSettings
-from tinybert.stages.common_settings import CommonSettings
+from tinybert.stages.common_settings import TEXTS_IN_MEMORY, CommonSettings
+from tinybert.stages.general.reading import CorpusSettings
+from tinybert.stages.general.settings import GeneralGroup
 from tinybert.stages.initialisation import StudentNetwork, StudentSettings
 from tinybert.stages.job import Outcome
-from tinybert.stages.teacher import TeacherSettings
+from tinybert.stages.teacher import TeacherNetwork, TeacherSettings
 from tinybert.tasks.base import Task
 from tinybert.types import Stage
+
+PLAIN_TEXT = "--train is plain text; only a task reads it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,30 @@ class TaskSettings(CommonSettings):
     student: StudentNetwork = field(default_factory=StudentNetwork)
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
     run: RunSettings = field(default_factory=RunSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextOrTaskSettings(GeneralGroup, TaskSettings):
+    """Of a recipe that learns from plain text, from a task, or from one before the other."""
+
+    @property
+    def reads_text(self) -> bool:
+        """What `train` is decides; a kind is one of tasks, and CoNLL columns may end `.txt`."""
+        train = self.train
+        return self.kind is None and train is not None and (train == TEXTS_IN_MEMORY or is_plain_text(train))
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """On plain text everything that only a task needs."""
+        if not self.reads_text:
+            yield from super().unread()
+            return
+        yield from CommonSettings.unread(self)
+        for name, of_text in (("data", CorpusSettings), ("teacher", TeacherNetwork)):
+            known = {key.name for key in fields(of_text)}
+            keys = (key.name for key in fields(getattr(self, name)) if key.name not in known)
+            yield from ((f"{name}.{key}", PLAIN_TEXT) for key in keys)
+        stages = (group.name for group in fields(self) if isinstance(getattr(self, group.name), Stage))
+        yield from ((name, PLAIN_TEXT) for name in stages if name != "general")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +80,9 @@ class Recipe:
         summary: What it does, in a line.
         citation: The paper.
         config: Its settings.
-        distill: The procedure, from a `Job` (or `PlainText`), settings and a run.
+        distill: The procedure, from a `Job` (or `PlainText`, as the settings say), settings and a run.
         needs_teacher: Whether it cannot do without `--teacher`.
         uses: Optional files it looks at: source, unlabeled, mlm, vectors.
-        reads: A task with labels, or plain text without.
         preset: The one that stands where none is named.
         answers: What its students can learn to say: `anything`, something of whole `texts`, one class or score each.
     """
@@ -66,7 +94,6 @@ class Recipe:
     distill: Callable[[Any, Any, Run], Outcome]
     needs_teacher: bool = True
     uses: frozenset[str] = frozenset()
-    reads: Literal["task", "text"] = "task"
     preset: str = "small"
     answers: Literal["anything", "texts", "one_label"] = "anything"
 

@@ -1,7 +1,7 @@
 """What every recipe is told on the command line, under the same names in YAML."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from tinybert.types import Kind
 
 FILES = ("train", "dev", "test", "source", "unlabeled", "teacher_scores")  # data, which may be in memory too
 IN_MEMORY = "(in memory)"  # stands in the settings for data that Python handed over
+TEXTS_IN_MEMORY = "(texts in memory)"  # and this for a list of strings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class CommonSettings:
     """Where the data are, where the run goes, and how often.
 
     Attributes:
-        train: Labelled texts to learn from; of a recipe without a task, plain text.
+        train: Labelled texts to learn from; or plain text, for recipes that read it.
         dev: Labelled texts that decide which weights are kept; None = a tenth of train.
         test: Texts for the final figures.
         source: Labelled texts of another domain.
@@ -59,6 +60,11 @@ class CommonSettings:
         """Why a student of one size cannot learn from a teacher of another, a line per problem."""
         if student.heads != teacher.heads:
             yield f"student.heads: {student.heads} heads cannot learn from the teacher's {teacher.heads}"
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether `train` is plain text, and not rows of a task."""
+        return False
 
     @property
     def fills_masks(self) -> bool:
@@ -146,7 +152,8 @@ def split_data(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str
         files: Names of those that may be data.
 
     Returns:
-        Flags as the settings take them: paths as text, `IN_MEMORY` instead of data; and the data by name.
+        Flags as the settings take them: paths as text, `IN_MEMORY` or `TEXTS_IN_MEMORY` instead of data; and the data
+        by name.
 
     Example:
         >>> split_data({"train": [{"text": "good"}], "dev": "dev.tsv"}, ["train", "dev", "test"])
@@ -154,4 +161,9 @@ def split_data(flags: Mapping[str, Any], files: Iterable[str]) -> tuple[dict[str
     """
     data = {name: flags[name] for name in files if not isinstance(flags.get(name), str | os.PathLike | None)}
     plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in flags.items()}
-    return {**plain, **dict.fromkeys(data, IN_MEMORY)}, data
+    marks = {name: TEXTS_IN_MEMORY if _are_texts(value) else IN_MEMORY for name, value in data.items()}
+    return {**plain, **marks}, data
+
+
+def _are_texts(data: Any) -> bool:
+    return isinstance(data, Sequence) and len(data) > 0 and isinstance(data[0], str)

@@ -70,6 +70,13 @@ def texts_of(source: DataInput, column: str | None = None, name: str = "train") 
             yield from _of_file(path, column)
 
 
+def is_plain_text(path: str) -> bool:
+    """Whether a path is that of plain text and of no table: a folder, or a file of text, packed or not."""
+    if path.startswith(PREFIX):
+        return False
+    return Path(path).suffix.lower() in (".txt", ".gz") or os.path.isdir(path)  # noqa: PTH112  Path fails at long names
+
+
 def is_stream(source: DataInput) -> bool:
     """Whether an object in memory is a `datasets` table that comes from elsewhere while it is read."""
     return is_dataset(source) and not hasattr(source, "__len__")

@@ -4,7 +4,7 @@ from typing import Any
 
 from tinybert import files
 from tinybert.export.hub import save_network
-from tinybert.families.network import Network
+from tinybert.models.heads import has_masked_lm_head
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.finish import About, write_cards
@@ -18,24 +18,25 @@ def finish_general(text: PlainText, outcome: Outcome, about: About, run: Run) ->
     key = {"student": outcome.student.digest(), **text.contents()}
     if (found := found_finished(run, key)) is not None:
         return found
-    student = outcome.student.body()
+    student = outcome.student
     save_network(student, text.tokenizer, run.folder / "student")
     run.log.say("evaluate: size and latency of teacher and student")
-    metrics = _metrics(text, outcome, student, about, run)
+    metrics = _metrics(text, outcome, about, run)
     files.write_json(run.folder / "metrics.json", metrics)
-    how: dict[str, Any] = {"pipeline": "feature-extraction", "verb": None, "paired": False}
+    pipeline = "fill-mask" if has_masked_lm_head(run.folder / "student") else "feature-extraction"
+    how: dict[str, Any] = {"pipeline": pipeline, "verb": None, "paired": False}
     write_cards(metrics, about, run, **how, max_length=student.longest)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
 
 
-def _metrics(text: PlainText, outcome: Outcome, student: Network, about: About, run: Run) -> dict[str, Any]:
+def _metrics(text: PlainText, outcome: Outcome, about: About, run: Run) -> dict[str, Any]:
     figures, blocks = dict(outcome.figures["general"]), {"train": text.train, "held_out": text.held_out}
     loss = figures.pop("held_out_loss")  # the student's, where there is no task to be good at
     assert outcome.teacher is not None
     assert about.teacher is not None
-    teacher = outcome.teacher.body()
+    student, teacher = (network.body() for network in (outcome.student, outcome.teacher))  # what a task will use
     return {
         "recipe": about.recipe,
         "preset": about.preset,

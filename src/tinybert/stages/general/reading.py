@@ -13,6 +13,8 @@ from tinybert.data.corpus.packing import pack
 from tinybert.data.corpus.texts import digest_of, is_stream, size_of, texts_of
 from tinybert.data.encode import digest_of_tokenizer
 from tinybert.data.hub import PREFIX
+from tinybert.data.read import path_of
+from tinybert.data.recognise import looks_like_conll, wrong_form
 from tinybert.errors import UserError
 from tinybert.families import longest_input
 from tinybert.log import PLAIN_LINE_EVERY
@@ -50,6 +52,9 @@ def read_plain_text(source: Any, dev: Any, settings: Any, run: Run, name: str = 
     Raises:
         UserError: If it cannot be read, or there is too little of it.
     """
+    path = path_of(source)
+    if path is not None and path.suffix.lower() == ".txt" and path.is_file() and looks_like_conll(path):
+        raise wrong_form(path)
     general, tokenizer = settings.general, load_tokenizer(settings.teacher.path)
     blocks = _packed(source, tokenizer, settings, run, name)
     if dev is not None:
@@ -75,26 +80,26 @@ def check_fit(settings: Any) -> None:
     for path in (teacher,) if is_shape(student) else (teacher, student):
         if general.block_length > (room := longest_input(load_config(path))):
             raise UserError(f"general.block_length: {general.block_length} pieces, but {path} reads at most {room}")
+    instead = "" if settings.reads_text else ", or leave out general.tokens"
     if settings.fills_masks and not has_masked_lm_head(teacher):
-        raise UserError(f"general.tokens: {teacher} has no masked-LM head to learn from on plain text; leave it out")
+        raise UserError(f"teacher: {teacher} has no masked-LM head to learn from; take one that has{instead}")
     if settings.fills_masks and not is_shape(student):
-        _check_table(student, teacher)
+        _check_table(student, teacher, instead)
 
 
-def _check_table(student: str, teacher: str) -> None:
+def _check_table(student: str, teacher: str, instead: str) -> None:
     """Networks with the same tokenizer may still have rows to spare in their tables, and then give other logits."""
     sizes = [load_config(path).vocab_size for path in (student, teacher)]
     if sizes[0] != sizes[1]:
         raise UserError(
-            f"general.tokens: the student's table has {sizes[0]} pieces, the teacher's {sizes[1]}; leave it out, or "
-            "begin with a shape"
+            f"student: the table of {student} has {sizes[0]} pieces, the teacher's {sizes[1]}; take a shape{instead}"
         )
 
 
 def _packed(source: Any, tokenizer: PreTrainedTokenizerFast, settings: Any, run: Run, name: str) -> Blocks:
     """The blocks of a corpus, found by content or made; all processes of a run make some of them."""
     # Beside a task the column is always `text`.
-    column = settings.data.text if isinstance(settings.data, CorpusSettings) else None
+    column = settings.data.text if settings.reads_text else None
     length = settings.general.block_length
     if run.plan is not None:
         return _looked_at(source, column, tokenizer, length, run.folder / name, run.plan)

@@ -92,7 +92,8 @@ class GeneralGroup(CommonSettings):
             yield "general", "only read where general.tokens asks for the stage"
 
 
-def general_within(settings: object) -> GeneralSettings | None:
-    """The general stage of a recipe for a task; None where there is none, or nobody asked for it."""
+def general_within(settings: CommonSettings) -> GeneralSettings | None:
+    """The general stage of a run; None where there is none: for a task, where nobody asked for it."""
     found = getattr(settings, "general", None)
-    return found if isinstance(found, GeneralSettings) and found.tokens is not None else None
+    wanted = isinstance(found, GeneralSettings) and (settings.reads_text or found.tokens is not None)
+    return found if wanted else None
