@@ -139,7 +139,7 @@ def test__every_setting_is_read_or_refused(made, recipe):
     """Whether a teacher or dev has a head or labels makes no difference on plain text."""
     given = made.arguments(recipe, train=made.corpus())
     flags = {name: str(given[name]) for name in ("train", "teacher", "student", "output")}
-    asked = launch.request_for(recipe, flags=flags, config=None, settings={}, overrides=given["set"])
+    asked = request_for(recipe, flags=flags, config=None, settings={}, overrides=given["set"])
     noted = {tuple(pair) for pair in read(made.path("settings_read.json"))}
     assert reads.unread_in(asked.settings, noted) == []
 
@@ -408,7 +408,7 @@ def test__what_train_is_decides_whether_minilm_learns_plain_text_or_a_task(works
         ("distilbert", {}, ("objective.soft=0",), "objective.soft=0: --train is plain text; only a task reads it"),
     ):
         with pytest.raises(UserError) as refused:
-            launch.request_for(name, flags=given | more, config=None, settings={}, overrides=overrides)
+            request_for(name, flags=given | more, config=None, settings={}, overrides=overrides)
         assert [said.removeprefix("--set ") for said in refused.value.problems] == [problem]
 
 
