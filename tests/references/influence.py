@@ -33,6 +33,16 @@ def difference_rewards(weights: Sequence[float], expected: Sequence[float], effe
     return [mean(weights) - mean([*weights[:i], expected[i], *weights[i + 1 :]]) for i in range(len(weights))]
 
 
+def within_classes(effects: Sequence[float], classes: Sequence[int]) -> list[float]:
+    """Each effect minus the mean of those of its class."""
+
+    def mean(of: int) -> float:
+        own = [effect for effect, known in zip(effects, classes, strict=True) if known == of]
+        return sum(own) / len(own)
+
+    return [effect - mean(of) for effect, of in zip(effects, classes, strict=True)]
+
+
 def _gradient(loss: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
     found = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
     return [torch.zeros_like(w) if g is None else g for w, g in zip(weights, found, strict=True)]

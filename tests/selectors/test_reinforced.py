@@ -286,7 +286,9 @@ def test__each_sample_has_the_reward_of_its_own_choice():
         weights = update(selector, *rows)
         step, free = selector._steps[-1], [n for n, row in enumerate(rows) if row != 0]
         chances = [1.0 if row == 0 else float(selector.chances[row]) for row in rows]
-        found = influence.difference_rewards(weights.tolist(), chances, [effects[row] for row in rows])
+        classes = shown(*rows)[1][LOGITS].argmax(dim=1).tolist()
+        own = influence.within_classes([effects[row] for row in rows], classes)
+        found = influence.difference_rewards(weights.tolist(), chances, own)
         credits.append([found[n] for n in free])
         seen.append(step)
     size = (sum(c * c for part in credits for c in part) / sum(map(len, credits))) ** 0.5

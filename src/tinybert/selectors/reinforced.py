@@ -8,7 +8,8 @@ minus the metric before; after the epoch the policy learns by REINFORCE. Where t
 - The advantage is the return, standardised over the episode: rewards of a better student would else be rewards for all
   that was done. One step of Adam for each stored batch, in their order, as in Alg. 1, lines 11 to 14.
 - The metric is measured on a fixed part of the validation data, and carried from step to step.
-- Ours: where the reward knows what each sample did, its advantage is that, its own doing (`difference_rewards`).
+- Ours: where the reward knows what each sample did, its advantage is that, its own doing (`difference_rewards`) beside
+  others of its class (`within_classes`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +32,7 @@ from tinybert.selectors.policy import (
     multilayer,
     returns,
 )
-from tinybert.selectors.rewards import Reward, difference_rewards
+from tinybert.selectors.rewards import Reward, difference_rewards, within_classes
 from tinybert.types import LOGITS, Batch, Trace
 
 
@@ -143,6 +144,7 @@ class Reinforced:
         self.chances[of_acted[0].cpu()] = of_acted[1].cpu()
         self._episode.count(self.facts.of(of_acted[0]), weights[acted], of_acted[1], teacher[acted])
         if len(effects):
+            effects = within_classes(effects, teacher)
             effects = difference_rewards(weights, torch.where(free, chances, 1.0), effects)[acted]
         self._steps.append(_Step(states[acted], actions[acted], effects))
         self._episode.rewards.append(self._reward.after_update(changed=bool(weights.sum() > 0)))
