@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tinybert.experiments.spec import BudgetName
     from tinybert.recipes import Recipe
     from tinybert.types import Kind
 
@@ -216,6 +217,52 @@ def report(runs: Sequence[StrPath], *, output: StrPath) -> Path:
 
     render([Path(run) for run in runs], Path(output))
     return Path(output)
+
+
+def reproduce(
+    name: str,
+    *,
+    data: StrPath,
+    output: StrPath,
+    budget: "BudgetName" = "small",
+    seeds: int | None = None,
+    only: Sequence[str] = (),
+    teacher: StrPath | None = None,
+    student: str | None = None,
+    mlm: StrPath | None = None,
+    set: Sequence[str] = (),
+    device: str | None = None,
+    parallel: int = 1,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """A table or figure of the papers, or of your own file: its missing runs, then statistics, tables and one page.
+
+    Args:
+        name: l2a-table1 and others, see docs/experiments.md; all; or a YAML file of your own.
+        data: The folder of its data sets.
+        output: Where runs and tables go.
+        budget: small ends on a laptop; paper has the paper's teacher, student and search.
+        seeds: How many; as the budget says without it.
+        only: Run the cells of this data set; repeatable.
+        teacher: Instead of the budget's.
+        student: Instead of the budget's, for rows that name none.
+        mlm: Masked language model for augmentation, instead of the budget's.
+        set: A setting of every run, e.g. run.threads=1; repeatable.
+        device: cpu, cuda, mps ...; the best there is without it.
+        parallel: Runs at a time.
+        dry_run: Check everything and print runs, minutes and disk.
+
+    Returns:
+        `runs` (how many there are) and `tables` (files in output).
+
+    Raises:
+        UserError: If something about the input is wrong, or a run failed; one line per problem.
+    """
+    from tinybert.experiments.reproduce import prepared
+
+    given = {"teacher": teacher, "student": student, "mlm": mlm, "device": device, "seeds": seeds}
+    work = prepared(name, budget, given, Path(data), Path(output), set, only)
+    return work.plan(parallel) if dry_run else work.carry_out(parallel)
 
 
 def recipes() -> list[dict[str, Any]]:

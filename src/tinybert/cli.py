@@ -14,7 +14,7 @@ import typer
 from tinybert import api
 from tinybert.terminal import Call, guarded
 
-COMMANDS: Final = ("demo", "distill", "augment", "evaluate", "predict", "export", "report", "recipes")
+COMMANDS: Final = ("demo", "distill", "augment", "evaluate", "predict", "export", "report", "reproduce", "recipes")
 
 _PANELS: Final = {
     "Data": ("train", "dev", "test", "source", "unlabeled", "teacher_scores", "kind", "data"),
@@ -33,9 +33,13 @@ _METAVARS: Final = {
     "predict.data": "FILE|-",
     "augment.output": "FILE",
     "report.output": "FILE",
+    "reproduce.name": "NAME|FILE",
+    "reproduce.data": "DIR",
+    "budget": "small|paper",
+    "only": "DATA",
 }
 
-_LISTS: Final = ("set", "runs")  # may be given again and again
+_LISTS: Final = ("set", "runs", "only")  # may be given again and again
 
 app = typer.Typer(
     name="tinybert",

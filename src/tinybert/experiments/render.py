@@ -1,0 +1,180 @@
+"""Tables of experiments: Markdown, CSV, and on the terminal while they grow."""
+
+import csv
+import io
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from tinybert.experiments.results import Column, Outcome, columns
+from tinybert.experiments.runs import Cell
+from tinybert.experiments.spec import Experiment
+from tinybert.files import write_text
+from tinybert.report import words
+from tinybert.report.figures import spread
+
+Shown = Mapping[str, Mapping[str, Column]]  # by experiment, by data set
+
+
+def render(experiments: Sequence[Experiment], cells: Mapping[str, Sequence[Cell]], root: Path) -> list[str]:
+    """Write the tables; returns the names of the files.
+
+    Raises:
+        UserError: If a table's runs were made by different code.
+    """
+    written = []
+    for one in experiments:
+        found = columns(one, cells[one.name])
+        write_text(root / f"{one.name}.md", markdown(one, found))
+        write_text(root / f"{one.name}.csv", as_csv(one, found))
+        written += [f"{one.name}.md", f"{one.name}.csv"]
+    return written
+
+
+def markdown(experiment: Experiment, found: Mapping[str, Column]) -> str:
+    """A section with a table for each data set."""
+    budget = experiment.budget
+    lines = [f"# {experiment.name}: {experiment.layout.title}", "", *_paper(experiment), ""]
+    lines += [f"Budget {experiment.budget_name}, seeds 1 to {budget.seeds}. {EXPLAINED}", ""]
+    for data, column in found.items():
+        lines += [f"## {experiment.title_of(data)}", "", *_table(experiment, data, column), ""]
+    return "\n".join(lines)
+
+
+EXPLAINED = (
+    "Mean over seeds, ± standard deviation, 95 % interval of the mean (Student's t). Minus the best: the difference of "
+    "the first figure with its interval and p-value over seeds and test rows (bootstrap and approximate randomisation, "
+    "Holm's correction over the rows of a table). Bold: better than the second by more than chance; = marks rows that "
+    "cannot be told from the best."
+)
+NOT_RUN = "not run"
+
+
+def _paper(experiment: Experiment) -> Iterator[str]:
+    if experiment.paper:
+        yield f"After {experiment.paper}. The paper's figures are those of another teacher and other data."
+
+
+def _table(experiment: Experiment, data: str, column: Column) -> Iterator[str]:
+    names = [words.metric_name(metric) for metric in column.metrics]
+    printed = any(data in row.printed for row in experiment.rows.values())
+    header = ["system", "parameters", *names, "minus the best", "seeds", *(["paper: size", "paper"] if printed else [])]
+    yield f"| {' | '.join(header)} |"
+    yield "|---" * len(header) + "|"
+    for label, row in experiment.rows.items():
+        if data in row.without:
+            continue
+        cells = [
+            label,
+            *_measured(column, label),
+            *([row.size or "", paper_figures(experiment, label, data)] * printed),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _measured(column: Column, label: str) -> list[str]:
+    outcome = column.outcomes.get(label)
+    if outcome is None or not outcome.runs:
+        failed = outcome is not None and bool(outcome.failed)
+        return ["", "failed" if failed else NOT_RUN, *[""] * (len(column.metrics) + 1)]
+    parameters = words.millions(outcome.costs["parameters"]) if "parameters" in outcome.costs else ""
+    figures = [figure(column, label, metric) for metric in column.metrics]
+    lost = f", {len(outcome.failed)} failed" if outcome.failed else ""
+    return [parameters, *figures, minus_the_best(column, label), f"{len(outcome.runs)}{lost}"]
+
+
+def figure(column: Column, label: str, metric: str) -> str:
+    """A row's figure with its spread, bold or marked as tied where it is the first of its data set."""
+    cell = spread(metric, [*column.outcomes[label].figures[metric].values()])
+    bold = label == column.best and column.separated and metric == column.metrics[0]
+    tied = column.tied(label) and metric == column.metrics[0] and len(column.outcomes) > 1
+    details = f" {cell.details[0]} ({cell.details[1]})" if cell.details else ""
+    return f"{'**' * bold}{cell.text}{'**' * bold}{details}{' =' * tied}"
+
+
+def minus_the_best(column: Column, label: str) -> str:
+    """The difference to the best with its interval and p-value."""
+    if (against := column.against.get(label)) is None:
+        return ""
+    metric, difference = column.metrics[0], against.test.difference
+    span = words.span(metric, difference.low, difference.high)
+    return f"{words.gap(metric, difference.estimate)} ({span}), {words.probability(against.adjusted)}"
+
+
+def paper_figures(experiment: Experiment, label: str, data: str) -> str:
+    """What the paper prints for a row."""
+    values = zip(experiment.data[data].metrics, experiment.rows[label].printed.get(data, ()), strict=False)
+    return " / ".join(words.score(metric, value) for metric, value in values)
+
+
+def how_to_run(experiment: Experiment, data: str) -> str:
+    """The command that fills the cells of a data set."""
+    given = ["tinybert", "reproduce", experiment.name, "--only", data, "--budget", experiment.budget_name]
+    return f"{shlex.join(given)} --seeds {experiment.budget.seeds} --data DIR --output DIR"
+
+
+def as_csv(experiment: Experiment, found: Mapping[str, Column]) -> str:
+    """One line for each row, data set and metric."""
+    stream = io.StringIO()
+    lines = [line for data, column in found.items() for line in _lines(experiment, data, column)]
+    names = ("data", "row", "metric", "mean", "deviation", "low", "high", "seeds", "values", "paper", "minus_best",
+             "minus_best_low", "minus_best_high", "p_bootstrap", "p_swaps", "p_holm", "tied", "parameters", "bytes",
+             "milliseconds", "failed", "command")  # fmt: skip
+    writer = csv.DictWriter(stream, names, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(lines)
+    return stream.getvalue()
+
+
+def _lines(experiment: Experiment, data: str, column: Column) -> Iterator[dict[str, Any]]:
+    for label, row in experiment.rows.items():
+        if data in row.without:
+            continue
+        outcome = column.outcomes.get(label)
+        for number, metric in enumerate(column.metrics):
+            printed = row.printed.get(data, ())
+            line: dict[str, Any] = {"data": data, "row": label, "metric": metric}
+            line |= {"paper": printed[number]} if number < len(printed) else {}
+            line |= {"command": how_to_run(experiment, data)} if outcome is None else _figures(outcome, metric)
+            yield line | (_tested(column, label) if number == 0 and outcome is not None else {})
+
+
+def _figures(outcome: Outcome, metric: str) -> dict[str, Any]:
+    values, interval = outcome.figures[metric], outcome.interval(metric)
+    bounds = {} if interval is None else {"low": interval.low, "high": interval.high}
+    spread = {"mean": outcome.mean(metric), "deviation": outcome.deviation(metric), **bounds, "seeds": len(values)}
+    known = {name: value for name, value in spread.items() if value is not None}
+    by_seed = " ".join(f"{seed}:{value:.6g}" for seed, value in values.items())
+    ended = {"values": by_seed, "failed": "; ".join(outcome.failed), "command": "\n".join(outcome.commands)}
+    return {**known, **outcome.costs, **ended}
+
+
+def _tested(column: Column, label: str) -> dict[str, Any]:
+    tied = {"tied": str(column.tied(label)).lower()} if column.best is not None else {}
+    if (against := column.against.get(label)) is None:
+        return tied
+    difference, test = against.test.difference, against.test
+    bounds = {"minus_best_low": difference.low, "minus_best_high": difference.high}
+    p_values = {"p_bootstrap": test.by_bootstrap, "p_swaps": test.by_swaps, "p_holm": against.adjusted}
+    return {"minus_best": difference.estimate, **bounds, **p_values, **tied}
+
+
+def so_far(experiment: Experiment, found: Mapping[str, Column]) -> Table:
+    """The means so far, for a terminal."""
+    table = Table(title=f"{experiment.name}, so far", title_justify="left")
+    table.add_column("")
+    for data, column in found.items():
+        table.add_column(f"{experiment.title_of(data)}\n{words.metric_name(column.metrics[0])}", justify="right")
+    for label in experiment.rows:
+        table.add_row(label, *(_brief(column, label) for column in found.values()))
+    return table
+
+
+def _brief(column: Column, label: str) -> str:
+    outcome = column.outcomes.get(label)
+    if outcome is None or (mean := outcome.mean(column.metrics[0])) is None:
+        return "failed" if outcome is not None and outcome.failed else ""
+    return f"{words.score(column.metrics[0], mean)} ({len(outcome.runs)})"

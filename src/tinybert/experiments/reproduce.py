@@ -1,0 +1,211 @@
+"""Carries out experiments: runs what is missing, each run a process of its own, and writes the tables.
+
+What a run makes that others need lies in a store of its data set and seed; it is removed when nobody needs it any more.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tinybert import files
+from tinybert.errors import UserError, collecting
+from tinybert.experiments.children import Children
+from tinybert.experiments.render import render, so_far
+from tinybert.experiments.results import columns
+from tinybert.experiments.runs import Cell, DistillRun, Workplace, cells, digest_of_code
+from tinybert.experiments.spec import BUDGETS, BudgetName, Experiment, experiments_named
+from tinybert.folders import locked
+from tinybert.launch import request_for
+from tinybert.plan import plan
+from tinybert.report import words
+
+
+def prepared(
+    name: str,
+    budget: BudgetName,
+    given: Mapping[str, Any],
+    data: Path,
+    output: Path,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+) -> "Work":
+    """What a command asks for.
+
+    Args:
+        name: One of our tables, all of them, or a user's file.
+        budget: Which of the budgets.
+        given: What replaces parts of it, by name; None where not given.
+        data: Folder of the data sets.
+        output: Of all that is made.
+        overrides: `key=value`, of every run.
+        only: Data sets whose cells are run; empty = all.
+
+    Raises:
+        UserError: One line per problem.
+    """
+    if budget not in BUDGETS:
+        raise UserError(f"--budget {budget}: there are {', '.join(BUDGETS)}")
+    known = {key: str(value) if isinstance(value, PathLike) else value for key, value in given.items()}
+    changed: dict[str, Any] = {key: value for key, value in known.items() if value is not None}
+    experiments = [replace(one, budget=replace(one.budget, **changed)) for one in experiments_named(name, budget)]
+    settings = dict(text.partition("=")[::2] for text in overrides)
+    return Work.of(experiments, Workplace(data, output, settings), only)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Experiments and their cells.
+
+    Attributes:
+        experiments: In the order of their tables.
+        cells: Of each.
+        root: Of all that is made.
+    """
+
+    experiments: Sequence[Experiment]
+    cells: Mapping[str, Sequence[Cell]]
+    root: Path
+
+    @staticmethod
+    def of(experiments: Sequence[Experiment], place: Workplace, only: Sequence[str]) -> "Work":
+        """The cells of experiments.
+
+        Raises:
+            UserError: If there is no such data set, or a file is missing.
+        """
+        known = dict.fromkeys(data for experiment in experiments for data in experiment.data)
+        if unknown := [name for name in only if name not in known]:
+            raise UserError(f"--only {', '.join(unknown)}: no such data set; there are {', '.join(known)}")
+        wanted = {one.name: [name for name in one.data if not only or name in only] for one in experiments}
+        parts = {
+            one.name: replace(one, data={name: one.data[name] for name in wanted[one.name]}) for one in experiments
+        }
+        return Work(experiments, {name: [*cells(part, place)] for name, part in parts.items()}, place.root)
+
+    @property
+    def runs(self) -> list[DistillRun]:
+        """Each run once, seed by seed."""
+        found = {run.folder: run for found in self.cells.values() for cell in found for run in cell.runs}
+        return sorted(found.values(), key=lambda run: run.seed)
+
+    @property
+    def missing(self) -> list[DistillRun]:
+        """Those that are not finished."""
+        return [run for run in self.runs if not run.finished]
+
+    def plan(self, parallel: int) -> dict[str, Any]:
+        """Check every kind of run that is missing and estimate time and disk; nothing is trained.
+
+        Raises:
+            UserError: One line per problem.
+        """
+        missing, problems, lines = self.missing, list[str](), {}
+        for run in {(run.data, run.key): run for run in missing}.values():
+            with collecting(problems):
+                lines[run.data, run.key] = _planned(run)
+        if problems:
+            raise UserError(*dict.fromkeys(problems))
+        seconds = sum(_seconds([lines[run.data, run.key] for run in group]) for group in _beside(missing))
+        disk = [lines[run.data, run.key]["disk_mb"] for run in missing]
+        stages = [{"run": f"{data} {found['run']}", **_rounded(found)} for (data, _), found in lines.items()]
+        about = {"minutes": round(seconds / 60 / parallel), "disk_mb": parallel * max(disk, default=0)}
+        return {"runs": len(self.runs), "missing": len(missing), **about, "stages": stages}
+
+    def carry_out(self, parallel: int) -> dict[str, Any]:
+        """Run what is missing, then write the tables.
+
+        Returns:
+            How many runs there are, and where the tables are.
+
+        Raises:
+            UserError: If what is there was made by other code; at the end, a line for each run that failed.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with locked(self.root):
+            missing = self.missing
+            _check_code(self, missing)
+            console = Console(file=sys.stderr, highlight=False)
+            with Children() as children:
+                for done, run in enumerate(children.of(missing, parallel), start=1):
+                    _tell(console, self, run, done, len(missing))
+                    _tidy(run, self)
+            tables = render(self.experiments, self.cells, self.root)
+        if failed := [run for run in self.missing if run.record is not None]:
+            raise UserError(
+                *map(_why, failed), f"{len(failed)} of {len(self.runs)} runs failed; the same command retries"
+            )
+        return {"runs": len(self.runs), "tables": tables}
+
+
+def _planned(run: DistillRun) -> dict[str, Any]:
+    """What a dry run says of one run; its folder stays as it is."""
+    settings = (f"{name}={value}" for name, value in run.settings.items())
+    flags = {**run.files, **run.flags, "seed": run.seed, "output": str(run.folder)}
+    config = flags.pop("config", None)
+    request = request_for(run.recipe, flags=flags, config=config, settings={}, overrides=[*settings])
+    try:
+        return {"run": run.folder.name, **plan(request)}
+    except UserError as error:
+        raise UserError(*(f"{run.data}, {run.recipe}: {problem}" for problem in error.problems)) from None
+
+
+def _beside(runs: Sequence[DistillRun]) -> list[list[DistillRun]]:
+    """Runs by data set and seed: those that share a store."""
+    found: dict[tuple[str, int], list[DistillRun]] = {}
+    for run in runs:
+        found.setdefault((run.data, run.seed), []).append(run)
+    return [*found.values()]
+
+
+def _seconds(plans: Sequence[Mapping[str, Any]]) -> float:
+    """Of runs that share a store: teachers of the same number of updates are trained once."""
+    stages = [(stage["name"], stage["updates"], stage["seconds"]) for found in plans for stage in found["stages"]]
+    teachers = {stage[:2]: stage[2] for stage in stages if stage[0].startswith("teacher")}
+    return sum(teachers.values()) + sum(stage[2] for stage in stages if not stage[0].startswith("teacher"))
+
+
+def _rounded(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {"minutes": round(found["seconds"] / 60, 1), "disk_mb": found["disk_mb"]}
+
+
+def _check_code(work: Work, missing: Sequence[DistillRun]) -> None:
+    other = [run for run in work.runs if run.finished and (noted := run.record) and noted.code != digest_of_code()]
+    if missing and other:
+        raise UserError(
+            f"{work.root / 'runs'}: {len(other)} runs were made by another version of the code, and a table "
+            "does not mix them; go on with that version, remove them, or take another --output"
+        )
+
+
+def _why(run: DistillRun) -> str:
+    said = "" if (record := run.record) is None else f"exit {record.exit}: {record.said}"
+    return f"{run.folder}: {said}; all it said is in {run.log.name} beside it"
+
+
+def _tell(console: Console, work: Work, run: DistillRun, done: int, of: int) -> None:
+    """A line for each run that ends; on a terminal the table so far as well."""
+    record = run.record
+    if record is None:
+        return
+    spent = [ended.seconds for one in work.runs if one.finished and (ended := one.record)]
+    left = (
+        f"; about {words.duration((of - done) * sum(spent) / len(spent))} of runs left" if spent and of > done else ""
+    )
+    how = "failed" if record.exit else "done"
+    name = run.folder.relative_to(work.root / "runs")
+    console.print(f"{done} of {of}: {name} {how} in {words.duration(record.seconds)}{left}", soft_wrap=True)
+    if console.is_terminal:
+        for one in work.experiments:
+            console.print(so_far(one, columns(one, work.cells[one.name], tested=False)))
+
+
+def _tidy(run: DistillRun, work: Work) -> None:
+    """Remove teachers and pools of a data set and seed when all of its runs are finished."""
+    beside = [one for one in work.runs if (one.data, one.seed) == (run.data, run.seed)]
+    if all(one.finished for one in beside):
+        files.remove(run.store, ignore_errors=True)

@@ -1,0 +1,202 @@
+"""The figures of an experiment so far: a cell over its seeds, and each row against the best of its data set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from tinybert.errors import UserError
+from tinybert.experiments.runs import Cell, DistillRun
+from tinybert.experiments.significance import LEVEL, SeedTest, compare, holm
+from tinybert.experiments.spec import Experiment
+from tinybert.report.read import RunFiles, read_run
+from tinybert.statistics import Interval, over_seeds
+
+_SEED: Final = 0  # tables made twice from the same runs are the same
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a system said of the test rows with one seed, and what is true."""
+
+    kind: str
+    gold: np.ndarray
+    said: np.ndarray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row on a data set.
+
+    Attributes:
+        runs: By seed, the run that counts; of seeds that are finished.
+        figures: By metric, then by seed.
+        answers: By seed, as far as rows were kept.
+        costs: Parameters, bytes and milliseconds, the mean over seeds.
+        failed: What runs said that failed.
+        commands: Of all its runs.
+    """
+
+    runs: Mapping[int, DistillRun]
+    figures: Mapping[str, Mapping[int, float]]
+    answers: Mapping[int, Answers]
+    costs: Mapping[str, float]
+    failed: Sequence[str]
+    commands: Sequence[str]
+
+    def mean(self, metric: str) -> float | None:
+        """Over seeds; None where there is none."""
+        values = [*self.figures.get(metric, {}).values()]
+        return float(np.mean(values)) if values else None
+
+    def deviation(self, metric: str) -> float | None:
+        """Standard deviation over two or more seeds."""
+        values = [*self.figures.get(metric, {}).values()]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+    def interval(self, metric: str) -> Interval | None:
+        """95 % t interval of the mean over two or more seeds."""
+        values = [*self.figures.get(metric, {}).values()]
+        return over_seeds(values) if len(values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Against:
+    """A row tested against the best of its data set.
+
+    Attributes:
+        best: Label of that row.
+        test: The difference is the row's figure minus the best's.
+        adjusted: P-value after Holm's correction for all rows of the data set.
+    """
+
+    best: str
+    test: SeedTest
+    adjusted: float
+
+    @property
+    def tied(self) -> bool:
+        """Whether the row cannot be told from the best."""
+        return self.adjusted >= LEVEL
+
+
+@dataclass(frozen=True)
+class Column:
+    """A data set of a table.
+
+    Attributes:
+        metrics: Those shown.
+        outcomes: By row; rows without a cell are missing.
+        best: The row with the highest mean of the first metric; None where nothing is finished.
+        against: Every other row against it, where both answered the same rows.
+    """
+
+    metrics: Sequence[str]
+    outcomes: Mapping[str, Outcome]
+    best: str | None = None
+    against: Mapping[str, Against] = field(default_factory=dict)
+
+    @property
+    def separated(self) -> bool:
+        """Whether the best is better than the second by more than chance; only then a table prints it bold."""
+        means = {row: found for row, one in self.outcomes.items() if (found := one.mean(self.metrics[0])) is not None}
+        others = sorted((row for row in means if row != self.best), key=lambda row: -means[row])
+        return bool(others) and others[0] in self.against and not self.against[others[0]].tied
+
+    def tied(self, row: str) -> bool:
+        """Whether a row shares the first place."""
+        return (row in self.against and self.against[row].tied) or (row == self.best and not self.separated)
+
+
+def columns(experiment: Experiment, cells: Sequence[Cell], *, tested: bool = True) -> dict[str, Column]:
+    """The data sets of a table with their figures; without tests where these would take too long.
+
+    Raises:
+        UserError: If its runs were made by different code.
+    """
+    _check_code(experiment, cells)
+    by_data = {data: [cell for cell in cells if cell.data == data] for data in experiment.data}
+    return {data: _column(experiment, data, found, tested) for data, found in by_data.items()}
+
+
+def _column(experiment: Experiment, data: str, cells: Sequence[Cell], tested: bool) -> Column:
+    metrics = experiment.data[data].metrics
+    rows = dict.fromkeys(cell.row for cell in cells)
+    outcomes = {row: _outcome(experiment, row, [cell for cell in cells if cell.row == row]) for row in rows}
+    means = {row: mean for row, found in outcomes.items() if (mean := found.mean(metrics[0])) is not None}
+    if not means:
+        return Column(metrics, outcomes)
+    best = max(means, key=lambda row: means[row])
+    return Column(metrics, outcomes, best, _against(outcomes, best) if tested else {})
+
+
+def _outcome(experiment: Experiment, row: str, cells: Sequence[Cell]) -> Outcome:
+    system, metrics = experiment.rows[row].shows, experiment.data[cells[0].data].metrics
+    read = {cell.seed: found for cell in cells if (found := _best_on_dev(cell, system, metrics[0])) is not None}
+    files = {seed: found for seed, (_, found) in read.items()}
+    figures = {
+        metric: {
+            seed: known[metric] for seed, found in files.items() if metric in (known := found.scores(system, "test"))
+        }
+        for metric in metrics
+    }
+    answers = {seed: said for seed, found in files.items() if (said := _answers(found, system)) is not None}
+    runs = [run for cell in cells for run in cell.runs]
+    failed = [f"seed {run.seed}: {ended.said}" for run in runs if (ended := run.record) is not None and ended.exit]
+    chosen = {seed: run for seed, (run, _) in read.items()}
+    return Outcome(chosen, figures, answers, _costs([*files.values()], system), failed, [run.command for run in runs])
+
+
+def _best_on_dev(cell: Cell, system: str, metric: str) -> tuple[DistillRun, RunFiles] | None:
+    """The finished run of a cell; of a grid the one whose figure on dev is best, when all of it is finished."""
+    if not all(run.finished for run in cell.runs):
+        return None
+    read = [(run, read_run(run.folder)) for run in cell.runs]
+    return max(read, key=lambda one: one[1].scores(system, "dev").get(metric, float("-inf")))
+
+
+def _answers(found: RunFiles, system: str) -> Answers | None:
+    rows = found.predictions
+    if rows is None or system not in rows.predicted:
+        return None
+    return Answers(rows.metric, rows.gold, rows.predicted[system])
+
+
+def _costs(found: Sequence[RunFiles], system: str) -> dict[str, float]:
+    by_name = {
+        "parameters": [one.number(system, "parameters") for one in found],
+        "bytes": [one.number(system, "bytes") for one in found],
+        "milliseconds": [one.latency(system, one.quoted_length) for one in found],
+    }
+    known = {name: [value for value in values if value is not None] for name, values in by_name.items()}
+    return {name: float(np.mean(values)) for name, values in known.items() if values}
+
+
+def _against(outcomes: Mapping[str, Outcome], best: str) -> dict[str, Against]:
+    tests = {row: test for row, one in outcomes.items() if row != best and (test := _tested(outcomes[best], one))}
+    adjusted = holm([test.p_value for test in tests.values()]) if tests else []
+    return {row: Against(best, test, p) for (row, test), p in zip(tests.items(), adjusted, strict=True)}
+
+
+def _tested(best: Outcome, other: Outcome) -> SeedTest | None:
+    """The two on the seeds that both have, where they answered the same rows."""
+    both = sorted(set(best.answers) & set(other.answers))
+    if not both:
+        return None
+    first, second = [best.answers[seed] for seed in both], [other.answers[seed] for seed in both]
+    gold, kind = first[0].gold, first[0].kind
+    if any(one.kind != kind or not np.array_equal(one.gold, gold) for one in (*first, *second)):
+        return None
+    ours, theirs = (np.stack([one.said for one in side]) for side in (first, second))
+    return compare(kind, gold, ours, theirs, np.random.default_rng(_SEED))
+
+
+def _check_code(experiment: Experiment, cells: Sequence[Cell]) -> None:
+    runs = [run for cell in cells for run in cell.runs if run.finished]
+    codes = {record.code for run in runs if (record := run.record) is not None}
+    if len(codes) > 1:
+        raise UserError(
+            f"{experiment.name}: its runs in {runs[0].root / 'runs'} were made by {len(codes)} versions of the code; "
+            "remove those of one of them, or take another --output"
+        )

@@ -1,0 +1,259 @@
+"""What an experiment is: rows (systems) x data sets x seeds, in a budget, read from YAML.
+
+A file may describe several tables over the same rows. A row or a data set that says `small:` or `paper:` is laid over
+by what stands there; a row that is `like` another begins as that one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar, cast, get_args
+
+from tinybert.config import Origin, parse, read_yaml
+from tinybert.errors import UserError
+
+BudgetName = Literal["small", "paper"]
+BUDGETS: Final = get_args(BudgetName)
+PACKAGED: Final = Path(__file__).parent / "packaged"
+ALL: Final = "all"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A column: what is learnt and measured.
+
+    Attributes:
+        title: As tables name it; None = its name.
+        prepare: Which of our recipes makes its files out of the data folder.
+        train: File below the data folder; `hf:` names stay as they are. So are the next three.
+        dev: Chooses the weights; a tenth of train without it.
+        test: Labelled; what all figures are of.
+        source: Labelled text of another domain, for rows that use it.
+        source_rows: Draw so many lines of source for each seed; None = all.
+        kind: Of the task; None = by its labels.
+        metrics: Those shown, as in `metrics.json`; the first decides in the grid.
+        settings: Of every run on it.
+    """
+
+    title: str | None = None
+    prepare: str | None = None
+    train: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    source: str | None = None
+    source_rows: int | None = None
+    kind: str | None = None
+    metrics: tuple[str, ...] = ("accuracy",)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system.
+
+    Attributes:
+        recipe: That makes it.
+        shows: Which of the run's systems the row is about.
+        student: A checkpoint or a shape; a share of the teacher's layers at its width, such as 1/3; `teacher`, which is
+            then fine-tuned itself; None = the budget's.
+        source: Whether it is given the second domain.
+        mlm: Whether it is given the budget's masked language model.
+        config: A preset; None = the budget's, else the recipe's own.
+        settings: Of its runs.
+        grid: Values of settings of which the best on dev is taken, seed by seed; all combinations are run.
+        without: Data sets that it has no cell for.
+        size: In the paper.
+        printed: The paper's figures by data set, in the order of its metrics: of another teacher and other data.
+    """
+
+    recipe: str
+    shows: Literal["teacher", "student", "student_int8"] = "student"
+    student: str | None = None
+    source: bool = False
+    mlm: bool = False
+    config: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    size: str | None = None
+    printed: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What all rows have in common.
+
+    Attributes:
+        teacher: A folder or hub name; None = the small encoder of the extra `demo`.
+        student: A checkpoint or a shape, where a row names none.
+        mlm: A masked language model for augmentation; None = the recipes' own.
+        config: A preset of every recipe; None = each recipe's own.
+        device: Where networks run.
+        seeds: Seeds 1 to so many.
+        settings: Of every run, below those of its data set and row.
+    """
+
+    teacher: str | None = None
+    student: str | None = None
+    mlm: str | None = None
+    config: str | None = None
+    device: str | None = None
+    seeds: int = 3
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse nothing at all."""
+        if self.seeds < 1:
+            raise ValueError(f"seeds is the number of runs, at least 1, got {self.seeds}")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a table shows, of a file's rows and data sets.
+
+    Attributes:
+        title: What it is.
+        rows: Names of rows in order.
+        data: Names of data sets in order; None = all.
+        chart: How a figure is drawn: a bar with its interval for every row, or a line over data sets for every row.
+    """
+
+    title: str
+    rows: tuple[str, ...]
+    data: tuple[str, ...] | None = None
+    chart: Literal["bars", "lines"] = "bars"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table in one budget.
+
+    Attributes:
+        name: As `reproduce` calls it.
+        paper: Whose it is; None = nobody's.
+        layout: What it shows.
+        budget: What its runs have in common.
+        budget_name: Which budget that is.
+        rows: Systems by label.
+        data: Data sets by name.
+    """
+
+    name: str
+    paper: str | None
+    layout: Layout
+    budget: Budget
+    budget_name: BudgetName
+    rows: Mapping[str, Row]
+    data: Mapping[str, DataSet]
+
+    def title_of(self, data: str) -> str:
+        """A data set as tables name it."""
+        return self.data[data].title or data
+
+
+def experiments_named(name: str, budget: BudgetName) -> list[Experiment]:
+    """One of our tables, all of them, or those of a user's file.
+
+    Raises:
+        UserError: If there is neither, or a file says what cannot be.
+    """
+    files = sorted(PACKAGED.glob("*.yaml"))
+    if name.endswith((".yaml", ".yml")) or Path(name).is_file():
+        return list(read_experiments(Path(name), budget))
+    found = [one for file in files for one in read_experiments(file, budget)]
+    chosen = [one for one in found if name in (ALL, one.name)]
+    if not chosen:
+        known = ", ".join([*(one.name for one in found), ALL])
+        raise UserError(f"there is no experiment {name!r}; there are {known}; or give a YAML file of your own")
+    return chosen
+
+
+def read_experiments(path: Path, budget: BudgetName) -> Iterator[Experiment]:
+    """The tables of a file, in order.
+
+    Raises:
+        UserError: One line per problem, with its place in the file.
+    """
+    content = _File(path, budget)
+    rows, data = content.rows(), content.each("data", DataSet)
+    common = content.one(Budget, "budgets", budget)
+    everything = {"title": path.stem, "rows": [*rows]}
+    for name, mapping in (content.section("tables") or {path.stem: everything}).items():
+        layout = content.parsed(Layout, mapping, ("tables", name))
+        shown = layout.data or tuple(data)
+        unknown = [f"rows.{row}" for row in layout.rows if row not in rows]
+        if unknown := [*unknown, *(f"data.{column}" for column in shown if column not in data)]:
+            raise UserError(f"{content.origin.where(('tables', name))}: there is no {', '.join(unknown)} in this file")
+        chosen = {label: rows[label] for label in layout.rows}, {column: data[column] for column in shown}
+        yield Experiment(name, content.paper, layout, common, budget, *chosen)
+
+
+class _File:
+    """One YAML file in one budget; a class because errors name its lines."""
+
+    def __init__(self, path: Path, budget: BudgetName) -> None:
+        self.mapping, self.origin = read_yaml(path)
+        self.budget = budget
+        known = ("paper", "budgets", "data", "rows", "tables")
+        if unknown := [key for key in self.mapping if key not in known]:
+            problems = (f"{self.origin.where((key,))}: unknown key (there are {', '.join(known)})" for key in unknown)
+            raise UserError(*problems)
+        if missing := [key for key in ("data", "rows") if not self.section(key)]:
+            raise UserError(*(f"{path}: {key} is missing; see docs/experiments.md" for key in missing))
+
+    @property
+    def paper(self) -> str | None:
+        """Whose tables these are."""
+        return None if (paper := self.mapping.get("paper")) is None else str(paper)
+
+    def section(self, name: str) -> dict[str, Any]:
+        """A mapping of mappings; empty where it is missing."""
+        found = self.mapping.get(name) or {}
+        if not isinstance(found, dict) or not all(isinstance(value, dict) for value in found.values()):
+            raise UserError(f"{self.origin.where((name,))}: must be a mapping of names to settings")
+        return found
+
+    def rows(self) -> dict[str, Row]:
+        """The rows that name a recipe; others are there to be `like`."""
+        given = self.section("rows")
+        full = {label: self._like(label, given) for label in given}
+        named = {label: mapping for label, mapping in full.items() if "recipe" in _in_budget(mapping, self.budget)}
+        return {label: self.parsed(Row, mapping, ("rows", label)) for label, mapping in named.items()}
+
+    def each(self, section: str, schema: type[T]) -> dict[str, T]:
+        """All entries of a section."""
+        return {name: self.parsed(schema, value, (section, name)) for name, value in self.section(section).items()}
+
+    def one(self, schema: type[T], section: str, name: str) -> T:
+        """One entry of a section, which may be missing."""
+        return self.parsed(schema, self.section(section).get(name, {}), (section, name))
+
+    def parsed(self, schema: type[T], mapping: Mapping[str, Any], path: tuple[str, ...]) -> T:
+        """An entry in this budget, checked."""
+        inside = tuple(part for name in path for part in name.split("."))
+        lines = {key[len(inside) :]: line for key, line in self.origin.lines.items() if key[: len(inside)] == inside}
+        lines = {key[1:]: line for key, line in lines.items() if key[:1] == (self.budget,)} | lines
+        origin = Origin(self.origin.name, {key: line for key, line in lines.items() if key})
+        return parse(schema, _in_budget(mapping, self.budget), origin=origin)
+
+    def _like(self, label: str, given: Mapping[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
+        own = {key: value for key, value in given[label].items() if key != "like"}
+        if (other := given[label].get("like")) is None:
+            return own
+        if other not in given or other in (*seen, label):
+            where = self.origin.where(("rows", *label.split("."), "like"))
+            raise UserError(f"{where}: no other row is called {other}")
+        return _laid(self._like(str(other), given, (*seen, label)), own)
+
+
+def _in_budget(mapping: Mapping[str, Any], budget: str) -> dict[str, Any]:
+    common = {key: value for key, value in mapping.items() if key not in BUDGETS}
+    return _laid(common, cast(Mapping[str, Any], mapping.get(budget) or {}))
+
+
+def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """One mapping over another, key by key."""
+    both = {k for k in above if isinstance(above[k], dict) and isinstance(below.get(k), dict)}
+    return {**below, **{key: _laid(below[key], value) if key in both else value for key, value in above.items()}}

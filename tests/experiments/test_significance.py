@@ -1,0 +1,84 @@
+"""Tests over seeds and rows against twins written in loops, exact enumeration and simulated experiments."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from references import significance as slow
+from tinybert.experiments import significance
+from tinybert.experiments.significance import bootstrap, compare, holm, randomisation
+
+
+def answers(kind, seeds, rows, seed, better=0.0, spread=0.0):
+    """Gold and what two systems say; the second is better, by an amount that varies with the seed."""
+    rng = np.random.default_rng(seed)
+    by_seed = better + spread * rng.normal(size=(seeds, 1))
+    if kind == "pearson":
+        gold = rng.normal(size=rows)
+        noise = rng.normal(size=(2, seeds, rows))
+        return gold, gold + noise[0], (1 + by_seed) * gold + noise[1]
+    gold = rng.integers(0, 2, rows)
+    right = rng.random((2, seeds, rows)) < np.stack([np.full((seeds, 1), 0.7), 0.7 + by_seed])
+    return gold, *np.where(right, gold, 1 - gold)
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "pearson"])
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test__resamples_are_those_of_rows_written_out(kind, seeds, monkeypatch):
+    monkeypatch.setattr(significance, "RESAMPLES", 50)
+    monkeypatch.setattr(significance, "_stretch", lambda *_: 1.0)
+    gold, first, second = answers(kind, seeds, 23, 1, better=0.1)
+    interval, _ = bootstrap(kind, gold, first, second, np.random.default_rng(3))
+
+    rng = np.random.default_rng(3)
+    rows = rng.multinomial(23, np.full(23, 1 / 23), size=50)
+    drawn = rng.multinomial(max(1, seeds - 1), np.full(seeds, 1 / seeds), size=50)
+    twin = slow.resampled_differences(kind, gold, first, second, rows, drawn)
+    apart = slow.mean_figure(kind, gold, second) - slow.mean_figure(kind, gold, first)
+    assert interval == pytest.approx((apart, *np.quantile(twin, [0.025, 0.975])))
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "pearson"])
+def test__swaps_come_to_the_share_of_all_ways_to_swap(kind):
+    gold, first, second = answers(kind, 2, 8, 7, better=0.25)
+    found = randomisation(kind, gold, first, second, np.random.default_rng(0))
+    exact = slow.exact_swaps(kind, gold, first, second)
+    assert found == pytest.approx(exact, abs=0.04)  # 3.5 deviations of 2,000 swaps
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test__holm_is_the_step_down_of_the_book(p_values):
+    assert holm(p_values) == pytest.approx(slow.holm(p_values), abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "pearson"])
+def test__neither_the_order_of_seeds_nor_of_systems_decides(kind):
+    gold, first, second = answers(kind, 4, 200, 2, better=0.1)
+    one = compare(kind, gold, first, second, np.random.default_rng(0))
+    back = compare(kind, gold, second, first, np.random.default_rng(0))
+    assert back.difference == pytest.approx([-one.difference.estimate, -one.difference.high, -one.difference.low])
+    assert (back.by_bootstrap, back.by_swaps) == pytest.approx((one.by_bootstrap, one.by_swaps))
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test__where_only_seeds_differ_chance_is_seldom_called_a_difference(seeds, monkeypatch):
+    """Both systems are as good on average; each seed's difference has a deviation of .05, more than rows account for."""
+    monkeypatch.setattr(significance, "RESAMPLES", 400)
+    called = [
+        compare("accuracy", *answers("accuracy", seeds, 400, seed, spread=0.05), np.random.default_rng(0)).p_value < 0.05
+        for seed in range(150)
+    ]
+    assert np.mean(called) <= 0.08
+
+
+def test__a_real_difference_is_found():
+    found = compare("accuracy", *answers("accuracy", 5, 1000, 0, better=0.08, spread=0.01), np.random.default_rng(0))
+    assert found.difference.low > 0.04
+    assert found.p_value < 0.01
+
+
+def test__systems_that_say_the_same_are_the_same():
+    gold, first, _ = answers("accuracy", 3, 50, 0)
+    found = compare("accuracy", gold, first, first, np.random.default_rng(0))
+    assert (*found.difference, found.p_value) == (0.0, 0.0, 0.0, 1.0)
