@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from tinybert.errors import Interrupted
 from tinybert.experiments.runs import DistillRun, Record, digest_of_code
+
+PROGRAM: Final = (sys.executable, "-m", "tinybert")
 
 
 @dataclass
@@ -46,7 +49,7 @@ class Children:
         if self.stopped:
             return run
         run.log.parent.mkdir(parents=True, exist_ok=True)
-        began, command = time.monotonic(), [sys.executable, "-m", "tinybert", *run.arguments]
+        began, command = time.monotonic(), [*PROGRAM, *run.arguments]
         with run.log.open("wb") as log:
             child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603  # our own command
             self.alive.add(child)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -20,14 +20,14 @@ from tinybert.experiments.results import columns
 from tinybert.experiments.runs import Cell, DistillRun, Workplace, cells, digest_of_code
 from tinybert.experiments.spec import BUDGETS, BudgetName, Experiment, experiments_named
 from tinybert.folders import locked
-from tinybert.launch import request_for
 from tinybert.plan import plan
 from tinybert.report import words
+from tinybert.request import request_for
 
 
 def prepared(
     name: str,
-    budget: BudgetName,
+    budget: str,
     given: Mapping[str, Any],
     data: Path,
     output: Path,
@@ -50,9 +50,10 @@ def prepared(
     """
     if budget not in BUDGETS:
         raise UserError(f"--budget {budget}: there are {', '.join(BUDGETS)}")
+    found = experiments_named(name, cast(BudgetName, budget))
     known = {key: str(value) if isinstance(value, PathLike) else value for key, value in given.items()}
     changed: dict[str, Any] = {key: value for key, value in known.items() if value is not None}
-    experiments = [replace(one, budget=replace(one.budget, **changed)) for one in experiments_named(name, budget)]
+    experiments = [replace(one, budget=replace(one.budget, **changed)) for one in found]
     settings = dict(text.partition("=")[::2] for text in overrides)
     return Work.of(experiments, Workplace(data, output, settings), only)
 
@@ -162,11 +163,12 @@ def _beside(runs: Sequence[DistillRun]) -> list[list[DistillRun]]:
     return [*found.values()]
 
 
-def _seconds(plans: Sequence[Mapping[str, Any]]) -> float:
+def _seconds(plans: Sequence[Mapping[str, Any]]) -> int:
     """Of runs that share a store: teachers of the same number of updates are trained once."""
-    stages = [(stage["name"], stage["updates"], stage["seconds"]) for found in plans for stage in found["stages"]]
-    teachers = {stage[:2]: stage[2] for stage in stages if stage[0].startswith("teacher")}
-    return sum(teachers.values()) + sum(stage[2] for stage in stages if not stage[0].startswith("teacher"))
+    stages = [stage for found in plans for stage in found["stages"]]
+    teachers = {(one["name"], one["updates"]): one["seconds"] for one in stages if one["name"].startswith("teacher")}
+    others = [int(one["seconds"]) for one in stages if not one["name"].startswith("teacher")]
+    return sum([*teachers.values(), *others])
 
 
 def _rounded(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,208 @@
+"""The command as a whole, over children that train nothing; one table is run in earnest, in the budget `paper`."""
+
+import csv
+import json
+from collections import Counter
+from concurrent.futures import Future
+from contextlib import nullcontext
+
+import pytest
+
+import tinybert
+from recipes.workshop import Workshop, quick_finish, quickest
+from tinybert.cli import main
+from tinybert.errors import UserError
+from tinybert.experiments import children, runs
+
+MINE = """
+budgets: {small: {teacher: t, student: 2x8, seeds: 3}, paper: {teacher: t, student: 2x16, seeds: 1}}
+data:
+  reviews: {title: Reviews, train: train.tsv, test: test.tsv, metrics: [accuracy, f1]}
+  others: {train: other.tsv, test: test.tsv, settings: {data.per_class: 4}}
+rows:
+  plain: {recipe: fine_tune, size: 9M, printed: {reviews: [.7, .65]}}
+  patient: {recipe: pkd, without: [others], settings: {distill.lr: 2.0e-5}}
+  layers: {recipe: tinybert}
+  layers again: {like: layers}
+tables:
+  first: {title: all of it, rows: [plain, patient, layers, layers again]}
+  second: {title: one row, rows: [patient], data: [reviews]}
+"""
+
+
+def reproduce(stub, name=None, **changes):
+    given = {"data": stub.folder / "data", "output": stub.folder / "out"}
+    return tinybert.reproduce(name or stub.write(MINE), **given | changes)
+
+
+def lines_of(stub, table="first"):
+    with (stub.folder / "out" / f"{table}.csv").open(newline="") as stream:
+        return {(line["data"], line["row"], line["metric"]): line for line in csv.DictReader(stream)}
+
+
+def test__each_run_is_carried_out_once_seed_by_seed_and_never_again(stub):
+    found = reproduce(stub)
+    assert found["runs"] == 15
+    assert {"first.md", "first.csv", "second.md", "second.csv"} <= set(found["tables"])
+    assert Counter(recipe for recipe, _, _ in stub.calls) == {"fine_tune": 6, "pkd": 3, "tinybert": 6}
+    assert [seed for _, seed, _ in stub.calls] == sorted(seed for _, seed, _ in stub.calls)
+    assert not (stub.folder / "out" / "stages" / "reviews" / "seed-1").exists()
+    reproduce(stub, parallel=2)
+    assert len(stub.calls) == 15
+
+
+def test__a_table_says_what_is_better_and_what_cannot_be_told_apart(stub):
+    reproduce(stub)
+    lines = lines_of(stub)
+    best, worse, same = (lines["reviews", row, "accuracy"] for row in ("patient", "plain", "layers again"))
+    assert 0.85 < float(best["mean"]) < 0.95
+    assert best["values"].startswith("1:0.")
+    assert (best["tied"], worse["tied"]) == ("false", "false")
+    assert float(worse["minus_best"]) == pytest.approx(float(worse["mean"]) - float(best["mean"]))
+    assert float(worse["minus_best_low"]) < float(worse["minus_best"]) < float(worse["minus_best_high"]) < 0
+    assert float(worse["p_holm"]) < 0.05
+    assert same["mean"] == lines["reviews", "layers", "accuracy"]["mean"]
+    assert (
+        lines["others", "layers", "accuracy"]["tied"] == lines["others", "layers again", "accuracy"]["tied"] == "true"
+    )
+    assert ("others", "patient", "accuracy") not in lines
+
+    page = (stub.folder / "out" / "first.md").read_text()
+    assert "| patient | 7.00 M | **9" in page
+    assert "| plain | 7.00 M |" in page
+    assert "| 9M | 70.0 % / 65.0 % |" in page
+    assert " = |" in page.split("## others")[1]
+    assert " = |" not in page.split("## Reviews")[1].split("## others")[0]
+
+
+def test__the_command_of_a_cell_remakes_it(stub):
+    reproduce(stub, only=["reviews"], seeds=1)
+    command = lines_of(stub)["reviews", "patient", "accuracy"]["command"]
+    _, _, told = next(call for call in stub.calls if call[0] == "pkd")
+    assert command.split()[:3] == ["tinybert", "distill", "pkd"]
+    assert command.split()[3:] == told
+    assert "distill.lr=2e-05" in told
+    assert lines_of(stub)["others", "plain", "accuracy"]["command"].startswith("tinybert reproduce")
+    assert (stub.folder / "out" / "first.md").read_text().count("not run") == 3
+
+
+def test__a_run_that_fails_leaves_a_cell_that_says_so_and_the_others_go_on(stub, monkeypatch):
+    monkeypatch.setenv("STUB_FAILS", "pkd")
+    with pytest.raises(UserError) as error:
+        reproduce(stub, seeds=2)
+    assert len(error.value.problems) == 3
+    assert "exit 2: the teacher is ill; give a better one; all it said is in pkd-" in error.value.problems[0]
+    assert error.value.problems[-1].startswith("2 of 10 runs failed")
+    assert lines_of(stub)["reviews", "patient", "accuracy"]["failed"].startswith("seed 1: the teacher is ill")
+    assert "| patient |  | failed |" in (stub.folder / "out" / "first.md").read_text()
+    assert lines_of(stub)["reviews", "layers", "accuracy"]["seeds"] == "2"
+    monkeypatch.delenv("STUB_FAILS")
+    reproduce(stub, seeds=2)
+    assert Counter(recipe for recipe, _, _ in stub.calls) == {"fine_tune": 4, "pkd": 4, "tinybert": 4}
+
+
+def test__a_table_does_not_mix_versions_of_the_code(stub, monkeypatch):
+    reproduce(stub, seeds=1)
+    monkeypatch.setattr("tinybert.experiments.reproduce.digest_of_code", lambda: "another")
+    reproduce(stub, seeds=1)  # nothing is missing: what is there may be shown
+    with pytest.raises(UserError, match="5 runs were made by another version of the code"):
+        reproduce(stub, seeds=2)
+    noted = next((stub.folder / "out" / "runs" / "reviews" / "seed-1").glob("pkd-*.json"))
+    noted.write_text(json.dumps(json.loads(noted.read_text()) | {"code": "another"}))
+    with pytest.raises(UserError, match="made by 2 versions of the code"):
+        reproduce(stub, seeds=1)
+
+
+def test__of_a_grid_the_best_on_dev_counts(stub):
+    rows = "plain: {recipe: fine_tune, grid: {fine_tune.lr: [0.1, 0.2], fine_tune.batch_size: [8, 16]}}"
+    data = "data: {reviews: {train: train.tsv, test: test.tsv}}"
+    mine = stub.write(f"budgets: {{small: {{teacher: t, student: 2x8, seeds: 1}}}}\n{data}\nrows: {{{rows}}}\n")
+    assert reproduce(stub, mine)["runs"] == 4
+    told = [" ".join(told) for _, _, told in stub.calls]
+    assert sum("fine_tune.lr=0.1" in one for one in told) == sum("fine_tune.batch_size=8" in one for one in told) == 2
+    assert lines_of(stub, "mine")["reviews", "plain", "accuracy"]["seeds"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("rows: {a: {recipe: pkd}}", "mine.yaml: data is missing"),
+        (MINE + "\ntable: 3", r"mine.yaml:\d+: table: unknown key"),
+        (
+            MINE.replace("like: layers", "like: layer"),
+            r"mine.yaml:10: rows.layers again.like: no other row is called layer",
+        ),
+        (MINE.replace("data: [reviews]", "data: [review]"), r"mine.yaml:13: .* no data.review in this file"),
+        (MINE.replace("recipe: pkd", "recipe: pkd, rate: 3"), r"mine.yaml:8: rate: unknown key"),
+        (MINE.replace("other.tsv", "absent.tsv"), r"absent.tsv: no such file; --data is the folder that holds it"),
+        (MINE.replace("title: Reviews,", "prepare: magic,"), r"data.reviews.prepare: there is no 'magic'"),
+    ],
+)
+def test__what_cannot_be_is_said_in_one_line(stub, text, problem):
+    with pytest.raises(UserError, match=problem):
+        reproduce(stub, stub.write(text))
+
+
+def test__names_that_are_none_are_refused(stub, capsys):
+    with pytest.raises(UserError, match="there is no experiment 'l2a-table9'; there are l2a-table1, "):
+        reproduce(stub, "l2a-table9")
+    with pytest.raises(UserError, match="--only review: no such data set; there are reviews, others"):
+        reproduce(stub, only=["review"])
+    assert main(["reproduce", "all", "--data", "d", "--output", "o", "--budget", "big"]) == 2
+    assert "--budget big: there are small, paper" in capsys.readouterr().err
+
+
+def test__a_share_of_the_teachers_layers_is_a_shape(monkeypatch):
+    monkeypatch.setattr(runs, "_sizes", lambda teacher: (12, 768))
+    assert [runs._student(given, "t") for given in ("1/3", "1/2", "4x312", "teacher")] == [
+        "4x768",
+        "6x768",
+        "4x312",
+        "t",
+    ]
+
+
+class InProcess:
+    """A child that is no process: the command line at its quickest."""
+
+    def __init__(self, command, **_):
+        with quick_finish():
+            self.code = main([*command[len(children.PROGRAM) :]])
+
+    def wait(self):
+        return self.code
+
+
+class InLine(nullcontext):
+    """Threads that are none: signals are for the main one."""
+
+    def submit(self, function, *arguments):
+        done = Future()
+        done.set_result(function(*arguments))
+        return done
+
+    def shutdown(self, **_):
+        pass
+
+    def __enter__(self):
+        return self
+
+
+def test__the_budget_of_the_paper_runs(tmp_path, tiny_tokenizer, monkeypatch, capsys):
+    monkeypatch.setattr(children.subprocess, "Popen", InProcess)
+    monkeypatch.setattr(children, "ThreadPoolExecutor", InLine)
+    workshop = Workshop(tmp_path, tiny_tokenizer)
+    workshop.splits()
+    settings = ", ".join(one.replace("=", ": ", 1) for one in quickest("fine_tune"))
+    (tmp_path / "mine.yaml").write_text(
+        f"budgets: {{paper: {{teacher: {workshop.model()}, student: 2x12, config: paper, seeds: 2}}}}\n"
+        "data: {reviews: {train: train.tsv, dev: dev.tsv, test: test.tsv}}\n"
+        f"rows: {{control: {{recipe: fine_tune, settings: {{{settings}}}}}}}\n"
+    )
+    given = ["--data", str(tmp_path), "--output", str(tmp_path / "out"), "--budget", "paper"]
+    assert main(["reproduce", str(tmp_path / "mine.yaml"), *given, "--dry-run", "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["runs"], planned["missing"]) == (2, 2)
+    assert main(["reproduce", str(tmp_path / "mine.yaml"), *given, "--json"]) == 0
+    assert "mine.md" in json.loads(capsys.readouterr().out)["tables"]
+    assert (tmp_path / "out" / "mine.md").read_text().count("| control |") == 1
