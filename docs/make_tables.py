@@ -189,6 +189,7 @@ SOURCES: Final = {
     "l2a.balanced": "ours",
     "l2a.act_on_originals": "ours",
     "l2a.reward": f"ours; {_FENG} have `metric`",
+    "l2a.reward_over": f"ours; {_FENG} have `before`",
     "l2a.reward_every": f"ours, for speed; {_FENG}",
     "l2a.reward_eval_size": f"ours, for speed; {_FENG}",
     "l2a.teacher_data": f"ours; {_FENG}",

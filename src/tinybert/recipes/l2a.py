@@ -67,7 +67,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     epoch: EncodedRows | RowsOf = pool.rows.select(pool.epoch)
     if selector is None:
         its = (deepcopy(student), deepcopy(learnt)) if settings.restart else (student, learnt)
-        selector = policy = reinforced(*its, teacher, job, pool, settings, stage.temperature, run, selection_log.note)
+        selector = policy = reinforced(*its, teacher, job, pool, settings, stage, run, selection_log.note)
         if settings.restart:  # ours: the policy learns with a student that is thrown away
             learn("policy", *its, policy, epoch)
             selector = Learnt(policy)

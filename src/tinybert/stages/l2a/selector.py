@@ -17,9 +17,10 @@ from tinybert.selectors.reinforced import Reinforced
 from tinybert.selectors.rewards import Progress, Reward
 from tinybert.stages.job import Job
 from tinybert.stages.l2a.influence import Influence
+from tinybert.stages.l2a.paired import Paired
 from tinybert.stages.l2a.pool import Pool
 from tinybert.stages.l2a.settings import L2ASettings
-from tinybert.types import Objective, Selector
+from tinybert.types import Objective, Selector, Stage
 
 
 def without_reward(pool: Pool, settings: L2ASettings) -> Selector | None:
@@ -40,7 +41,7 @@ def reinforced(
     job: Job,
     pool: Pool,
     settings: L2ASettings,
-    temperature: float,
+    stage: Stage,
     run: Run,
     ended: Callable[[Reinforced], object],
 ) -> Reinforced:
@@ -53,7 +54,7 @@ def reinforced(
         job: Has the target's dev.
         pool: What there is to choose from.
         settings: Of policy and reward.
-        temperature: Of the soft targets.
+        stage: How it learns.
         run: Its streams and its device.
         ended: Called at the end of every episode, when the policy has learnt from it.
 
@@ -65,30 +66,27 @@ def reinforced(
 
     policy, shapes = settings.policy, (student.shape, teacher.shape)
     first = tuple((shape.layers, shape.width) for shape in shapes) if policy.first_states else ()
-    view = View(job.task.head.outputs, policy.state, temperature, policy.agreement, first)
-    reward = reward_of(student, learnt, job, settings, run)
+    view = View(job.task.head.outputs, policy.state, stage.temperature, policy.agreement, first)
+    reward = reward_of(student, learnt, job, settings, stage, run)
     return Reinforced(policy, pool.facts, view, reward, seed=run.seed_for("policy"), ended=ended)
 
 
-def reward_of(student: Network, learnt: Objective, job: Job, settings: L2ASettings, run: Run) -> Reward:
+def reward_of(student: Network, learnt: Objective, job: Job, settings: L2ASettings, stage: Stage, run: Run) -> Reward:
     """Measure the student as `l2a.reward` says, on so many rows of dev as `l2a.reward_eval_size` says."""
     rows, size = job.dev, settings.reward_eval_size
     if size is not None and size < len(rows):
         rows = rows.select(stratified(rows.needed_labels(), size, run.rng("reward")))
-    gold = job.task.gold().to(run.device)
-    match settings.reward:
-        case "influence":
-            return Influence(student, learnt, gold, rows, settings.reward_every)
-        case "neg_val_loss":
-            return Progress(lambda: -held_out_loss(student, gold, rows), settings.reward_every)
-        case "metric":
-            measured = metric_fn(student, rows, job.task, run)
+    gold, every, metric = job.task.gold().to(run.device), settings.reward_every, metric_fn(student, rows, job.task, run)
+    if settings.reward == "influence":
+        return Influence(student, learnt, gold, rows, every)
 
-            def metric() -> float:
-                value = measured()
-                return 0.0 if isnan(value) else value  # the correlation of a student that always says the same
+    def quality() -> float:
+        value = metric() if settings.reward == "metric" else -held_out_loss(student, gold, rows)
+        return 0.0 if isnan(value) else value  # the correlation of a student that always says the same
 
-            return Progress(metric, settings.reward_every)
+    if settings.reward_over == "all_kept":
+        return Paired(student, learnt, quality, stage, run.student_dtype, every)
+    return Progress(quality, every)
 
 
 def stratified(labels: Shaped[np.ndarray, " row"], count: int, rng: np.random.Generator) -> Int[np.ndarray, " drawn"]:

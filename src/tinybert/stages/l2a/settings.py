@@ -30,6 +30,8 @@ class L2ASettings(StationaryDistribution):
         act_on_originals: The target's own texts may be dropped too.
         reward: What the policy is rewarded by: the metric on dev (accuracy, Pearson's correlation), the loss there, or
             for each sample its influence, the first-order term of what it does to that loss.
+        reward_over: What a metric or loss after an update is compared with: that `before` it, as in the paper, or
+            that of the same update with `all_kept`, a second update.
         reward_every: Updates between two measurements of it.
         reward_eval_size: Rows of dev it is measured on, drawn once; None = all.
         teacher_data: What a teacher without a head is fine-tuned on; None = on source then target where the source
@@ -53,6 +55,7 @@ class L2ASettings(StationaryDistribution):
     balanced: bool = False
     act_on_originals: bool = False
     reward: Literal["metric", "neg_val_loss", "influence"] = "metric"
+    reward_over: Literal["before", "all_kept"] = "before"
     reward_every: int = 1
     reward_eval_size: int | None = None
     teacher_data: TeacherData | None = "target"
@@ -105,10 +108,19 @@ class L2ASettings(StationaryDistribution):
         if self.learn_from != "both":
             yield "balanced", f"learn_from={self.learn_from} does not read it"
         if self.selector != "reinforced":
-            for name in ("policy", "restart", "act_on_originals", "reward", "reward_every", "reward_eval_size"):
+            for name in (
+                "policy",
+                "restart",
+                "act_on_originals",
+                "reward",
+                "reward_over",
+                "reward_every",
+                "reward_eval_size",
+            ):
                 yield name, f"selector={self.selector} does not read it"
         if self.reward == "influence":
-            yield "policy.gamma", "reward=influence does not read it"
+            for name in ("policy.gamma", "reward_over"):
+                yield name, "reward=influence does not read it"
         if not self.train_generator:
             for name in ("generator_weights", "kappa", "generator"):
                 yield name, "train_generator=false does not read it"

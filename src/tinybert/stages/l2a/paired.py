@@ -1,0 +1,111 @@
+"""A reward beside a twin: what an update did to the quality, minus what the same update does with all samples kept.
+
+Of the change of the quality in an update the choice of samples explains a tenth; the rest is the batch's, whoever is
+dropped. The twin starts from the same weights and moments, learns from the whole batch, and is measured as well; then
+it is forgotten. A baseline that does not depend on the actions leaves the gradient of Eq. 15 what it is, but for its
+noise.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tinybert.engine.optimise import clip
+from tinybert.families.network import Network
+from tinybert.selectors.rewards import Reward
+from tinybert.types import Batch, Objective, Stage, Trace
+
+
+class _Learner(NamedTuple):
+    """Weights and moments at a moment."""
+
+    weights: list[Tensor]
+    moments: list[dict[str, Any]]
+
+
+@final
+class Paired(Reward):
+    """See above; costs a second update of the student and two measurements."""
+
+    def __init__(
+        self,
+        student: Network,
+        objective: Objective,
+        measure: Callable[[], float],
+        stage: Stage,
+        dtype: torch.dtype = torch.float32,
+        every: int = 1,
+    ) -> None:
+        """Begin.
+
+        Args:
+            student: The network that learns.
+            objective: What it learns.
+            measure: The quality of the student as it is now; higher is better.
+            stage: How it learns.
+            dtype: In which it learns.
+            every: Of so many updates one is rewarded; the others are rewarded with 0.
+        """
+        self._student, self._objective, self._measure = student, objective, measure
+        self._stage, self._dtype, self._every = stage, dtype, every
+        self._optimizer: Optimizer | None = None
+        self._seen: list[tuple[Trace, Batch]] = []
+
+    def before_update(self, optimizer: Optimizer, number: int) -> None:
+        """Where the update is rewarded, remember where it starts."""
+        self._optimizer, self._seen = (optimizer if number % self._every == 0 else None), []
+        if self._optimizer is not None:
+            self._start = _remembered(self._optimizer)
+
+    def effects(self, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"] | None:
+        """Not known for one example; the batch is kept for the twin."""
+        if self._optimizer is not None:
+            self._seen.append((teacher, batch))
+        return None
+
+    def after_update(self, *, changed: bool) -> float:  # noqa: ARG002
+        """The quality of the student minus that of its twin."""
+        if self._optimizer is None:
+            return 0.0
+        end, self.quality = _remembered(self._optimizer), self._measure()
+        _restore(self._optimizer, self._start)
+        self._learn_all(self._optimizer)
+        gained = self.quality - self._measure()
+        _restore(self._optimizer, end)
+        return gained
+
+    def _learn_all(self, optimizer: Optimizer) -> None:
+        """The same update with every sample kept; no other random number is drawn for it."""
+        trained, examples = _trained(optimizer), sum(len(batch) for _, batch in self._seen)
+        optimizer.zero_grad(set_to_none=True)
+        device = self._student.device.type
+        with torch.random.fork_rng(), torch.autocast(device, self._dtype, enabled=self._dtype != torch.float32):
+            for teacher, batch in self._seen:
+                shown = self._student.observe(batch, self._objective.needs_student)
+                (self._objective(shown, teacher, batch).sum() / examples).backward()
+        clip(trained, self._stage.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def _trained(optimizer: Optimizer) -> list[nn.Parameter]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
+def _remembered(optimizer: Optimizer) -> _Learner:
+    """Copies of all that a step of the optimizer changes."""
+    trained = _trained(optimizer)
+    moments = [{name: value.clone() for name, value in optimizer.state.get(w, {}).items()} for w in trained]
+    return _Learner([weight.detach().clone() for weight in trained], moments)
+
+
+def _restore(optimizer: Optimizer, known: _Learner) -> None:
+    for weight, value, moments in zip(_trained(optimizer), known.weights, known.moments, strict=True):
+        weight.data.copy_(value)
+        optimizer.state.pop(weight, None)
+        if moments:
+            optimizer.state[weight] = moments
