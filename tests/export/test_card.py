@@ -75,6 +75,21 @@ def test__it_says_what_one_must_know() -> None:
     assert "Licence of the teacher: unknown: check before publishing." in card
 
 
+def test__parts_of_the_data_have_figures_of_their_own() -> None:
+    figures = {"ORG": {"precision": 0.5, "recall": 1.0, "f1": 0.6667}}
+    assert "\n| ORG | 0.5000 | 1.0000 | 0.6667 |\n" in card_of(entities={"student": figures})
+    questions = {"with an answer": {"exact_match": 0.25, "f1": 0.5, "rows": 8}}
+    card = card_of(questions={"student": questions})
+    assert "\n| questions | exact match | f1 | rows |\n" in card
+    assert "\n| with an answer | 0.2500 | 0.5000 | 8 |\n" in card
+
+
+def test__it_says_what_becomes_of_long_inputs() -> None:
+    assert "\n- Inputs are cut after 128 pieces.\n" in model_card(FACTS)
+    card = model_card(replace(FACTS, windows="reads longer ones in windows"))
+    assert "cut after 128 pieces; `tinybert predict` reads longer ones in windows.\n" in card
+
+
 def test__a_known_licence_is_named() -> None:
     card = model_card(replace(FACTS, teacher_licence="apache-2.0"))
     assert "Licence of the teacher: apache-2.0." in card

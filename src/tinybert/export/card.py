@@ -49,7 +49,7 @@ class CardFacts:
         note: What to know of such a call.
         usage: Python to show in its place, see `Task`.
         library: What loads the student.
-        pooling: How logits of a long input's windows become one; `off` = it is cut.
+        windows: What `tinybert predict` does with an input that is longer; None = it is cut.
     """
 
     run: Mapping[str, Any]
@@ -66,7 +66,7 @@ class CardFacts:
     note: str = ""
     usage: str | None = None
     library: str = "transformers"
-    pooling: str = "off"
+    windows: str | None = None
 
 
 def model_card(facts: CardFacts, model_path: str = "path/to/this/folder") -> str:

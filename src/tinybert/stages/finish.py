@@ -64,11 +64,19 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
     facts = {"pipeline": task.pipeline, "verb": task.verb, "paired": task.paired, "max_length": job.max_length}
     facts |= {"options": task.pipeline_options, "note": task.pipeline_note.format(max_length=job.max_length)}
-    facts |= {"library": model.library, "usage": task.usage, "pooling": job.encoder.windows.pooling}
+    facts |= {"library": model.library, "usage": task.usage, "windows": _reading(job)}
     write_cards(metrics, about, run, **facts)
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
+
+
+def _reading(job: Job) -> str | None:
+    """What `predict` does with an input that is too long, as cards say it; None = it is cut."""
+    pooling = job.encoder.windows.pooling
+    if pooling != "off":
+        return f"reads longer ones in windows and takes the {pooling} of their logits"
+    return "reads longer ones in windows" if job.task.own_windows else None
 
 
 def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:
