@@ -97,4 +97,6 @@ def test__written_texts_know_their_originals(tmp_path):
 def test__unlabelled_texts_are_written_without_labels(tmp_path):
     texts = write_arrow([Example("a"), Example("b")], tmp_path / "texts.arrow")
     assert texts.examples.labels is None
+    asked = write_arrow([Example("a", "b")], tmp_path / "asked.arrow", asked=True).examples
+    assert (asked.asked, asked.labelled, asked.answers(0, 1)) == (True, True, [None])
     assert len(rows()) == 10

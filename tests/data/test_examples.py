@@ -54,6 +54,8 @@ def test_labels__are_classes_scores_or_absent() -> None:
     assert scores is not None
     assert scores.dtype == np.float64
     assert Examples.of([Example("a")]).labels is None
+    silent = Examples.of([Example("a", "b")], ["x"])
+    assert (silent.asked, silent.labelled, silent.ids, silent.gold_texts) == (True, True, ["x"], [[]])
     assert not Examples.of([Example("a")]).labelled
     assert Examples.of(THREE).labelled
 

@@ -117,7 +117,7 @@ class Texts:
         return np.maximum.accumulate(np.where(self.copy == 0, np.arange(len(self.copy)), 0))
 
 
-def write_arrow(examples: Iterable[Example], target: Path, *, pieces: bool = False) -> Texts:
+def write_arrow(examples: Iterable[Example], target: Path, *, pieces: bool = False, asked: bool = False) -> Texts:
     """Write texts one after the other.
 
     Args:
@@ -125,10 +125,11 @@ def write_arrow(examples: Iterable[Example], target: Path, *, pieces: bool = Fal
         target: The Arrow file, which the caller removes.
         pieces: Whether samples bring their pieces along, to be learnt from as they were drawn; else their texts are
             read again, which joins some pieces.
+        asked: Whether they are questions, which the first ones without an answer do not show.
     """
     found = blocks(examples)
     first = next(found, [])
-    schema = schema_of(first, pieces=pieces)
+    schema = schema_of(first, pieces=pieces, asked=asked)
     with target.open("wb") as stream, pa.ipc.new_file(stream, schema) as writer:
         for block in chain([first], found):
             writer.write_batch(batch_of(block, schema))

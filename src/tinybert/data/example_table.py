@@ -24,18 +24,19 @@ OPTIONAL = ("copy", LABEL, *TAGGED, *ANSWERED)
 ENCODED = {"pieces": pa.list_(pa.int32()), "types": pa.list_(pa.uint8())}
 
 
-def schema_of(examples: Sequence[Example], *, pieces: bool = False) -> pa.Schema:
+def schema_of(examples: Sequence[Example], *, pieces: bool = False, asked: bool = False) -> pa.Schema:
     """The columns that hold some examples, labelled as they are.
 
     Args:
         examples: The first ones, where there are more.
         pieces: Whether samples bring their pieces along.
+        asked: Whether they are questions, also where none has an answer.
     """
     columns = {**COLUMNS, "copy": pa.int64()}
     labels = [example.label for example in examples]
     if any(example.words is not None for example in examples):
         columns |= {name: kind for name, kind in TAGGED.items() if name == "words" or None not in labels}
-    elif any(isinstance(label, Answer) for label in labels):
+    elif asked or any(isinstance(label, Answer) for label in labels):
         columns |= ANSWERED
     elif labels and None not in labels:
         columns[LABEL] = _label_type(labels)

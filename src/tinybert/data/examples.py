@@ -12,6 +12,7 @@ from jaxtyping import Int, Shaped
 
 from tinybert.data.example_table import (
     ANSWERED,
+    ASKED,
     COLUMNS,
     ENCODED,
     LABEL,
@@ -59,17 +60,22 @@ class Examples(Sequence[Example]):
         self.name = name
 
     @classmethod
-    def of(cls, examples: Iterable[Example]) -> "Examples":
+    def of(cls, examples: Iterable[Example], ids: Sequence[str] | None = None) -> "Examples":
         """Gather examples made in memory; all labelled or none, in the same way. Questions may lack an answer.
+
+        Args:
+            examples: In order.
+            ids: What each question is called; None = they are no questions, or have no names.
 
         Raises:
             ValueError: If some have labels and some have not.
         """
         rows = list(examples)
-        schema = schema_of(rows)
+        schema = schema_of(rows, asked=ids is not None)
         if "start" not in schema.names and len({example.label is None for example in rows}) > 1:
             raise ValueError("some examples have labels and some have not")
-        return cls(pa.Table.from_batches([batch_of(rows, schema)]))
+        table = pa.Table.from_batches([batch_of(rows, schema)])
+        return cls(table if ids is None else table.append_column("id", pa.array(ids, ASKED["id"])))
 
     def __len__(self) -> int:
         """Number of examples."""

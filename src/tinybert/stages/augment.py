@@ -220,7 +220,8 @@ def _write(
     if job.task.can_flip and flip_filter is not None:
         left, flips = flip_filter.apply(augmented_set, rows, keep=keep_flipped)
     if flips is None or left is not augmented_set:
-        job.encoder.encode(write_arrow(left, rows.with_suffix(".texts")).examples, rows)
+        texts = write_arrow(left, rows.with_suffix(".texts"), asked=job.splits.train.asked)
+        job.encoder.encode(texts.examples, rows)
         rows.with_suffix(".texts").unlink()
     write_table(left, job.task, folder / TEXTS)
     figures = quality(left, flips)

@@ -118,8 +118,9 @@ def _labelled_by_teacher(splits: Splits, settings: Any, encoder: Encoder, run: R
     artifact = run.stored("dev_labels", make, teacher=teacher, dev=rows, task=task)
     labels = files.read_json(artifact.result / LABELS)
     answered = (replace(example, label=task.restored(label)) for example, label in zip(dev, labels, strict=True))
+    dev = Examples.of(answered, dev.ids if dev.asked else None)
     note = "dev: its labels are the teacher's own answers: figures on dev say how often the student agrees with it"
-    return replace(splits, dev=Examples.of(answered), dev_labels="teacher", notes=(*splits.notes, note))
+    return replace(splits, dev=dev, dev_labels="teacher", notes=(*splits.notes, note))
 
 
 def check_max_length(settings: Any) -> None:
