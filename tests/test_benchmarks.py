@@ -15,6 +15,12 @@ from recipes.workshop import Workshop, reviews, with_bf16
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 ROWS = ("--teacher", "{network}", "--student", "2x12", "--data", "{train}")
 TEXT = ("--teacher", "{network}", "--student", "2x12", "--train", "{text}")
+REGIMES = (
+    *("--teacher", "{network}", "--student", "2x12", "--train", "{train}", "--dev", "{dev}", "--test", "{dev}"),
+    *("--source", "{train}", "--per-class", "4", "--seeds", "1", "--regimes", "weak teacher"),
+    *("--systems", "fine-tuned on the target", "--set", "fine_tune.max_steps=1"),
+    *("--work", "{new}-cells", "--results", "{new}-results.jsonl"),
+)
 
 pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
@@ -54,6 +60,7 @@ def files(tmp_path_factory, tiny_tokenizer, processor):
             "loss",
         ),
         ("general_step", (*TEXT, "--steps", "1", "--batch", "2"), "x plain"),
+        ("l2a_regimes", REGIMES, "| 0."),
         ("selection", (*ROWS, "--dev", "{dev}", "--rows", "32", "--rounds", "1"), "median"),
     ],
 )

@@ -106,7 +106,7 @@ def within_classes(
     """Effects but for what all examples of a class share, as the teacher sees classes; of scores, what all share.
 
     A student that leans to a class a little gains by whatever is of the other: the same news for every example of it,
-    larger than what tells them apart, and no reason to drop a class. Measured in docs/recipes/l2a.md.
+    larger than what tells them apart, and no reason to drop a class.
 
     Example:
         >>> within_classes(torch.tensor([5.0, 7.0, -3.0]), torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
