@@ -261,7 +261,7 @@ def reproduce(
     from tinybert.experiments.reproduce import prepared
 
     given = {"teacher": teacher, "student": student, "mlm": mlm, "device": device, "seeds": seeds}
-    work = prepared(name, budget, given, Path(data), Path(output), set, only)
+    work = prepared(name, budget, given, Path(data), Path(output), set, only, parallel)
     return work.plan(parallel) if dry_run else work.carry_out(parallel)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinybert.experiments import children
+from tinybert.experiments import children, significance
 
 CHILD = """
 import json, os, random, sys
@@ -24,7 +24,8 @@ said = [g if rng.random() < share else 1 - g for g in gold]
 accuracy = sum(g == s for g, s in zip(gold, said)) / 200
 output.mkdir(parents=True)
 figures = {"accuracy": accuracy, "f1": accuracy / 2}
-costs = {"parameters": 7e6, "bytes": 3e7, "latency_ms": {"32": {"p50": 2.0, "p95": 3.0}}}
+slow = {"fine_tune": 1.0, "pkd": 2.0}.get(recipe, 4.0)
+costs = {"parameters": 7e6, "bytes": 3e7, "latency_ms": {"32": {"p50": slow, "p95": 9.0}}}
 system = {"dev": figures, "test": figures, **costs}
 metrics = {"recipe": recipe, "seed": seed, "classes": ["0", "1"], "main_metric": "accuracy", "student": system}
 (output / "metrics.json").write_text(json.dumps(metrics))
@@ -56,6 +57,7 @@ def stub(tmp_path, monkeypatch):
     for name in ("train", "test", "other"):
         (tmp_path / "data" / f"{name}.tsv").write_text("text\tlabel\ngood\t1\nbad\t0\n")
     (tmp_path / "child.py").write_text(CHILD)
+    monkeypatch.setattr(significance, "RESAMPLES", 200)
     monkeypatch.setenv("STUB_LOG", str(tmp_path / "calls.jsonl"))
     monkeypatch.setattr(children, "PROGRAM", (sys.executable, "-S", str(tmp_path / "child.py")))
     return Stub(tmp_path)

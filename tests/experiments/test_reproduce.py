@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -43,7 +44,8 @@ def lines_of(stub, table="first"):
 def test__each_run_is_carried_out_once_seed_by_seed_and_never_again(stub):
     found = reproduce(stub)
     assert found["runs"] == 15
-    assert {"first.md", "first.csv", "second.md", "second.csv"} <= set(found["tables"])
+    names = ("first.md", "first.csv", "second.md", "second.csv")
+    assert found["tables"] == ["experiments.html", *names]
     assert Counter(recipe for recipe, _, _ in stub.calls) == {"fine_tune": 6, "pkd": 3, "tinybert": 6}
     assert [seed for _, seed, _ in stub.calls] == sorted(seed for _, seed, _ in stub.calls)
     assert not (stub.folder / "out" / "stages" / "reviews" / "seed-1").exists()
@@ -73,6 +75,27 @@ def test__a_table_says_what_is_better_and_what_cannot_be_told_apart(stub):
     assert "| 9M | 70.0 % / 65.0 % |" in page
     assert " = |" in page.split("## others")[1]
     assert " = |" not in page.split("## Reviews")[1].split("## others")[0]
+
+
+def test__the_page_shows_what_is_cheap_and_good_and_draws_lines_over_sizes(stub):
+    wide = "  more: {train: other.tsv, test: test.tsv, x: 60}\n"
+    text = MINE.replace("metrics: [accuracy, f1]", "metrics: [accuracy, f1], x: 20").replace(
+        "rows:\n", f"{wide}rows:\n", 1
+    )
+    reproduce(stub, stub.write(text.replace("title: all of it", "title: <b>, chart: lines")), seeds=2)
+    page = (stub.folder / "out" / "experiments.html").read_text()
+    assert "first: &lt;b&gt;" in page
+    assert page.count('class="line-0"') == 2  # legend and line
+    assert '<strong class="value">9' in page
+    folder = next((stub.folder / "out" / "runs" / "reviews" / "seed-2").glob("pkd-*/"))
+    assert f'href="runs/reviews/seed-2/{folder.name}/report.html"' in page
+    points = re.findall(r'<i class="(point[ front]*)"[^>]*title="(.*?):', page.split("latency of one text →")[1])
+    assert points[:4] == [
+        ("point front", "plain"),
+        ("point front", "patient"),
+        ("point", "layers"),
+        ("point", "layers again"),
+    ]
 
 
 def test__the_command_of_a_cell_remakes_it(stub):
@@ -130,7 +153,7 @@ def test__of_a_grid_the_best_on_dev_counts(stub):
         (MINE + "\ntable: 3", r"mine.yaml:\d+: table: unknown key"),
         (
             MINE.replace("like: layers", "like: layer"),
-            r"mine.yaml:10: rows.layers again.like: no other row is called layer",
+            r"mine.yaml:10: rows.layers again.like: there is no other layer in rows",
         ),
         (MINE.replace("data: [reviews]", "data: [review]"), r"mine.yaml:13: .* no data.review in this file"),
         (MINE.replace("recipe: pkd", "recipe: pkd, rate: 3"), r"mine.yaml:8: rate: unknown key"),

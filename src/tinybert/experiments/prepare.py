@@ -9,6 +9,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from tinybert import files
 from tinybert.errors import UserError
 from tinybert.experiments.spec import DataSet
 
-ROLES: Final = ("train", "dev", "test", "source")
+ROLES: Final = ("train", "dev", "test", "source", "unlabeled")
 Rows = Sequence[Mapping[str, Any]]
 _SEED = 0  # of the cuts: every run is measured on the same test rows
 _TAGS = ("helpful", "title", "review_text")
@@ -101,12 +102,12 @@ def paraphrase(folder: Path) -> dict[str, Rows]:
     return _cut(kept, 3334, 3330) | {"source": source}
 
 
-def helpfulness(folder: Path) -> dict[str, Rows]:
-    """Which share of voters found a review helpful, at least two votes: electronics to kitchen.
+def helpfulness(folder: Path, domain: str = "electronics") -> dict[str, Rows]:
+    """Which share of voters found a review helpful, at least two votes: another domain, to kitchen.
 
     Of the kitchen two fifths are for training, one for dev, two for test: 80, 10 and 10 % would test on 144 reviews.
     """
-    source, target = _reviews(folder / "amazon_blitzer/electronics"), _reviews(folder / "amazon_blitzer/kitchen")
+    source, target = (_reviews(folder / "amazon_blitzer" / name) for name in (domain, "kitchen"))
     return _cut(target, 0.2, 0.4, stratified=False) | {"source": source}
 
 
@@ -114,16 +115,19 @@ RECIPES: Final[Mapping[str, Callable[[Path], dict[str, Rows]]]] = {
     "natural_language_inference": natural_language_inference,
     "paraphrase": paraphrase,
     "helpfulness": helpfulness,
+    "helpfulness_from_books": partial(helpfulness, domain="books"),
 }
 
 
-def _cut(rows: Rows, dev: float, test: float, *, stratified: bool = True) -> dict[str, Rows]:
+def _cut(rows: Rows, dev: int | float, test: int | float, *, stratified: bool = True) -> dict[str, Rows]:
     """Train is what is left; `dev` and `test` are numbers of rows, or shares of all."""
-    if isinstance(test, float):
-        dev, test = round(dev * len(rows)), round(test * len(rows))
-    how: dict[str, Any] = {"random_state": _SEED}
-    rest, tested = train_test_split(rows, test_size=test, stratify=_labels(rows) if stratified else None, **how)
-    train, held = train_test_split(rest, test_size=dev, stratify=_labels(rest) if stratified else None, **how)
+    sizes = [round(size * len(rows)) if isinstance(size, float) else size for size in (dev, test)]
+    train, parts = rows, []
+    for size in sizes:
+        labels = _labels(train) if stratified else None
+        train, part = train_test_split(train, test_size=size, stratify=labels, random_state=_SEED)
+        parts.append(part)
+    held, tested = parts
     return {"train": train, "dev": held, "test": tested}
 
 

@@ -1,22 +1,20 @@
-"""Tables of experiments: Markdown, CSV, and on the terminal while they grow."""
+"""Tables of experiments: Markdown, CSV, the page, and on the terminal while they grow."""
 
 import csv
 import io
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from tinybert.experiments.page import PAGE, write_page
 from tinybert.experiments.results import Column, Outcome, columns
 from tinybert.experiments.runs import Cell
 from tinybert.experiments.spec import Experiment
+from tinybert.experiments.wording import EXPLAINED, Figure, figure, how_to_run, minus_the_best, paper_figures
 from tinybert.files import write_text
 from tinybert.report import words
-from tinybert.report.figures import spread
-
-Shown = Mapping[str, Mapping[str, Column]]  # by experiment, by data set
 
 
 def render(experiments: Sequence[Experiment], cells: Mapping[str, Sequence[Cell]], root: Path) -> list[str]:
@@ -25,13 +23,12 @@ def render(experiments: Sequence[Experiment], cells: Mapping[str, Sequence[Cell]
     Raises:
         UserError: If a table's runs were made by different code.
     """
-    written = []
-    for one in experiments:
-        found = columns(one, cells[one.name])
+    tables = [(one, columns(one, cells[one.name])) for one in experiments]
+    for one, found in tables:
         write_text(root / f"{one.name}.md", markdown(one, found))
         write_text(root / f"{one.name}.csv", as_csv(one, found))
-        written += [f"{one.name}.md", f"{one.name}.csv"]
-    return written
+    write_page(tables, root)
+    return [PAGE, *(f"{one.name}.{ending}" for one in experiments for ending in ("md", "csv"))]
 
 
 def markdown(experiment: Experiment, found: Mapping[str, Column]) -> str:
@@ -44,12 +41,6 @@ def markdown(experiment: Experiment, found: Mapping[str, Column]) -> str:
     return "\n".join(lines)
 
 
-EXPLAINED = (
-    "Mean over seeds, ± standard deviation, 95 % interval of the mean (Student's t). Minus the best: the difference of "
-    "the first figure with its interval and p-value over seeds and test rows (bootstrap and approximate randomisation, "
-    "Holm's correction over the rows of a table). Bold: better than the second by more than chance; = marks rows that "
-    "cannot be told from the best."
-)
 NOT_RUN = "not run"
 
 
@@ -81,39 +72,14 @@ def _measured(column: Column, label: str) -> list[str]:
         failed = outcome is not None and bool(outcome.failed)
         return ["", "failed" if failed else NOT_RUN, *[""] * (len(column.metrics) + 1)]
     parameters = words.millions(outcome.costs["parameters"]) if "parameters" in outcome.costs else ""
-    figures = [figure(column, label, metric) for metric in column.metrics]
+    figures = [_marked(figure(column, label, metric)) for metric in column.metrics]
     lost = f", {len(outcome.failed)} failed" if outcome.failed else ""
     return [parameters, *figures, minus_the_best(column, label), f"{len(outcome.runs)}{lost}"]
 
 
-def figure(column: Column, label: str, metric: str) -> str:
-    """A row's figure with its spread, bold or marked as tied where it is the first of its data set."""
-    cell = spread(metric, [*column.outcomes[label].figures[metric].values()])
-    bold = label == column.best and column.separated and metric == column.metrics[0]
-    tied = column.tied(label) and metric == column.metrics[0] and len(column.outcomes) > 1
-    details = f" {cell.details[0]} ({cell.details[1]})" if cell.details else ""
-    return f"{'**' * bold}{cell.text}{'**' * bold}{details}{' =' * tied}"
-
-
-def minus_the_best(column: Column, label: str) -> str:
-    """The difference to the best with its interval and p-value."""
-    if (against := column.against.get(label)) is None:
-        return ""
-    metric, difference = column.metrics[0], against.test.difference
-    span = words.span(metric, difference.low, difference.high)
-    return f"{words.gap(metric, difference.estimate)} ({span}), {words.probability(against.adjusted)}"
-
-
-def paper_figures(experiment: Experiment, label: str, data: str) -> str:
-    """What the paper prints for a row."""
-    values = zip(experiment.data[data].metrics, experiment.rows[label].printed.get(data, ()), strict=False)
-    return " / ".join(words.score(metric, value) for metric, value in values)
-
-
-def how_to_run(experiment: Experiment, data: str) -> str:
-    """The command that fills the cells of a data set."""
-    given = ["tinybert", "reproduce", experiment.name, "--only", data, "--budget", experiment.budget_name]
-    return f"{shlex.join(given)} --seeds {experiment.budget.seeds} --data DIR --output DIR"
+def _marked(shown: Figure) -> str:
+    stars = "**" * shown.bold
+    return f"{stars}{shown.text}{stars}{shown.spread}{' =' * shown.tied}"
 
 
 def as_csv(experiment: Experiment, found: Mapping[str, Column]) -> str:

@@ -3,6 +3,7 @@
 What a run makes that others need lies in a store of its data set and seed; it is removed when nobody needs it any more.
 """
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ def prepared(
     output: Path,
     overrides: Sequence[str] = (),
     only: Sequence[str] = (),
+    parallel: int = 1,
 ) -> "Work":
     """What a command asks for.
 
@@ -44,10 +46,13 @@ def prepared(
         output: Of all that is made.
         overrides: `key=value`, of every run.
         only: Data sets whose cells are run; empty = all.
+        parallel: Runs at a time.
 
     Raises:
         UserError: One line per problem.
     """
+    if parallel < 1:
+        raise UserError(f"--parallel is how many runs at a time, at least 1, got {parallel}")
     if budget not in BUDGETS:
         raise UserError(f"--budget {budget}: there are {', '.join(BUDGETS)}")
     found = experiments_named(name, cast(BudgetName, budget))
@@ -55,6 +60,8 @@ def prepared(
     changed: dict[str, Any] = {key: value for key, value in known.items() if value is not None}
     experiments = [replace(one, budget=replace(one.budget, **changed)) for one in found]
     settings = dict(text.partition("=")[::2] for text in overrides)
+    if parallel > 1:  # torch takes all cores for each otherwise
+        settings = {"run.threads": str(max(1, (os.cpu_count() or 1) // parallel)), **settings}
     return Work.of(experiments, Workplace(data, output, settings), only)
 
 
@@ -134,13 +141,19 @@ class Work:
             with Children() as children:
                 for done, run in enumerate(children.of(missing, parallel), start=1):
                     _tell(console, self, run, done, len(missing))
-                    _tidy(run, self)
+                    if self._whole(run):
+                        files.remove(run.store, ignore_errors=True)
+                        render(self.experiments, self.cells, self.root)
             tables = render(self.experiments, self.cells, self.root)
         if failed := [run for run in self.missing if run.record is not None]:
             raise UserError(
                 *map(_why, failed), f"{len(failed)} of {len(self.runs)} runs failed; the same command retries"
             )
         return {"runs": len(self.runs), "tables": tables}
+
+    def _whole(self, run: DistillRun) -> bool:
+        """Whether all runs of a data set and seed are finished, so that nobody needs their teachers and pools."""
+        return all(one.finished for one in self.runs if one.store == run.store)
 
 
 def _planned(run: DistillRun) -> dict[str, Any]:
@@ -204,10 +217,3 @@ def _tell(console: Console, work: Work, run: DistillRun, done: int, of: int) -> 
     if console.is_terminal:
         for one in work.experiments:
             console.print(so_far(one, columns(one, work.cells[one.name], tested=False)))
-
-
-def _tidy(run: DistillRun, work: Work) -> None:
-    """Remove teachers and pools of a data set and seed when all of its runs are finished."""
-    beside = [one for one in work.runs if (one.data, one.seed) == (run.data, run.seed)]
-    if all(one.finished for one in beside):
-        files.remove(run.store, ignore_errors=True)

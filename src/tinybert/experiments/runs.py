@@ -169,14 +169,15 @@ def _runs(experiment: Experiment, row: Row, data: str, seed: int, place: Workpla
     flags |= {"mlm": budget.mlm if row.mlm else None}
     given = {name: value for name, value in flags.items() if value is not None}
     found = files_of(data, on, place.data, place.root / "data", seed)
-    found = {role: path for role, path in found.items() if role != "source" or row.source}
-    about = by_name(replace(on, title=None, metrics=()))
+    unused = [role for role in ("source", "unlabeled") if not getattr(row, role)]
+    found = {role: path for role, path in found.items() if role not in unused}
+    about = by_name(replace(on, title=None, metrics=(), x=None))
     names, values = list(row.grid), list(row.grid.values())
     for chosen in product(*values):
         layers = (budget.settings, on.settings, row.settings, dict(zip(names, chosen, strict=True)), place.settings)
         settings = {name: _text(value) for layer in layers for name, value in by_name(layer).items()}
         told = {name: value for name, value in settings.items() if not name.startswith("run.")}
-        key = files.sha256_json([row.recipe, given, told, about, row.source])
+        key = files.sha256_json([row.recipe, given, told, about, row.source, row.unlabeled])
         yield DistillRun(data, seed, row.recipe, given, settings, found, place.root, key)
 
 

@@ -1,7 +1,7 @@
 """What an experiment is: rows (systems) x data sets x seeds, in a budget, read from YAML.
 
 A file may describe several tables over the same rows. A row or a data set that says `small:` or `paper:` is laid over
-by what stands there; a row that is `like` another begins as that one.
+by what stands there; one that is `like` another begins as that one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,13 +27,15 @@ class DataSet:
     Attributes:
         title: As tables name it; None = its name.
         prepare: Which of our recipes makes its files out of the data folder.
-        train: File below the data folder; `hf:` names stay as they are. So are the next three.
+        train: File below the data folder; `hf:` names stay as they are. So are the next four.
         dev: Chooses the weights; a tenth of train without it.
         test: Labelled; what all figures are of.
         source: Labelled text of another domain, for rows that use it.
+        unlabeled: Plain text, for rows that use it.
         source_rows: Draw so many lines of source for each seed; None = all.
         kind: Of the task; None = by its labels.
         metrics: Those shown, as in `metrics.json`; the first decides in the grid.
+        x: Where a chart of lines over data sets draws it.
         settings: Of every run on it.
     """
 
@@ -43,9 +45,11 @@ class DataSet:
     dev: str | None = None
     test: str | None = None
     source: str | None = None
+    unlabeled: str | None = None
     source_rows: int | None = None
     kind: str | None = None
     metrics: tuple[str, ...] = ("accuracy",)
+    x: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -59,6 +63,7 @@ class Row:
         student: A checkpoint or a shape; a share of the teacher's layers at its width, such as 1/3; `teacher`, which is
             then fine-tuned itself; None = the budget's.
         source: Whether it is given the second domain.
+        unlabeled: Whether it is given plain text.
         mlm: Whether it is given the budget's masked language model.
         config: A preset; None = the budget's, else the recipe's own.
         settings: Of its runs.
@@ -72,6 +77,7 @@ class Row:
     shows: Literal["teacher", "student", "student_int8"] = "student"
     student: str | None = None
     source: bool = False
+    unlabeled: bool = False
     mlm: bool = False
     config: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -177,7 +183,7 @@ def read_experiments(path: Path, budget: BudgetName) -> Iterator[Experiment]:
         UserError: One line per problem, with its place in the file.
     """
     content = _File(path, budget)
-    rows, data = content.rows(), content.each("data", DataSet)
+    rows, data = content.rows(), content.data()
     common = content.one(Budget, "budgets", budget)
     everything = {"title": path.stem, "rows": [*rows]}
     for name, mapping in (content.section("tables") or {path.stem: everything}).items():
@@ -217,14 +223,13 @@ class _File:
 
     def rows(self) -> dict[str, Row]:
         """The rows that name a recipe; others are there to be `like`."""
-        given = self.section("rows")
-        full = {label: self._like(label, given) for label in given}
+        full = self._whole("rows")
         named = {label: mapping for label, mapping in full.items() if "recipe" in _in_budget(mapping, self.budget)}
         return {label: self.parsed(Row, mapping, ("rows", label)) for label, mapping in named.items()}
 
-    def each(self, section: str, schema: type[T]) -> dict[str, T]:
-        """All entries of a section."""
-        return {name: self.parsed(schema, value, (section, name)) for name, value in self.section(section).items()}
+    def data(self) -> dict[str, DataSet]:
+        """All data sets."""
+        return {name: self.parsed(DataSet, mapping, ("data", name)) for name, mapping in self._whole("data").items()}
 
     def one(self, schema: type[T], section: str, name: str) -> T:
         """One entry of a section, which may be missing."""
@@ -238,14 +243,20 @@ class _File:
         origin = Origin(self.origin.name, {key: line for key, line in lines.items() if key})
         return parse(schema, _in_budget(mapping, self.budget), origin=origin)
 
-    def _like(self, label: str, given: Mapping[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
-        own = {key: value for key, value in given[label].items() if key != "like"}
-        if (other := given[label].get("like")) is None:
-            return own
-        if other not in given or other in (*seen, label):
-            where = self.origin.where(("rows", *label.split("."), "like"))
-            raise UserError(f"{where}: no other row is called {other}")
-        return _laid(self._like(str(other), given, (*seen, label)), own)
+    def _whole(self, section: str) -> dict[str, dict[str, Any]]:
+        """The entries of a section, each over the one that it is `like`."""
+        given = self.section(section)
+
+        def whole(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+            own = {key: value for key, value in given[name].items() if key != "like"}
+            if (other := given[name].get("like")) is None:
+                return own
+            if other not in given or other in (*above, name):
+                where = self.origin.where((section, *name.split("."), "like"))
+                raise UserError(f"{where}: there is no other {other} in {section}")
+            return _laid(whole(str(other), (*above, name)), own)
+
+        return {name: whole(name) for name in given}
 
 
 def _in_budget(mapping: Mapping[str, Any], budget: str) -> dict[str, Any]:

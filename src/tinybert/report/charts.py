@@ -114,7 +114,7 @@ def line_chart(
     logarithmic = frame.steep and min(values) > 0 and max(values) / min(values) >= _LOG_FROM
     position = _placer(drawn, frame.start, logarithmic)
     series = [Series(words.readable(name), _path(line, position), text(line[-1][1])) for name, line in lines.items()]
-    heights = _log_ticks(min(values), max(values)) if logarithmic else round_values(min(values), max(values), _TICKS)
+    heights = log_ticks(min(values), max(values)) if logarithmic else round_values(min(values), max(values), _TICKS)
     # Ticks closer than their labels can tell apart keep one of each.
     y = {_plain(text(value)): position(steps[0], value)[1] for value in heights}
     x = {f"{step:,.0f}": position(step, values[0])[0] for step in _whole_values(frame.start, max(steps), 4)}
@@ -191,7 +191,7 @@ def _whole_values(low: float, high: float, most: int) -> list[float]:
     return [value for value in round_values(low, high, most) if float(value).is_integer()]
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
     """Powers of ten, with 2 and 5 between them where there is room."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):

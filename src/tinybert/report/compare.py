@@ -119,6 +119,11 @@ def _axis(runs: Sequence[RunFiles]) -> Scale | None:
     values += [end for run in runs for interval in run.intervals.values() for end in interval[1:]]
     if metric is None or not values or any(run.main_metric != metric for run in runs):
         return None
+    return scale_of(metric, values)
+
+
+def scale_of(metric: str, values: Sequence[float]) -> Scale:
+    """An axis with room for all values of a metric."""
     margin = 0.05 * (max(values) - min(values)) or 0.01
     low, high = min(values) - margin, max(values) + margin
     return Scale(low, high, {words.score(metric, value): value for value in round_values(low, high, 6)})

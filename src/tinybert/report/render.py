@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from tinybert.files import write_text
 from tinybert.report import charts, facts, figures, words
@@ -37,7 +37,7 @@ def render(runs: Sequence[Path], output: Path) -> None:
     several = len(found) > 1
     page = {"comparison": compare(found) if several else None, "left_out": max(0, len(found) - _MOST_DETAILED)}
     views = [_view(run) for run in found[:_MOST_DETAILED]]
-    write_text(output, _environment().get_template("page.html.j2").render(views=views, **page))
+    write_text(output, environment().get_template("page.html.j2").render(views=views, **page))
 
 
 def _view(run: RunFiles) -> dict[str, Any]:
@@ -84,9 +84,10 @@ def _stages(run: RunFiles) -> list[tuple[str, list[charts.Chart]]]:
 
 
 @cache  # compiling the templates takes a second
-def _environment() -> Environment:
+def environment(package: str = "tinybert.report") -> Environment:
+    """Of the templates of a package, and of those here, which it may use."""
     environment = Environment(
-        loader=PackageLoader("tinybert.report"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("tinybert.report")]),
         autoescape=True,  # class names, texts and settings are the user's and may hold markup
         undefined=StrictUndefined,
         trim_blocks=True,
