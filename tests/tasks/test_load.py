@@ -20,6 +20,8 @@ from tinybert.types import Example
 Streams = Callable[[str], np.random.Generator]
 Write = Callable[..., str]
 TRAIN = [{"text": f"{word} film {n}", "label": word} for n in range(30) for word in ("good", "bad")]
+TAGGED = [{"tokens": ["EU", "so"], "tags": ["B-ORG", "O"]}]
+ASKED = [{"question": "Who?", "context": "By EU.", "answers": {"text": ["EU"], "answer_start": [3]}}]
 DEV = [{"text": "fine", "label": "good"}, {"text": "dull", "label": "bad"}]
 
 
@@ -285,6 +287,9 @@ def test_load__puts_a_label_that_the_head_lacks_aside(loaded: Callable[..., Spli
         (labelled(0.5, 1.5), {"per_class": 1}, "^data.per_class=1: a row has no class"),
         (labelled(0.5, 1.5), {"metric": "f1"}, "^data.metric: regression has no f1; it has pearson, spearman$"),
         (labelled("a", "b"), {"positive": "c"}, "^data.positive=c: no such class; the classes are: a, b"),
+        (labelled(0.5, 1.5), {"positive": "1"}, "^data.positive=1: says nothing about regression; leave it out$"),
+        (TAGGED, {"text_b": "a"}, "^data.text_b=a: says nothing about token-classification"),
+        (ASKED, {"label_map": {"a": "b"}}, "^data.label_map={'a': 'b'}: says nothing about question-answering"),
         (labelled("a", "b"), {"kind": "token-classification"}, "^train:1: no column 'tokens'; there are: text, label"),
         (labelled("a", "b"), {"kind": "regression"}, "^train:1: the label 'a' is not a finite number"),
         ([], {}, "^train: no rows"),

@@ -70,7 +70,7 @@ def test__lists_of_one_label_are_classes_where_the_user_says_so() -> None:
     ("settings", "labels", "said"),
     [
         ({"per_class": 3}, [["a"], ["b"]] * 10, r"^data.per_class=3: a text may have several labels"),
-        ({"positive": "a"}, [["a"], ["b"]] * 10, r"^data.positive=a: only of two classes"),
+        ({"positive": "a"}, [["a"], ["b"]] * 10, r"^data.positive=a: says nothing about multi-label; leave it out$"),
         ({}, [[], []], r"^train: no row has a label"),
         ({}, [["a"]] * 20, r"^train: every row has the label \['a'\]"),
         ({}, [["a"], "b"], r"^train:2: 'label' is not a list of labels but 'b'"),

@@ -68,6 +68,7 @@ class Task(ABC):
         pipeline_options: What a call of transformers' `pipeline` needs besides the text, as Python writes it.
         pipeline_note: What to know of such a call; `{max_length}` is the number of pieces that are read.
         usage: Python that uses a model (`MODEL`) with transformers where it has no pipeline for it; None = it has one.
+        meaningless: Settings of the group `data` that say nothing about it.
         own_windows: Whether long texts are read in windows whatever `data.windows` says, since answers are of parts.
         classes: Names of the outputs, of tags too, in order; none where they are scores or positions.
         paired: Whether an example is a pair of texts.
@@ -85,6 +86,7 @@ class Task(ABC):
         "`truncation=True` cuts after {max_length} pieces; without it a longer input is an error."
     )
     usage: ClassVar[str | None] = None
+    meaningless: ClassVar[tuple[str, ...]] = ()
     own_windows: ClassVar[bool] = False
 
     classes: tuple[str, ...] = ()

@@ -55,6 +55,7 @@ class Classification(TableTask):
     pipeline: ClassVar[str] = "text-classification"
     verb: ClassVar[str] = "classifying"
     label_type: ClassVar[pa.DataType] = pa.string()
+    meaningless: ClassVar[tuple[str, ...]] = ("labels",)
 
     positive: int | None = None
     weights: tuple[float, ...] = ()

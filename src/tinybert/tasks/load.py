@@ -144,6 +144,8 @@ def load(
 
 def _check_settings(task: Task, settings: DataSettings) -> None:
     """Refuse settings that have no meaning for a kind of task."""
+    if (key := next((key for key in task.meaningless if getattr(settings, key)), None)) is not None:
+        raise UserError(f"data.{key}={getattr(settings, key)}: says nothing about {task.kind}; leave it out")
     if settings.confidence is not None and not task.can_flip:
         raise UserError(f"data.confidence: only a class has a probability; this is {task.kind}; leave it out")
     if settings.windows != "off" and task.own_windows:

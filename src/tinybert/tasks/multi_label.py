@@ -54,6 +54,7 @@ class MultiLabel(TableTask):
     verb: ClassVar[str] = "labelling"
     pipeline_options: ClassVar[str] = "truncation=True, top_k=None"
     label_type: ClassVar[pa.DataType] = pa.large_list(pa.large_string())
+    meaningless: ClassVar[tuple[str, ...]] = ("positive",)
 
     thresholds: tuple[float, ...] = ()
 
@@ -87,8 +88,6 @@ class MultiLabel(TableTask):
         insisted: bool,  # noqa: ARG003
     ) -> tuple["MultiLabel", LabelReader]:
         """The labels of the lists or of `data.labels`, or those of the teacher's head; see `Task`."""
-        if settings.positive is not None:
-            raise UserError(f"data.positive={settings.positive}: only of two classes one is positive; leave it out")
         found = spellings_in(train)
         if head is not None:
             meaning = meaning_by_head(found, head, settings.label_map)

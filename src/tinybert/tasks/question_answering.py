@@ -55,6 +55,7 @@ class QuestionAnswering(QuestionTask):
         "It reads {max_length} pieces; of a longer context only the beginning. `tinybert predict` reads all of it "
         "in windows, and knows from which score on there is no answer."
     )
+    meaningless: ClassVar[tuple[str, ...]] = ("text", "labels", "label_map", "positive")
     own_windows: ClassVar[bool] = True
     usage: ClassVar[str] = """\
 import torch

@@ -12,7 +12,7 @@ from transformers import PretrainedConfig
 
 from tinybert.data.encoded import EncodedRows
 from tinybert.data.examples import Examples
-from tinybert.data.labels import ScoreMeaning, are_scores, positive_class, without_gold
+from tinybert.data.labels import ScoreMeaning, are_scores, without_gold
 from tinybert.data.problems import listed
 from tinybert.data.read import DataInput, RawRows
 from tinybert.data.resolve import spellings
@@ -40,6 +40,7 @@ class Regression(TableTask):
     pipeline: ClassVar[str] = "text-classification"
     verb: ClassVar[str] = "scoring"
     label_type: ClassVar[pa.DataType] = pa.float64()
+    meaningless: ClassVar[tuple[str, ...]] = ("labels", "positive")
 
     @property
     def head(self) -> Head:
@@ -61,7 +62,6 @@ class Regression(TableTask):
                 f"{train.name}: the labels are scores, but the teacher's head has classes: {listed(head)}; give a "
                 "teacher without a head, or data.label=COLUMN"
             )
-        positive_class((), settings.positive)
         meaning = ScoreMeaning(without_gold(spellings(train).names, settings.label_map))
         return cls(paired=train.paired), TableLabels(meaning)
 

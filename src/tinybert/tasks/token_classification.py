@@ -50,7 +50,7 @@ class TokenClassification(TagTask):
         "A word has the tag of its first piece. Texts are cut after {max_length} pieces; `stride=` in the first call "
         "reads long ones in windows."
     )
-
+    meaningless: ClassVar[tuple[str, ...]] = ("text_a", "text_b", "labels", "positive")
     own_windows: ClassVar[bool] = True
 
     scheme: Scheme = "IOB2"
