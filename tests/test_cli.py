@@ -73,6 +73,15 @@ def test__flags_reach_the_python_face_under_their_names(face):
         ("predict m --data f --kind k", ("predict", {"model": "m", "data": "f", "kind": "k", "set": ()})),
         ("export m --output d --int8", ("export", {"model": "m", "output": "d", "int8": True})),
         ("report a b --output r.html", ("report", {"runs": ("a", "b"), "output": "r.html"})),
+        (
+            "reproduce all --data d --output o --only rt --parallel 2",
+            (
+                "reproduce",
+                {"name": "all", "data": "d", "output": "o", "budget": "small", "only": ("rt",), "set": ()}
+                | {"parallel": 2, "dry_run": False}
+                | dict.fromkeys(("seeds", "teacher", "student", "mlm", "device")),
+            ),
+        ),
         ("recipes", ("recipes", {})),
     ],
 )

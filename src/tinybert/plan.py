@@ -23,6 +23,7 @@ from tinybert.launch import check_networks, read
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.models.loading import META
+from tinybert.report.measure import count_parameters
 from tinybert.request import Request
 from tinybert.run import Run, RunPlan
 from tinybert.stages.common_settings import FILES
@@ -53,28 +54,27 @@ def plan(request: Request) -> dict[str, Any]:
     with collecting(problems):
         _check_given(request)
         with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
-            found, weights = _walked(request, Path(folder), as_far_as_the_data=bool(problems))
-            result |= found
+            result |= _walked(request, Path(folder), as_far_as_the_data=bool(problems))
     if problems:
         raise UserError(*dict.fromkeys(problems))
     result["stages"] = list(_timed(result["stages"], _speed(device)))
     result["runs"] = request.settings.seeds or 1
     result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
-    return result | _room(request, weights, result)
+    return result | _room(request, result)
 
 
-def _walked(request: Request, folder: Path, *, as_far_as_the_data: bool) -> tuple[dict[str, Any], int]:
-    """What data and steps say, and how many weights the networks have."""
+def _walked(request: Request, folder: Path, *, as_far_as_the_data: bool) -> dict[str, Any]:
+    """What data and steps say."""
     noted = RunPlan()
     run = Run(folder, request.settings.seed, request.settings.run, META, Log(silent=True), plan=noted)
     job = read(request, run)
     found = _of_data(job, request) if isinstance(job, Job) else {}
     if as_far_as_the_data:
-        return found, 0
+        return found
     outcome: Outcome = request.recipe.distill(job, request.settings, run)
-    networks = [network for network in (outcome.teacher, outcome.student) if network is not None]
-    weights = sum(weight.numel() for network in networks for weight in network.parameters())
-    return {**found, **noted.facts, "stages": noted.stages}, weights
+    networks = {"teacher": outcome.teacher, "student": outcome.student}
+    weights = {name: count_parameters(network) for name, network in networks.items() if network is not None}
+    return {**found, **noted.facts, "weights": weights, "stages": noted.stages}
 
 
 def _of_data(job: Job, request: Request) -> dict[str, Any]:
@@ -117,8 +117,9 @@ def _timed(stages: list[dict[str, Any]], speed: float) -> Iterator[dict[str, Any
         yield {"name": stage["name"], "updates": stage["updates"], "seconds": seconds}
 
 
-def _room(request: Request, weights: int, result: Mapping[str, Any]) -> dict[str, Any]:
+def _room(request: Request, result: Mapping[str, Any]) -> dict[str, Any]:
     """Memory and disk: what is needed at most, and what there is; stored teacher outputs never fill the disk."""
+    weights = sum(result["weights"].values())
     folder = next(path for path in (request.folder, *request.folder.absolute().parents) if path.exists())
     needed, free = BYTES_PER_WEIGHT * weights, shutil.disk_usage(folder).free
     memory = psutil.virtual_memory().available

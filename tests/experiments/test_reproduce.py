@@ -45,7 +45,7 @@ def test__each_run_is_carried_out_once_seed_by_seed_and_never_again(stub):
     found = reproduce(stub)
     assert found["runs"] == 15
     names = ("first.md", "first.csv", "second.md", "second.csv")
-    assert found["tables"] == ["experiments.html", *names]
+    assert found["tables"] == ["mine.html", *names]
     assert Counter(recipe for recipe, _, _ in stub.calls) == {"fine_tune": 6, "pkd": 3, "tinybert": 6}
     assert [seed for _, seed, _ in stub.calls] == sorted(seed for _, seed, _ in stub.calls)
     assert not (stub.folder / "out" / "stages" / "reviews" / "seed-1").exists()
@@ -83,7 +83,7 @@ def test__the_page_shows_what_is_cheap_and_good_and_draws_lines_over_sizes(stub)
         "rows:\n", f"{wide}rows:\n", 1
     )
     reproduce(stub, stub.write(text.replace("title: all of it", "title: <b>, chart: lines")), seeds=2)
-    page = (stub.folder / "out" / "experiments.html").read_text()
+    page = (stub.folder / "out" / "mine.html").read_text()
     assert "first: &lt;b&gt;" in page
     assert page.count('class="line-0"') == 2  # legend and line
     assert '<strong class="value">9' in page

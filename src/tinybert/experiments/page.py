@@ -15,7 +15,6 @@ from tinybert.report.compare import Scale, scale_of
 from tinybert.report.render import environment
 from tinybert.statistics import Interval
 
-PAGE = "experiments.html"
 _COSTS: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
     "milliseconds": ("Latency of one text", words.milliseconds),
     "bytes": ("Model file", words.size),
@@ -87,12 +86,12 @@ class Line(NamedTuple):
     commands: Sequence[str]
 
 
-def write_page(found: Sequence[tuple[Experiment, Mapping[str, Column]]], root: Path) -> None:
-    """Write the page of all tables."""
+def write_page(found: Sequence[tuple[Experiment, Mapping[str, Column]]], root: Path, name: str) -> None:
+    """Write the page of all tables beside the runs."""
     views = [(one, {data: _view(one, data, column, root) for data, column in columns.items()}, _lines(one, columns))
              for one, columns in found]  # fmt: skip
     template = environment("tinybert.experiments").get_template("experiments.html.j2")
-    write_text(root / PAGE, template.render(experiments=views, explained=EXPLAINED))
+    write_text(root / name, template.render(experiments=views, explained=EXPLAINED))
 
 
 def _view(experiment: Experiment, data: str, column: Column, root: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from tinybert.experiments.page import PAGE, write_page
+from tinybert.experiments.page import write_page
 from tinybert.experiments.results import Column, Outcome, columns
 from tinybert.experiments.runs import Cell
 from tinybert.experiments.spec import Experiment
@@ -17,8 +17,8 @@ from tinybert.files import write_text
 from tinybert.report import words
 
 
-def render(experiments: Sequence[Experiment], cells: Mapping[str, Sequence[Cell]], root: Path) -> list[str]:
-    """Write the tables; returns the names of the files.
+def render(name: str, experiments: Sequence[Experiment], cells: Mapping[str, Sequence[Cell]], root: Path) -> list[str]:
+    """Write the tables, and a page of all of them under a name; returns the names of the files.
 
     Raises:
         UserError: If a table's runs were made by different code.
@@ -27,8 +27,8 @@ def render(experiments: Sequence[Experiment], cells: Mapping[str, Sequence[Cell]
     for one, found in tables:
         write_text(root / f"{one.name}.md", markdown(one, found))
         write_text(root / f"{one.name}.csv", as_csv(one, found))
-    write_page(tables, root)
-    return [PAGE, *(f"{one.name}.{ending}" for one in experiments for ending in ("md", "csv"))]
+    write_page(tables, root, f"{name}.html")
+    return [f"{name}.html", *(f"{one.name}.{ending}" for one in experiments for ending in ("md", "csv"))]
 
 
 def markdown(experiment: Experiment, found: Mapping[str, Column]) -> str:

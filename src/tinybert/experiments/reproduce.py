@@ -25,6 +25,8 @@ from tinybert.plan import plan
 from tinybert.report import words
 from tinybert.request import request_for
 
+KEPT_PER_WEIGHT = 9  # bytes of a student's weight in a run that keeps only that: its own, ONNX in fp32 and int8
+
 
 def prepared(
     name: str,
@@ -62,7 +64,7 @@ def prepared(
     settings = dict(text.partition("=")[::2] for text in overrides)
     if parallel > 1:  # torch takes all cores for each otherwise
         settings = {"run.threads": str(max(1, (os.cpu_count() or 1) // parallel)), **settings}
-    return Work.of(experiments, Workplace(data, output, settings), only)
+    return Work.of(Path(name).stem, experiments, Workplace(data, output, settings), only)
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,19 @@ class Work:
     """Experiments and their cells.
 
     Attributes:
+        name: Of its page.
         experiments: In the order of their tables.
         cells: Of each.
         root: Of all that is made.
     """
 
+    name: str
     experiments: Sequence[Experiment]
     cells: Mapping[str, Sequence[Cell]]
     root: Path
 
     @staticmethod
-    def of(experiments: Sequence[Experiment], place: Workplace, only: Sequence[str]) -> "Work":
+    def of(name: str, experiments: Sequence[Experiment], place: Workplace, only: Sequence[str]) -> "Work":
         """The cells of experiments.
 
         Raises:
@@ -93,7 +97,7 @@ class Work:
         parts = {
             one.name: replace(one, data={name: one.data[name] for name in wanted[one.name]}) for one in experiments
         }
-        return Work(experiments, {name: [*cells(part, place)] for name, part in parts.items()}, place.root)
+        return Work(name, experiments, {one: [*cells(part, place)] for one, part in parts.items()}, place.root)
 
     @property
     def runs(self) -> list[DistillRun]:
@@ -119,9 +123,10 @@ class Work:
         if problems:
             raise UserError(*dict.fromkeys(problems))
         seconds = sum(_seconds([lines[run.data, run.key] for run in group]) for group in _beside(missing))
-        disk = [lines[run.data, run.key]["disk_mb"] for run in missing]
+        working = parallel * max((found["disk_mb"] for found in lines.values()), default=0)
+        kept = sum(lines[run.data, run.key]["weights"]["student"] for run in missing) * KEPT_PER_WEIGHT / 1e6
         stages = [{"run": f"{data} {found['run']}", **_rounded(found)} for (data, _), found in lines.items()]
-        about = {"minutes": round(seconds / 60 / parallel), "disk_mb": parallel * max(disk, default=0)}
+        about = {"minutes": round(seconds / 60 / parallel), "disk_mb": round(working + kept)}
         return {"runs": len(self.runs), "missing": len(missing), **about, "stages": stages}
 
     def carry_out(self, parallel: int) -> dict[str, Any]:
@@ -143,8 +148,8 @@ class Work:
                     _tell(console, self, run, done, len(missing))
                     if self._whole(run):
                         files.remove(run.store, ignore_errors=True)
-                        render(self.experiments, self.cells, self.root)
-            tables = render(self.experiments, self.cells, self.root)
+                        render(self.name, self.experiments, self.cells, self.root)
+            tables = render(self.name, self.experiments, self.cells, self.root)
         if failed := [run for run in self.missing if run.record is not None]:
             raise UserError(
                 *map(_why, failed), f"{len(failed)} of {len(self.runs)} runs failed; the same command retries"
