@@ -108,7 +108,7 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
     if (parity := run.number("export", "parity_difference")) is not None:
         yield Fact("Largest difference between ONNX and torch", f"{parity:.1e}")
     if (agreement := run.number("export", "int8_agreement")) is not None:
-        yield Fact("Rows on which int8 agrees", words.percent(agreement))
+        yield Fact("Answers on which int8 agrees", words.percent(agreement))
     for name, seconds in numbers({**run.part("seconds"), "general": general.get("seconds")}).items():
         yield Fact(f"Time of {words.readable(name)}", words.duration(seconds))
 
