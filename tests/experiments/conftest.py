@@ -9,7 +9,7 @@ import pytest
 from tinybert.experiments import children, significance
 
 CHILD = """
-import json, os, random, sys
+import json, os, random, sys, time
 from pathlib import Path
 recipe, flags = sys.argv[2], dict(zip(sys.argv[3::2], sys.argv[4::2]))
 output, seed = Path(flags["--output"]), int(flags["--seed"])
@@ -18,6 +18,8 @@ with open(os.environ["STUB_LOG"], "a") as log:
 if recipe in os.environ.get("STUB_FAILS", "").split():
     print("tinybert: the teacher is ill; give a better one", file=sys.stderr)
     sys.exit(2)
+if recipe in os.environ.get("STUB_SLEEPS", "").split():
+    time.sleep(60)
 rng, share = random.Random(f"{recipe}{seed}"), {"fine_tune": 0.6, "pkd": 0.9}.get(recipe, 0.75)
 gold = [n % 2 for n in range(200)]
 said = [g if rng.random() < share else 1 - g for g in gold]

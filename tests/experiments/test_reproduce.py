@@ -2,7 +2,11 @@
 
 import csv
 import json
+import os
 import re
+import signal
+import threading
+import time
 from collections import Counter
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -12,7 +16,7 @@ import pytest
 import tinybert
 from recipes.workshop import Workshop, quick_finish, quickest
 from tinybert.cli import main
-from tinybert.errors import UserError
+from tinybert.errors import Interrupted, UserError
 from tinybert.experiments import children, runs
 
 MINE = """
@@ -44,7 +48,7 @@ def lines_of(stub, table="first"):
 def test__each_run_is_carried_out_once_seed_by_seed_and_never_again(stub):
     found = reproduce(stub)
     assert found["runs"] == 15
-    names = ("first.md", "first.csv", "second.md", "second.csv")
+    names = (f"{table}{ending}" for table in ("first", "second") for ending in (".md", ".csv", "-pairs.csv"))
     assert found["tables"] == ["mine.html", *names]
     assert Counter(recipe for recipe, _, _ in stub.calls) == {"fine_tune": 6, "pkd": 3, "tinybert": 6}
     assert [seed for _, seed, _ in stub.calls] == sorted(seed for _, seed, _ in stub.calls)
@@ -60,14 +64,20 @@ def test__a_table_says_what_is_better_and_what_cannot_be_told_apart(stub):
     assert 0.85 < float(best["mean"]) < 0.95
     assert best["values"].startswith("1:0.")
     assert (best["tied"], worse["tied"]) == ("false", "false")
-    assert float(worse["minus_best"]) == pytest.approx(float(worse["mean"]) - float(best["mean"]))
-    assert float(worse["minus_best_low"]) < float(worse["minus_best"]) < float(worse["minus_best_high"]) < 0
+    assert float(worse["difference"]) == pytest.approx(float(worse["mean"]) - float(best["mean"]))
+    assert float(worse["difference_low"]) < float(worse["difference"]) < float(worse["difference_high"]) < 0
     assert float(worse["p_holm"]) < 0.05
     assert same["mean"] == lines["reviews", "layers", "accuracy"]["mean"]
     assert (
         lines["others", "layers", "accuracy"]["tied"] == lines["others", "layers again", "accuracy"]["tied"] == "true"
     )
     assert ("others", "patient", "accuracy") not in lines
+
+    with (stub.folder / "out" / "first-pairs.csv").open(newline="") as stream:
+        pairs = {(line["data"], line["minus"], line["row"]): line for line in csv.DictReader(stream)}
+    assert len(pairs) == 6 + 3
+    assert pairs["reviews", "layers", "layers again"]["tied"] == "true"
+    assert float(pairs["reviews", "plain", "patient"]["difference"]) == pytest.approx(-float(worse["difference"]))
 
     page = (stub.folder / "out" / "first.md").read_text()
     assert "| patient | 7.00 M | **9" in page
@@ -144,6 +154,24 @@ def test__of_a_grid_the_best_on_dev_counts(stub):
     told = [" ".join(told) for _, _, told in stub.calls]
     assert sum("fine_tune.lr=0.1" in one for one in told) == sum("fine_tune.batch_size=8" in one for one in told) == 2
     assert lines_of(stub, "mine")["reviews", "plain", "accuracy"]["seeds"] == "1"
+
+
+def test__a_signal_ends_children_and_the_same_command_goes_on(stub, monkeypatch):
+    monkeypatch.setenv("STUB_SLEEPS", "pkd")
+
+    def stop_when_it_sleeps():
+        while not any(recipe == "pkd" for recipe, _, _ in stub.calls):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_when_it_sleeps).start()
+    began = time.monotonic()
+    with pytest.raises(Interrupted):
+        reproduce(stub, seeds=1)
+    assert time.monotonic() - began < 20
+    monkeypatch.delenv("STUB_SLEEPS")
+    reproduce(stub, seeds=1)
+    assert Counter(recipe for recipe, _, _ in stub.calls) == {"fine_tune": 2, "pkd": 2, "tinybert": 2}
 
 
 @pytest.mark.parametrize(

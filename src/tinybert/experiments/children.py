@@ -29,6 +29,10 @@ class Children:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End all of them; begin no other."""
         self.stopped = True
         for child in list(self.alive):
             child.terminate()  # it makes a checkpoint
@@ -43,7 +47,7 @@ class Children:
                 yield from (future.result() for future in as_completed(futures))
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-                self.__exit__()
+                self.stop()  # or the pool would wait until they end by themselves
 
     def _one(self, run: DistillRun) -> DistillRun:
         if self.stopped:

@@ -2,14 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
 from tinybert.experiments.page import write_page
-from tinybert.experiments.results import Column, Outcome, columns
+from tinybert.experiments.results import Column, Outcome, Pair, all_pairs, columns
 from tinybert.experiments.runs import Cell
 from tinybert.experiments.spec import Experiment
 from tinybert.experiments.wording import EXPLAINED, Figure, figure, how_to_run, minus_the_best, paper_figures
@@ -27,8 +27,9 @@ def render(name: str, experiments: Sequence[Experiment], cells: Mapping[str, Seq
     for one, found in tables:
         write_text(root / f"{one.name}.md", markdown(one, found))
         write_text(root / f"{one.name}.csv", as_csv(one, found))
+        write_text(root / f"{one.name}-pairs.csv", pairs_as_csv(found))
     write_page(tables, root, f"{name}.html")
-    return [f"{name}.html", *(f"{one.name}.{ending}" for one in experiments for ending in ("md", "csv"))]
+    return [f"{name}.html", *(f"{one.name}{ending}" for one in experiments for ending in (".md", ".csv", "-pairs.csv"))]
 
 
 def markdown(experiment: Experiment, found: Mapping[str, Column]) -> str:
@@ -82,13 +83,27 @@ def _marked(shown: Figure) -> str:
     return f"{stars}{shown.text}{stars}{shown.spread}{' =' * shown.tied}"
 
 
+_NAMES: Final = (
+    "data", "row", "metric", "mean", "deviation", "low", "high", "seeds", "values", "paper", "best", "difference",
+    "difference_low", "difference_high", "p_bootstrap", "p_swaps", "p_holm", "tied", "parameters", "bytes",
+    "milliseconds", "failed", "command",
+)  # fmt: skip
+_PAIR_NAMES: Final = ("data", "row", "minus", *_NAMES[11:18])
+
+
 def as_csv(experiment: Experiment, found: Mapping[str, Column]) -> str:
     """One line for each row, data set and metric."""
+    return _csv(_NAMES, (line for data, column in found.items() for line in _lines(experiment, data, column)))
+
+
+def pairs_as_csv(found: Mapping[str, Column]) -> str:
+    """One line for every two rows of a data set: the difference of the first metric, tested."""
+    pairs = ((data, pair) for data, column in found.items() for pair in all_pairs(column))
+    return _csv(_PAIR_NAMES, ({"data": data, "row": p.second, "minus": p.first, **_difference(p)} for data, p in pairs))
+
+
+def _csv(names: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
     stream = io.StringIO()
-    lines = [line for data, column in found.items() for line in _lines(experiment, data, column)]
-    names = ("data", "row", "metric", "mean", "deviation", "low", "high", "seeds", "values", "paper", "minus_best",
-             "minus_best_low", "minus_best_high", "p_bootstrap", "p_swaps", "p_holm", "tied", "parameters", "bytes",
-             "milliseconds", "failed", "command")  # fmt: skip
     writer = csv.DictWriter(stream, names, lineterminator="\n", restval="")
     writer.writeheader()
     writer.writerows(lines)
@@ -119,13 +134,21 @@ def _figures(outcome: Outcome, metric: str) -> dict[str, Any]:
 
 
 def _tested(column: Column, label: str) -> dict[str, Any]:
-    tied = {"tied": str(column.tied(label)).lower()} if column.best is not None else {}
-    if (against := column.against.get(label)) is None:
-        return tied
-    difference, test = against.test.difference, against.test
-    bounds = {"minus_best_low": difference.low, "minus_best_high": difference.high}
-    p_values = {"p_bootstrap": test.by_bootstrap, "p_swaps": test.by_swaps, "p_holm": against.adjusted}
-    return {"minus_best": difference.estimate, **bounds, **p_values, **tied}
+    if column.best is None:
+        return {}
+    pair = column.against.get(label)
+    return {"best": column.best, **({} if pair is None else _difference(pair)), "tied": _word(column.tied(label))}
+
+
+def _difference(pair: Pair) -> dict[str, Any]:
+    difference, test = pair.test.difference, pair.test
+    figures = {"difference": difference.estimate, "difference_low": difference.low, "difference_high": difference.high}
+    p_values = {"p_bootstrap": test.by_bootstrap, "p_swaps": test.by_swaps, "p_holm": pair.adjusted}
+    return {**figures, **p_values, "tied": _word(pair.tied)}
+
+
+def _word(truth: bool) -> str:
+    return str(truth).lower()
 
 
 def so_far(experiment: Experiment, found: Mapping[str, Column]) -> Table:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -62,22 +63,24 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Against:
-    """A row tested against the best of its data set.
+class Pair:
+    """Two rows of a data set, tested.
 
     Attributes:
-        best: Label of that row.
-        test: The difference is the row's figure minus the best's.
-        adjusted: P-value after Holm's correction for all rows of the data set.
+        first: Label of a row.
+        second: Of another.
+        test: The difference is the second's figure minus the first's.
+        adjusted: P-value after Holm's correction for all pairs that are tested together.
     """
 
-    best: str
+    first: str
+    second: str
     test: SeedTest
     adjusted: float
 
     @property
     def tied(self) -> bool:
-        """Whether the row cannot be told from the best."""
+        """Whether the two cannot be told apart."""
         return self.adjusted >= LEVEL
 
 
@@ -89,13 +92,13 @@ class Column:
         metrics: Those shown.
         outcomes: By row; rows without a cell are missing.
         best: The row with the highest mean of the first metric; None where nothing is finished.
-        against: Every other row against it, where both answered the same rows.
+        against: By row, the best and this row, where both answered the same rows.
     """
 
     metrics: Sequence[str]
     outcomes: Mapping[str, Outcome]
     best: str | None = None
-    against: Mapping[str, Against] = field(default_factory=dict)
+    against: Mapping[str, Pair] = field(default_factory=dict)
 
     @property
     def separated(self) -> bool:
@@ -128,7 +131,13 @@ def _column(experiment: Experiment, data: str, cells: Sequence[Cell], tested: bo
     if not means:
         return Column(metrics, outcomes)
     best = max(means, key=lambda row: means[row])
-    return Column(metrics, outcomes, best, _against(outcomes, best) if tested else {})
+    against = _tested(outcomes, [(best, row) for row in means if row != best]) if tested else []
+    return Column(metrics, outcomes, best, {pair.second: pair for pair in against})
+
+
+def all_pairs(column: Column) -> list[Pair]:
+    """Every two rows of a data set, where both answered the same rows."""
+    return _tested(column.outcomes, [*combinations(column.outcomes, 2)])
 
 
 def _outcome(experiment: Experiment, row: str, cells: Sequence[Cell]) -> Outcome:
@@ -173,22 +182,22 @@ def _costs(found: Sequence[RunFiles], system: str) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in known.items() if values}
 
 
-def _against(outcomes: Mapping[str, Outcome], best: str) -> dict[str, Against]:
-    tests = {row: test for row, one in outcomes.items() if row != best and (test := _tested(outcomes[best], one))}
+def _tested(outcomes: Mapping[str, Outcome], pairs: Sequence[tuple[str, str]]) -> list[Pair]:
+    tests = {pair: test for pair in pairs if (test := _compared(*(outcomes[row] for row in pair)))}
     adjusted = holm([test.p_value for test in tests.values()]) if tests else []
-    return {row: Against(best, test, p) for (row, test), p in zip(tests.items(), adjusted, strict=True)}
+    return [Pair(*pair, test, p) for (pair, test), p in zip(tests.items(), adjusted, strict=True)]
 
 
-def _tested(best: Outcome, other: Outcome) -> SeedTest | None:
+def _compared(one: Outcome, other: Outcome) -> SeedTest | None:
     """The two on the seeds that both have, where they answered the same rows."""
-    both = sorted(set(best.answers) & set(other.answers))
+    both = sorted(set(one.answers) & set(other.answers))
     if not both:
         return None
-    first, second = [best.answers[seed] for seed in both], [other.answers[seed] for seed in both]
+    first, second = [one.answers[seed] for seed in both], [other.answers[seed] for seed in both]
     gold, kind = first[0].gold, first[0].kind
-    if any(one.kind != kind or not np.array_equal(one.gold, gold) for one in (*first, *second)):
+    if any(said.kind != kind or not np.array_equal(said.gold, gold) for said in (*first, *second)):
         return None
-    ours, theirs = (np.stack([one.said for one in side]) for side in (first, second))
+    ours, theirs = (np.stack([answers.said for answers in side]) for side in (first, second))
     return compare(kind, gold, ours, theirs, np.random.default_rng(_SEED))
 
 
