@@ -21,15 +21,22 @@ def scores_of(workshop, rows):
     return path
 
 
-@pytest.mark.parametrize(("make", "classes"), [(reviews, CLASSES), (ratings, ())])
-def test__the_student_is_that_of_the_network_which_gave_the_scores(workshop, make, classes):
+@pytest.mark.parametrize(
+    ("recipe", "also", "make", "classes"),
+    [
+        ("pkd", PREDICTIONS, reviews, CLASSES),
+        ("pkd", PREDICTIONS, ratings, ()),
+        ("augmented_kd", ("objective.attention=false", "objective.hidden=false"), reviews, CLASSES),
+    ],
+)
+def test__the_student_is_that_of_the_network_which_gave_the_scores(workshop, recipe, also, make, classes):
     workshop.model(classes=classes)
     student = workshop.model("start", layers=2, width=24)
     data = {**workshop.splits(make), "student": student}
     scores = scores_of(workshop, workshop.path("train.tsv"))
-    workshop.distill("pkd", **data, also=(*PREDICTIONS, FP32), output=workshop.path("network"))
-    given = {**data, "teacher": None, "teacher_scores": scores, "also": PREDICTIONS, "output": workshop.path("file")}
-    metrics = workshop.distill("pkd", **given)
+    workshop.distill(recipe, **data, also=(*also, FP32), output=workshop.path("network"))
+    given = {**data, "teacher": None, "teacher_scores": scores, "also": also, "output": workshop.path("file")}
+    metrics = workshop.distill(recipe, **given)
     one, other = (trained(workshop.path(run), "distill") for run in ("network", "file"))
     for name, weights in one.items():
         if "key.bias" not in name:  # whose gradient is rounding alone, which AdamW makes large
@@ -37,11 +44,11 @@ def test__the_student_is_that_of_the_network_which_gave_the_scores(workshop, mak
     assert "teacher" not in metrics
     assert metrics["teacher_scores"]["train"].keys() == metrics["student"]["dev"].keys()
     assert "scores in scores.jsonl" in (workshop.path("file") / "README.md").read_text()
-    assert workshop.distill("pkd", **given, dry_run=True)["teacher"] is None
-    assert workshop.distill("pkd", **given) == metrics
+    assert workshop.distill(recipe, **given, dry_run=True)["teacher"] is None
+    assert workshop.distill(recipe, **given) == metrics
     changed = [json.loads(line) for line in scores.read_text().splitlines()]
     with pytest.raises(UserError, match="teacher: changed since stage distill"):
-        workshop.distill("pkd", **given | {"teacher_scores": changed[::-1]})
+        workshop.distill(recipe, **given | {"teacher_scores": changed[::-1]})
 
 
 def test__a_bilstm_learns_from_rows_that_were_split(workshop):
@@ -62,6 +69,11 @@ def test__a_bilstm_learns_from_rows_that_were_split(workshop):
     ("recipe", "given", "why"),
     [
         ("pkd", {}, r"--teacher-scores: objective\.beta=100 learns from layers; set objective\.beta=0"),
+        (
+            "augmented_kd",
+            {},
+            r"the recipe learns from the last layer; set objective\.attention=false and objective\.hid",
+        ),
         ("tinybert", {"mlm": None}, r"--teacher-scores: the recipe learns from layers .*; take pkd with objective.be"),
         ("fine_tune", {}, r"--teacher-scores: the recipe fine_tune learns from no teacher; leave it out"),
         ("bilstm_soft", {"set": ("augment.copies=3",)}, r"--set augment\.copies=3: copies have no scores in"),

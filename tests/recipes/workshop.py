@@ -166,6 +166,16 @@ class Workshop:
         return tinybert.distill(recipe, **self.arguments(recipe, **changes))
 
 
+def with_other_pieces(folder: Path) -> Path:
+    """The same network with a tokenizer that numbers two letters the other way round."""
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    pieces = content["model"]["vocab"]
+    pieces["a"], pieces["b"] = pieces["b"], pieces["a"]
+    path.write_text(json.dumps(content))
+    return folder
+
+
 def finished_in(folder: Path, tokenizer: Any, **changes: Any) -> Workshop:
     """A workshop with a finished run of TinyBERT by a teacher that has a head."""
     made = Workshop(folder, tokenizer)

@@ -23,6 +23,7 @@ def settings(teacher, student, heads=None, layer_map="uniform"):
         teacher=SimpleNamespace(path=None if teacher is None else str(teacher)),
         student=StudentNetwork(str(student), heads=heads, layer_map=layer_map),
         unfit=CommonSettings().unfit,
+        needs_pieces=CommonSettings().needs_pieces,
     )
 
 

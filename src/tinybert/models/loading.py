@@ -129,6 +129,11 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
     return without_fixed_lengths(tokenizer)
 
 
+def share_vocabulary(one: str | Path, other: str | Path) -> bool:
+    """Whether two checkpoints know pieces by the same numbers."""
+    return bool(load_tokenizer(one).get_vocab() == load_tokenizer(other).get_vocab())
+
+
 def without_fixed_lengths(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
     """The same tokenizer with neither padding nor truncation set; saved again, it has none either."""
     tokenizer.backend_tokenizer.no_padding()

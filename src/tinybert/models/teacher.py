@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 from transformers import PretrainedConfig
 
 from tinybert.families.network import Network, Shape
+from tinybert.files import sha256_json
 from tinybert.machine import native_bfloat16
-from tinybert.types import LOGITS, Batch, Signal, Trace
+from tinybert.types import LOGITS, Batch, Rows, Signal, Trace
 
 DType = Literal["auto", "fp32", "bf16"]
 
@@ -32,13 +33,16 @@ class Teacher:
         setting: The dtype that was asked for; keys of artifacts have it, so that another machine may go on.
         dtype: What it computes in.
         device: Where it computes.
-        digest: Sha256 over the weights as they came, before any change of dtype, and the configuration.
+        digest: Sha256 over the weights as they came, before any change of dtype, and the configuration; and the rows
+            that only it reads.
     """
 
-    def __init__(self, model: Network, dtype: DType, device: torch.device) -> None:
+    def __init__(self, model: Network, dtype: DType, device: torch.device, reads: Rows | None = None) -> None:
+        """Copy and freeze a network; `reads` are the student's rows in pieces of its own, where it has others."""
         self.setting, self.dtype = dtype, teacher_dtype(dtype, device)
         self.device = device
-        self.digest = model.digest()
+        self.digest = model.digest() if reads is None else sha256_json([model.digest(), reads.digest])
+        self._reads = reads
         self._model = copy.deepcopy(model).to(device, self.dtype).requires_grad_(False)
         self._model.use_fastest_attention(self.dtype, device)
 
@@ -68,6 +72,8 @@ class Teacher:
 
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """One forward pass that records only what was asked for, in float32 and without gradient."""
+        if self._reads is not None:
+            batch = self._reads.batch(batch.rows.cpu().numpy())
         self._model.eval()  # again, in case somebody walked over all modules with .train()
         # The student's training step may run under autocast, which must not choose the teacher's dtype.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):

@@ -5,8 +5,9 @@ EDA, CBERT, or samples of L2A's own distribution as the control that shows what 
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from tinybert.models.teacher import Teacher
+from tinybert.families.network import Shape
 from tinybert.objectives import AttentionScoreMSE, HiddenMSE, Sum, layer_map
 from tinybert.recipes.recipe import Recipe, TaskSettings
 from tinybert.run import Run
@@ -16,13 +17,14 @@ from tinybert.stages.distiller import Distiller
 from tinybert.stages.initialisation import InitialStudent, initialise
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.groups import LastLayerGroups
-from tinybert.stages.teacher import task_teacher
+from tinybert.stages.teacher import origin_of_shape, teacher_or_scores
 from tinybert.tasks.base import Task
 from tinybert.types import Objective, Stage
 
 CITATION = (
     "Feng et al. 2021, Learning to Augment for Data-Scarce Domain BERT Knowledge Distillation, AAAI, arXiv:2101.08106"
 )
+PREDICTION_ONLY = "set objective.attention=false and objective.hidden=false"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,30 +33,37 @@ class Config(LastLayerGroups, AugmentingSettings, TaskSettings):
 
     distill: Stage = field(default_factory=lambda: Stage(epochs=10, lr=5e-5))
 
+    def needs_pieces(self) -> str | None:
+        """Predictions are of whole texts."""
+        return f"layers are compared piece by piece; {PREDICTION_ONLY}" if self.objective.layers else None
+
+    def needs_layers(self) -> str | None:
+        """Only the last layer's terms look at them."""
+        return f"the recipe learns from the last layer; {PREDICTION_ONLY}" if self.objective.layers else None
+
 
 def distill(job: Job, config: Config, run: Run) -> Outcome:
     """Teacher, student, copies; then everything at once; the student that is best on dev."""
-    model = task_teacher(job, config.teacher, config.fine_tune, run)
-    initial = initialise(job, model, config.student, run)
-    student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
-    distiller = Distiller(student, teacher, learnt_texts(job, config, run, model), job.task, config.teacher, run)
-    learnt = loss(initial, teacher, config, job.task, run)
+    taught_by = teacher_or_scores(job, config, run)
+    model = taught_by.network
+    initial = initialise(job, model or origin_of_shape(job, config, run), config.student, run)
+    texts = job.train if model is None else learnt_texts(job, config, run, model)
+    distiller = Distiller(initial.student, taught_by.teacher, texts, job.task, config.teacher, run)
+    learnt = loss(initial, None if model is None else model.shape, config, job.task, run)
     distiller.run_stage("distill", learnt, config.distill, job.dev)
-    return Outcome(student, model)
+    return Outcome(initial.student, model)
 
 
-def loss(initial: InitialStudent, teacher: Teacher, config: Config, task: Task, run: Run) -> Objective:
+def loss(initial: InitialStudent, teacher: Shape | None, config: Config, task: Task, run: Run) -> Objective:
     """L_KD of L2A, a plain sum of the last layer's attention scores, its hidden state and the soft targets."""
-    student, known = initial.student.shape, teacher.shape
-    last, seed = layer_map("last", student.layers, known.layers), run.seed_for("projection")
-    hidden = HiddenMSE(last, student.width, known.width, initial=initial.directions, embedding=False, seed=seed)
-    soft = task.soft(config.distill.temperature)
-    terms: dict[str, Objective] = {
-        "attention": AttentionScoreMSE(last, config.objective.attention_heads),
-        "hidden": hidden,
-        "prediction": soft,
-    }
-    return Sum(*(term for name, term in terms.items() if getattr(config.objective, name)))
+    on, student, terms = config.objective, initial.student.shape, list[Objective]()
+    if teacher is not None:  # what has no layers is refused before, see `needs_layers`
+        last, seed = layer_map("last", student.layers, teacher.layers), run.seed_for("projection")
+        how: dict[str, Any] = {"initial": initial.directions, "embedding": False, "seed": seed}
+        terms += [AttentionScoreMSE(last, on.attention_heads)] if on.attention else []
+        terms += [HiddenMSE(last, student.width, teacher.width, **how)] if on.hidden else []
+    terms += [task.soft(config.distill.temperature)] if on.prediction else []
+    return Sum(*terms)
 
 
 RECIPE = Recipe(

@@ -71,6 +71,10 @@ class Config(AugmentingSettings, TaskSettings):
         weight = self.objective.gold_weight
         return f"objective.gold_weight={weight:g} learns gold labels" if weight else super().needs_labels()
 
+    def needs_pieces(self) -> str | None:
+        """Logits are of whole texts."""
+        return None
+
     def needs_layers(self) -> str | None:
         """Nothing but logits is learnt."""
         return None

@@ -63,6 +63,10 @@ class Config(TaskSettings):
         if self.objective.beta and student.layers < 2:
             yield "student: one layer has none below its last that could learn patiently; take 2 or more"
 
+    def needs_pieces(self) -> str | None:
+        """Logits and first states are of whole texts."""
+        return None
+
     def needs_layers(self) -> str | None:
         """Only patience looks at them."""
         return (

@@ -49,7 +49,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
         figures["general"] = figures_of(report, job.plain_text)
         initial = refit_projections(initial, model, job, config.student, run)
 
-    student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device)
+    student, teacher = initial.student, Teacher(model, config.teacher.dtype, run.device, job.teacher_rows)
     examples = learnt_texts(job, config, run, model)
     distiller = Distiller(student, teacher, examples, job.task, config.teacher, run)
 

@@ -79,6 +79,10 @@ class CommonSettings:
         """Why a teacher that is a file of scores is not enough; None where predictions are all that is learnt."""
         return "the recipe learns from layers of its teacher, which a file has not; take pkd with objective.beta=0"
 
+    def needs_pieces(self) -> str | None:
+        """Why teacher and student have to read the same pieces; None where all that is compared is of whole texts."""
+        return "what is learnt is compared piece by piece; take another student, or pkd, which compares whole texts"
+
     def augmenting(self) -> AugmentGroups | None:
         """How texts are rewritten; None where they are not."""
         return None

@@ -94,11 +94,11 @@ def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run
     if outcome.teacher is not None:
         assert about.teacher is not None
         tuned = run.folder / "teacher"
-        said = logits_by_split(outcome.teacher, job, run)
+        said = logits_by_split(outcome.teacher, job.as_teacher_reads, run)
         task = job.task.fitted(said["dev"], job.dev)
         if tuned.exists() and task != job.task:  # what was fitted is not known before its logits are
             task.note_in(outcome.teacher.config)
-            save_student(outcome.teacher, job.tokenizer, tuned, max_length=job.max_length)
+            save_student(outcome.teacher, job.as_teacher_reads.tokenizer, tuned, max_length=job.max_length)
         systems["teacher"] = torch_system(outcome.teacher, task, said, tuned if tuned.exists() else about.teacher)
     systems["student"] = student
     file = run.folder / "export" / "model_int8.onnx"

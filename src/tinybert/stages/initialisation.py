@@ -125,6 +125,10 @@ class Purpose(Protocol):
     def train(self) -> Rows:
         """The texts on which `project` looks at the teacher; labels play no part."""
 
+    @property
+    def one_vocabulary(self) -> bool:
+        """Whether teacher and student read the same pieces of them."""
+
 
 def initialise(
     job: Purpose, origin: Network | None, settings: StudentNetwork, run: Run, name: str = "init"
@@ -191,7 +195,7 @@ def _from_checkpoint(
     student: Network, origin: Network | None, job: Purpose, settings: StudentNetwork, run: Run
 ) -> InitialStudent:
     """A checkpoint as it is, of which `shapes` knows that it can learn from this teacher."""
-    if origin is None or run.plan is not None:
+    if origin is None or run.plan is not None or not job.one_vocabulary:
         return InitialStudent(student)
     return InitialStudent(student, _fitted(student, origin, job, settings, run))
 

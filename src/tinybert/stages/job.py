@@ -42,6 +42,11 @@ class PlainText:
     def head(self) -> None:
         """Plain text asks for none."""
 
+    @property
+    def one_vocabulary(self) -> bool:
+        """See `Job`."""
+        return True
+
     def contents(self) -> dict[str, str]:
         """Digests of everything that was read; a stage that learns from it depends on all."""
         return {self.name: self.train.digest} | ({"dev": self.held_out.digest} if self.apart else {})
@@ -56,10 +61,11 @@ class Job:
         train: Encoded training rows.
         dev: Encoded rows that decide which weights are kept.
         test: Encoded rows for the final figures; None where there are none.
-        encoder: Makes rows of texts, with the vocabulary that teacher and student share.
+        encoder: Makes rows of texts, as the student reads them.
         unlabeled: Further texts of the domain; None = there are none.
         source: Texts of another domain, as many of them as are used; None = there are none.
         plain_text: Text for general distillation before the task; None = there is no such stage.
+        of_teacher: The same in the teacher's pieces; None = the student's are the same.
     """
 
     splits: Splits
@@ -70,10 +76,26 @@ class Job:
     unlabeled: Examples | None = None
     source: SourceDomain | None = None
     plain_text: PlainText | None = None
+    of_teacher: "Job | None" = None
+
+    @property
+    def as_teacher_reads(self) -> "Job":
+        """The job of the teacher's own stages."""
+        return self.of_teacher or self
+
+    @property
+    def teacher_rows(self) -> EncodedRows | None:
+        """The training rows as only the teacher reads them; None where the student does too."""
+        return None if self.of_teacher is None else self.of_teacher.train
+
+    @property
+    def one_vocabulary(self) -> bool:
+        """Whether teacher and student read the same pieces."""
+        return self.of_teacher is None
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerFast:
-        """Of teacher and student."""
+        """Of the student."""
         return self.encoder.tokenizer
 
     @property

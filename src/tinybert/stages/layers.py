@@ -40,6 +40,10 @@ class LayerObjectivesGroup(GeneralGroup):
         if self.objective.attention or self.general.tokens is not None:
             yield from super().unfit(student, teacher)
 
+    def needs_pieces(self) -> str | None:
+        """Predictions are of whole texts."""
+        return super().needs_pieces() if self.objective.layers or self.general.tokens is not None else None
+
     def needs_labels(self) -> str | None:
         """Gold labels take the place of predictions that are not learnt."""
         return super().needs_labels() if self.objective.prediction else "objective.prediction=false learns gold labels"

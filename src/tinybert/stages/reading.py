@@ -19,7 +19,8 @@ from tinybert.engine.evaluate import student_logits
 from tinybert.errors import UserError
 from tinybert.families import longest_input
 from tinybert.models.heads import has_task_head
-from tinybert.models.loading import load_classifier, load_config, load_tokenizer
+from tinybert.models.loading import load_classifier, load_config, load_tokenizer, share_vocabulary
+from tinybert.models.student import is_shape
 from tinybert.run import Run
 from tinybert.stages.job import Job
 from tinybert.tasks.base import Task
@@ -65,8 +66,7 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
         splits = _labelled_by_teacher(splits, settings, encoder, run)
     for note in splits.notes:
         run.log.say(f"data: {note}")
-    train, dev = (encoded(part, encoder, run) for part in (splits.train, splits.dev))
-    test = None if splits.test is None else encoded(splits.test, encoder, run)
+    train, dev, test = _rows_of(splits, encoder, run)
     shares = {"train": train.unknown, "dev": dev.unknown} | ({} if test is None else {"test": test.unknown})
     run.log.say(f"data: unknown pieces: {', '.join(f'{name} {share:.2%}' for name, share in shares.items())}")
     unknown = [] if made else unknown_notes(shares)  # rare words are no surprise where the vocabulary is that of train
@@ -74,7 +74,31 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     for note in of_pieces:
         run.log.say(f"data: {note}")
     splits = replace(splits, notes=(*splits.notes, *of_pieces))
-    return Job(splits, train, dev, test, encoder, splits.unlabeled, splits.source)
+    job = Job(splits, train, dev, test, encoder, splits.unlabeled, splits.source)
+    teacher = settings.teacher.path
+    return job if teacher is None or vocabulary_of(settings) == teacher else _also_as_teacher_reads(job, settings, run)
+
+
+def _also_as_teacher_reads(job: Job, settings: Any, run: Run) -> Job:
+    """The same with the rows as the teacher reads them, beside those of a student that has a vocabulary of its own.
+
+    Raises:
+        UserError: If answers are of pieces, not of whole texts.
+    """
+    if not job.head.of_texts:
+        raise UserError(
+            f"student: the vocabulary of {settings.student.path} is not the teacher's, and answers are of pieces "
+            f"({job.task.kind}); take a student that shares it"
+        )
+    encoder = encoder_of(settings, load_tokenizer(settings.teacher.path))
+    train, dev, test = _rows_of(job.splits, encoder, run)
+    return replace(job, of_teacher=replace(job, train=train, dev=dev, test=test, encoder=encoder))
+
+
+def _rows_of(splits: Splits, encoder: Encoder, run: Run) -> tuple[EncodedRows, EncodedRows, EncodedRows | None]:
+    """The encoded rows of train, dev and test."""
+    test = None if splits.test is None else encoded(splits.test, encoder, run)
+    return encoded(splits.train, encoder, run), encoded(splits.dev, encoder, run), test
 
 
 def _with_scores(splits: Splits, source: Any, settings: DataSettings) -> Splits:
@@ -131,9 +155,10 @@ def check_max_length(settings: Any) -> None:
     """
     if not settings.student.out_of_teacher:
         return
-    vocabulary, longest = vocabulary_of(settings), settings.data.max_length
-    if longest > (room := longest_input(load_config(vocabulary))):
-        raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
+    longest = settings.data.max_length
+    for vocabulary in filter(None, dict.fromkeys((vocabulary_of(settings), settings.teacher.path))):
+        if longest > (room := longest_input(load_config(vocabulary))):
+            raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
 
 
 def read_unlabeled(source: Any, settings: DataSettings, rejected_to: Path | None) -> Examples | None:
@@ -150,8 +175,13 @@ def teacher_classes(settings: Any, *, needs_teacher: bool) -> tuple[str, ...] | 
 
 
 def vocabulary_of(settings: Any) -> str:
-    """The checkpoint whose tokenizer encodes the data: the teacher, or the student where there is no teacher."""
-    return str(settings.teacher.path or settings.student.path)
+    """The checkpoint whose tokenizer encodes what the student reads: the teacher, or the student by itself.
+
+    That is, where there is no teacher, or the student is a checkpoint with another vocabulary.
+    """
+    student, teacher = settings.student.path, settings.teacher.path
+    alone = teacher is None or (not is_shape(student) and not share_vocabulary(student, teacher))
+    return str(student if alone else teacher)
 
 
 def encoder_of(settings: Any, tokenizer: PreTrainedTokenizerFast | None = None) -> Encoder:

@@ -7,7 +7,7 @@ from tinybert.families import family_of, shape_of
 from tinybert.families.network import Shape
 from tinybert.layer_maps import layer_map
 from tinybert.models.heads import check_form, check_task, has_task_head, learnt_pairs
-from tinybert.models.loading import load_config, load_tokenizer
+from tinybert.models.loading import load_config, share_vocabulary
 from tinybert.models.source import folder_of, weight_names
 from tinybert.models.student import check_depth, is_shape
 from tinybert.tasks.base import Task
@@ -31,8 +31,8 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
         check_depth(student, teacher)
         if problems := list(settings.unfit(student, teacher)):
             raise UserError(*problems)
-        if not is_shape(path):
-            _check_vocabulary(path, origin)
+        if not is_shape(path) and not share_vocabulary(path, origin):
+            _check_own_vocabulary(settings)
     if teacher is not None and (needs_teacher or is_shape(path)):
         _require_listed_layers(settings.student.layer_map, student, teacher)
     return teacher, student
@@ -54,10 +54,17 @@ def _stored(path: str) -> Shape:
     return shape_of(load_config(path))
 
 
-def _check_vocabulary(student: str, teacher: str) -> None:
-    """Both read the same ids: a student knows pieces by the numbers that its teacher gives them."""
-    if load_tokenizer(student).get_vocab() != load_tokenizer(teacher).get_vocab():
-        raise UserError(f"student: the vocabulary of {student} is not the teacher's; a student shares it")
+def _check_own_vocabulary(settings: Any) -> None:
+    """A student may have pieces of its own where whole texts are compared, of rows that both were given."""
+    own, groups = f"the vocabulary of {settings.student.path} is not the teacher's", settings.augmenting()
+    if (why := settings.needs_pieces()) is not None:
+        raise UserError(f"student: {own}; {why}")
+    if groups is not None and groups.augment.method != "none":
+        raise UserError(f"student: {own}, in whose pieces text is rewritten; set augment.method=none")
+    if settings.unlabeled is not None:
+        raise UserError(f"--unlabeled: {own}; such a student learns from the rows of train only")
+    if settings.data.windows != "off":
+        raise UserError(f"data.windows: {own}, so that their windows differ; set data.windows=off")
 
 
 def check_heads(settings: Any, task: Task, *, needs_teacher: bool) -> None:

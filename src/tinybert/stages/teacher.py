@@ -76,7 +76,7 @@ def teacher_or_scores(job: Job, config: Any, run: Run) -> TaskTeacher:
         run.log.say(f"teacher: a file of scores; on train ({len(job.splits.train)} rows): {shown}")
         return TaskTeacher(TeacherScores(job.splits.scores[job.train.owners], run.device), None)
     model = task_teacher(job, config.teacher, config.fine_tune, run)
-    return TaskTeacher(Teacher(model, config.teacher.dtype, run.device), model)
+    return TaskTeacher(Teacher(model, config.teacher.dtype, run.device, job.teacher_rows), model)
 
 
 def origin_of_shape(job: Job, config: Any, run: Run) -> Network | None:
@@ -104,6 +104,7 @@ def task_teacher(
         UserError: If it is clearly too weak and `teacher.accept_weak` is not set; or if a domain has no labels.
     """
     assert settings.path is not None
+    job = job.as_teacher_reads
     loaded = load_classifier(settings.path, job.head, seed=run.seed_for("teacher", "head"), device=run.device)
     teacher = loaded.model
     if loaded.has_head:

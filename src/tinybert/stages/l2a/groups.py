@@ -31,9 +31,14 @@ class LastLayerSettings:
     prediction: bool = True
     attention_heads: Literal["paired", "means"] = "paired"
 
+    @property
+    def layers(self) -> bool:
+        """Whether anything is learnt from layers."""
+        return self.attention or self.hidden
+
     def __post_init__(self) -> None:
         """Refuse to learn nothing."""
-        if not (self.attention or self.hidden or self.prediction):
+        if not (self.layers or self.prediction):
             raise ValueError("attention, hidden and prediction are all off; nothing would be learnt")
 
     def unread(self) -> Iterator[tuple[str, str]]:
