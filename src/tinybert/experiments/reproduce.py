@@ -93,11 +93,9 @@ class Work:
         known = dict.fromkeys(data for experiment in experiments for data in experiment.data)
         if unknown := [name for name in only if name not in known]:
             raise UserError(f"--only {', '.join(unknown)}: no such data set; there are {', '.join(known)}")
-        wanted = {one.name: [name for name in one.data if not only or name in only] for one in experiments}
-        parts = {
-            one.name: replace(one, data={name: one.data[name] for name in wanted[one.name]}) for one in experiments
-        }
-        return Work(name, experiments, {one: [*cells(part, place)] for one, part in parts.items()}, place.root)
+        wanted = only or known
+        found = {one.name: [*cells(one, [data for data in one.data if data in wanted], place)] for one in experiments}
+        return Work(name, experiments, found, place.root)
 
     @property
     def runs(self) -> list[DistillRun]:
@@ -151,9 +149,8 @@ class Work:
                         render(self.name, self.experiments, self.cells, self.root)
             tables = render(self.name, self.experiments, self.cells, self.root)
         if failed := [run for run in self.missing if run.record is not None]:
-            raise UserError(
-                *map(_why, failed), f"{len(failed)} of {len(self.runs)} runs failed; the same command retries"
-            )
+            summary = f"{len(failed)} of {len(self.runs)} runs failed; the same command tries them again"
+            raise UserError(*map(_why, failed), summary)
         return {"runs": len(self.runs), "tables": tables}
 
     def _whole(self, run: DistillRun) -> bool:
@@ -212,13 +209,11 @@ def _tell(console: Console, work: Work, run: DistillRun, done: int, of: int) -> 
     record = run.record
     if record is None:
         return
-    spent = [ended.seconds for one in work.runs if one.finished and (ended := one.record)]
-    left = (
-        f"; about {words.duration((of - done) * sum(spent) / len(spent))} of runs left" if spent and of > done else ""
-    )
-    how = "failed" if record.exit else "done"
+    spent = [ended.seconds for one in work.runs if (ended := one.record) and not ended.exit]
+    left = words.duration((of - done) * sum(spent) / len(spent)) if spent and of > done else ""
+    how, about = "failed" if record.exit else "done", f"; about {left} of runs left" if left else ""
     name = run.folder.relative_to(work.root / "runs")
-    console.print(f"{done} of {of}: {name} {how} in {words.duration(record.seconds)}{left}", soft_wrap=True)
+    console.print(f"{done} of {of}: {name} {how} in {words.duration(record.seconds)}{about}", soft_wrap=True)
     if console.is_terminal:
         for one in work.experiments:
             console.print(so_far(one, columns(one, work.cells[one.name], tested=False)))

@@ -1,13 +1,13 @@
 """The runs of an experiment: which there are, the command of each, where it lies and what is noted of it.
 
-A run is named by what it is told, never by where files lie, so that tables which share a row share its runs.
+A run is named by what it is told and by what its files hold, never by where they lie, so that tables share runs.
 """
 
 import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -90,12 +90,8 @@ class DistillRun:
         flags = {**self.files, **self.flags, "seed": str(self.seed), "output": str(self.folder)}
         settings = {**self.settings, "run.store": str(self.store), "run.keep": "student"}
         named = (part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value))
-        return [
-            "distill",
-            self.recipe,
-            *named,
-            *(x for name in settings for x in ("--set", f"{name}={settings[name]}")),
-        ]
+        set_too = (part for name, value in settings.items() for part in ("--set", f"{name}={value}"))
+        return ["distill", self.recipe, *named, *set_too]
 
     @property
     def command(self) -> str:
@@ -148,14 +144,14 @@ class Workplace:
     settings: Mapping[str, str]
 
 
-def cells(experiment: Experiment, place: Workplace) -> Iterator[Cell]:
-    """All cells, seed by seed, so that an unfinished table is one of fewer seeds.
+def cells(experiment: Experiment, wanted: Sequence[str], place: Workplace) -> Iterator[Cell]:
+    """The cells of some data sets, seed by seed, so that an unfinished table is one of fewer seeds.
 
     Raises:
         UserError: If a file is missing.
     """
     for seed in range(1, experiment.budget.seeds + 1):
-        for data in experiment.data:
+        for data in wanted:
             for label, row in experiment.rows.items():
                 if data not in row.without:
                     yield Cell(label, data, seed, [*_runs(experiment, row, data, seed, place)])
@@ -171,13 +167,13 @@ def _runs(experiment: Experiment, row: Row, data: str, seed: int, place: Workpla
     found = files_of(data, on, place.data, place.root / "data", seed)
     unused = [role for role in ("source", "unlabeled") if not getattr(row, role)]
     found = {role: path for role, path in found.items() if role not in unused}
-    about = by_name(replace(on, title=None, metrics=(), x=None))
+    contents = {role: _content(path) for role, path in found.items()}
     names, values = list(row.grid), list(row.grid.values())
     for chosen in product(*values):
         layers = (budget.settings, on.settings, row.settings, dict(zip(names, chosen, strict=True)), place.settings)
         settings = {name: _text(value) for layer in layers for name, value in by_name(layer).items()}
         told = {name: value for name, value in settings.items() if not name.startswith("run.")}
-        key = files.sha256_json([row.recipe, given, told, about, row.source, row.unlabeled])
+        key = files.sha256_json([row.recipe, given, told, contents])
         yield DistillRun(data, seed, row.recipe, given, settings, found, place.root, key)
 
 
@@ -195,6 +191,11 @@ def _student(given: str | None, teacher: str) -> str | None:
 def _sizes(teacher: str) -> tuple[int, int]:
     shape = shape_of(load_config(teacher))
     return shape.layers, shape.width
+
+
+@cache  # of a command; each seed of each row has the same few files
+def _content(path: str) -> str:
+    return files.sha256_file(Path(path)) if Path(path).is_file() else path
 
 
 def _text(value: Any) -> str:
