@@ -86,3 +86,13 @@ def test__where_pieces_are_compared_or_texts_are_not_rows_of_train_it_is_refused
     own = with_other_pieces(workshop.model("own", layers=2, width=24 if recipe == "pkd" else 12))
     with pytest.raises(UserError, match=f"the vocabulary of .*own is not the teacher's{why}"):
         workshop.distill(recipe, student=own, **given, dry_run=dry_run)
+
+
+@on_one_processor
+@pytest.mark.usefixtures("untrained")
+def test__tinybert_without_layers_compares_whole_texts(workshop):
+    workshop.model(classes=CLASSES)
+    own = with_other_pieces(workshop.model("own", layers=2, width=12, heads=2))
+    no_layers = tuple(f"objective.{part}=false" for part in ("embedding", "hidden", "attention"))
+    plan = workshop.distill("tinybert", student=own, also=no_layers, dry_run=True)
+    assert [one["name"] for one in plan["stages"]] == ["prediction"]
