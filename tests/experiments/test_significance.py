@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from references import significance as slow
 from tinybert.experiments import significance
@@ -27,7 +28,7 @@ def answers(kind, seeds, rows, seed, better=0.0, spread=0.0):
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test__resamples_are_those_of_rows_written_out(kind, seeds, monkeypatch):
     monkeypatch.setattr(significance, "RESAMPLES", 50)
-    monkeypatch.setattr(significance, "_stretch", lambda *_: 1.0)
+    monkeypatch.setattr(significance, "_rescaled", lambda deviations, *_: deviations)
     gold, first, second = answers(kind, seeds, 23, 1, better=0.1)
     interval, _ = bootstrap(kind, gold, first, second, np.random.default_rng(3))
 
@@ -61,16 +62,19 @@ def test__neither_the_order_of_seeds_nor_of_systems_decides(kind):
     assert (back.by_bootstrap, back.by_swaps) == pytest.approx((one.by_bootstrap, one.by_swaps))
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.05])
 @pytest.mark.parametrize("seeds", [3, 5])
-def test__where_only_seeds_differ_chance_is_seldom_called_a_difference(seeds, monkeypatch):
-    """Both systems are as good on average; a seed moves their difference by .05, more than rows explain."""
-    monkeypatch.setattr(significance, "RESAMPLES", 400)
-    called = [
-        compare("accuracy", *answers("accuracy", seeds, 400, seed, spread=0.05), np.random.default_rng(0)).p_value
-        < 0.05
-        for seed in range(150)
+def test__chance_is_seldom_called_a_difference_and_intervals_are_no_wider_than_they_must(seeds, spread, monkeypatch):
+    """Both systems are as good on average; a seed moves their difference by the spread."""
+    monkeypatch.setattr(significance, "RESAMPLES", 200)
+    found = [
+        compare("accuracy", *answers("accuracy", seeds, 400, seed, spread=spread), np.random.default_rng(0))
+        for seed in range(80)
     ]
-    assert np.mean(called) <= 0.08
+    assert np.mean([one.p_value < 0.05 for one in found]) <= 0.08
+    reach = np.mean([one.difference.high - one.difference.low for one in found]) / 2
+    truth = np.sqrt((spread**2 + 2 * 0.7 * 0.3 / 400) / seeds)
+    assert 1.5 < reach / truth < 2 * stats.t.ppf(0.975, seeds - 1)
 
 
 def test__a_real_difference_is_found():

@@ -27,11 +27,13 @@ class SeedTest(NamedTuple):
         difference: Of the figure over seeds, with the 95 % interval of `bootstrap`.
         by_bootstrap: Two-sided p-value of the same.
         by_swaps: That of `randomisation`.
+        seeds: On how many this rests.
     """
 
     difference: Interval
     by_bootstrap: float
     by_swaps: float
+    seeds: int
 
     @property
     def p_value(self) -> float:
@@ -50,7 +52,7 @@ def compare(kind: str, gold: np.ndarray, first: Said, second: Said, rng: np.rand
         rng: Draws resamples and swaps.
     """
     interval, p_value = bootstrap(kind, gold, first, second, rng)
-    return SeedTest(interval, p_value, randomisation(kind, gold, first, second, rng))
+    return SeedTest(interval, p_value, randomisation(kind, gold, first, second, rng), len(first))
 
 
 def bootstrap(
@@ -58,9 +60,9 @@ def bootstrap(
 ) -> tuple[Interval, float]:
     """Interval and p-value of the difference by resampling seeds and rows, both with replacement.
 
-    Of S seeds S - 1 are drawn, since S would show (S - 1) / S of their variance (Rao and Wu 1988). Few seeds show their
-    spread only roughly: deviations are stretched by the quotient of Student's and the normal quantile, with the degrees
-    of freedom of a sum of variances of which the seeds' is one (Satterthwaite). One seed tells nothing of others.
+    Of S seeds S - 1 are drawn, since S would show (S - 1) / S of their variance (Rao and Wu 1988). Resampling both
+    counts three times what is neither the seed's nor the row's alone (Owen 2007), and few seeds show their spread only
+    roughly; `_rescaled` makes up for both. One seed says nothing of others.
     """
     seeds, n = first.shape
     ones, figure = np.ones((1, n), np.int64), _FIGURES[kind]
@@ -68,12 +70,32 @@ def bootstrap(
     rows = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
     drawn = rng.multinomial(max(1, seeds - 1), np.full(seeds, 1 / seeds), size=RESAMPLES)
     apart = figure(gold, second, rows) - figure(gold, first, rows)
-    deviations = (apart * drawn).sum(axis=1) / drawn.sum(axis=1) - by_seed.mean()
-    moved = by_seed.mean() + deviations * _stretch(by_seed, float(deviations.var()))
+    estimate = float(by_seed.mean())
+    moved = estimate + _rescaled((apart * drawn).sum(axis=1) / drawn.sum(axis=1) - estimate, apart, by_seed)
     low, high = np.quantile(moved, [0.025, 0.975])
     # One is added above and below because the sample itself is a resample too, so that p is never 0.
     tails = [(1 + int(side.sum())) / (1 + RESAMPLES) for side in (moved <= 0, moved >= 0)]
-    return Interval(float(by_seed.mean()), float(low), float(high)), min(1.0, 2 * min(tails))
+    return Interval(estimate, float(low), float(high)), min(1.0, 2 * min(tails))
+
+
+def _rescaled(
+    deviations: Float[np.ndarray, " resample"],
+    apart: Float[np.ndarray, "resample seed"],
+    by_seed: Float[np.ndarray, " seed"],
+) -> Float[np.ndarray, " resample"]:
+    """Deviations with the variance of a mean over seeds and rows, as wide as Student's t where that of seeds is large.
+
+    With variances a of seeds, b of rows, e of the rest, by their numbers: seeds alone show a + e, rows alone b + e,
+    both together a + b + 3 e; a + b + e is wanted.
+    """
+    if len(by_seed) < 2 or not deviations.any():
+        return deviations
+    seeds, rows = float(by_seed.var(ddof=1)) / len(by_seed), float(apart.mean(axis=1).var())
+    both = float(deviations.var())
+    wanted = max(2 * (seeds + rows) - both, seeds, rows)
+    freedom = np.inf if seeds == 0 else (len(by_seed) - 1) * (wanted / seeds) ** 2  # Satterthwaite
+    stretch = stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975)
+    return np.asarray(deviations * np.sqrt(wanted / both) * stretch)
 
 
 def randomisation(kind: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator) -> float:
@@ -104,16 +126,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(order))
     adjusted[order] = np.minimum(1.0, stepped)
     return [round(float(p), 12) for p in adjusted]
-
-
-def _stretch(by_seed: Float[np.ndarray, " seed"], variance: float) -> float:
-    if len(by_seed) < 2 or variance == 0:
-        return 1.0
-    of_seeds = float(by_seed.var(ddof=1)) / len(by_seed)
-    if of_seeds == 0:
-        return 1.0
-    freedom = (len(by_seed) - 1) * max(1.0, variance / of_seeds) ** 2
-    return float(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
 
 
 def _accuracy(gold: np.ndarray, said: Said, rows: Weights) -> Float[np.ndarray, "resample seed"]:
