@@ -24,7 +24,7 @@ def answers(kind, seeds, rows, seed, better=0.0, spread=0.0):
     return gold, *np.where(right, gold, 1 - gold)
 
 
-@pytest.mark.parametrize("kind", ["accuracy", "pearson"])
+@pytest.mark.parametrize("kind", ["accuracy", "macro_f1", "mcc", "pearson"])
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test__resamples_are_those_of_rows_written_out(kind, seeds, monkeypatch):
     monkeypatch.setattr(significance, "RESAMPLES", 50)

@@ -3,12 +3,17 @@
 from itertools import product
 
 import numpy as np
+from sklearn.metrics import f1_score, matthews_corrcoef
 
 
 def figure(kind, gold, said):
     """Of one seed."""
     if kind == "accuracy":
         return sum(one == other for one, other in zip(gold, said, strict=True)) / len(gold)
+    if kind == "macro_f1":
+        return float(f1_score(gold, said, average="macro", zero_division=0))
+    if kind == "mcc":
+        return float(matthews_corrcoef(gold, said))
     return 0.0 if len(set(gold)) == 1 or len(set(said)) == 1 else float(np.corrcoef(gold, said)[0, 1])
 
 

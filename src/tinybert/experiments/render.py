@@ -42,9 +42,6 @@ def markdown(experiment: Experiment, found: Mapping[str, Column]) -> str:
     return "\n".join(lines)
 
 
-NOT_RUN = "not run"
-
-
 def _paper(experiment: Experiment) -> Iterator[str]:
     if experiment.paper:
         yield f"After {experiment.paper}. The paper's figures are those of another teacher and other data."
@@ -71,7 +68,7 @@ def _measured(column: Column, label: str) -> list[str]:
     outcome = column.outcomes.get(label)
     if outcome is None or not outcome.runs:
         failed = outcome is not None and bool(outcome.failed)
-        return ["", "failed" if failed else NOT_RUN, *[""] * (len(column.metrics) + 1)]
+        return ["", "failed" if failed else "not run", *[""] * (len(column.metrics) + 1)]
     parameters = words.millions(outcome.costs["parameters"]) if "parameters" in outcome.costs else ""
     figures = [_marked(figure(column, label, metric)) for metric in column.metrics]
     lost = f", {len(outcome.failed)} failed" if outcome.failed else ""

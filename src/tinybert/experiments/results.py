@@ -9,7 +9,7 @@ import numpy as np
 
 from tinybert.errors import UserError
 from tinybert.experiments.runs import Cell, DistillRun
-from tinybert.experiments.significance import LEVEL, SeedTest, compare, holm
+from tinybert.experiments.significance import LEVEL, OF_CLASSES, OF_SCORES, SeedTest, compare, holm
 from tinybert.experiments.spec import Experiment
 from tinybert.report.read import RunFiles, read_run
 from tinybert.statistics import Interval, over_seeds
@@ -19,9 +19,9 @@ _SEED: Final = 0  # tables made twice from the same runs are the same
 
 @dataclass(frozen=True)
 class Answers:
-    """What a system said of the test rows with one seed, and what is true."""
+    """What a system said of the test rows with one seed, and what is true: classes, or scores."""
 
-    kind: str
+    scores: bool
     gold: np.ndarray
     said: np.ndarray
 
@@ -131,13 +131,13 @@ def _column(experiment: Experiment, data: str, cells: Sequence[Cell], tested: bo
     if not means:
         return Column(metrics, outcomes)
     best = max(means, key=lambda row: means[row])
-    against = _tested(outcomes, [(best, row) for row in means if row != best]) if tested else []
+    against = _tested(outcomes, [(best, row) for row in means if row != best], metrics[0]) if tested else []
     return Column(metrics, outcomes, best, {pair.second: pair for pair in against})
 
 
 def all_pairs(column: Column) -> list[Pair]:
     """Every two rows of a data set, where both answered the same rows."""
-    return _tested(column.outcomes, [*combinations(column.outcomes, 2)])
+    return _tested(column.outcomes, [*combinations(column.outcomes, 2)], column.metrics[0])
 
 
 def _outcome(experiment: Experiment, row: str, cells: Sequence[Cell]) -> Outcome:
@@ -169,7 +169,7 @@ def _answers(found: RunFiles, system: str) -> Answers | None:
     rows = found.predictions
     if rows is None or system not in rows.predicted:
         return None
-    return Answers(rows.metric, rows.gold, rows.predicted[system])
+    return Answers(rows.classes is None, rows.gold, rows.predicted[system])
 
 
 def _costs(found: Sequence[RunFiles], system: str) -> dict[str, float]:
@@ -182,23 +182,23 @@ def _costs(found: Sequence[RunFiles], system: str) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in known.items() if values}
 
 
-def _tested(outcomes: Mapping[str, Outcome], pairs: Sequence[tuple[str, str]]) -> list[Pair]:
-    tests = {pair: test for pair in pairs if (test := _compared(*(outcomes[row] for row in pair)))}
+def _tested(outcomes: Mapping[str, Outcome], pairs: Sequence[tuple[str, str]], metric: str) -> list[Pair]:
+    tests = {(a, b): test for a, b in pairs if (test := _compared(outcomes[a], outcomes[b], metric))}
     adjusted = holm([test.p_value for test in tests.values()]) if tests else []
     return [Pair(*pair, test, p) for (pair, test), p in zip(tests.items(), adjusted, strict=True)]
 
 
-def _compared(one: Outcome, other: Outcome) -> SeedTest | None:
-    """The two on the seeds that both have, where they answered the same rows."""
+def _compared(one: Outcome, other: Outcome, metric: str) -> SeedTest | None:
+    """The two on the seeds that both have, where they answered the same rows and these can tell the metric."""
     both = sorted(set(one.answers) & set(other.answers))
     if not both:
         return None
     first, second = [one.answers[seed] for seed in both], [other.answers[seed] for seed in both]
-    gold, kind = first[0].gold, first[0].kind
-    if any(said.kind != kind or not np.array_equal(said.gold, gold) for said in (*first, *second)):
+    gold, known = first[0].gold, OF_SCORES if first[0].scores else OF_CLASSES
+    if metric not in known or not all(np.array_equal(said.gold, gold) for said in (*first, *second)):
         return None
     ours, theirs = (np.stack([answers.said for answers in side]) for side in (first, second))
-    return compare(kind, gold, ours, theirs, np.random.default_rng(_SEED))
+    return compare(metric, gold, ours, theirs, np.random.default_rng(_SEED))
 
 
 def _check_code(experiment: Experiment, cells: Sequence[Cell]) -> None:

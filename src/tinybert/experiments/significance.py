@@ -4,7 +4,7 @@ A figure over seeds is the mean of each seed's figure. It varies with the seeds,
 the rows of test; a difference is believed only where both have been allowed for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -41,22 +41,22 @@ class SeedTest(NamedTuple):
         return max(self.by_bootstrap, self.by_swaps)
 
 
-def compare(kind: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator) -> SeedTest:
+def compare(metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator) -> SeedTest:
     """Compare what two systems said of the same rows, seed by seed.
 
     Args:
-        kind: `accuracy` or `pearson`.
+        metric: One of `OF_CLASSES` or `OF_SCORES`.
         gold: True classes or scores.
         first: What the first system said, [seed, row].
         second: The same of the second.
         rng: Draws resamples and swaps.
     """
-    interval, p_value = bootstrap(kind, gold, first, second, rng)
-    return SeedTest(interval, p_value, randomisation(kind, gold, first, second, rng), len(first))
+    interval, p_value = bootstrap(metric, gold, first, second, rng)
+    return SeedTest(interval, p_value, randomisation(metric, gold, first, second, rng), len(first))
 
 
 def bootstrap(
-    kind: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator
+    metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator
 ) -> tuple[Interval, float]:
     """Interval and p-value of the difference by resampling seeds and rows, both with replacement.
 
@@ -65,7 +65,7 @@ def bootstrap(
     roughly; `_rescaled` makes up for both. One seed says nothing of others.
     """
     seeds, n = first.shape
-    ones, figure = np.ones((1, n), np.int64), _FIGURES[kind]
+    ones, figure = np.ones((1, n), np.int64), _FIGURES[metric]
     by_seed = (figure(gold, second, ones) - figure(gold, first, ones))[0]
     rows = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
     drawn = rng.multinomial(max(1, seeds - 1), np.full(seeds, 1 / seeds), size=RESAMPLES)
@@ -98,12 +98,12 @@ def _rescaled(
     return np.asarray(deviations * np.sqrt(wanted / both) * stretch)
 
 
-def randomisation(kind: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator) -> float:
+def randomisation(metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator) -> float:
     """Approximate randomisation (Noreen 1989) over rows: were the systems alike, their answers could change places.
 
     The answers to a row change places in all seeds at once, since a row that is hard is so with every seed.
     """
-    ones, figure = np.ones((1, first.shape[1]), np.int64), _FIGURES[kind]
+    ones, figure = np.ones((1, first.shape[1]), np.int64), _FIGURES[metric]
 
     def apart(one: Said, other: Said) -> float:
         return abs(float((figure(gold, other, ones) - figure(gold, one, ones)).mean()))
@@ -143,7 +143,36 @@ def _pearson(gold: np.ndarray, said: Said, rows: Weights) -> Float[np.ndarray, "
     return np.where(flat, 0.0, covariance / np.sqrt(np.where(flat, 1.0, spread)))
 
 
+def _macro_f1(gold: np.ndarray, said: Said, rows: Weights) -> Float[np.ndarray, "resample seed"]:
+    """Mean over the classes that occur in either; 0 for one that is never right."""
+    scores = []
+    for right, true, predicted in _by_class(gold, said, rows):
+        both = true + predicted
+        scores.append(np.where(both > 0, 2 * right / np.maximum(both, 1), np.nan))
+    return np.asarray(np.nanmean(scores, axis=0))
+
+
+def _mcc(gold: np.ndarray, said: Said, rows: Weights) -> Float[np.ndarray, "resample seed"]:
+    """Gorodkin 2004, for any number of classes; 0 where one class is all there is."""
+    right, true, predicted = np.stack([*_by_class(gold, said, rows)], axis=1)
+    n = rows.sum(axis=1, keepdims=True).astype(np.float64)
+    above = right.sum(axis=0) * n - (true * predicted).sum(axis=0)
+    below = (n**2 - (true**2).sum(axis=0)) * (n**2 - (predicted**2).sum(axis=0))
+    return np.where(below > 0, above / np.sqrt(np.maximum(below, 1)), 0.0)
+
+
+def _by_class(gold: np.ndarray, said: Said, rows: Weights) -> Iterator[np.ndarray]:
+    """Of each class, how often it is rightly said, true, and said: [3, resample, seed]."""
+    for one in np.union1d(gold, said):
+        true, predicted = np.broadcast_to(gold == one, said.shape), said == one
+        yield np.stack([rows @ part.T.astype(np.float64) for part in (true & predicted, true, predicted)])
+
+
 _FIGURES: Final[Mapping[str, Callable[[np.ndarray, Said, Weights], Float[np.ndarray, "resample seed"]]]] = {
     "accuracy": _accuracy,
+    "macro_f1": _macro_f1,
+    "mcc": _mcc,
     "pearson": _pearson,
 }
+OF_CLASSES: Final = ("accuracy", "macro_f1", "mcc")
+OF_SCORES: Final = ("pearson",)
