@@ -58,6 +58,16 @@ def test__the_printed_figures_are_as_many_as_metrics():
             )
 
 
+def test__the_example_of_the_docs_is_an_experiment(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(page.split("```text\n")[1].split("```")[0])
+    (mine,) = experiments_named(str(tmp_path / "mine.yaml"), "small")
+    assert mine.rows["TinyBERT, 5 copies"].settings == {"augment.copies": 5}
+    assert mine.rows["PKD"].grid == {"distill.lr": (2e-5, 5e-5)}
+    assert (mine.budget.seeds, mine.data["reviews"].metrics) == (5, ("accuracy", "macro_f1"))
+    assert {name for name in NAMES if f"| `{name}` |" in page} == set(NAMES)
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Public data in the form in which they are published, some hundred rows of each."""
