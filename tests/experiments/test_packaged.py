@@ -10,8 +10,9 @@ import pytest
 from tinybert.errors import UserError
 from tinybert.experiments import runs
 from tinybert.experiments.prepare import RECIPES, files_of
+from tinybert.experiments.read import experiments_named
 from tinybert.experiments.reproduce import prepared
-from tinybert.experiments.spec import BUDGETS, DataSet, experiments_named
+from tinybert.experiments.spec import BUDGETS, DataSet
 from tinybert.request import request_for
 
 NAMES = [one.name for one in experiments_named("all", "small")]

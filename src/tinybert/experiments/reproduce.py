@@ -16,10 +16,11 @@ from rich.console import Console
 from tinybert import files
 from tinybert.errors import UserError, collecting
 from tinybert.experiments.children import Children
+from tinybert.experiments.read import experiments_named
 from tinybert.experiments.render import render, so_far
 from tinybert.experiments.results import columns
 from tinybert.experiments.runs import Cell, DistillRun, Workplace, cells, digest_of_code
-from tinybert.experiments.spec import BUDGETS, BudgetName, Experiment, experiments_named
+from tinybert.experiments.spec import BUDGETS, BudgetName, Experiment
 from tinybert.folders import locked
 from tinybert.plan import plan
 from tinybert.report import words
