@@ -18,6 +18,7 @@ from recipes.workshop import Workshop, quick_finish, quickest
 from tinybert.cli import main
 from tinybert.errors import Interrupted, UserError
 from tinybert.experiments import children, runs
+from tinybert.experiments.reproduce import prepared
 
 MINE = """
 budgets: {small: {teacher: t, student: 2x8, seeds: 3}, paper: {teacher: t, student: 2x16, seeds: 1}}
@@ -211,6 +212,16 @@ def test__a_share_of_the_teachers_layers_is_a_shape(monkeypatch):
         "4x312",
         "t",
     ]
+
+
+def test__what_is_common_reaches_only_those_who_read_it(stub):
+    """A floor has no teacher, and the budget's shape is that of a Transformer."""
+    file = stub.write(
+        MINE.split("rows:")[0] + "rows: {floor: {recipe: tfidf}, fast: {recipe: static}, own: {recipe: pkd}}"
+    )
+    work = prepared(str(file), "small", {"seeds": 1}, stub.folder / "data", stub.folder / "out", (), ["reviews"])
+    given = {cell.row: set(cell.runs[0].flags) for cell in next(iter(work.cells.values()))}
+    assert given == {"floor": set(), "fast": {"teacher"}, "own": {"teacher", "student"}}
 
 
 class InProcess:

@@ -20,6 +20,7 @@ from tinybert.experiments.spec import Experiment, Row
 from tinybert.families import shape_of
 from tinybert.models.embedded import folder_of_minilm
 from tinybert.models.loading import load_config
+from tinybert.recipes import RECIPES
 
 PACKAGE: Final = Path(__file__).parents[1]
 _ONLY_SHOW: Final = ("experiments", "report", "api.py", "cli.py", "terminal.py", "show.py", "demo.py", "plan.py")
@@ -160,7 +161,10 @@ def cells(experiment: Experiment, wanted: Sequence[str], place: Workplace) -> It
 def _runs(experiment: Experiment, row: Row, data: str, seed: int, place: Workplace) -> Iterator[DistillRun]:
     budget, on = experiment.budget, experiment.data[data]
     teacher = budget.teacher or str(folder_of_minilm())
-    flags = {"teacher": teacher, "student": _student(row.student or budget.student, teacher)}
+    alone = RECIPES[row.recipe].config()
+    usual = budget.student if alone.student.transformer else None
+    flags = {"teacher": teacher, "student": _student(row.student or usual, teacher)}
+    flags = {name: value for name, value in flags.items() if name not in dict(alone.unread())}
     flags |= {"config": row.config or budget.config, "device": budget.device, "kind": on.kind}
     flags |= {"mlm": budget.mlm if row.mlm else None}
     given = {name: value for name, value in flags.items() if value is not None}

@@ -49,7 +49,7 @@ class Row:
         recipe: That makes it.
         shows: Which of the run's systems the row is about.
         student: A checkpoint or a shape; a share of the teacher's layers at its width, such as 1/3; `teacher`, which is
-            then fine-tuned itself; None = the budget's.
+            then fine-tuned itself; None = the budget's, of no Transformer the recipe's own.
         source: Whether it is given the second domain.
         unlabeled: Whether it is given plain text.
         mlm: Whether it is given the budget's masked language model.

@@ -35,6 +35,7 @@ class BiLSTMStudent(StudentNetwork):
     embedding: int | None = None
     dropout: float = 0.1  # the authors' code
     reads: ClassVar[frozenset[str]] = frozenset({"vectors"})
+    transformer: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse a dropout that leaves nothing."""

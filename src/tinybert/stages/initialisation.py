@@ -49,6 +49,7 @@ class StudentNetwork:
     layer_map: Literal["uniform", "spread", "top", "bottom", "last"] | tuple[int, ...] = "uniform"
     reads: ClassVar[frozenset[str]] = frozenset()  # optional files that it starts from
     out_of_teacher: ClassVar[bool] = True  # whether a shape is cut out of a teacher, whose tokenizer it then has
+    transformer: ClassVar[bool] = True  # else a shape means something else, and one of a Transformer fits none
 
     def __post_init__(self) -> None:
         """Refuse a list that fits no student."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from tinybert.config import MODEL
 from tinybert.families.network import Network, Shape
@@ -20,6 +20,7 @@ class StaticStudent(StudentNetwork):
     """A table of vectors of pieces: a shape of no layers, 0 x width."""
 
     path: Annotated[str, MODEL] = "0x256"
+    transformer: ClassVar[bool] = False
 
     def shape(self, teacher: Shape | None = None) -> Shape:  # noqa: ARG002
         """The width that a shape asks for; whatever its number of layers, there are none."""

@@ -41,6 +41,7 @@ class TfidfStudent(StudentNetwork):
     path: Annotated[str, MODEL] = "2x50000"
     least: int = 2
     out_of_teacher: ClassVar[bool] = False
+    transformer: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse what has no words."""
