@@ -33,7 +33,7 @@ def terms(tiny_bert, make_batch, run):
         teacher = Teacher(model, "fp32", CPU)
         task = Regression() if kind == "regression" else Classification(("no", "yes"))
         config = augmented_kd.Config(objective=settings or LastLayerSettings(), distill=Stage(temperature=temperature))
-        learnt = augmented_kd.loss(initial, teacher, config, task, run)
+        learnt = augmented_kd.loss(initial, teacher.shape, config, task, run)
         shown = teacher.observe(batch, learnt.needs_teacher)
         return learnt.terms(initial.student.observe(batch, learnt.needs_student), shown, batch), shown[LOGITS]
 
@@ -64,5 +64,5 @@ def test__terms_can_be_left_out_but_not_all(terms):
 def test__it_learns_what_l2a_learns(tiny_bert, run):
     initial, task = InitialStudent(tiny_bert(), torch.eye(24)), Classification(("no", "yes"))
     teacher, settings = Teacher(initial.student, "fp32", CPU), {"distill": Stage(temperature=4.0)}
-    ours = augmented_kd.loss(initial, teacher, augmented_kd.Config(**settings), task, run)
+    ours = augmented_kd.loss(initial, teacher.shape, augmented_kd.Config(**settings), task, run)
     assert digest_of_input(l2a.loss(initial, teacher, l2a.Config(**settings), task, run)) == digest_of_input(ours)

@@ -32,6 +32,7 @@ class Reviews:
 
     head: Head | None
     train: Rows
+    one_vocabulary: bool = True
 
 
 @pytest.fixture
