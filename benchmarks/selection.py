@@ -114,7 +114,8 @@ class Bench:
         nothing = torch.zeros(rows)
         facts = Facts(nothing == 1, nothing == 1, nothing.long(), nothing, nothing)
         pool, settings = Pool(self.job.train, facts, self.run.folder, np.arange(rows)), self.config.l2a
-        return reinforced(student, learnt, self.teacher, self.job, pool, settings, self.config.distill, self.run, lambda _: None)
+        told = (self.teacher, self.job, pool, settings, self.config.distill, self.run)
+        return reinforced(student, learnt, *told, lambda _: None)
 
 
 if __name__ == "__main__":
