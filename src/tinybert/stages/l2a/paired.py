@@ -7,6 +7,7 @@ noise.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, NamedTuple, final
 
 import torch
@@ -24,7 +25,7 @@ class _Learner(NamedTuple):
     """Weights and moments at a moment."""
 
     weights: list[Tensor]
-    moments: list[dict[str, Any]]
+    optimizer: dict[str, Any]
 
 
 @final
@@ -98,14 +99,10 @@ def _trained(optimizer: Optimizer) -> list[nn.Parameter]:
 
 def _remembered(optimizer: Optimizer) -> _Learner:
     """Copies of all that a step of the optimizer changes."""
-    trained = _trained(optimizer)
-    moments = [{name: value.clone() for name, value in optimizer.state.get(w, {}).items()} for w in trained]
-    return _Learner([weight.detach().clone() for weight in trained], moments)
+    return _Learner([weight.detach().clone() for weight in _trained(optimizer)], deepcopy(optimizer.state_dict()))
 
 
 def _restore(optimizer: Optimizer, known: _Learner) -> None:
-    for weight, value, moments in zip(_trained(optimizer), known.weights, known.moments, strict=True):
+    for weight, value in zip(_trained(optimizer), known.weights, strict=True):
         weight.data.copy_(value)
-        optimizer.state.pop(weight, None)
-        if moments:
-            optimizer.state[weight] = moments
+    optimizer.load_state_dict(known.optimizer)
