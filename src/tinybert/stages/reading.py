@@ -60,8 +60,8 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     )
     if data["teacher_scores"] is not None:
         splits = _with_scores(splits, data["teacher_scores"], settings.data)
-    made = settings.student.tokenizer(splits.train)
-    encoder = encoder_of(settings, made)
+    made, vocabulary = settings.student.tokenizer(splits.train), vocabulary_of(settings)
+    encoder = encoder_of(settings, made or load_tokenizer(vocabulary))
     if not splits.dev.labelled and run.plan is None:
         splits = _labelled_by_teacher(splits, settings, encoder, run)
     for note in splits.notes:
@@ -76,7 +76,7 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
     splits = replace(splits, notes=(*splits.notes, *of_pieces))
     job = Job(splits, train, dev, test, encoder, splits.unlabeled, splits.source)
     teacher = settings.teacher.path
-    return job if teacher is None or vocabulary_of(settings) == teacher else _also_as_teacher_reads(job, settings, run)
+    return job if teacher is None or vocabulary == teacher else _also_as_teacher_reads(job, settings, run)
 
 
 def _also_as_teacher_reads(job: Job, settings: Any, run: Run) -> Job:
@@ -184,10 +184,9 @@ def vocabulary_of(settings: Any) -> str:
     return str(student if alone else teacher)
 
 
-def encoder_of(settings: Any, tokenizer: PreTrainedTokenizerFast | None = None) -> Encoder:
-    """How the texts of a run become rows; by the tokenizer of `vocabulary_of` where none is given."""
-    windows = Windows(settings.data.windows, settings.data.stride)
-    return Encoder(tokenizer or load_tokenizer(vocabulary_of(settings)), settings.data.max_length, windows)
+def encoder_of(settings: Any, tokenizer: PreTrainedTokenizerFast) -> Encoder:
+    """How the texts of a run become rows."""
+    return Encoder(tokenizer, settings.data.max_length, Windows(settings.data.windows, settings.data.stride))
 
 
 def encoded(examples: Examples, encoder: Encoder, run: Run) -> EncodedRows:
