@@ -77,6 +77,14 @@ def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture(scope="session", autouse=True)
+def nobody_waits_for_the_disk() -> Iterator[None]:
+    """A tenth of all time otherwise; only a power cut shows the difference. What is synced when: test_files.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def nobody_asks_the_processor() -> Iterator[None]:
     """A test fails in which a dtype or a kernel is that of whatever machine this is: numbers would be, too."""
 

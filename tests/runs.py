@@ -235,7 +235,7 @@ def _work(
 
 
 def leave_out_the_slow(_: Any) -> None:
-    """No ONNX export, no timing: nothing of it is learnt."""
+    """No ONNX export, no timing, no waiting for the disk: nothing of it is learnt."""
     from tinybert.export.onnx import ExportReport
     from tinybert.report import measure
     from tinybert.stages import finish, systems
@@ -254,6 +254,7 @@ def leave_out_the_slow(_: Any) -> None:
         cost = {"parameters": 1, "bytes": file.stat().st_size, "latency_ms": latency, "threads": 1}
         return systems.System(task, logits, cost)
 
+    os.fsync = lambda _: None
     finish.export_onnx, finish.onnx_system = export_onnx, onnx_system
     measure.latency = lambda *_, **__: {str(length): {"p50": 1.0, "p95": 1.0} for length in measure.LENGTHS}
     systems.measure.latency = measure.latency

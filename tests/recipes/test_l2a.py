@@ -229,14 +229,13 @@ def test__nothing_is_drawn_that_no_epoch_reads(make, length):
 @pytest.mark.parametrize(
     ("settings", "step", "at"),
     [
-        (("l2a.policy.significance=1",), "distill", 3),
         (PAPER, "distill", 12),
         (("l2a.restart=true", "l2a.policy.first_states=true", "l2a.policy.significance=1"), "policy", 15),
         (("l2a.restart=true", "l2a.policy.lr=0.3", "l2a.policy.significance=1"), "distill", 3),
     ],
 )
 def test__a_killed_run_ends_with_the_same_student_and_the_same_policy(make, monkeypatch, settings, step, at):
-    """A stop within an episode; right after one, before the generator learns; with either student of a restart."""
+    """A stop right after an episode, before the generator learns; within one, with either student of a restart."""
     import importlib
 
     fit = importlib.import_module("tinybert.engine.fit")

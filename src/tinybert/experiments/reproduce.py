@@ -5,6 +5,7 @@ What a run makes that others need lies in a store of its data set and seed; it i
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -142,10 +143,12 @@ class Work:
             missing = self.missing
             _check_code(self, missing)
             console = Console(file=sys.stderr, highlight=False)
+            left = Counter(run.store for run in missing)
             with Children() as children:
                 for done, run in enumerate(children.of(missing, parallel), start=1):
                     _tell(console, self, run, done, len(missing))
-                    if self._whole(run):
+                    left[run.store] -= 1
+                    if not left[run.store] and self._whole(run.store):
                         files.remove(run.store, ignore_errors=True)
                         render(self.name, self.experiments, self.cells, self.root)
             tables = render(self.name, self.experiments, self.cells, self.root)
@@ -154,9 +157,9 @@ class Work:
             raise UserError(*map(_why, failed), summary)
         return {"runs": len(self.runs), "tables": tables}
 
-    def _whole(self, run: DistillRun) -> bool:
-        """Whether all runs of a data set and seed are finished, so that nobody needs their teachers and pools."""
-        return all(one.finished for one in self.runs if one.store == run.store)
+    def _whole(self, store: Path) -> bool:
+        """Whether all runs that share a store are finished, so that nobody needs its teachers and pools."""
+        return all(run.finished for run in self.runs if run.store == store)
 
 
 def _planned(run: DistillRun) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from tinybert.statistics import Interval
 
 RESAMPLES: Final = 2000
+_AT_ONCE: Final = 100  # swaps; a few MB for thousands of rows
 LEVEL: Final = 0.05
 
 Said = np.ndarray  # [seed, row]: classes or scores
@@ -103,14 +104,18 @@ def randomisation(metric: str, gold: np.ndarray, first: Said, second: Said, rng:
 
     The answers to a row change places in all seeds at once, since a row that is hard is so with every seed.
     """
-    ones, figure = np.ones((1, first.shape[1]), np.int64), _FIGURES[metric]
+    n, figure = len(gold), _FIGURES[metric]
+    ones = np.ones((1, n), np.int64)
 
-    def apart(one: Said, other: Said) -> float:
-        return abs(float((figure(gold, other, ones) - figure(gold, one, ones)).mean()))
+    def apart(swapped: Bool[np.ndarray, "swap 1 row"]) -> Float[np.ndarray, " swap"]:
+        one, other = np.where(swapped, second, first), np.where(swapped, first, second)
+        by_seed = figure(gold, other.reshape(-1, n), ones) - figure(gold, one.reshape(-1, n), ones)
+        return np.abs(by_seed.reshape(len(swapped), -1).mean(axis=1))
 
-    observed, as_far = apart(first, second), 0
-    for swapped in rng.random((RESAMPLES, first.shape[1])) < 0.5:
-        as_far += apart(np.where(swapped, second, first), np.where(swapped, first, second)) >= observed - 1e-12
+    observed, as_far = apart(np.zeros((1, 1, n), bool)), 0
+    for start in range(0, RESAMPLES, _AT_ONCE):
+        drawn = rng.random((min(_AT_ONCE, RESAMPLES - start), 1, n)) < 0.5
+        as_far += int((apart(drawn) >= observed - 1e-12).sum())
     return (1 + as_far) / (1 + RESAMPLES)
 
 
