@@ -110,7 +110,7 @@ def randomisation(metric: str, gold: np.ndarray, first: Said, second: Said, rng:
     def apart(swapped: Bool[np.ndarray, "swap 1 row"]) -> Float[np.ndarray, " swap"]:
         one, other = np.where(swapped, second, first), np.where(swapped, first, second)
         by_seed = figure(gold, other.reshape(-1, n), ones) - figure(gold, one.reshape(-1, n), ones)
-        return np.abs(by_seed.reshape(len(swapped), -1).mean(axis=1))
+        return np.asarray(np.abs(by_seed.reshape(len(swapped), -1).mean(axis=1)))
 
     observed, as_far = apart(np.zeros((1, 1, n), bool)), 0
     for start in range(0, RESAMPLES, _AT_ONCE):
