@@ -29,7 +29,7 @@ for answer in classify(texts):
 
 # 3. ONNX Runtime and the tokenizer's file: nothing else is needed to serve the int8 model.
 tokenizer = Tokenizer.from_file(str(run / "export" / "tokenizer.json"))
-session = onnxruntime.InferenceSession(run / "export" / "model_int8.onnx")
+session = onnxruntime.InferenceSession(run / "export/onnx/model_quantized.onnx")
 wanted = {given.name for given in session.get_inputs()}
 for text in texts:
     pieces = tokenizer.encode(text)

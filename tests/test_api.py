@@ -80,7 +80,7 @@ def test__export_tells_sizes_and_parity(workshop, monkeypatch):
 
     def noting(model, output, *, int8):
         asked.append((model, output, int8))
-        return ExportReport(output / "model.onnx", None, 10, None, 1e-7)
+        return ExportReport(output / "onnx/model.onnx", None, 10, None, 1e-7)
 
     monkeypatch.setattr(onnx, "export", noting)
     told = tinybert.export(workshop.path("run"), output=str(workshop.path("out")))

@@ -74,11 +74,11 @@ def test__every_form_of_a_model_says_the_same(workshop, exported):
     run = workshop.path("run")
     tokenizer = load_tokenizer(workshop.path("model"))
     save_student(load_classifier(workshop.path("model")).model, tokenizer, run / "student", max_length=32)
-    said = [positives(model, TEXTS) for model in (run, run / "student", exported, exported / "model.onnx")]
+    said = [positives(model, TEXTS) for model in (run, run / "student", exported, exported / "onnx/model.onnx")]
     assert said[0] == said[1]
     assert np.allclose(said[0], said[2], atol=1e-5)
     assert said[2] == said[3]
-    small = positives(exported / "model_int8.onnx", TEXTS)
+    small = positives(exported / "onnx/model_quantized.onnx", TEXTS)
     assert np.allclose(said[0], small, atol=0.2)
     assert said[3] != small
     figures = [tinybert.evaluate(model, data=workshop.path("reviews.tsv")) for model in (run, exported)]
@@ -102,7 +102,9 @@ def test__every_form_of_a_student_of_sentencepiece_says_the_same(tmp_path, monke
         assert re.fullmatch(r"\w+ \w+  .*\w, \w+ !", text)
     tinybert.export(run / "student", output=exported, int8=True)
     texts = [{"text": text} for text in ("le film très  good", "好电影, a <mask> plot \u2603", "bad " * 40)]
-    said = [positives(model, texts) for model in (run, run / "student", exported, exported / "model_int8.onnx")]
+    said = [
+        positives(model, texts) for model in (run, run / "student", exported, exported / "onnx/model_quantized.onnx")
+    ]
     assert said[0] == said[1]
     assert np.allclose(said[0], said[2], atol=1e-5)
     assert np.allclose(said[0], said[3], atol=0.2)

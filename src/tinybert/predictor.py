@@ -18,6 +18,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.data.windows import Windows
 from tinybert.engine.evaluate import LogitsFn, logits_fn, logits_of
 from tinybert.errors import UserError
+from tinybert.export.layout import MODEL, model_folder
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import longest_input
 from tinybert.log import Log
@@ -67,7 +68,7 @@ class Predictor:
             UserError: If it cannot be loaded, or is not of this kind.
         """
         path = folder_of_student(model)
-        folder = path.parent if path.suffix == ".onnx" else path
+        folder = model_folder(path)
         config, tokenizer = load_config(folder), load_tokenizer(folder)
         longest = min(int(tokenizer.model_max_length), longest_input(config))
         settings = parse(Settings, {"data": {"max_length": longest, **learnt_windows(config)}}, overrides)
@@ -125,8 +126,7 @@ def folder_of_student(model: str | PathLike[str]) -> Path:
 
 def _logits_fn_of(path: Path) -> LogitsFn:
     """Torch weights where there are some, else ONNX."""
-    if path.suffix == ".onnx" or (path / "model.onnx").exists():
-        file = path if path.suffix == ".onnx" else path / "model.onnx"
-        return OnnxModel(file, torch.get_num_threads()).batch_logits
+    if path.suffix == ".onnx" or (path / MODEL).exists():
+        return OnnxModel(path if path.suffix == ".onnx" else path / MODEL, torch.get_num_threads()).batch_logits
     device = choose_device(None)
     return logits_fn(load_classifier(path).model.to(device), device)

@@ -81,7 +81,8 @@ def test__padding_and_truncation_of_use_are_not_saved(student: Any, tiny_tokeniz
 def test__only_safetensors_and_text_and_no_local_path(student: Any, tiny_tokenizer: Any, tmp_path: Path) -> None:
     save_student(student, tiny_tokenizer, tmp_path / "student", max_length=32)
     files = sorted(path.name for path in (tmp_path / "student").iterdir())
-    assert files == ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    of_tokenizer = ["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
+    assert files == ["config.json", "model.safetensors", *of_tokenizer]
     for path in (tmp_path / "student").iterdir():
         assert str(tmp_path).encode() not in path.read_bytes()
 

@@ -29,10 +29,11 @@ def ready_graph(exported: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test__the_folder_holds_both_models_tokenizer_and_config(exported: Any) -> None:
-    folder = exported.report.model.parent
-    names = {path.name for path in folder.iterdir()}
-    assert names == {"model.onnx", "model_int8.onnx", "config.json", "tokenizer.json", "tokenizer_config.json"}
-    assert exported.report.model_int8 == folder / "model_int8.onnx"
+    folder = exported.report.model.parents[1]
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    read_by_all = {"config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
+    assert names == {"onnx/model.onnx", "onnx/model_quantized.onnx", *read_by_all}
+    assert exported.report.model_int8 == folder / "onnx/model_quantized.onnx"
     assert exported.report.bytes == exported.report.model.stat().st_size
     assert exported.report.bytes_int8 == exported.report.model_int8.stat().st_size < exported.report.bytes
     assert AutoTokenizer.from_pretrained(folder).model_max_length == 48
@@ -41,7 +42,7 @@ def test__the_folder_holds_both_models_tokenizer_and_config(exported: Any) -> No
 
 def test__whoever_reads_the_tokenizer_file_cuts_where_the_student_did(exported: Any) -> None:
     """With the packages onnxruntime and tokenizers alone, too: 702 pieces are more than the model has positions for."""
-    tokenizer = Tokenizer.from_file(str(exported.report.model.parent / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(exported.report.model.parents[1] / "tokenizer.json"))
     single, pair = tokenizer.encode("good " * 700), tokenizer.encode("good " * 700, "bad film")
     assert (len(single.ids), len(pair.ids)) == (48, 48)
     assert pair.type_ids.count(1) == 3, "the longer side is cut first"
@@ -87,7 +88,7 @@ def test__axes_have_names_and_inputs_the_usual_order(exported: Any) -> None:
 
 
 def test__the_files_name_no_folder_of_this_machine(exported: Any) -> None:
-    for path in exported.report.model.parent.iterdir():
+    for path in filter(Path.is_file, exported.report.model.parents[1].rglob("*")):
         content = path.read_bytes()
         for word in (b"site-packages", b"stack_trace", str(Path.home()).encode() + b"/", str(Path.cwd()).encode()):
             assert word not in content, (path.name, word)
@@ -118,7 +119,7 @@ def test__a_wrong_graph_is_not_kept(exported: Any, ready_graph: Any, tmp_path: P
 
 def test__without_int8_there_is_one_model(exported: Any, ready_graph: Any, tmp_path: Path) -> None:
     report = export_onnx(exported.model, exported.tokenizer, tmp_path / "export", max_length=64, int8=False)
-    assert not (tmp_path / "export/model_int8.onnx").exists()
+    assert not (tmp_path / "export/onnx/model_quantized.onnx").exists()
     assert (report.model_int8, report.bytes_int8) == (None, None)
 
 
@@ -127,12 +128,12 @@ def test__weights_too_large_for_one_file_lie_beside_it(
 ) -> None:
     monkeypatch.setattr(under_test, "LARGEST_FILE", 0)
     report = export_onnx(exported.model, exported.tokenizer, tmp_path / "export", max_length=64, int8=True)
-    assert (tmp_path / "export/model.onnx.data").exists()
-    assert report.bytes > (tmp_path / "export/model.onnx.data").stat().st_size
+    assert (tmp_path / "export/onnx/model.onnx_data").exists()
+    assert report.bytes > (tmp_path / "export/onnx/model.onnx_data").stat().st_size
     assert report.model_int8 is not None
     moved = (tmp_path / "export").rename(tmp_path / "moved")
     ids = np.arange(5, 14)[None]
-    found = OnnxModel(moved / "model.onnx", 1).logits(ids, np.ones_like(ids))
+    found = OnnxModel(moved / "onnx/model.onnx", 1).logits(ids, np.ones_like(ids))
     assert np.array_equal(found, OnnxModel(exported.report.model, 1).logits(ids, np.ones_like(ids)))
 
 
@@ -163,8 +164,8 @@ def test__the_command_exports_a_saved_student(exported: Any, ready_graph: Any, t
 
 def test__an_output_with_other_files_is_left_alone(exported: Any, ready_graph: Any, tmp_path: Path) -> None:
     save_student(exported.model, exported.tokenizer, tmp_path / "student", max_length=48)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/model.onnx").write_text("somebody's")
+    (tmp_path / "mine/onnx").mkdir(parents=True)
+    (tmp_path / "mine/onnx/model.onnx").write_text("somebody's")
     (tmp_path / "mine/thesis.txt").write_text("years of work")
     for output in (tmp_path / "mine", tmp_path / "student"):
         with pytest.raises(UserError, match="new or empty folder"):
@@ -193,5 +194,6 @@ def test__every_architecture_is_exported(
 @pytest.mark.slow
 def test__the_same_model_gives_the_same_bytes(exported: Any, tmp_path: Path) -> None:
     export_onnx(exported.model, exported.tokenizer, tmp_path / "export", max_length=64)
-    for path in (tmp_path / "export").iterdir():
-        assert path.read_bytes() == (exported.report.model.parent / path.name).read_bytes(), path.name
+    for path in filter(Path.is_file, (tmp_path / "export").rglob("*")):
+        twin = exported.report.model.parents[1] / path.relative_to(tmp_path / "export")
+        assert path.read_bytes() == twin.read_bytes(), path.name

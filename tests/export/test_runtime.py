@@ -34,8 +34,8 @@ def test__threads_reach_the_session(exported: Any) -> None:
 
 
 def test__a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"model_int8\.onnx: no such file"):
-        OnnxModel(tmp_path / "model_int8.onnx", threads=1)
+    with pytest.raises(UserError, match=r"model_quantized\.onnx: no such file"):
+        OnnxModel(tmp_path / "model_quantized.onnx", threads=1)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x0a\x12\x07pytorch"])

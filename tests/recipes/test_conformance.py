@@ -137,7 +137,8 @@ def test__the_run_leaves_every_promised_file(made):
     there = {path.name for path in made.run.iterdir()}
     assert FILES | FOLDERS | {"README.md"} <= there
     assert ("teacher" in there) == made.needs_teacher
-    assert {"model.onnx", "model_int8.onnx", "config.json", "tokenizer.json"} <= set(hashes(made.run / "export"))
+    exported = {"onnx/model.onnx", "onnx/model_quantized.onnx", "config.json", "tokenizer.json"}
+    assert exported <= set(hashes(made.run / "export"))
     assert not list(made.run.rglob(".tmp-*"))
     assert not (made.run / "cache").exists()
 
@@ -245,11 +246,11 @@ def test__onnx_gives_the_students_logits(made):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     texts = [answer["text"] for answer in read(made.run / "predictions.jsonl")]
     rows = tokenizer(texts, padding=True, truncation=True, return_tensors="np")
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(folder / "onnx/model.onnx", providers=["CPUExecutionProvider"])
     given = {one.name: rows[one.name].astype(np.int64) for one in session.get_inputs()}
     (logits,) = session.run(["logits"], given)
     assert np.allclose(logits, logits_of(model, tokenizer, texts), atol=1e-5)
-    small = onnxruntime.InferenceSession(folder / "model_int8.onnx", providers=["CPUExecutionProvider"])
+    small = onnxruntime.InferenceSession(folder / "onnx/model_quantized.onnx", providers=["CPUExecutionProvider"])
     assert small.run(["logits"], given)[0].shape == logits.shape
 
 
@@ -269,7 +270,7 @@ def test__metrics_have_the_promised_form(made):
         assert all(set(times) == {"p50", "p95"} for times in entry["latency_ms"].values())
         assert all(isinstance(entry[key], int) and entry[key] > 0 for key in ("parameters", "bytes", "threads"))
     assert metrics["student"]["bytes"] == (made.run / "student" / "model.safetensors").stat().st_size
-    assert metrics["student_int8"]["bytes"] == (made.run / "export" / "model_int8.onnx").stat().st_size
+    assert metrics["student_int8"]["bytes"] == (made.run / "export/onnx/model_quantized.onnx").stat().st_size
 
 
 def test__predictions_have_the_promised_form_and_make_the_metrics(made):

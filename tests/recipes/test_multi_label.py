@@ -100,7 +100,7 @@ def test__torch_and_onnx_answer_alike_and_evaluate_as_the_run_did(made: Workshop
     assert {name: figures[name] for name in FIGURES} == pytest.approx(said, abs=1e-6)
     of_teacher = tinybert.evaluate(run / "teacher", data=data)
     assert of_teacher["micro_f1"] == pytest.approx(read(run / "metrics.json")["teacher"]["test"]["micro_f1"])
-    exported = Predictor.load(run / "export" / "model.onnx", None, ())
+    exported = Predictor.load(run / "export/onnx/model.onnx", None, ())
     for torch_row, onnx_row in zip(tinybert.predict(run, data=data), exported.predict(data), strict=True):
         assert torch_row["scores"] == pytest.approx(onnx_row["scores"], abs=1e-4)
 

@@ -339,6 +339,7 @@ def _stand_in(model: Any, tokenizer: Any, folder: Path, *, max_length: int, **_:
     from onnx import TensorProto, helper, numpy_helper
 
     from tinybert.export.hub import save_description
+    from tinybert.export.layout import MODEL, MODEL_INT8
     from tinybert.export.onnx import ExportReport
 
     outputs = model.config.num_labels
@@ -354,12 +355,12 @@ def _stand_in(model: Any, tokenizer: Any, folder: Path, *, max_length: int, **_:
     constants = [numpy_helper.from_array(value, name) for name, value in numbers.items()]
     graph = helper.make_graph(nodes, "stand-in", taken, [given], constants)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name in ("model.onnx", "model_int8.onnx"):
+    (folder / MODEL).parent.mkdir(parents=True)
+    for name in (MODEL, MODEL_INT8):
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / name)
     save_description(model, tokenizer, folder, max_length=max_length, cuts=True)
-    size = (folder / "model.onnx").stat().st_size
-    return ExportReport(folder / "model.onnx", folder / "model_int8.onnx", size, size, 0.0)
+    size = (folder / MODEL).stat().st_size
+    return ExportReport(folder / MODEL, folder / MODEL_INT8, size, size, 0.0)
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:

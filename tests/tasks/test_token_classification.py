@@ -107,7 +107,7 @@ def _same_with_onnx_alone(folder: Path, rows: list[dict[str, Any]]) -> None:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    session = onnxruntime.InferenceSession(str(folder / "onnx/model.onnx"))
     names = json.loads((folder / "config.json").read_text())["id2label"]
     for said in predict(folder, data=[row for row in rows if len(row["tokens"]) < 8]):
         read = tokenizer.encode(" ".join(said["tokens"]))

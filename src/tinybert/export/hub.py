@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.export.quiet import quiet
 from tinybert.families.network import OF_ANSWERS, OF_PIECES, Network
-from tinybert.files import atomic_folder, write_manifest
+from tinybert.files import atomic_folder, write_json, write_manifest
 from tinybert.models.heads import SCORE, Head, gives_score
 from tinybert.models.loading import without_fixed_lengths
 
@@ -61,6 +61,8 @@ def save_description(
         strategy = "only_second" if model.saved_as.endswith(OF_ANSWERS) else "longest_first"
         plain.backend_tokenizer.enable_truncation(max_length, strategy=strategy)
     plain.save_pretrained(folder)
+    # transformers keeps it in tokenizer_config.json alone, fastembed reads no folder without it.
+    write_json(folder / "special_tokens_map.json", plain.special_tokens_map)
 
 
 def plain_tokenizer(tokenizer: PreTrainedTokenizerFast, max_length: int) -> PreTrainedTokenizerFast:

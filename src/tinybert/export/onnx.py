@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.errors import UserError
 from tinybert.export.hub import save_description
+from tinybert.export.layout import DATA, MODEL, MODEL_INT8, check_export_folder
 from tinybert.export.parity import parity_difference, random_batch
 from tinybert.export.quiet import quiet
 from tinybert.export.runtime import OnnxModel
@@ -21,17 +22,10 @@ from tinybert.models.inference import evaluation_mode
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.source import first_line
 
-MODEL = "model.onnx"
-MODEL_INT8 = "model_int8.onnx"
-DATA = ".data"  # ending of the file beside a model that is too large for one
 # A protobuf message ends at 2 GiB; the rest is for the graph.
 LARGEST_FILE = 2**31 - 2**25
 # Sizes above 1, all different: the exporter takes a size of 1, or two equal ones, for a constant.
 _EXAMPLE = (2, 7)
-_OURS = frozenset(
-    {MODEL, MODEL_INT8, MODEL + DATA, "config.json", "README.md"}
-    | {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"}
-)
 
 
 @dataclass(frozen=True)
@@ -59,12 +53,12 @@ def export(model: Path, output: Path, *, int8: bool = False) -> ExportReport:
     Args:
         model: A transformers folder with a task head, such as a run's `student`.
         output: Folder for the files; new, empty, or an earlier export, which is replaced.
-        int8: Also write `model_int8.onnx`.
+        int8: Also write `onnx/model_quantized.onnx`.
 
     Raises:
         UserError: If the model cannot be read, or the output folder holds something else.
     """
-    _check_export_folder(output)
+    check_export_folder(output)
     network, tokenizer = load_classifier(model).model, load_tokenizer(model)
     longest = min(int(tokenizer.model_max_length), network.longest)
     return export_onnx(network, tokenizer, output, max_length=longest, int8=int8)
@@ -78,7 +72,7 @@ def export_onnx(
     max_length: int,
     int8: bool = True,
 ) -> ExportReport:
-    """Write `model.onnx`, on request `model_int8.onnx`, tokenizer and configuration; whole and checked, or not at all.
+    """Write a model, on request in int8 too, its tokenizer and configuration (see `layout`); whole and checked, or not.
 
     Batch and sequence length stay free, up to the positions that the model has; inputs are `input_ids`,
     `attention_mask` and, where the model has more than one type, `token_type_ids`; the output is `logits`.
@@ -98,6 +92,7 @@ def export_onnx(
     original = _on_cpu(model)
     with atomic_folder(folder) as temporary:
         save_description(original, tokenizer, temporary, max_length=max_length, cuts=True)
+        (temporary / MODEL).parent.mkdir()
         graph = to_onnx(original)
         _save(graph, temporary / MODEL)
         fp32 = OnnxModel(temporary / MODEL, torch.get_num_threads())
@@ -167,12 +162,3 @@ def _on_cpu(model: Network) -> Network:
     if model.dtype == torch.float32 and model.device.type == "cpu":
         return model
     return copy.deepcopy(model).float().cpu()
-
-
-def _check_export_folder(output: Path) -> None:
-    """Refuse to replace anything but an earlier export."""
-    if output.is_file():
-        raise UserError(f"{output}: is a file; --output takes a folder")
-    names = {path.name for path in output.iterdir()} if output.is_dir() else set()
-    if names and not (MODEL in names and names <= _OURS):
-        raise UserError(f"{output}: holds other files than an earlier export; give a new or empty folder")

@@ -19,7 +19,7 @@ class OnnxModel:
     """One ONNX file, ready to run on the CPU.
 
     Args:
-        path: `model.onnx` or `model_int8.onnx`.
+        path: `onnx/model.onnx` or `onnx/model_quantized.onnx` of an export folder.
         threads: Of one forward pass.
 
     Raises:
@@ -63,7 +63,7 @@ class OnnxModel:
 
 def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     if not path.is_file():
-        raise UserError(f"{path}: no such file; tinybert export writes it (with --int8 also model_int8.onnx)")
+        raise UserError(f"{path}: no such file; tinybert export writes it (with --int8 also the int8 file)")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -14,6 +14,7 @@ import numpy as np
 from tinybert import files
 from tinybert.export.card import CardFacts, licence_of, model_card
 from tinybert.export.hub import save_student
+from tinybert.export.layout import MODEL, MODEL_INT8
 from tinybert.export.onnx import ExportReport, export_onnx
 from tinybert.models.heads import note_reading
 from tinybert.report.render import render
@@ -46,7 +47,7 @@ class About:
 def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]:
     """Everything a run leaves that is not training; returns what `metrics.json` says."""
     key = _key(job, outcome)
-    if (found := found_finished(run, key, ("predictions.jsonl", "export/model.onnx"))) is not None:
+    if (found := found_finished(run, key, ("predictions.jsonl", f"export/{MODEL}"))) is not None:
         return found
     model = outcome.student
     said = logits_by_split(model, job, run)
@@ -101,7 +102,7 @@ def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run
             save_student(outcome.teacher, job.as_teacher_reads.tokenizer, tuned, max_length=job.max_length)
         systems["teacher"] = torch_system(outcome.teacher, task, said, tuned if tuned.exists() else about.teacher)
     systems["student"] = student
-    file = run.folder / "export" / "model_int8.onnx"
+    file = run.folder / "export" / MODEL_INT8
     systems["student_int8"] = onnx_system(file, outcome.student, student.task, job)
     return systems
 
