@@ -50,6 +50,7 @@ def test_choose_columns__completes_a_pair_of_which_one_side_is_named() -> None:
         (("#1 String", "#2 String"), DataSettings(), "data.text_a='#1 String' data.text_b='#2 String'$"),
         (("foo", "bar"), DataSettings(), "data.text=NAME .if the first line is no header: data.header=false"),
         (("text", "Quality"), DataSettings(), "no column 'label'; .* data.label=Quality$"),
+        (("text", "toxic", "rude"), DataSettings(), r"data.label=NAME, columns of 0 and 1 with data.labels=\[A, B\]"),
         (("text", "label"), DataSettings(text="0"), "by number only with data.header=false"),
     ],
 )

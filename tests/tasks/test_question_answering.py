@@ -89,6 +89,7 @@ def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(benc
     report = (folder / "report.html").read_text()
     assert "Questions with and without an answer" in report
     assert "Answers in their sentences" in report
+    assert "No answer is given where its score is above" in report
     card = (folder / "student" / "README.md").read_text()
     assert "answering questions about texts" in card
     _augmented_texts_read_again(folder / "augmented" / "augmented.parquet")

@@ -125,7 +125,9 @@ def _advice(names: Sequence[str], key: str, name: str) -> str:
         return f"say which one with data.{key}={_quoted(likely[0])}"
     if key == "text" and (pair := _likely_pair(names)):
         return f"for pairs say data.text_a={_quoted(pair[0])} data.text_b={_quoted(pair[1])}"
-    return f"say which one with data.{key}=NAME (if the first line is no header: data.header=false data.text=0 ...)"
+    several = ", columns of 0 and 1 with data.labels=[A, B]" if key == "label" else ""
+    no_header = "if the first line is no header: data.header=false data.text=0 ..."
+    return f"say which one with data.{key}=NAME{several} ({no_header})"
 
 
 def _likely_pair(names: Sequence[str]) -> tuple[str, str] | None:

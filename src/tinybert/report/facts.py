@@ -109,6 +109,8 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
         yield Fact("Largest difference between ONNX and torch", f"{parity:.1e}")
     if (agreement := run.number("export", "int8_agreement")) is not None:
         yield Fact("Answers on which int8 agrees", words.percent(agreement))
+    if (threshold := run.number("no_answer_threshold", "student")) is not None:
+        yield Fact("No answer is given where its score is above the best answer’s by", words.digits(threshold))
     for name, seconds in numbers({**run.part("seconds"), "general": general.get("seconds")}).items():
         yield Fact(f"Time of {words.readable(name)}", words.duration(seconds))
 
