@@ -71,6 +71,10 @@ def test__flags_reach_the_python_face_under_their_names(face):
         ),
         ("evaluate m --data f", ("evaluate", {"model": "m", "data": "f", "kind": None, "set": ()})),
         ("predict m --data f --kind k", ("predict", {"model": "m", "data": "f", "kind": "k", "set": ()})),
+        (
+            "compare a b --data f --max-flips 3",
+            ("compare", {"first": "a", "second": "b", "data": "f", "max_flips": 3, "kind": None, "set": ()}),
+        ),
         ("export m --output d --int8", ("export", {"model": "m", "output": "d", "int8": True})),
         ("report a b --output r.html", ("report", {"runs": ("a", "b"), "output": "r.html"})),
         (
@@ -121,7 +125,9 @@ def test__public_names_are_commands_even_where_a_room_has_the_same_name(command)
 
 
 def test__an_unknown_public_name_says_what_there_is():
-    with pytest.raises(AttributeError, match="no attribute 'distil'; it has __version__, augment, demo, distill"):
+    with pytest.raises(
+        AttributeError, match="no attribute 'distil'; it has __version__, augment, compare, demo, distill"
+    ):
         tinybert.distil  # noqa: B018
 
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tinybert import objectives as objectives
     from tinybert import types as types
-    from tinybert.api import augment, demo, distill, evaluate, export, predict, recipes, report, reproduce
+    from tinybert.api import augment, compare, demo, distill, evaluate, export, predict, recipes, report, reproduce
 
     __version__: str
 
 __all__ = [
     "__version__",
     "augment",
+    "compare",
     "demo",
     "distill",
     "evaluate",

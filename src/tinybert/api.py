@@ -181,6 +181,38 @@ def predict(
     return Predictor.load(model, kind, set).predict(data)
 
 
+def compare(
+    first: StrPath,
+    second: StrPath,
+    *,
+    data: Any,
+    max_flips: int | None = None,
+    kind: "Kind | None" = None,
+    set: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Say row by row where two models differ; exit code 3 where more answers do than are allowed.
+
+    Args:
+        first: A run's folder, its student/ or export/, or any model: the one in use, say.
+        second: Another, of the same kind of task.
+        data: The rows, with labels or without.
+        max_flips: So many answers may differ.
+        kind: classification, regression, multi-label, token-classification or question-answering; else the models'.
+        set: One setting of the groups data and run; repeatable.
+
+    Returns:
+        `rows`; `flips` (answers that differ) and `agreement`, or the `largest_difference` of scores; `passed`, where
+        `max_flips` was given; the metrics of `first` and `second`, `second_minus_first` with interval and p-value,
+        and whether they `differ`, where there are labels; and `flipped`, the rows with both answers.
+
+    Raises:
+        UserError: If models and data do not fit.
+    """
+    from tinybert.comparison import compare
+
+    return compare((first, second), data, kind, set, max_flips)
+
+
 def export(model: StrPath, *, output: StrPath, int8: bool = False) -> dict[str, Any]:
     """Write a model as ONNX with its tokenizer and config.
 

@@ -14,7 +14,18 @@ import typer
 from tinybert import api
 from tinybert.terminal import Call, guarded
 
-COMMANDS: Final = ("demo", "distill", "augment", "evaluate", "predict", "export", "report", "reproduce", "recipes")
+COMMANDS: Final = (
+    "demo",
+    "distill",
+    "augment",
+    "evaluate",
+    "predict",
+    "compare",
+    "export",
+    "report",
+    "reproduce",
+    "recipes",
+)
 
 _PANELS: Final = {
     "Data": ("train", "dev", "test", "source", "unlabeled", "teacher_scores", "kind", "data"),

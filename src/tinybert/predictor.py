@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.config import parse
+from tinybert.data.columns import Labels
 from tinybert.data.encode import Encoder
 from tinybert.data.encoded import EncodedRows, told_of_long, unknown_notes
+from tinybert.data.examples import Examples
 from tinybert.data.settings import DataSettings
 from tinybert.data.windows import Windows
 from tinybert.engine.evaluate import LogitsFn, logits_fn, logits_of
@@ -38,6 +40,22 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     run: RunSettings = field(default_factory=RunSettings)
+
+
+class Answers(NamedTuple):
+    """What a model says of some rows.
+
+    Attributes:
+        examples: The rows.
+        answers: As people read them.
+        gold: The true ones; None where there are no labels.
+        figures: The metrics; none without labels.
+    """
+
+    examples: Examples
+    answers: list[Any]
+    gold: list[Any] | None
+    figures: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,7 @@ class Predictor:
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """The metrics of the model on labelled data, and how many rows they rest on."""
-        with self._encoded(data, labelled=True) as rows:
+        with self._encoded(data, labels="needed") as rows:
             figures = self.task.metrics(logits_of(self.logits_fn, rows), rows)
             return {
                 **figures,
@@ -90,9 +108,18 @@ class Predictor:
                 "windowed": rows.windowed,
             }
 
+    def answers(self, data: Any) -> Answers:
+        """The bare answers, beside the gold ones and with the metrics where the data are labelled."""
+        with self._encoded(data, labels="optional") as rows:
+            logits, examples = logits_of(self.logits_fn, rows), rows.needed_examples()
+            answers = self.task.answers(logits, rows)
+            if not rows.labelled:
+                return Answers(examples, answers, None, {})
+            return Answers(examples, answers, self.task.gold_answers(rows), self.task.metrics(logits, rows))
+
     def predict(self, data: Any) -> Iterator[dict[str, Any]]:
         """The model's predictions, one per row, in order."""
-        with self._encoded(data, labelled=False) as rows:
+        with self._encoded(data, labels="none") as rows:
             logits = logits_of(self.logits_fn, rows)
             if rows.truncated or rows.windowed:
                 told = told_of_long(rows, len(rows.needed_examples()), self.settings.data.max_length)
@@ -100,9 +127,9 @@ class Predictor:
             yield from self.task.predictions(logits, rows)
 
     @contextmanager
-    def _encoded(self, data: Any, *, labelled: bool) -> Iterator[EncodedRows]:
+    def _encoded(self, data: Any, *, labels: Labels) -> Iterator[EncodedRows]:
         """Encoded rows, which exist as long as the block."""
-        examples = load_for(data, self.settings.data, self.task, labelled=labelled)
+        examples = load_for(data, self.settings.data, self.task, labels=labels)
         name = str(data) if isinstance(data, str | PathLike) else "data"
         check_form(name, examples.paired, self.model, self.paired)
         for note in examples.notes:

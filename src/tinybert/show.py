@@ -15,6 +15,7 @@ from tinybert.report.predictions import SYSTEMS
 from tinybert.report.read import evaluated_on
 
 _A_LINE_EACH: Final = ("stages", "notes")
+_SHOWN: Final = 20  # rows that two models answer differently
 _PIECES: Final = "32"  # the shorter of the two lengths at which latency is measured
 
 
@@ -25,9 +26,14 @@ def show(result: Any, console: Console, *, as_json: bool) -> None:
         value = value if isinstance(value, dict) else {"recipes" if isinstance(value, list) else "output": value}
         _print_json(value, console)
     elif isinstance(value, list):
-        console.print(_recipes(value))
+        console.print(_table(value))
     elif isinstance(value, dict) and any(name in value for name in SYSTEMS) and "stages" not in value:
         console.print(_models(value))  # all the rest stands in metrics.json and in the report
+    elif isinstance(value, dict) and "flipped" in value:
+        _lines({key: inner for key, inner in value.items() if key != "flipped"}, console)
+        console.print(_table(value["flipped"][:_SHOWN]))
+        if (more := len(value["flipped"]) - _SHOWN) > 0:
+            console.print(f"{more} more; --json lists all")
     elif isinstance(value, dict) and "samples" in value:
         _lines({key: inner for key, inner in value.items() if key != "samples"}, console)
         console.print(_samples(value["samples"]))
@@ -102,7 +108,7 @@ def _samples(found: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _recipes(found: list[dict[str, Any]]) -> Table:
+def _table(found: list[dict[str, Any]]) -> Table:
     table = Table()
     for column in found[0] if found else ():
         table.add_column(column, overflow="fold")

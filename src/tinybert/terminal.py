@@ -20,7 +20,7 @@ import typer
 from tinybert.errors import Interrupted, ResourceError, UserError
 
 _RUNS: Final = ("distill", "demo")  # what ends with a report
-OK, BUG, USER, RESOURCE, CTRL_C = 0, 1, 2, 75, 130
+OK, BUG, USER, FLIPS, RESOURCE, CTRL_C = 0, 1, 2, 3, 75, 130
 
 _WIDE: Final = 160  # columns of a table in files and pipes
 _USAGE: Final = typer.BadParameter.__mro__[1]  # every mistake in the flags; typer itself exports only this one of them
@@ -36,8 +36,8 @@ class Call:
     arguments: Mapping[str, Any]
     as_json: bool = False
 
-    def run(self) -> None:
-        """Make the call and show what it returns."""
+    def run(self) -> int:
+        """Make the call and show what it returns; the exit code."""
         from rich.console import Console
 
         from tinybert.show import rows, show
@@ -47,7 +47,7 @@ class Call:
         with redirect_stdout(sys.stderr):  # libraries print; results must stay alone
             result = self._call()
             if _rank() > 0:  # of the processes of `torchrun`, the first one answers for all
-                return
+                return OK
             if isinstance(result, Iterator):
                 rows(result, console)
             else:
@@ -55,6 +55,7 @@ class Call:
                 if self._leaves_a_report() and not self.as_json:
                     console.print(f"report: {Path(self.arguments['output']) / 'report.html'}", soft_wrap=True)
         sys.stdout.flush()
+        return FLIPS if isinstance(result, dict) and result.get("passed") is False else OK
 
     def _leaves_a_report(self) -> bool:
         given = self.arguments
@@ -79,8 +80,7 @@ def guarded(parse: Callable[[], Call | int | None]) -> int:
         if not isinstance(call, Call):  # --help and --version have answered already
             return call or OK
         folder = call.folder()
-        call.run()
-        return OK
+        return call.run()
     except BrokenPipeError:
         # The reader has all it wanted, as in `| head`. Python would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

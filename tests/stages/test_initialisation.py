@@ -42,7 +42,7 @@ def initial(tmp_path: Path, tiny_tokenizer: Any, tiny_bert: Any) -> Callable[...
     def make(shape: str, name: str = "run", **settings: Any) -> tuple[InitialStudent, Any]:
         (tmp_path / name).mkdir(exist_ok=True)
         run, teacher = Run(tmp_path / name, 3, RunSettings(), torch.device("cpu"), Log(silent=True)), tiny_bert(4)
-        rows = encoded(load_for(reviews(24), DataSettings(), TASK, labelled=True), Encoder(tiny_tokenizer, 32), run)
+        rows = encoded(load_for(reviews(24), DataSettings(), TASK, labels="needed"), Encoder(tiny_tokenizer, 32), run)
         return initialise(Reviews(TASK.head, rows), teacher, StudentSettings(shape, **settings), run), teacher
 
     return make

@@ -156,8 +156,8 @@ def test_load__leaves_out_the_rows_of_inference_without_a_gold_label(loaded: Cal
     assert splits.task.classes == ("contradiction", "entailment", "neutral")
     assert "dev: 3 of 12 rows are left out, their labels stand for none: - 3" in splits.notes
     task = Classification(splits.task.classes)
-    assert len(load_for(rows, DataSettings(**columns), task, labelled=True)) == 9
-    assert len(load_for(rows, DataSettings(**columns), task, labelled=False)) == 12
+    assert len(load_for(rows, DataSettings(**columns), task, labels="needed")) == 9
+    assert len(load_for(rows, DataSettings(**columns), task, labels="none")) == 12
 
 
 def test_load__keeps_codes_as_they_are_written(loaded: Callable[..., Splits]) -> None:
@@ -400,32 +400,32 @@ TASK = Classification(("NEG", "POS"), positive=1)
 
 
 def test_load_for__matches_labels_to_the_models_classes() -> None:
-    examples = load_for(labelled("pos", "Neg"), DataSettings(), TASK, labelled=True)
+    examples = load_for(labelled("pos", "Neg"), DataSettings(), TASK, labels="needed")
     assert [(e.label, e.row) for e in examples] == [(1, 1), (0, 2)]
 
 
 def test_load_for__renames_labels_and_takes_numbers_of_a_head_without_names() -> None:
-    renamed = load_for(labelled("good"), DataSettings(label_map={"good": "pos"}), TASK, labelled=True)
+    renamed = load_for(labelled("good"), DataSettings(label_map={"good": "pos"}), TASK, labels="needed")
     assert renamed[0].label == 1
     bare = Classification(("LABEL_0", "LABEL_1"), positive=1)
-    assert load_for(labelled(1), DataSettings(), bare, labelled=True)[0].label == 1
+    assert load_for(labelled(1), DataSettings(), bare, labels="needed")[0].label == 1
 
 
 def test_load_for__needs_known_labels_to_evaluate() -> None:
     with pytest.raises(UserError, match=r"^data:2: unknown label 'maybe'; known are: NEG, POS"):
-        load_for(labelled("pos", "maybe"), DataSettings(), TASK, labelled=True)
+        load_for(labelled("pos", "maybe"), DataSettings(), TASK, labels="needed")
     with pytest.raises(UserError, match=r"^data:1: no column 'label'"):
-        load_for([{"text": "a"}], DataSettings(), TASK, labelled=True)
+        load_for([{"text": "a"}], DataSettings(), TASK, labels="needed")
 
 
 def test_load_for__does_not_look_at_labels_to_predict() -> None:
-    examples = load_for(labelled("pos", "maybe"), DataSettings(), TASK, labelled=False)
+    examples = load_for(labelled("pos", "maybe"), DataSettings(), TASK, labels="none")
     assert not examples.labelled
     assert examples.rows.tolist() == [1, 2]
 
 
 def test_load_for__reads_scores() -> None:
-    examples = load_for(labelled(1, 2.5), DataSettings(), Regression(), labelled=True)
+    examples = load_for(labelled(1, 2.5), DataSettings(), Regression(), labels="needed")
     assert [example.label for example in examples] == [1.0, 2.5]
 
 

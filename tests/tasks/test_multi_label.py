@@ -164,9 +164,9 @@ def test__predictions_name_labels_and_give_every_probability(rows: EncodedRows) 
 
 
 def test__a_model_reads_lists_whatever_their_capitals() -> None:
-    examples = load_for(listed(["A", "c"]), DataSettings(), TASK, labelled=True)
+    examples = load_for(listed(["A", "c"]), DataSettings(), TASK, labels="needed")
     assert examples.needed_labels().tolist() == [[1, 0, 1]]
-    assert not load_for([{"text": "x"}], DataSettings(), TASK, labelled=False).labelled
+    assert not load_for([{"text": "x"}], DataSettings(), TASK, labels="none").labelled
 
 
 def test__strength_is_the_area_under_the_curve() -> None:

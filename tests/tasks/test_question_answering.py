@@ -191,9 +191,9 @@ def test__a_test_set_may_lack_answers_and_a_prediction_needs_none(streams: Calla
     assert splits.test is not None
     assert not splits.test.labelled
     assert splits.test.ids == ["1", "2", "3"]
-    assert load_for(rows, DataSettings(), splits.task, labelled=False).asked
+    assert load_for(rows, DataSettings(), splits.task, labels="none").asked
     with pytest.raises(UserError, match=r"^data:1: no column 'answers'; there are: question, context"):
-        load_for(rows, DataSettings(), splits.task, labelled=True)
+        load_for(rows, DataSettings(), splits.task, labels="needed")
 
 
 def test__questions_about_one_context_stay_together(streams: Callable[..., Any]) -> None:

@@ -21,7 +21,7 @@ from tinybert.data.settings import DataSettings, Scale
 from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.models.heads import Head
-from tinybert.statistics import Strength
+from tinybert.statistics import PairedTest, Strength, compare_classes
 from tinybert.types import Example, Kind, Objective
 
 Logits = Float[np.ndarray, "answer label"]  # of each example, or of each word of all examples
@@ -307,10 +307,32 @@ class Task(ABC):
         """The bare prediction for each example, as people read it."""
         return [self.spelled(value) for value in self.values(logits, rows)]
 
+    def flipped(self, first: Sequence[Any], second: Sequence[Any]) -> list[int] | None:
+        """Which of the `answers` of two systems differ; None where they are scores, which always do."""
+        return [number for number, (one, other) in enumerate(zip(first, second, strict=True)) if one != other]
+
     def agreement(self, first: Logits, second: Logits, rows: EncodedRows) -> float | None:
         """The share of answers that two systems have in common; None where answers are scores."""
-        pairs = zip(self.answers(first, rows), self.answers(second, rows), strict=True)
-        return float(np.mean([one == other for one, other in pairs]))
+        said = self.answers(first, rows)
+        flips = self.flipped(said, self.answers(second, rows))
+        return None if flips is None else 1 - len(flips) / len(said)
+
+    def compared(
+        self,
+        gold: Sequence[Any],
+        first: Sequence[Any],
+        second: Sequence[Any],
+        rng: np.random.Generator,  # noqa: ARG002
+    ) -> PairedTest:
+        """Whether one of two systems is better, by their `answers` and the gold ones: how many are wholly right."""
+        one, other = (
+            np.array([self.is_right(*pair) for pair in zip(said, gold, strict=True)]) for said in (first, second)
+        )
+        return compare_classes(one, other)
+
+    def is_right(self, answer: Any, gold: Any) -> bool:
+        """Whether one of `answers` is right; `gold` is one of `gold_answers`."""
+        return bool(answer == gold)
 
     @abstractmethod
     def gold_answers(self, rows: EncodedRows) -> list[Any]:

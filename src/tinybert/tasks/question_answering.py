@@ -229,6 +229,10 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
             for (words, _, offsets), share in zip(ranked, shares, strict=True)
         ]
 
+    def is_right(self, answer: str, gold: Sequence[str]) -> bool:
+        """Whether it is exactly one of the gold answers, as the official script has it."""
+        return answer_figures(answer, gold)[0] == 1
+
     def _compared(self, logits: Logits, rows: EncodedRows) -> tuple[list[Candidate | None], list[tuple[float, float]]]:
         """What is said to be the answer to every question; exact match and F1 of each."""
         if len(rows) == 0 or not rows.labelled:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transformers import PretrainedConfig
 
+from tinybert.data.columns import Labels
 from tinybert.data.examples import Examples
 from tinybert.data.labels import without_gold
 from tinybert.data.problems import write_rejected
@@ -52,7 +53,7 @@ def load_labelled(
         return task, not_empty(rows[name], labels.examples(rows[name]))
 
 
-def load_for(source: DataInput, settings: DataSettings, task: Task, *, labelled: bool) -> Examples:
+def load_for(source: DataInput, settings: DataSettings, task: Task, *, labels: Labels) -> Examples:
     """Read data for a model that exists.
 
     Whether the rows are pairs is for the data to say; labels are matched to the classes whatever their capitals.
@@ -61,13 +62,14 @@ def load_for(source: DataInput, settings: DataSettings, task: Task, *, labelled:
         source: See `read.open_rows`; `-` is standard input, one text a line or JSON lines.
         settings: Of the group `data`.
         task: The model's.
-        labelled: Whether labels are read, to evaluate the model; otherwise nobody looks at them.
+        labels: `needed` to evaluate the model; `optional`: whatever there is; `none`: nobody looks at them.
 
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
-    rows = task.read(source, settings, labels="needed" if labelled else "none", name="data")
-    return not_empty(rows, task.labels(settings).examples(rows) if labelled else unlabelled(rows))
+    rows = task.read(source, settings, labels=labels, name="data")
+    read = unlabelled(rows) if labels == "none" else task.labels(settings).examples(rows, needed=labels == "needed")
+    return not_empty(rows, read)
 
 
 def load_texts(source: DataInput, settings: DataSettings, name: str, rejected_to: Path | None) -> Examples:

@@ -21,7 +21,7 @@ from tinybert.data.settings import DataSettings, Scale
 from tinybert.errors import UserError
 from tinybert.models.heads import SCORE, Head, gives_score
 from tinybert.objectives.prediction import GoldMSE, ScoreMSE
-from tinybert.statistics import Strength, regressor_strength
+from tinybert.statistics import PairedTest, Strength, compare_scores, regressor_strength
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.metrics import check_rows, defined, silent_on_undefined
 from tinybert.tasks.tables import TableLabels, TableTask
@@ -124,8 +124,14 @@ class Regression(TableTask):
         """Scores."""
         return [float(score) for score in logits[:, 0]]
 
-    def agreement(self, first: Logits, second: Logits, rows: EncodedRows) -> None:
+    def flipped(self, first: Sequence[Any], second: Sequence[Any]) -> None:
         """Scores differ a little always."""
+
+    def compared(
+        self, gold: Sequence[Any], first: Sequence[Any], second: Sequence[Any], rng: np.random.Generator
+    ) -> PairedTest:
+        """By their correlations with the gold scores."""
+        return compare_scores(np.array(gold), np.array(first), np.array(second), rng)
 
     def gold_answers(self, rows: EncodedRows) -> list[float]:
         """Scores."""
