@@ -1,16 +1,15 @@
-"""What to do with a finished run: ask it through tinybert, through transformers, and through ONNX Runtime alone.
+"""What to do with a finished run: ask it through tinybert, through transformers, and through its own predict.py.
 
 python examples/predict.py [RUN_FOLDER]
 
-Without an argument the run of `distill_in_memory.py` answers. The last two ways need no tinybert where they run.
+Without an argument the run of `distill_in_memory.py` answers. The last two ways need no tinybert where they run, the
+last one no torch either.
 """
 
+import runpy
 import sys
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-from tokenizers import Tokenizer
 from transformers import pipeline
 
 import tinybert
@@ -27,12 +26,7 @@ classify = pipeline("text-classification", model=str(run / "student"), device="c
 for answer in classify(texts):
     print("transformers", answer["label"], round(answer["score"], 3))
 
-# 3. ONNX Runtime and the tokenizer's file: nothing else is needed to serve the int8 model.
-tokenizer = Tokenizer.from_file(str(run / "export" / "tokenizer.json"))
-session = onnxruntime.InferenceSession(run / "export/onnx/model_quantized.onnx")
-wanted = {given.name for given in session.get_inputs()}
-for text in texts:
-    pieces = tokenizer.encode(text)
-    known = {"input_ids": pieces.ids, "attention_mask": pieces.attention_mask, "token_type_ids": pieces.type_ids}
-    (logits,) = session.run(["logits"], {name: np.array([known[name]]) for name in wanted})
-    print("onnx int8   ", " ".join(f"{logit:.3f}" for logit in logits[0]))
+# 3. export/predict.py: onnxruntime and tokenizers are all it needs, here to ask the int8 model.
+model = runpy.run_path(str(run / "export" / "predict.py"))["Model"](run / "export")
+for answer in model(texts):
+    print("onnx int8   ", answer["label"], round(answer["scores"][answer["label"]], 3))

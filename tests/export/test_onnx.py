@@ -32,7 +32,7 @@ def test__the_folder_holds_both_models_tokenizer_and_config(exported: Any) -> No
     folder = exported.report.model.parents[1]
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     read_by_all = {"config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
-    assert names == {"onnx/model.onnx", "onnx/model_quantized.onnx", *read_by_all}
+    assert names == {"onnx/model.onnx", "onnx/model_quantized.onnx", "predict.py", *read_by_all}
     assert exported.report.model_int8 == folder / "onnx/model_quantized.onnx"
     assert exported.report.bytes == exported.report.model.stat().st_size
     assert exported.report.bytes_int8 == exported.report.model_int8.stat().st_size < exported.report.bytes

@@ -88,7 +88,6 @@ def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(benc
     assert "Each type of entity" in (folder / "report.html").read_text()
     assert 'pipeline("token-classification"' in (folder / "student" / "README.md").read_text()
     _same_in_a_pipeline(folder / "teacher", rows)
-    _same_with_onnx_alone(folder / "export", rows)
 
 
 def _same_in_a_pipeline(folder: Path, rows: list[dict[str, Any]]) -> None:
@@ -99,24 +98,6 @@ def _same_in_a_pipeline(folder: Path, rows: list[dict[str, Any]]) -> None:
     for said in predict(folder, data=[row for row in rows if len(row["tokens"]) < 8]):
         pieces = {piece["start"]: piece["entity"] for piece in reversed(ask(" ".join(said["tokens"])))}
         assert [pieces[start] for start, _ in said["offsets"]] == said["tags"]
-
-
-def _same_with_onnx_alone(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """As docs/kinds.md says: nothing but the export folder, onnxruntime and tokenizers."""
-    import onnxruntime
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    session = onnxruntime.InferenceSession(str(folder / "onnx/model.onnx"))
-    names = json.loads((folder / "config.json").read_text())["id2label"]
-    for said in predict(folder, data=[row for row in rows if len(row["tokens"]) < 8]):
-        read = tokenizer.encode(" ".join(said["tokens"]))
-        given = {"input_ids": read.ids, "attention_mask": read.attention_mask, "token_type_ids": read.type_ids}
-        wanted = {one.name for one in session.get_inputs()}
-        [logits] = session.run(["logits"], {name: np.array([ids]) for name, ids in given.items() if name in wanted})
-        first = {start: place for place, (start, end) in reversed(list(enumerate(read.offsets))) if end > start}
-        tags = [names[str(logits[0, first[start]].argmax())] for start, _ in said["offsets"]]
-        assert tags == said["tags"]
 
 
 def test__a_plain_text_gets_words_with_their_characters(bench: Workshop) -> None:

@@ -6,9 +6,10 @@ from tinybert.errors import UserError
 
 MODEL = "onnx/model.onnx"
 MODEL_INT8 = "onnx/model_quantized.onnx"
+PREDICT = "predict.py"
 DATA = "_data"  # ending of the file beside a model that is too large for one
 _OURS = frozenset(
-    {MODEL, MODEL_INT8, MODEL + DATA, "config.json", "README.md"}
+    {MODEL, MODEL_INT8, MODEL + DATA, PREDICT, "config.json", "README.md"}
     | {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"}
 )
 

@@ -1,6 +1,7 @@
 """A model as ONNX files: fp32, checked against the model it comes from, and int8 by dynamic quantisation."""
 
 import copy
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.errors import UserError
 from tinybert.export.hub import save_description
-from tinybert.export.layout import DATA, MODEL, MODEL_INT8, check_export_folder
+from tinybert.export.layout import DATA, MODEL, MODEL_INT8, PREDICT, check_export_folder
 from tinybert.export.parity import parity_difference, random_batch
 from tinybert.export.quiet import quiet
 from tinybert.export.runtime import OnnxModel
@@ -92,6 +93,7 @@ def export_onnx(
     original = _on_cpu(model)
     with atomic_folder(folder) as temporary:
         save_description(original, tokenizer, temporary, max_length=max_length, cuts=True)
+        shutil.copyfile(Path(__file__).with_name(PREDICT), temporary / PREDICT)
         (temporary / MODEL).parent.mkdir()
         graph = to_onnx(original)
         _save(graph, temporary / MODEL)
