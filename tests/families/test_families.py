@@ -16,6 +16,7 @@ from tinybert.models.heads import Head
 from tinybert.models.inference import evaluation_mode
 from tinybert.models.loading import META, load_classifier, load_masked_lm
 from tinybert.models.teacher import Teacher
+from tinybert.types import Signal
 
 ALL = tuple(TRANSFORMERS)
 CPU = torch.device("cpu")
@@ -105,6 +106,19 @@ def test_use_fastest_attention__changes_speed_not_results(model_type, tiny_model
     model.use_fastest_attention(torch.bfloat16, CPU)
     assert model.config._attn_implementation == "eager"
     torch.testing.assert_close(model.model(**inputs).logits, before, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model_type", ALL)
+@pytest.mark.parametrize("head", ["classifier", "tags", "answers"])
+def test_divide_logits__divides_them_and_nothing_else(model_type, head, tiny_model, make_batch):
+    model = tiny_model(model_type, outputs=2, head=head)
+    batch = make_batch(pad=padding_of(model_type))
+    needs = frozenset({model.output, Signal("hidden_states", 2)})
+    before = model.observe(batch, needs)
+    model.divide_logits(2.5)
+    after = model.observe(batch, needs)
+    torch.testing.assert_close(after[model.output], before[model.output] / 2.5)
+    assert torch.equal(after[Signal("hidden_states", 2)], before[Signal("hidden_states", 2)])
 
 
 def test__flops_are_those_of_the_papers_table():

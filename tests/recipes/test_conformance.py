@@ -259,6 +259,7 @@ def test__metrics_have_the_promised_form(made):
     systems = {"student", "student_int8"} | ({"teacher"} if made.needs_teacher else set())
     assert (metrics["recipe"], metrics["preset"], metrics["seed"]) == (made.recipe, RECIPES[made.recipe].preset, 0)
     assert metrics["classes"] == ["neg", "pos"]
+    assert set(metrics["calibration"]) == {"temperature", "before", *systems}
     assert {name for name in metrics if name in ("teacher", "student", "student_int8")} == systems
     for name in systems:
         entry = metrics[name]

@@ -1,9 +1,14 @@
 """The end of a run on networks and texts out of the ordinary."""
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
+import tinybert
 from recipes.workshop import CLASSES, read, reviews, with_bf16
 from tinybert import predictor
+from tinybert.tasks.calibration import Decisions, fitted_temperature
 
 pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
@@ -26,6 +31,28 @@ def test__the_export_cuts_where_the_student_learnt_to(length, workshop):
     assert read(folder / "tokenizer_config.json")["model_max_length"] == length
     assert read(folder / "tokenizer.json")["truncation"]["max_length"] == length
     assert predictor.Predictor.load(folder, None, ()).settings.data.max_length == length
+
+
+def test__scores_of_the_student_are_calibrated_on_dev_whoever_gives_them(workshop):
+    workshop.model(classes=CLASSES)
+    metrics = workshop.distill(also=("prediction.lr=0.01",))
+    run, dev = workshop.path("run"), workshop.splits()["dev"]
+    gold = [line.split("\t")[1] for line in dev.read_text().splitlines()[1:]]
+    logits = [np.log([*answer["scores"].values()]) for answer in tinybert.predict(run / "student", data=dev)]
+    known = Decisions(np.array(logits), np.array([CLASSES.index(label) for label in gold]))
+    assert fitted_temperature(known) == pytest.approx(1, abs=0.01)
+    assert not 0.9 < metrics["calibration"]["temperature"] < 1.1
+    before = known._replace(logits=known.logits * metrics["calibration"]["temperature"])
+    assert np.array_equal(before.logits.argmax(axis=1), known.logits.argmax(axis=1))
+    (learnt,) = run.glob("stages/prediction-*/result/student.safetensors")
+    ratios = [
+        now / load_file(learnt)[f"model.{name}"]
+        for name, now in load_file(run / "student" / "model.safetensors").items()
+    ]
+    changed = [ratio for ratio in ratios if not (ratio == 1).all()]
+    assert all(torch.allclose(ratio, torch.tensor(1 / metrics["calibration"]["temperature"])) for ratio in changed)
+    assert len(changed) == 2
+    assert "How far confidence is from accuracy" in (run / "report.html").read_text()
 
 
 def test__rows_that_were_put_aside_leave_gaps_and_reasons(workshop):

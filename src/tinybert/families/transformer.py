@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 import transformers
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from tinybert.families import trace
@@ -70,6 +70,13 @@ class Transformer(Network):
     def saved_as(self) -> str:
         """The model's class."""
         return type(self.model).__name__
+
+    @property
+    def last(self) -> nn.Linear:
+        """The matrix of the head that gives the logits."""
+        part = self.model.get_submodule(self.layout.head(self.saved_as)[-1])
+        assert isinstance(part, nn.Linear)
+        return part
 
     def inputs(self, batch: Batch) -> dict[str, Tensor]:
         """The arguments of `forward`; token types only where there is a table of more than one."""

@@ -109,6 +109,12 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
         yield Fact("Largest difference between ONNX and torch", f"{parity:.1e}")
     if (agreement := run.number("export", "int8_agreement")) is not None:
         yield Fact("Answers on which int8 agrees", words.percent(agreement))
+    if (before := run.number("calibration", "before")) is not None:
+        after = {name: run.number("calibration", name) or 0.0 for name in ("student", "student_int8")}
+        said = f"{words.percent(before)} before calibration, {words.percent(after['student'])} after it"
+        yield Fact("How far confidence is from accuracy", f"{said}, as int8 {words.percent(after['student_int8'])}")
+        temperature = run.number("calibration", "temperature") or 1.0
+        yield Fact("Temperature that logits are divided by", words.digits(temperature))
     if (threshold := run.number("no_answer_threshold", "student")) is not None:
         yield Fact("No answer is given where its score is above the best answer’s by", words.digits(threshold))
     for name, seconds in numbers({**run.part("seconds"), "general": general.get("seconds")}).items():

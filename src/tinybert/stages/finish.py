@@ -1,6 +1,6 @@
 """The end of every run: save and export the student, evaluate all systems, describe them, report.
 
-Done once per (trained student, test data); a repeated command finds it done. Nothing here changes what was learnt.
+Done once per (trained student, test data); a repeated command finds it done. Nothing here changes an answer.
 """
 
 import json
@@ -20,6 +20,7 @@ from tinybert.models.heads import note_reading
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.augment import FOLDER, QUALITY
+from tinybert.stages.calibration import calibrate, calibration_figures
 from tinybert.stages.finished import found_finished, seal_finished
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.systems import System, all_rows, final_rows, logits_by_split, onnx_system, torch_system
@@ -50,6 +51,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     if (found := found_finished(run, key, ("predictions.jsonl", f"export/{MODEL}"))) is not None:
         return found
     model = outcome.student
+    temperature = calibrate(model, job, run)
     said = logits_by_split(model, job, run)
     task = job.task.fitted(said["dev"], job.dev)
     note_reading(model.config, paired=task.paired, **job.encoder.windows._asdict())
@@ -60,7 +62,7 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     run.log.say("evaluate: quality and latency of all systems")
     student = torch_system(model, task, said, run.folder / "student")
     systems = _systems(job, outcome, student, about, run)
-    metrics = _metrics(job, outcome, systems, exported, about, run)
+    metrics = _metrics(job, outcome, systems, exported, about, run) | calibration_figures(job, systems, temperature)
     files.write_json(run.folder / "metrics.json", metrics)
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
     facts = {"pipeline": task.pipeline, "verb": task.verb, "paired": task.paired, "max_length": job.max_length}

@@ -22,6 +22,7 @@ from tinybert.data.source_domain import SourceDomain
 from tinybert.errors import UserError
 from tinybert.models.heads import Head
 from tinybert.statistics import PairedTest, Strength, compare_classes
+from tinybert.tasks.calibration import Decisions
 from tinybert.types import Example, Kind, Objective
 
 Logits = Float[np.ndarray, "answer label"]  # of each example, or of each word of all examples
@@ -266,6 +267,10 @@ class Task(ABC):
 
     def note_in(self, config: PretrainedConfig) -> None:  # noqa: B027  most kinds note nothing
         """Note in a model's configuration what `fitted` found, for `of_model` and for other programs."""
+
+    def decisions(self, logits: Logits, rows: EncodedRows) -> Decisions | None:  # noqa: ARG002
+        """What a model chooses between, of rows with labels; None where answers have no probability of their own."""
+        return None
 
     @abstractmethod
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:

@@ -33,6 +33,7 @@ from tinybert.models.heads import Head, gives_score, gives_several, names_of
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.statistics import Strength, classifier_strength
 from tinybert.tasks.base import LabelReader, Logits
+from tinybert.tasks.calibration import Decisions
 from tinybert.tasks.metrics import check_rows, defined, silent_on_undefined
 from tinybert.tasks.tables import TableLabels, TableTask
 from tinybert.types import Kind, Objective
@@ -132,6 +133,10 @@ class Classification(TableTask):
     def soft(self, temperature: float, *, scaled: bool = False) -> Objective:
         """Cross-entropy of the two distributions, both softened."""
         return SoftCrossEntropy(temperature, scaled=scaled, weights=self.weights)
+
+    def decisions(self, logits: Logits, rows: EncodedRows) -> Decisions:
+        """The class of each row."""
+        return Decisions(logits, rows.needed_labels())
 
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
         """See `classification_metrics`."""

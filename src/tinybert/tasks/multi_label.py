@@ -32,6 +32,7 @@ from tinybert.models.heads import SEVERAL, Head, gives_several, names_of, noted_
 from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEntropy
 from tinybert.statistics import Strength, ranking_strength
 from tinybert.tasks.base import LabelReader, Logits, OneDomain
+from tinybert.tasks.calibration import Decisions
 from tinybert.tasks.label_metrics import USUAL, Holds, best_threshold, label_figures, multi_label_metrics
 from tinybert.tasks.tables import TableTask
 from tinybert.types import Kind, Objective
@@ -152,6 +153,11 @@ class MultiLabel(TableTask):
         """The thresholds, by label."""
         if self.thresholds:
             config.thresholds = dict(zip(self.classes, self.thresholds, strict=True))
+
+    def decisions(self, logits: Logits, rows: EncodedRows) -> Decisions:
+        """Whether each label holds of each row: a sigmoid is a softmax beside a logit of 0."""
+        flat, holds = logits.reshape(-1), rows.needed_labels().reshape(-1)
+        return Decisions(np.stack([np.zeros_like(flat), flat], axis=1), holds.astype(np.int64))
 
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
         """See `multi_label_metrics`."""

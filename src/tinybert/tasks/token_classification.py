@@ -23,6 +23,7 @@ from tinybert.models.heads import Head, gives_tags, names_of
 from tinybert.objectives.pieces import PieceCrossEntropy, PieceSoftCrossEntropy
 from tinybert.statistics import Strength, classifier_strength
 from tinybert.tasks.base import LabelReader, Logits, OneDomain
+from tinybert.tasks.calibration import Decisions
 from tinybert.tasks.spans import SCHEMES, Scheme, Span, marked_parts, scheme_of, span_metrics, spans_of
 from tinybert.tasks.tag_files import TagTask
 from tinybert.types import Kind, Objective
@@ -119,6 +120,10 @@ class TokenClassification(TagTask):
         """Cross-entropy of the two distributions of every word, both softened."""
         return PieceSoftCrossEntropy(temperature, scaled=scaled)
 
+    def decisions(self, logits: Logits, rows: EncodedRows) -> Decisions:
+        """The tag of each word."""
+        return Decisions(logits, self._gold_numbers(rows))
+
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
         """Precision, recall and F1 of entities, see `spans.span_metrics`."""
         return span_metrics(*self._both(logits, rows))[0]
@@ -138,8 +143,7 @@ class TokenClassification(TagTask):
 
     def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
         """Is it better than giving every word the commonest tag?"""
-        gold = np.concatenate([_numbers(example.label) for example in rows.needed_examples()])
-        return classifier_strength(gold, logits.argmax(axis=1), rng)
+        return classifier_strength(self._gold_numbers(rows), logits.argmax(axis=1), rng)
 
     def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
         """Words, their tags, how sure they are, and at which characters of the text they stand."""
@@ -166,6 +170,10 @@ class TokenClassification(TagTask):
     def gold_answers(self, rows: EncodedRows) -> list[list[str]]:
         """The tags of every example."""
         return [self.spelled(_numbers(example.label)) for example in rows.needed_examples()]
+
+    def _gold_numbers(self, rows: EncodedRows) -> Int[np.ndarray, " word"]:
+        """The true tag of every word."""
+        return np.concatenate([_numbers(example.label) for example in rows.needed_examples()])
 
     def _both(self, logits: Logits, rows: EncodedRows) -> tuple[list[list[Span]], list[list[Span]]]:
         """Entities of every example, gold ones and predicted ones."""
