@@ -8,6 +8,9 @@ from safetensors.torch import load_file
 import tinybert
 from recipes.workshop import CLASSES, read, reviews, with_bf16
 from tinybert import predictor
+from tinybert.errors import UserError
+from tinybert.models.heads import Head
+from tinybert.models.loading import load_classifier
 from tinybert.tasks.calibration import Decisions, fitted_temperature
 
 pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
@@ -53,6 +56,23 @@ def test__scores_of_the_student_are_calibrated_on_dev_whoever_gives_them(worksho
     assert all(torch.allclose(ratio, torch.tensor(1 / metrics["calibration"]["temperature"])) for ratio in changed)
     assert len(changed) == 2
     assert "How far confidence is from accuracy" in (run / "report.html").read_text()
+
+
+def test__a_calibrated_student_teaches_and_begins_with_the_logits_it_learnt(workshop):
+    workshop.model(classes=CLASSES)
+    workshop.distill(also=("prediction.lr=0.01",))
+    run, texts = workshop.path("run"), reviews(5)
+    (learnt,) = run.glob("stages/prediction-*/result/student.safetensors")
+    known = load_file(learnt)
+    for head, same in ((None, False), (Head(CLASSES), True)):
+        weights = load_classifier(run / "student", head).model.weights()
+        assert all(torch.allclose(value, known[f"model.{name}"]) for name, value in weights.items()) == same
+    assert "calibration_temperature" not in load_classifier(run / "student", Head(CLASSES)).model.config.to_dict()
+    config = run / "student" / "config.json"
+    config.write_text(config.read_text().replace('"calibration_temperature": ', '"calibration_temperature": -'))
+    with pytest.raises(UserError, match="calibration_temperature must be a positive number"):
+        workshop.distill(teacher=run / "student", output=workshop.path("next"))
+    assert len(list(tinybert.predict(run / "student", data=texts))) == 5
 
 
 def test__rows_that_were_put_aside_leave_gaps_and_reasons(workshop):

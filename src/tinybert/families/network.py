@@ -24,7 +24,10 @@ OF_TAGS, OF_ANSWERS = "ForTokenClassification", "ForQuestionAnswering"
 OF_PIECES = (OF_TAGS, OF_ANSWERS)
 
 # Of a configuration, for its digest: what says how a network was saved, or how its logits are read.
-_NOT_CONTENT = ("transformers_version", "dtype", "architectures", "text_pairs", "thresholds", "no_answer_threshold")
+_NOT_CONTENT = frozenset(
+    {"transformers_version", "dtype", "architectures"}
+    | {"text_pairs", "thresholds", "no_answer_threshold", "calibration_temperature"}
+)
 
 
 @dataclass(frozen=True)

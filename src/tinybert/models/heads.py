@@ -174,6 +174,23 @@ def noted_thresholds(config: PretrainedConfig, classes: Sequence[str]) -> tuple[
     return tuple(known)
 
 
+def note_temperature(config: PretrainedConfig, temperature: float) -> None:
+    """Note what the logits of a finished student were divided by: `calibration_temperature` in config.json."""
+    config.calibration_temperature = temperature
+
+
+def take_temperature(config: PretrainedConfig) -> float:
+    """What `note_temperature` noted, which is forgotten; 1 where nothing was.
+
+    Raises:
+        UserError: If it is no positive number.
+    """
+    noted = config.__dict__.pop("calibration_temperature", 1.0)
+    if not isinstance(noted, int | float) or not 0 < noted < float("inf"):
+        raise UserError("config.json: calibration_temperature must be a positive number; correct or remove it")
+    return float(noted)
+
+
 def note_reading(config: PretrainedConfig, *, paired: bool, pooling: str, stride: int | None) -> None:
     """Note for whoever asks the saved model what it learnt to read: `text_pairs` and `text_windows` in config.json.
 

@@ -15,7 +15,15 @@ from tinybert.errors import UserError
 from tinybert.families import FAMILIES, family_of
 from tinybert.families.network import MASKED_LM, Network
 from tinybert.models import embedded
-from tinybert.models.heads import Head, check_task, has_masked_lm_head, has_task_head, head_of, output_names
+from tinybert.models.heads import (
+    Head,
+    check_task,
+    has_masked_lm_head,
+    has_task_head,
+    head_of,
+    output_names,
+    take_temperature,
+)
 from tinybert.models.source import first_line, folder_of, read_config, read_object, weight_names
 from tinybert.run import seeded
 
@@ -65,7 +73,8 @@ def load_classifier(
 
     Args:
         source: A folder, else a hub name.
-        head: What the task asks for; None = whatever the checkpoint has.
+        head: What the task asks for, to learn or to teach; None = whatever the checkpoint has, to answer. A calibrated
+            student of ours learns and teaches with the logits it had before, so that nothing depends on who made it.
         seed: Of a random head; no other randomness is touched.
         device: Where it goes; on `meta` it has sizes, and no weights are read.
 
@@ -82,6 +91,8 @@ def load_classifier(
         head.describe_in(config)
     with seeded(seed):
         network = _load(folder, config, (head or head_of(config)).auto, new_head=not has_head, device=device)
+    if head is not None:
+        network.divide_logits(1 / take_temperature(network.config))
     return Loaded(network, has_head)
 
 

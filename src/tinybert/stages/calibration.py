@@ -5,6 +5,7 @@ from typing import Any
 
 from tinybert.engine.evaluate import student_logits
 from tinybert.families.network import Network
+from tinybert.models.heads import note_temperature
 from tinybert.run import Run
 from tinybert.stages.job import Job
 from tinybert.stages.systems import System, final_rows
@@ -24,6 +25,7 @@ def calibrate(model: Network, job: Job, run: Run) -> float:
         return 1.0
     temperature = fitted_temperature(known)
     model.divide_logits(temperature)
+    note_temperature(model.config, temperature)
     return temperature
 
 

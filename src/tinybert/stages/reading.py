@@ -132,7 +132,7 @@ def _task_of_teacher(settings: Any) -> Task:
 def _labelled_by_teacher(splits: Splits, settings: Any, encoder: Encoder, run: Run) -> Splits:
     """The same with the teacher's answers for the labels of dev: what a student is chosen by where nobody gave any."""
     task, dev = splits.task, splits.dev
-    teacher = load_classifier(settings.teacher.path, task.head, device=run.device).model
+    teacher = load_classifier(settings.teacher.path, device=run.device).model
     rows = encoded(dev, encoder, run)
 
     def make(folder: Path) -> None:
