@@ -201,6 +201,7 @@ SOURCES: Final = {
     "l2a.policy.first_states": "Qu et al. 2019",
     "l2a.policy.hidden": _FENG,
     "l2a.policy.init_keep": "ours",
+    "l2a.policy.init_keep_disputed": "ours",
     "l2a.policy.selection": "ours",
     "l2a.policy.lr": f"ours; {_FENG}",
     "l2a.policy.gamma": "Qu et al. 2019",

@@ -51,9 +51,17 @@ def test__advantages_are_standardised_and_none_where_nothing_differs():
 def test__a_fresh_policy_keeps_about_the_share_it_should(keep):
     torch.manual_seed(0)
     fresh = policy(init_keep=keep)
-    logits = fresh(torch.randn(4000, 3) * 0.01).detach()
+    logits = fresh(torch.randn(4000, 3) * 0.01, torch.zeros(4000)).detach()
     assert logits.sigmoid().mean().item() == pytest.approx(keep, abs=0.15)
     assert fresh.act(logits).mean().item() == pytest.approx(logits.sigmoid().mean().item(), abs=0.03)
+
+
+def test__what_is_disputed_has_a_share_of_its_own():
+    states, disputed = torch.randn(4, 3), torch.tensor([0.0, 1.0, 0.0, 1.0])
+    alike, apart = policy(init_keep=0.8), policy(init_keep=0.8, init_keep_disputed=0.1)
+    assert torch.equal(alike(states, disputed), alike(states, torch.zeros(4)))
+    moved = (math.log(0.1 / 0.9) - math.log(0.8 / 0.2)) * disputed
+    assert torch.allclose(apart(states, disputed), alike(states, disputed) + moved)
 
 
 def test__hard_actions_are_their_weights_and_have_the_probability_of_a_coin():
@@ -104,7 +112,15 @@ def test__building_a_policy_leaves_the_global_stream_alone():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"hidden": 0}, {"init_keep": 1.0}, {"lr": 0.0}, {"gamma": 1.5}, {"entropy_bonus": -0.1}, {"significance": 0.0}],
+    [
+        {"hidden": 0},
+        {"init_keep": 1.0},
+        {"init_keep_disputed": 0.0},
+        {"lr": 0.0},
+        {"gamma": 1.5},
+        {"entropy_bonus": -0.1},
+        {"significance": 0.0},
+    ],
 )
 def test__settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):

@@ -1,6 +1,7 @@
 """The selector without a network: what it keeps, measures, learns and saves."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -138,7 +139,7 @@ def test__the_policy_takes_the_steps_that_the_twin_says():
     for step, gain in zip(seen, gains, strict=True):
         for state, action in zip(step.states, step.actions.tolist(), strict=True):
             before.zero_grad()
-            logit = before(state[None])[0]
+            logit = before(state[None], torch.zeros(1))[0]
             logit.backward()
             value = logit.item()
             by_logit = -gain * reinforce.slope(value, action) - 0.1 * reinforce.entropy_slope(value)
@@ -298,13 +299,32 @@ def test__each_sample_has_the_reward_of_its_own_choice():
     for step, part in zip(seen, credits, strict=True):
         for state, action, credit in zip(step.states, step.actions.tolist(), part, strict=True):
             before.zero_grad()
-            logit = before(state[None])[0]
+            logit = before(state[None], torch.zeros(1))[0]
             logit.backward()
             for name, weight in before.named_parameters():
                 slope = credit / size * reinforce.slope(logit.item(), action)
                 slopes[name] += slope * weight.grad / len(part) / 2
     for name, weight in selector.policy.named_parameters():
         assert torch.allclose(weight, dict(before.named_parameters())[name] + slopes[name], atol=1e-5)
+
+
+@pytest.mark.parametrize(("share", "kept"), [(None, 0.8), (0.02, 0.02)])
+def test__of_what_teacher_and_gold_label_dispute_it_begins_by_keeping_so_much(share, kept):
+    """The teacher of `shown` says class 1, but for row 0; rows 2, 4, 6 have gold label 0, and the others none."""
+    torch.manual_seed(0)
+    settings = PolicySettings(state="minimal", init_keep=0.8, init_keep_disputed=share)
+    gold, disputed = torch.full((ROWS,), torch.nan), torch.tensor([2, 4, 6])
+    gold[disputed] = 0.0
+    known, reward = replace(facts(), gold=gold), Progress(Measure(0.5), 1)
+    selector = Reinforced(settings, known, View(2, "minimal"), reward, seed=2)
+    every = range(ROWS)
+    drawn = torch.stack([update(selector, *every) for _ in range(200)]).mean(dim=0)
+    others = torch.tensor([row for row in every if row not in disputed.tolist()])
+    assert drawn[disputed].mean().item() == pytest.approx(kept, abs=0.15)
+    assert drawn[others].mean().item() == pytest.approx(0.8, abs=0.15)
+    chosen = Learnt(selector).choose(*shown(*every), batch_of(*every))
+    assert chosen[others].all()
+    assert chosen[disputed].any() == (share is None)
 
 
 def test__a_learnt_policy_keeps_what_it_would_rather_keep_and_learns_no_more():
@@ -316,7 +336,7 @@ def test__a_learnt_policy_keeps_what_it_would_rather_keep_and_learns_no_more():
     learnt, before = Learnt(selector), copy.deepcopy(selector.state_dict())
     weights = learnt.choose(*shown(*range(ROWS)), batch_of(*range(ROWS)))
     states = selector.running.standardised(selector.view.of(*shown(*range(ROWS)), selector.facts))
-    expected = (selector.policy(states) > 0).float()
+    expected = (selector.policy(states, torch.zeros(ROWS)) > 0).float()
     expected[0] = 1.0
     assert torch.equal(weights, expected)
     assert all(

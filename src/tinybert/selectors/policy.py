@@ -27,6 +27,7 @@ class PolicySettings:
         first_states: It also sees the first state, [CLS], of both networks' last layers.
         hidden: Neurons of the hidden layer.
         init_keep: Share of the samples that is kept before anything is learnt.
+        init_keep_disputed: The same of those that the rule `fixed.Agreement` drops; None = as of all others.
         selection: `hard` drops what is not kept; `soft` weighs.
         lr: Of Adam.
         gamma: By which a reward counts less, the more updates it lies ahead.
@@ -42,6 +43,7 @@ class PolicySettings:
     first_states: bool = False
     hidden: int = 128
     init_keep: float = 0.5
+    init_keep_disputed: float | None = None
     selection: Literal["hard", "soft"] = "hard"
     lr: float = 3e-5
     gamma: float = 0.95  # Qu et al. 2019; the paper does not say
@@ -54,8 +56,9 @@ class PolicySettings:
         """Refuse what would choose nothing, or learn nothing."""
         if self.hidden < 1:
             raise ValueError(f"hidden must be at least 1, got {self.hidden}")
-        if not 0 < self.init_keep < 1:
-            raise ValueError(f"init_keep is a share of the samples, between 0 and 1, got {self.init_keep}")
+        for name in ("init_keep", "init_keep_disputed"):
+            if (share := getattr(self, name)) is not None and not 0 < share < 1:
+                raise ValueError(f"{name} is a share of the samples, between 0 and 1, got {share}")
         if not 0 < self.lr < math.inf:
             raise ValueError(f"lr must be positive and finite, got {self.lr}")
         if not 0 <= self.gamma <= 1:
@@ -88,13 +91,16 @@ class Policy(nn.Module):
         """
         super().__init__()
         self.selection = settings.selection
-        start = math.log(settings.init_keep / (1 - settings.init_keep))
-        self.network = multilayer(features, settings.hidden, start, seed)
+        keep = settings.init_keep
+        start, disputed = (math.log(one / (1 - one)) for one in (keep, settings.init_keep_disputed or keep))
+        self.network, self.offset = multilayer(features, settings.hidden, start, seed), disputed - start
 
-    def forward(self, states: Float[Tensor, "batch feature"]) -> Float[Tensor, " batch"]:
-        """The logits."""
+    def forward(
+        self, states: Float[Tensor, "batch feature"], disputed: Float[Tensor, " batch"]
+    ) -> Float[Tensor, " batch"]:
+        """The logits; `disputed` is 1 for samples that the rule drops, and 0 for others."""
         logits: Tensor = self.network(states)[:, 0]
-        return logits
+        return logits + self.offset * disputed
 
     def act(self, logits: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
         """Draw what is done with each sample, from torch's own stream: 0 or 1; soft: the logit of its weight."""

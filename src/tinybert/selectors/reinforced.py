@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from tinybert.selectors.episodes import Episode, extremes
 from tinybert.selectors.features import Facts, Running, View
+from tinybert.selectors.fixed import Agreement
 from tinybert.selectors.policy import (
     BETAS,
     Policy,
@@ -42,6 +43,7 @@ class _Choice(NamedTuple):
     rows: Int[Tensor, " batch"]
     free: Bool[Tensor, " batch"]
     states: Float[Tensor, "batch feature"]
+    disputed: Float[Tensor, " batch"]
     actions: Float[Tensor, " batch"]
     logits: Float[Tensor, " batch"]
     weights: Float[Tensor, " batch"]
@@ -53,6 +55,7 @@ class _Step(NamedTuple):
     """A tuple of the episode: what the policy saw in an update, what it did, and what each sample did, where known."""
 
     states: Float[Tensor, "acted feature"]
+    disputed: Float[Tensor, " acted"]
     actions: Float[Tensor, " acted"]
     credits: Float[Tensor, " credited"]
 
@@ -64,6 +67,7 @@ class Reinforced:
     Attributes:
         facts: Of all rows of the pool.
         view: What the policy sees of them.
+        rule: Which of them are disputed.
         policy: The network; `value` predicts returns, `running` standardises states.
         episodes: Summaries of the episodes that have ended.
         chances: pi(a = 1 | s) of each row of the pool when it was last seen; NaN = never.
@@ -91,6 +95,7 @@ class Reinforced:
         """
         self.settings, self.facts, self.view, self._reward, self._ended = settings, facts, view, reward, ended
         self.needs_student, self.needs_teacher = view.needs
+        self.rule = Agreement(facts)
         self._seed, device = seed, facts.source.device
         self.policy = Policy(view.width, settings, seed).to(device)
         self.value = multilayer(view.width, settings.hidden, 0.0, seed + 1).to(device)
@@ -127,18 +132,20 @@ class Reinforced:
             raw = self.view.of(student, teacher, facts)
             self.running.add(raw)
             states = self.running.standardised(raw)
-            logits = self.policy(states).detach()
+            disputed = 1 - self.rule.choose(student, teacher, batch)
+            logits = self.policy(states, disputed).detach()
             actions = self.policy.act(logits)
             weights = torch.where(facts.fixed, 1.0, self.policy.weights(actions))
             effects = self._reward.effects(teacher, batch)
-        seen = (batch.rows, ~facts.fixed, states, actions, logits, weights, teacher[LOGITS].detach())
+        seen = (batch.rows, ~facts.fixed, states, disputed, actions, logits, weights, teacher[LOGITS].detach())
         self._pending.append(_Choice(*seen, logits.new_empty(0) if effects is None else effects))
         return weights
 
     def after_update(self) -> None:
         """Keep what was seen and done; measure what it did, where that is due."""
         chosen, self._pending = self._pending, []
-        rows, free, states, actions, logits, weights, teacher, effects = map(torch.cat, zip(*chosen, strict=True))
+        columns = map(torch.cat, zip(*chosen, strict=True))
+        rows, free, states, disputed, actions, logits, weights, teacher, effects = columns
         chances, acted = logits.sigmoid(), free.nonzero()[:, 0]
         of_acted = rows[acted], chances[acted]
         self.chances[of_acted[0].cpu()] = of_acted[1].cpu()
@@ -146,7 +153,7 @@ class Reinforced:
         if len(effects):
             effects = within_classes(effects, teacher)
             effects = difference_rewards(weights, torch.where(free, chances, 1.0), effects)[acted]
-        self._steps.append(_Step(states[acted], actions[acted], effects))
+        self._steps.append(_Step(states[acted], disputed[acted], actions[acted], effects))
         self._episode.rewards.append(self._reward.after_update(changed=bool(weights.sum() > 0)))
 
     def after_epoch(self) -> None:
@@ -189,13 +196,13 @@ class Reinforced:
     def _pulls(self, steps: list[_Step]) -> Iterator[Float[Tensor, " feature"]]:
         """What each tuple would make of a linear policy: the gradient of Eq. 15 by its weights and its bias."""
         for step in steps:
-            logits = self.policy(step.states).detach().requires_grad_()
+            logits = self.policy(step.states, step.disputed).detach().requires_grad_()
             gained = (self.policy.log_probability(logits, step.actions) * step.credits).mean()
             (slopes,) = torch.autograd.grad(gained, logits)
             yield torch.cat([slopes @ step.states, slopes.sum()[None]])
 
     def _loss(self, step: _Step) -> Float[Tensor, ""]:
-        logits = self.policy(step.states)
+        logits = self.policy(step.states, step.disputed)
         credits = step.credits - self._expected(step) if self.settings.value_baseline else step.credits
         gained = (credits * self.policy.log_probability(logits, step.actions)).mean()
         return -gained - self.settings.entropy_bonus * entropy_of(logits).mean()
