@@ -34,7 +34,7 @@ CLASSES = ("0", "1")  # of the random head, which plays no part
 
 def texts(file: str, column: str, teacher: str, count: int) -> Iterator[Batch]:
     """So many rows, drawn with seed 0, in batches of like length."""
-    examples = load_for(file, DataSettings(text=column), Classification(CLASSES, 1), labelled=False)
+    examples = load_for(file, DataSettings(text=column), Classification(CLASSES, 1), labels="none")
     chosen = examples.select(np.random.default_rng(0).permutation(len(examples))[:count])
     with tempfile.TemporaryDirectory() as folder:
         rows = encode(chosen, load_tokenizer(teacher), 128, Path(folder) / "rows.arrow")
