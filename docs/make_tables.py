@@ -262,6 +262,8 @@ SOURCES: Final = {
     "run.executor": "ours",
     "run.address": "ours",
     "run.workers": "ours",
+    "export.quantisation": "ours; see [decisions](decisions.md#what-is-shipped)",
+    "export.calibration_rows": "ours",
 }
 
 

@@ -254,7 +254,7 @@ def leave_out_the_slow(_: Any) -> None:
         logits = {split: systems.np.zeros((len(rows), 2), "float32") for split, rows in systems.all_rows(job).items()}
         latency = {str(length): {"p50": 1.0, "p95": 1.0} for length in measure.LENGTHS}
         cost = {"parameters": 1, "bytes": file.stat().st_size, "latency_ms": latency, "threads": 1}
-        return systems.System(task, logits, cost)
+        return systems.System(task, logits, cost, regrouped=[logits["dev"]])
 
     os.fsync = lambda _: None
     finish.export_onnx, finish.onnx_system = export_onnx, onnx_system

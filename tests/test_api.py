@@ -78,13 +78,13 @@ def test__export_tells_sizes_and_parity(workshop, monkeypatch):
 
     asked = []
 
-    def noting(model, output, *, int8):
-        asked.append((model, output, int8))
+    def noting(model, output, *, int8, cpu):
+        asked.append((model, output, int8, cpu))
         return ExportReport(output / "onnx/model.onnx", None, 10, None, 1e-7)
 
     monkeypatch.setattr(onnx, "export", noting)
-    told = tinybert.export(workshop.path("run"), output=str(workshop.path("out")))
-    assert asked == [(workshop.path("run") / "student", workshop.path("out"), False)]
+    told = tinybert.export(workshop.path("run"), output=str(workshop.path("out")), cpu="avx2")
+    assert asked == [(workshop.path("run") / "student", workshop.path("out"), False, "avx2")]
     assert (told["bytes"], told["parity_difference"]) == (10, 1e-7)
     assert set(told) == {field.name for field in fields(ExportReport)}
 

@@ -213,16 +213,17 @@ def compare(
     return compare((first, second), data, kind, set, max_flips)
 
 
-def export(model: StrPath, *, output: StrPath, int8: bool = False) -> dict[str, Any]:
+def export(model: StrPath, *, output: StrPath, int8: bool = False, cpu: str | None = None) -> dict[str, Any]:
     """Write a model as ONNX with its tokenizer and config.
 
     Args:
         model: A run's folder, its student/, or any model.
         output: Where the files go.
         int8: Eight-bit weights too: a quarter of the size.
+        cpu: avx2, for int8 on processors without VNNI.
 
     Returns:
-        Sizes, and how far ONNX differs from the original.
+        Sizes, how far ONNX differs from the original, and whether int8 is static (see docs/run-folder.md) or dynamic.
 
     Raises:
         UserError: If the model cannot be exported.
@@ -232,7 +233,7 @@ def export(model: StrPath, *, output: StrPath, int8: bool = False) -> dict[str, 
     from tinybert.export.onnx import export as write
     from tinybert.predictor import folder_of_student
 
-    return asdict(write(folder_of_student(model), Path(output), int8=int8))
+    return asdict(write(folder_of_student(model), Path(output), int8=int8, cpu=cpu))
 
 
 def report(runs: Sequence[StrPath], *, output: StrPath) -> Path:

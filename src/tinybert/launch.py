@@ -203,7 +203,7 @@ def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str,
     about = About(request.recipe.name, request.recipe.citation, request.preset, teacher)
     if request.settings.reads_text:
         return finish_general(job, outcome, about, run)
-    return finish(_with_portable_notes(job, request), outcome, about, run)
+    return finish(_with_portable_notes(job, request), outcome, about, run, request.settings.export)
 
 
 def _begin(request: Request, work: _Work) -> Run:

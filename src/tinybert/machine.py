@@ -16,6 +16,7 @@ import torch
 from tinybert.errors import ResourceError, UserError
 
 _LOST_SAID = ("Connection closed by peer", "Connection reset by peer", "gloo/transport")  # gloo has no type for it
+_INT8_INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "avx512_bw", "avx2", "i8mm", "dotprod")  # the fastest first
 PATIENCE = timedelta(hours=6)  # one process may fill the teacher's store while the others wait
 
 
@@ -104,6 +105,7 @@ def description(device: torch.device, processes: Processes) -> dict[str, Any]:
         "onnxruntime": onnxruntime.__version__,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+        "int8_instructions": _int8_instructions(),
         "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "device": device.type,
@@ -121,6 +123,12 @@ def _processor() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _int8_instructions() -> str | None:
+    """What multiplies 8-bit numbers here; without VNNI, x86 saturates. None where torch cannot say."""
+    ask: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    return next((name for name in _INT8_INSTRUCTIONS if ask().get(name)), None)
 
 
 def attention_kernel(dtype: torch.dtype, device: torch.device) -> str:

@@ -16,6 +16,7 @@ from tinybert.export import onnx as under_test
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import export, export_onnx, to_onnx
 from tinybert.export.parity import random_batch
+from tinybert.export.quantise import measured_ranges, write_ranges
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import TRANSFORMERS
 
@@ -156,7 +157,11 @@ def test__what_the_exporter_cannot_express_is_one_line(exported: Any, monkeypatc
 
 def test__the_command_exports_a_saved_student(exported: Any, ready_graph: Any, tmp_path: Path) -> None:
     save_student(exported.model, exported.tokenizer, tmp_path / "student", max_length=48)
+    ranges = measured_ranges(exported.report.model, [random_batch(exported.model, (1, 9), np.random.default_rng(0))])
+    assert export(tmp_path / "student", tmp_path / "export", int8=True).quantisation == "dynamic"
+    write_ranges(ranges, tmp_path / "student")
     first = export(tmp_path / "student", tmp_path / "export", int8=True)
+    assert first.quantisation == "static"
     again = export(tmp_path / "student", tmp_path / "export", int8=True)  # an earlier export is replaced
     assert first == again
     assert AutoTokenizer.from_pretrained(tmp_path / "export").model_max_length == 48

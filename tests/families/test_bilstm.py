@@ -9,6 +9,7 @@ from torch import nn
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import export_onnx
+from tinybert.export.quantise import measured_ranges, quantise_static
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import FAMILIES, family_of
 from tinybert.families.bilstm import BiLSTM, BiLSTMConfig
@@ -128,9 +129,15 @@ def test__int8_holds_lstms_too_and_stays_near(small, tiny_tokenizer, tmp_path):
     nodes = onnx.load(report.model_int8).graph.node
     assert sum(node.op_type == "DynamicQuantizeLSTM" for node in nodes) == 4
     assert not any(node.op_type == "LSTM" for node in nodes)
+    static = tmp_path / "static.onnx"
+    quantise_static(report.model, static, measured_ranges(report.model, [batch_of([2, 7, 8, 9]), batch_of([5, 6, 7])]))
+    nodes = onnx.load(static).graph.node
+    stored = {name for node in nodes if node.op_type == "DequantizeLinear" for name in node.output}
+    assert [{*node.input[1:3]} <= stored for node in nodes if node.op_type == "LSTM"] == [True] * 4
     rows = batch_of([2, 7, 8, 9], [5, 6], [7])
-    fp32, int8 = (OnnxModel(file, 1).batch_logits(rows) for file in (report.model, report.model_int8))
-    np.testing.assert_allclose(int8, fp32, atol=0.1)
+    fp32, *int8 = (OnnxModel(file, 1).batch_logits(rows) for file in (report.model, report.model_int8, static))
+    for logits in int8:
+        np.testing.assert_allclose(logits, fp32, atol=0.1)
 
 
 def test__damaged_weights_are_refused(small, tiny_tokenizer, tmp_path):

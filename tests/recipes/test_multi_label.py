@@ -45,6 +45,9 @@ def test__a_run_leaves_figures_thresholds_and_answers(made: Workshop) -> None:
     metrics = read(run / "metrics.json")
     assert (metrics["classes"], metrics["main_metric"]) == (list(LABELS), "micro_f1")
     assert set(metrics["student"]["test"]) == set(metrics["student_int8"]["dev"]) == FIGURES
+    figures = metrics["export"]
+    assert (figures["quantisation"], figures["int8_batch_flips"], figures["int8_batch_difference"]) == ("static", 0, 0)
+    assert len(figures["int8_flipped"]) == min(round((1 - figures["int8_agreement"]) * 40), 8)
     config = read(run / "student" / "config.json")
     assert config["problem_type"] == "multi_label_classification"
     assert set(config["thresholds"]) == set(LABELS)

@@ -168,7 +168,9 @@ def _metrics(answers: dict[str, np.ndarray], classes: Sequence[str], seed: int) 
     if classes:
         metrics["confusion"] = {s: confusion_counts(gold, answers[s], len(classes)) for s in ("teacher", "student")}
     metrics["flops"] = {**FLOPS, "student_int8": FLOPS["student"]}
-    metrics["export"] = {"parity_difference": 8.6e-7, "int8_agreement": 0.9944}
+    flipped = [{"row": 5, "text": "so-so, <b>really</b>", "student": "positive", "student_int8": "negative"}]
+    metrics["export"] = {"parity_difference": 8.6e-7, "int8_agreement": 0.9944, "int8_batch_flips": 0.0125}
+    metrics["export"]["int8_flipped"] = flipped
     metrics["data"] = {
         "rows": {"train": 8635, "dev": 960, "test": len(gold)},
         "truncated": {"train": 3, "dev": 0},

@@ -81,7 +81,9 @@ def test__the_page_shows_every_part_of_a_run(make_run: MakeRun) -> None:
     text = _render(make_run()).text
     for part in (
         "Side by side", "Is the difference real?", "exact McNemar test", "Intermediate", "attention", "Accuracy on dev",
-        "Which classes are taken for which", "Most confident mistakes", "Rows in train 8,635",
+        "Which classes are taken for which", "Most confident mistakes", "Answers that int8 changes on dev",
+        "so-so, <b>really</b> positive negative",
+        "Int8 answers that change with batch or padding 1.2 %", "Rows in train 8,635",
         "Rows of train that dev holds too (exact) 4",
         "Texts cut in train 3", "Unknown pieces in train 1.2 %", "quoting none", "AMD EPYC 9B14", "46 min",
         "preset small", "seed 1", "copies: 5", "22.4 G", "p95 232", "109 M", "Always predicting the commonest class",

@@ -1,10 +1,10 @@
 """What a network says about encoded rows, and how good that is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinybert.data.batches import by_length
@@ -20,9 +20,11 @@ ROWS_AT_ONCE = 64
 LogitsFn = Callable[[Batch], Float[Tensor, "batch ..."]]  # logits of each example, or of each piece
 
 
-def logits_of(compute: LogitsFn, rows: EncodedRows) -> Float[np.ndarray, "answer label"]:
-    """Logits of all examples, or of all words, in order; batching by length only changes the way there."""
-    parts = by_length(rows.lengths, ROWS_AT_ONCE)
+def logits_of(
+    compute: LogitsFn, rows: EncodedRows, parts: Sequence[Int[np.ndarray, " _"]] | None = None
+) -> Float[np.ndarray, "answer label"]:
+    """Logits of all examples, or of all words, in order; batches, by length or as `parts` say, only lead there."""
+    parts = by_length(rows.lengths, ROWS_AT_ONCE) if parts is None else parts
     answered = [rows.answered(part) for part in parts]
     shown = (compute(rows.batch(part)).float().cpu().numpy() for part in parts)
     logits = [found[there >= 0] for found, there in zip(shown, answered, strict=True)]

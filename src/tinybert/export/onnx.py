@@ -1,20 +1,22 @@
-"""A model as ONNX files: fp32, checked against the model it comes from, and int8 by dynamic quantisation."""
+"""A model as ONNX files: fp32, checked against the model it comes from, and int8."""
 
 import copy
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from transformers import PreTrainedTokenizerFast
 
 from tinybert.errors import UserError
 from tinybert.export.hub import save_description
 from tinybert.export.layout import DATA, MODEL, MODEL_INT8, PREDICT, check_export_folder
 from tinybert.export.parity import parity_difference, random_batch
+from tinybert.export.quantise import Ranges, quantise_dynamic, quantise_static, read_ranges
 from tinybert.export.quiet import quiet
 from tinybert.export.runtime import OnnxModel
 from tinybert.families.network import Network
@@ -23,6 +25,7 @@ from tinybert.models.inference import evaluation_mode
 from tinybert.models.loading import load_classifier, load_tokenizer
 from tinybert.models.source import first_line
 
+AVX2 = "avx2"  # 8-bit products that are added in pairs must fit 16 bits
 # A protobuf message ends at 2 GiB; the rest is for the graph.
 LARGEST_FILE = 2**31 - 2**25
 # Sizes above 1, all different: the exporter takes a size of 1, or two equal ones, for a constant.
@@ -39,6 +42,7 @@ class ExportReport:
         bytes: Size of the fp32 model.
         bytes_int8: Size of the int8 model.
         parity_difference: Largest difference of a logit between torch and ONNX fp32 over random shapes.
+        quantisation: Of the int8 file: static or dynamic.
     """
 
     model: Path
@@ -46,23 +50,30 @@ class ExportReport:
     bytes: int
     bytes_int8: int | None
     parity_difference: float
+    quantisation: str | None = None
 
 
-def export(model: Path, output: Path, *, int8: bool = False) -> ExportReport:
+def export(model: Path, output: Path, *, int8: bool = False, cpu: str | None = None) -> ExportReport:
     """Export a model folder; what `tinybert export` does.
 
     Args:
         model: A transformers folder with a task head, such as a run's `student`.
         output: Folder for the files; new, empty, or an earlier export, which is replaced.
-        int8: Also write `onnx/model_quantized.onnx`.
+        int8: Also write `onnx/model_quantized.onnx`; static where the folder holds the ranges that its run measured.
+        cpu: `avx2` for int8 on processors without VNNI.
 
     Raises:
         UserError: If the model cannot be read, or the output folder holds something else.
     """
+    if cpu not in (None, AVX2):
+        raise UserError(f"--cpu {cpu}: there is only {AVX2}, for processors without VNNI")
+    if cpu is not None and not int8:
+        raise UserError(f"--cpu {cpu}: only int8 depends on the processor; add --int8")
     check_export_folder(output)
     network, tokenizer = load_classifier(model).model, load_tokenizer(model)
     longest = min(int(tokenizer.model_max_length), network.longest)
-    return export_onnx(network, tokenizer, output, max_length=longest, int8=int8)
+    known = partial(read_ranges, model)
+    return export_onnx(network, tokenizer, output, max_length=longest, int8=int8, ranges=known, cpu=cpu)
 
 
 def export_onnx(
@@ -72,6 +83,8 @@ def export_onnx(
     *,
     max_length: int,
     int8: bool = True,
+    ranges: Callable[[Path], Ranges | None] | None = None,
+    cpu: str | None = None,
 ) -> ExportReport:
     """Write a model, on request in int8 too, its tokenizer and configuration (see `layout`); whole and checked, or not.
 
@@ -83,7 +96,9 @@ def export_onnx(
         tokenizer: Its tokenizer.
         folder: Where to; replaced if it exists.
         max_length: Pieces per text or pair; tokenizer.json cuts there, and everybody who reads it.
-        int8: Also write the int8 file, see `quantise`; activations are quantised while running.
+        int8: Also write the int8 file, see `quantise`.
+        ranges: Gives those for static quantisation of the fp32 file; dynamic without it, or where it gives None.
+        cpu: `avx2` for int8 on processors without VNNI.
 
     Raises:
         UserError: If the architecture is not supported, or the exporter cannot express it.
@@ -101,8 +116,11 @@ def export_onnx(
         parity = parity_difference(original, fp32, np.random.default_rng(0))
         report = ExportReport(folder / MODEL, None, _bytes(temporary / MODEL), None, parity)
         if int8:
-            quantise(temporary / MODEL, temporary / MODEL_INT8)
+            known = None if ranges is None else ranges(temporary / MODEL)
+            how = quantise_dynamic if known is None else partial(quantise_static, ranges=known)
+            how(temporary / MODEL, temporary / MODEL_INT8, reduce_range=cpu == AVX2)
             report = replace(report, model_int8=folder / MODEL_INT8, bytes_int8=_bytes(temporary / MODEL_INT8))
+            report = replace(report, quantisation="dynamic" if known is None else "static")
         return report
 
 
@@ -128,17 +146,6 @@ def to_onnx(model: Network) -> onnx.ModelProto:
         raise UserError(f"onnx: the exporter cannot express this {model.family} model: {first_line(error)}") from error
     assert program is not None
     return _without_talk(program.model_proto)
-
-
-def quantise(fp32: Path, int8: Path) -> None:
-    """Write the int8 twin of an ONNX file: signed weights, one scale per output neuron; embeddings one per table.
-
-    Measured on x86 with AVX2, pretrained weights, six layers of width 384: one scale per matrix is no faster (27.0
-    against 26.7 ms of CPU time at 128 pieces) and moves the logits further (0.26 against 0.17 on average, 90 against
-    94 % agreement with a crudely trained head); unsigned weights take a sixth longer.
-    """
-    with quiet():
-        quantize_dynamic(fp32, int8, weight_type=QuantType.QInt8, per_channel=True)
 
 
 def _without_talk(proto: onnx.ModelProto) -> onnx.ModelProto:

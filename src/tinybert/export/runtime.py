@@ -1,5 +1,6 @@
 """An exported model behind ONNX Runtime, for evaluating int8 and for predicting from an export folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,16 +50,22 @@ class OnnxModel:
             token_type_ids: 0 for the first text, 1 for the second; None = one text. Models without types ignore it.
         """
         types = np.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        known = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": types}
-        given = {name: known[name].astype(np.int64, copy=False) for name in self.inputs}
-        logits: np.ndarray = self.session.run(["logits"], given)[0]
-        return logits
+        return self._run(["logits"], input_ids, attention_mask, types)[0]
 
     def batch_logits(self, batch: Batch) -> Float[Tensor, "batch ..."]:
         """As `logits`, for a batch of encoded rows."""
+        return torch.from_numpy(self.outputs(["logits"], batch)[0])
+
+    def outputs(self, names: Sequence[str], batch: Batch) -> list[np.ndarray]:
+        """Some outputs of the graph for a batch of encoded rows."""
         mask = batch.real.long()
-        arrays = [tensor.cpu().numpy() for tensor in (batch.input_ids, mask, batch.token_type_ids)]
-        return torch.from_numpy(self.logits(*arrays))
+        return self._run(names, *(tensor.cpu().numpy() for tensor in (batch.input_ids, mask, batch.token_type_ids)))
+
+    def _run(self, names: Sequence[str], *arrays: Integer[np.ndarray, "batch seq"]) -> list[np.ndarray]:
+        known = dict(zip(("input_ids", "attention_mask", "token_type_ids"), arrays, strict=True))
+        given = {name: known[name].astype(np.int64, copy=False) for name in self.inputs}
+        found: list[np.ndarray] = self.session.run(list(names), given)
+        return found
 
 
 def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:

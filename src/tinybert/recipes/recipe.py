@@ -7,6 +7,7 @@ from typing import Any, Literal
 from tinybert.data.corpus.texts import is_plain_text
 from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
+from tinybert.export.settings import ExportSettings
 from tinybert.families.network import Shape
 from tinybert.run import Run, RunSettings
 from tinybert.stages.common_settings import TEXTS_IN_MEMORY, CommonSettings
@@ -29,6 +30,7 @@ class TaskSettings(CommonSettings):
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     student: StudentNetwork = field(default_factory=StudentNetwork)
     fine_tune: Stage = field(default_factory=lambda: Stage(epochs=None))
+    export: ExportSettings = field(default_factory=ExportSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
 
@@ -53,7 +55,7 @@ class TextOrTaskSettings(GeneralGroup, TaskSettings):
             keys = (key.name for key in fields(getattr(self, name)) if key.name not in known)
             yield from ((f"{name}.{key}", PLAIN_TEXT) for key in keys)
         stages = (group.name for group in fields(self) if isinstance(getattr(self, group.name), Stage))
-        yield from ((name, PLAIN_TEXT) for name in stages if name != "general")
+        yield from ((name, PLAIN_TEXT) for name in (*stages, "export") if name != "general")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,6 +109,8 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
         yield Fact("Largest difference between ONNX and torch", f"{parity:.1e}")
     if (agreement := run.number("export", "int8_agreement")) is not None:
         yield Fact("Answers on which int8 agrees", words.percent(agreement))
+    if (flips := run.number("export", "int8_batch_flips")) is not None:
+        yield Fact("Int8 answers that change with batch or padding", words.percent(flips))
     if (before := run.number("calibration", "before")) is not None:
         after = {name: run.number("calibration", name) or 0.0 for name in ("student", "student_int8")}
         said = f"{words.percent(before)} before calibration, {words.percent(after['student'])} after it"

@@ -58,6 +58,7 @@ def _view(run: RunFiles) -> dict[str, Any]:
         "scored": rows is not None and rows.classes is None,
         "entities": facts.figures_by(run, "entities"),
         "questions": facts.figures_by(run, "questions"),
+        "flipped": run.part("export").get("int8_flipped") or [],
         "sentences": run.part("sentences").get("student") or [],
         "augmentation": augmentation(run),
         "selection": selection(run),

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tinybert import files
 from tinybert.export.card import CardFacts, licence_of, model_card
 from tinybert.export.hub import save_student
 from tinybert.export.layout import MODEL, MODEL_INT8
 from tinybert.export.onnx import ExportReport, export_onnx
+from tinybert.export.settings import ExportSettings
 from tinybert.models.heads import note_reading
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.augment import FOLDER, QUALITY
 from tinybert.stages.calibration import calibrate, calibration_figures
 from tinybert.stages.finished import found_finished, seal_finished
+from tinybert.stages.int8 import int8_figures, ranges_of
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.systems import System, all_rows, final_rows, logits_by_split, onnx_system, torch_system
 
@@ -45,9 +45,9 @@ class About:
     teacher: str | None
 
 
-def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]:
+def finish(job: Job, outcome: Outcome, about: About, run: Run, export: ExportSettings) -> dict[str, Any]:
     """Everything a run leaves that is not training; returns what `metrics.json` says."""
-    key = _key(job, outcome)
+    key = _key(job, outcome, export)
     if (found := found_finished(run, key, ("predictions.jsonl", f"export/{MODEL}"))) is not None:
         return found
     model = outcome.student
@@ -57,8 +57,9 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run) -> dict[str, Any]
     note_reading(model.config, paired=task.paired, **job.encoder.windows._asdict())
     task.note_in(model.config)
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
-    run.log.say("export: ONNX fp32 and int8")
-    exported = export_onnx(model, job.tokenizer, run.folder / "export", max_length=job.max_length)
+    run.log.say(f"export: ONNX fp32 and int8 ({export.quantisation})")
+    ranges = ranges_of(job, run, export)
+    exported = export_onnx(model, job.tokenizer, run.folder / "export", max_length=job.max_length, ranges=ranges)
     run.log.say("evaluate: quality and latency of all systems")
     student = torch_system(model, task, said, run.folder / "student")
     systems = _systems(job, outcome, student, about, run)
@@ -82,13 +83,14 @@ def _reading(job: Job) -> str | None:
     return "reads longer ones in windows" if job.task.own_windows else None
 
 
-def _key(job: Job, outcome: Outcome) -> dict[str, str | None]:
+def _key(job: Job, outcome: Outcome, export: ExportSettings) -> dict[str, str | None]:
     test = None if job.test is None else job.test.digest
     return {
         "student": outcome.student.digest(),
         "dev": job.dev.digest,
         "test": test,
         "task": repr(job.task),
+        "export": repr(export),
     }
 
 
@@ -124,20 +126,14 @@ def _metrics(
     if job.splits.scores is not None:
         figures["teacher_scores"] = {"train": job.task.metrics(job.splits.scores, job.train)}
     figures["flops"] = {name: system.flops for name, system in systems.items() if system.flops}
-    figures["export"] = {"parity_difference": exported.parity_difference, **_rounding(job, systems)}
+    figures["export"] = {"parity_difference": exported.parity_difference, "quantisation": exported.quantisation}
+    figures["export"] |= int8_figures(job, systems["student"], systems["student_int8"])
     figures["data"] = _data(job)
     if (quality := run.folder / FOLDER / QUALITY).exists():
         figures["augmentation"] = files.read_json(quality)
     figures |= outcome.figures
     figures["notes"] = list(job.splits.notes)
     return figures
-
-
-def _rounding(job: Job, systems: Systems) -> dict[str, float | None]:
-    """What int8 changed on dev: the share of answers that stay the same, and the largest difference of a logit."""
-    before, after = (systems[name].logits["dev"] for name in ("student", "student_int8"))
-    agreement = systems["student"].task.agreement(before, after, job.dev)
-    return {"int8_agreement": agreement, "int8_difference": float(np.abs(before - after).max())}
 
 
 def _data(job: Job) -> dict[str, Any]:

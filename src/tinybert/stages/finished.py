@@ -67,4 +67,4 @@ def _content(name: str | None, folder: Path) -> str | None:
         return name
     if path.is_file():
         return files.sha256_file(path)
-    return files.sha256_json({file.name: files.sha256_file(file) for file in sorted(path.glob("*.safetensors"))})
+    return files.sha256_json({file.name: files.sha256_file(file) for file in sorted(path.glob("model*.safetensors"))})

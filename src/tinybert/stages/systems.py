@@ -1,13 +1,13 @@
 """The systems a run compares: teacher, student, int8 student; what each says, and what each costs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from tinybert.data.encoded import EncodedRows
 from tinybert.engine.evaluate import logits_of, student_logits
@@ -20,6 +20,7 @@ from tinybert.run import Run
 from tinybert.stages.job import Job
 from tinybert.tasks.base import Task
 
+REGROUPED = (3, 8, 32)  # sizes of the batches in which int8 is asked again
 SplitLogits = Mapping[str, Float[np.ndarray, "row label"]]  # by split
 
 
@@ -32,12 +33,14 @@ class System:
         logits: By split, in row order.
         cost: Parameters, bytes, latency, threads, as in `metrics.json`.
         flops: Of one forward pass, by number of pieces; None for int8, which has fewer than it pretends.
+        regrouped: Logits of dev from other batches, with other padding.
     """
 
     task: Task
     logits: SplitLogits
     cost: Mapping[str, Any]
     flops: Mapping[str, int] | None = None
+    regrouped: Sequence[Float[np.ndarray, "row label"]] = ()
 
     def entry(self, job: Job) -> dict[str, Any]:
         """What `metrics.json` says of this system."""
@@ -89,13 +92,21 @@ def onnx_system(file: Path, student: Network, task: Task, job: Job) -> System:
     threads = torch.get_num_threads()
     model = OnnxModel(file, threads)
     logits = {split: logits_of(model.batch_logits, rows) for split, rows in all_rows(job).items()}
+    regrouped = [logits_of(model.batch_logits, job.dev, groups) for groups in _other_groups(len(job.dev))]
     cost = {
         "parameters": measure.count_parameters(student),
         "bytes": file.stat().st_size,
         "latency_ms": _latency(measure.onnx_forward(model.session), student),
         "threads": threads,
     }
-    return System(task, logits, cost)
+    return System(task, logits, cost, regrouped=regrouped)
+
+
+def _other_groups(rows: int) -> Iterator[list[Int[np.ndarray, " _"]]]:
+    """Ways to batch rows without regard to their lengths."""
+    for seed, size in enumerate(REGROUPED):
+        order = np.random.default_rng(seed).permutation(rows)
+        yield [order[start : start + size] for start in range(0, rows, size)]
 
 
 def all_rows(job: Job) -> dict[str, EncodedRows]:

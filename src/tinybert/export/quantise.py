@@ -1,0 +1,269 @@
+"""An ONNX file in int8: static, so that an answer depends on its text only, or dynamic.
+
+Static, in the standard's QuantizeLinear and DequantizeLinear (QDQ):
+
+- What goes into a product with a constant matrix has one fixed scale, of ranges measured on training text; what comes
+  out stays fp32, as do the products of attention. Matrices have one scale per output neuron.
+- Before that, each input channel is divided by a factor, which its row of the matrix is multiplied with: SmoothQuant,
+  https://arxiv.org/abs/2211.10438, equation 4, with alpha 0.8. We differ in that no norm before it takes up the
+  factor, since that output is read by the residual too: it is one Mul.
+- Tables of embeddings have a scale per column.
+- LSTMs have 8-bit weights, and compute in fp32: ONNX Runtime has no static kernel for them.
+
+docs/decisions.md has what each choice was measured against.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from jaxtyping import Float
+from onnx import helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from tinybert import files
+from tinybert.errors import UserError
+from tinybert.export.quiet import quiet
+from tinybert.export.runtime import OnnxModel
+from tinybert.types import Batch
+
+WEIGHTS = "model.safetensors"
+RANGES = "int8_ranges.safetensors"  # beside the weights, so that a later export is static too
+ALPHA = 0.8
+SMALLEST_TABLE = 64  # rows; a smaller one stays fp32
+# Of each channel of what goes into products, in order, the lowest and the highest value.
+Ranges = Sequence[Float[np.ndarray, "2 _"]]
+
+
+def measured_ranges(fp32: Path, batches: Iterable[Batch]) -> Ranges:
+    """The range of each channel that goes into a product with a constant matrix; padding counts, so give it none."""
+    proto = onnx.load(fp32, load_external_data=False)
+    names = list(_inputs(proto.graph))
+    proto.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
+    watched = fp32.with_name("watched.onnx")  # in the same folder: weights may lie beside the graph
+    onnx.save(proto, watched)
+    try:
+        model, ranges = OnnxModel(watched, threads=1), [_NOTHING] * len(names)
+        for batch in batches:
+            seen = (values.reshape(-1, values.shape[-1]) for values in model.outputs(names, batch))
+            ranges = [_wider(known, values) for known, values in zip(ranges, seen, strict=True)]
+    finally:
+        watched.unlink()
+    return ranges
+
+
+def write_ranges(ranges: Ranges, folder: Path) -> None:
+    """Keep ranges in the folder of the model that they are of."""
+    named = {str(number): known for number, known in enumerate(ranges)}
+    with files.atomic_file(folder / RANGES) as temporary:
+        save_file(named, temporary, metadata={"weights": files.sha256_file(folder / WEIGHTS)})
+
+
+def read_ranges(folder: Path, fp32: Path) -> Ranges | None:
+    """What `write_ranges` kept; None where there is nothing, or it is of other weights, or fits another graph.
+
+    Raises:
+        UserError: If it is damaged.
+    """
+    if not (folder / RANGES).is_file() or not (folder / WEIGHTS).is_file():
+        return None
+    try:
+        with safe_open(folder / RANGES, framework="np") as stored:
+            ranges = [stored.get_tensor(str(number)) for number in range(len(stored.keys()))]
+            weights = (stored.metadata() or {}).get("weights")
+    except SafetensorError as error:
+        raise UserError(f"{folder / RANGES}: damaged ({error}); without it int8 is dynamic") from error
+    graph = onnx.load(fp32, load_external_data=False).graph
+    dims = {tensor.name: tensor.dims for tensor in graph.initializer}
+    readers = (nodes[0] for nodes in _inputs(graph).values())
+    widths = [dims[node.input[1]][1 if _attribute(node, "transB", 0) else 0] for node in readers]
+    fits = weights == files.sha256_file(folder / WEIGHTS) and widths == [known.shape[1] for known in ranges]
+    return ranges if fits else None
+
+
+def quantise_dynamic(fp32: Path, int8: Path, *, reduce_range: bool = False) -> None:
+    """Activations are quantised while running, by one scale for the whole batch and its padding.
+
+    Args:
+        fp32: The file to read.
+        int8: The file to write.
+        reduce_range: 7-bit weights, see `quantise_static`.
+    """
+    with quiet():
+        quantize_dynamic(fp32, int8, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
+
+
+def quantise_static(fp32: Path, int8: Path, ranges: Ranges, *, reduce_range: bool = False) -> None:
+    """Activations are quantised by scales that are fixed here.
+
+    Args:
+        fp32: The file to read.
+        int8: The file to write.
+        ranges: As `measured_ranges` gives them for this file.
+        reduce_range: 7-bit weights. Without VNNI, x86 adds products of 8 bits in pairs, in 16 bits that overflow.
+    """
+    proto = onnx.load(fp32)
+    proto.graph.CopyFrom(_Quantised(proto.graph, ranges, 63 if reduce_range else 127).graph)
+    onnx.save(proto, int8)
+
+
+class _Quantised:
+    """A graph rewritten node by node; `graph` is the new one."""
+
+    def __init__(self, graph: onnx.GraphProto, ranges: Ranges, largest: int) -> None:
+        self.constants = {tensor.name: tensor for tensor in graph.initializer}
+        self.largest = largest
+        self.nodes: list[onnx.NodeProto] = []
+        inputs = _inputs(graph)
+        self.factors, self.ranges = {}, {}
+        for (name, readers), known in zip(inputs.items(), ranges, strict=True):
+            self.factors[name] = factors = smoothing_factors(known, [self._matrix(node) for node in readers])
+            low, high = known / factors
+            self.ranges[name] = min(float(low.min()), 0.0), max(float(high.max()), 0.0)
+        self.quantised = {node.output[0] for readers in inputs.values() for node in readers}
+        self.shared: dict[str, str] = {}  # from what goes into products to its quantised form
+        for node in graph.node:
+            self._rewrite(node)
+        used = {name for node in self.nodes for name in node.input}
+        self.graph = onnx.GraphProto()
+        self.graph.CopyFrom(graph)
+        for part in (self.graph.node, self.graph.initializer):
+            del part[:]
+        self.graph.node.extend(self.nodes)
+        self.graph.initializer.extend(tensor for name, tensor in self.constants.items() if name in used)
+
+    def _rewrite(self, node: onnx.NodeProto) -> None:
+        if node.output[0] in self.quantised:
+            self._product(node)
+        elif node.op_type == "Gather" and self._is_table(node.input[0]):
+            self._lookup(node)
+        else:
+            if node.op_type == "LSTM":
+                for place in (1, 2):
+                    eight, scales = _eight_bits(self._array(node.input[place]), 1, self.largest)
+                    node.input[place] = self._stored(node.input[place], eight, scales, axis=1)
+            self.nodes.append(node)
+
+    def _product(self, node: onnx.NodeProto) -> None:
+        """MatMul, or Gemm with a bias of 32 bits: with one in fp32 the runtime would compute the product in fp32."""
+        name, result = node.input[0], node.output[0]
+        matrix = self._matrix(node) * self.factors[name][:, None]
+        eight, scales = _eight_bits(matrix, 1, self.largest)
+        inputs = [self._activation(name), self._stored(f"{result}_matrix", eight, scales, axis=1)]
+        if len(node.input) > 2:
+            of_sums = scales * np.float32(self._scale(name))
+            whole = np.round(self._array(node.input[2]) / of_sums).astype(np.int32)
+            inputs.append(self._stored(f"{result}_bias", whole, of_sums, axis=0))
+        self._add(node.op_type, inputs, result)
+
+    def _activation(self, name: str) -> str:
+        """What goes into products, through eight bits; once for all that read it."""
+        if name not in self.shared:
+            of_scale = [
+                self._constant(f"{name}_scale", np.float32(self._scale(name))),
+                self._constant(f"{name}_zero", np.uint8(round(-self.ranges[name][0] / self._scale(name)))),
+            ]
+            smooth = self._add(
+                "Mul", [name, self._constant(f"{name}_factors", 1 / self.factors[name])], f"{name}_smooth"
+            )
+            eight = self._add("QuantizeLinear", [smooth, *of_scale], f"{name}_int8")
+            self.shared[name] = self._add("DequantizeLinear", [eight, *of_scale], f"{name}_quantised")
+        return self.shared[name]
+
+    def _scale(self, name: str) -> float:
+        low, high = self.ranges[name]
+        return (high - low) / 255 or 1.0
+
+    def _lookup(self, node: onnx.NodeProto) -> None:
+        """Gather(table, ids), then scales of columns: DequantizeLinear(table) would make all of it fp32 each time."""
+        table, result = node.input[0], node.output[0]
+        eight, scales = _eight_bits(self._array(table), 1, 127)
+        rows = self._add("Gather", [self._constant(f"{table}_int8", eight), node.input[1]], f"{result}_int8")
+        cast = self._add("Cast", [rows], f"{result}_cast", to=onnx.TensorProto.FLOAT)
+        self._add("Mul", [cast, self._constant(f"{table}_scale", scales)], result)
+
+    def _stored(self, name: str, whole: np.ndarray, scales: Float[np.ndarray, " index"], axis: int) -> str:
+        """The name of weights that are stored as whole numbers, with a scale for each index of an axis."""
+        inputs = [self._constant(f"{name}_whole", whole), self._constant(f"{name}_scale", scales)]
+        inputs.append(self._constant(f"{name}_zero", np.zeros(len(scales), whole.dtype)))
+        return self._add("DequantizeLinear", inputs, f"{name}_stored", axis=axis)
+
+    def _add(self, kind: str, inputs: Sequence[str], output: str, **settings: int) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}_node", **settings))
+        return output
+
+    def _constant(self, name: str, value: np.ndarray | np.generic) -> str:
+        self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+    def _array(self, name: str) -> np.ndarray:
+        return np.asarray(numpy_helper.to_array(self.constants[name]))
+
+    def _matrix(self, node: onnx.NodeProto) -> Float[np.ndarray, "input output"]:
+        matrix = self._array(node.input[1])
+        return matrix.T if _attribute(node, "transB", 0) else matrix
+
+    def _is_table(self, name: str) -> bool:
+        tensor = self.constants.get(name)
+        return tensor is not None and _is_matrix(tensor) and tensor.dims[0] >= SMALLEST_TABLE
+
+
+def smoothing_factors(
+    known: Float[np.ndarray, "2 channel"], matrices: Sequence[Float[np.ndarray, "channel output"]]
+) -> Float[np.ndarray, " channel"]:
+    """What each input channel is divided by: the larger its values and the smaller its weights, the more.
+
+    Example:
+        >>> smoothing_factors(np.float32([[-1, 0], [1, 32]]), [np.ones((2, 1), np.float32)]).tolist()
+        [0.25, 4.0]
+    """
+    reach = np.abs(known).max(axis=0)
+    if not reach.all():  # nothing is known of a channel that was 0 throughout, such as a word that did not occur
+        return np.ones_like(reach)
+    weights = np.max([np.abs(matrix).max(axis=1) for matrix in matrices], axis=0)
+    factors = reach**ALPHA / np.maximum(weights, 1e-5) ** (1 - ALPHA)
+    return np.asarray(factors / np.exp(np.log(factors).mean()), np.float32)
+
+
+_NOTHING = np.zeros((2, 1), np.float32)
+
+
+def _wider(
+    known: Float[np.ndarray, "2 ..."], values: Float[np.ndarray, "row channel"]
+) -> Float[np.ndarray, "2 channel"]:
+    return np.stack([np.minimum(known[0], values.min(axis=0)), np.maximum(known[1], values.max(axis=0))])
+
+
+def _eight_bits(weights: np.ndarray, axis: int, largest: int) -> tuple[np.ndarray, Float[np.ndarray, " index"]]:
+    """Whole numbers up to `largest`, and what to multiply them with at each index of an axis."""
+    others = tuple(other for other in range(weights.ndim) if other != axis)
+    scales = np.abs(weights).max(axis=others, keepdims=True) / np.float32(largest)
+    scales[scales == 0] = 1
+    return np.round(weights / scales).astype(np.int8), scales.reshape(-1)
+
+
+def _inputs(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
+    """What is computed and goes into products with constant matrices, each with its products."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    found: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        plain = node.op_type == "MatMul" or (
+            node.op_type == "Gemm"
+            and (_attribute(node, "transA", 0), _attribute(node, "alpha", 1), _attribute(node, "beta", 1)) == (0, 1, 1)
+        )
+        matrix = constants.get(node.input[1]) if plain else None
+        if matrix is not None and _is_matrix(matrix) and node.input[0] not in constants:
+            found.setdefault(node.input[0], []).append(node)
+    return found
+
+
+def _is_matrix(tensor: onnx.TensorProto) -> bool:
+    return tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: int) -> Any:
+    return next((helper.get_attribute_value(known) for known in node.attribute if known.name == name), default)
