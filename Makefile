@@ -14,10 +14,10 @@ PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest
 QUICK := -m "not slow and not gpu and not hub"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test coverage test-slow format clean
+.PHONY: help venv demo check test coverage test-slow test-deploy format clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(READY) ## make .venv with the tested versions
 
@@ -44,6 +44,9 @@ coverage: $(READY) ## the same tests, slower, and what they do not reach
 
 test-slow: $(READY) ## the tests that take minutes
 	$(PYTEST) -m slow
+
+test-deploy: $(READY) ## exports in other programs, installed for that from npm and PyPI; needs node
+	$(PYTEST) -n 0 -s -m hub tests/export/test_deploy.py
 
 format: $(READY) ## let ruff write the style
 	$(BIN)/ruff check --fix .

@@ -4,10 +4,17 @@ imported once."""
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -117,4 +124,57 @@ def test__what_is_ones_own_takes_six_imports_at_most(name):
 
 
 def test__every_example_is_run_here(ran):
-    assert set(ran.printed) == {path.name for path in EXAMPLES.glob("*.py")}
+    assert {*ran.printed, "serve.py"} == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[str, Any, list[list[Any]]]]:
+    """The address of `serve.py`, its queue, and the rows of each pass of a model whose first one takes its time."""
+    passes: list[list[Any]] = []
+    others = threading.Event()
+
+    def model(rows: list[Any]) -> list[Any]:
+        passes.append(rows)
+        assert len(passes) > 1 or others.wait(30)
+        if "bad" in rows:
+            raise ValueError("the model reads no such thing")
+        return [{"label": row} for row in rows]
+
+    server = runpy.run_path(str(EXAMPLES / "serve.py"))["Server"](("127.0.0.1", 0), model)
+    threading.Thread(target=server.serve_forever, args=[0.01]).start()
+    yield f"http://127.0.0.1:{server.server_port}", (server.ask.waiting, others), passes
+    server.shutdown()
+    server.server_close()
+
+
+def post(address: str, rows: Any) -> tuple[int, Any]:
+    request = urllib.request.Request(address, json.dumps(rows).encode())
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test__serve_answers_in_one_pass_what_comes_together_and_a_bad_row_harms_nobody(served):
+    address, (waiting, others), passes = served
+    with ThreadPoolExecutor(7) as pool:
+        first = pool.submit(post, address, ["alone"])
+        wait_until(lambda: passes)
+        asked = [[str(number), "and"] for number in range(5)] + [["bad"]]
+        answers = [pool.submit(post, address, rows) for rows in asked]
+        wait_until(lambda: waiting.qsize() == len(asked))
+        others.set()
+        assert first.result() == (200, [{"label": "alone"}])
+        assert [one.result() for one in answers[:5]] == [(200, [{"label": row} for row in rows]) for rows in asked[:5]]
+        assert answers[5].result() == (400, {"error": "the model reads no such thing"})
+    assert [len(rows) for rows in passes[:2]] == [1, 11]
+    assert post(address, {"text": "no list"})[0] == 400
+
+
+def wait_until(true: Callable[[], Any]) -> None:
+    ends = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.005)

@@ -61,7 +61,7 @@ def save_description(
         strategy = "only_second" if model.saved_as.endswith(OF_ANSWERS) else "longest_first"
         plain.backend_tokenizer.enable_truncation(max_length, strategy=strategy)
     plain.save_pretrained(folder)
-    # transformers keeps it in tokenizer_config.json alone, fastembed reads no folder without it.
+    # transformers no longer writes it; fastembed reads there which pieces are special, and older versions want it.
     write_json(folder / "special_tokens_map.json", plain.special_tokens_map)
 
 

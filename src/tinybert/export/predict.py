@@ -156,7 +156,7 @@ def texts_of(row: Row) -> list[str]:
     """The text of a row, or both."""
     if isinstance(row, Mapping):
         row = [row[name] for name in TEXTS if name in row]
-    texts = [row] if isinstance(row, str) else list(row)
+    texts: list[Any] = list(row) if isinstance(row, list | tuple) else [row]
     if len(texts) not in (1, 2) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"a row is a text, a pair of texts, or an object with some of: {', '.join(TEXTS)}, tokens")
     return texts
