@@ -16,7 +16,7 @@ from tinybert.export import onnx as under_test
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import export, export_onnx, to_onnx
 from tinybert.export.parity import random_batch
-from tinybert.export.quantise import measured_ranges, write_ranges
+from tinybert.export.quantise import measured_ranges, quantise_static, write_ranges
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import TRANSFORMERS
 
@@ -190,8 +190,16 @@ def test__every_architecture_is_exported(
     batch = random_batch(model, (16, 20), np.random.default_rng(0))
     report = export_onnx(model, tiny_tokenizer, tmp_path / "export", max_length=64)
     assert report.parity_difference < 1e-5
-    fp32, int8 = (OnnxModel(path, 1).batch_logits(batch) for path in (report.model, report.model_int8))
-    assert (fp32.argmax(dim=1) == int8.argmax(dim=1)).float().mean() >= 0.75
+    ranges = measured_ranges(report.model, (random_batch(model, (1, 20), np.random.default_rng(n)) for n in range(20)))
+    quantise_static(report.model, tmp_path / "static.onnx", ranges)
+    static = OnnxModel(tmp_path / "static.onnx", 1)
+    fp32, *int8 = (OnnxModel(path, 1).batch_logits(batch) for path in (report.model, report.model_int8, static.path))
+    for logits in int8:
+        assert (fp32.argmax(dim=1) == logits.argmax(dim=1)).float().mean() >= 0.75
+    first = int(batch.real[1].sum())
+    alone = static.logits(batch.input_ids[1:2, :first].numpy(), np.ones((1, first), np.int64))
+    if "token_type_ids" not in static.inputs:
+        assert np.array_equal(alone[0], int8[1][1].numpy()), "the same alone as in a batch, with padding"
     inputs = OnnxModel(report.model, 1).inputs
     assert ("token_type_ids" in inputs) == (model_type == "electra")
 

@@ -80,6 +80,27 @@ def test__ranges_are_those_of_each_channel(exported: Any, quantised: Quantised) 
     assert not list(exported.report.model.parent.glob("watched*"))
 
 
+def test__a_bias_far_above_its_neuron_s_weights_stays(tmp_path: Path) -> None:
+    weights, bias = np.float32([[1, 0, 1e-8], [-2, 0, 1e-8]]), np.float32([0.25, 3, -40])
+    taken = [
+        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.INT64, ["b", 2]) for n in ("input_ids", "attention_mask")
+    ]
+    given = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["b", 3])
+    nodes = [
+        onnx.helper.make_node("Cast", ["input_ids"], ["x"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Gemm", ["x", "weights", "bias"], ["logits"]),
+    ]
+    constants = [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")]
+    graph = onnx.helper.make_graph(nodes, "one", taken, [given], constants)
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10), tmp_path / "m"
+    )
+    quantise_static(tmp_path / "m", tmp_path / "int8", [np.float32([[0, 0], [9, 5]])])
+    ids = np.array([[9, 0], [3, 5]])
+    logits = OnnxModel(tmp_path / "int8", 1).logits(ids, np.ones_like(ids))
+    np.testing.assert_allclose(logits, ids @ weights + bias, atol=0.1)
+
+
 def integers(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     for tensor in onnx.load(path).graph.initializer:
         if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1:

@@ -151,13 +151,13 @@ class _Quantised:
     def _product(self, node: onnx.NodeProto) -> None:
         """MatMul, or Gemm with a bias of 32 bits: with one in fp32 the runtime would compute the product in fp32."""
         name, result = node.input[0], node.output[0]
-        matrix = self._matrix(node) * self.factors[name][:, None]
-        eight, scales = _eight_bits(matrix, 1, self.largest)
+        matrix, scale = self._matrix(node) * self.factors[name][:, None], np.float32(self._scale(name))
+        bias = self._array(node.input[2]) if len(node.input) > 2 else np.zeros(1, np.float32)
+        eight, scales = _eight_bits(matrix, 1, self.largest, np.abs(bias) / (scale * _LARGEST_BIAS))
         inputs = [self._activation(name), self._stored(f"{result}_matrix", eight, scales, axis=1)]
         if len(node.input) > 2:
-            of_sums = scales * np.float32(self._scale(name))
-            whole = np.round(self._array(node.input[2]) / of_sums).astype(np.int32)
-            inputs.append(self._stored(f"{result}_bias", whole, of_sums, axis=0))
+            whole = np.round(bias / (scales * scale)).astype(np.int32)
+            inputs.append(self._stored(f"{result}_bias", whole, scales * scale, axis=0))
         self._add(node.op_type, inputs, result)
 
     def _activation(self, name: str) -> str:
@@ -167,9 +167,9 @@ class _Quantised:
                 self._constant(f"{name}_scale", np.float32(self._scale(name))),
                 self._constant(f"{name}_zero", np.uint8(round(-self.ranges[name][0] / self._scale(name)))),
             ]
-            smooth = self._add(
-                "Mul", [name, self._constant(f"{name}_factors", 1 / self.factors[name])], f"{name}_smooth"
-            )
+            smooth, factors = name, self.factors[name]
+            if not np.all(factors == 1):
+                smooth = self._add("Mul", [name, self._constant(f"{name}_factors", 1 / factors)], f"{name}_smooth")
             eight = self._add("QuantizeLinear", [smooth, *of_scale], f"{name}_int8")
             self.shared[name] = self._add("DequantizeLinear", [eight, *of_scale], f"{name}_quantised")
         return self.shared[name]
@@ -229,6 +229,8 @@ def smoothing_factors(
     return np.asarray(factors / np.exp(np.log(factors).mean()), np.float32)
 
 
+_LARGEST_BIAS = 2**30
+_SMALLEST_SCALE = 1e-9  # of weights that are all 0
 _NOTHING = np.zeros((2, 1), np.float32)
 
 
@@ -238,12 +240,14 @@ def _wider(
     return np.stack([np.minimum(known[0], values.min(axis=0)), np.maximum(known[1], values.max(axis=0))])
 
 
-def _eight_bits(weights: np.ndarray, axis: int, largest: int) -> tuple[np.ndarray, Float[np.ndarray, " index"]]:
-    """Whole numbers up to `largest`, and what to multiply them with at each index of an axis."""
+def _eight_bits(
+    weights: np.ndarray, axis: int, largest: int, least: Float[np.ndarray, " _"] | float = 0.0
+) -> tuple[np.ndarray, Float[np.ndarray, " index"]]:
+    """Whole numbers up to `largest`, and what to multiply them with at each index of an axis, no less than `least`."""
     others = tuple(other for other in range(weights.ndim) if other != axis)
-    scales = np.abs(weights).max(axis=others, keepdims=True) / np.float32(largest)
-    scales[scales == 0] = 1
-    return np.round(weights / scales).astype(np.int8), scales.reshape(-1)
+    reach = np.abs(weights).max(axis=others)
+    scales = np.maximum(np.maximum(reach / largest, least), _SMALLEST_SCALE).astype(np.float32)
+    return np.round(weights / np.expand_dims(scales, others)).astype(np.int8), scales
 
 
 def _inputs(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
@@ -254,6 +258,7 @@ def _inputs(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
         plain = node.op_type == "MatMul" or (
             node.op_type == "Gemm"
             and (_attribute(node, "transA", 0), _attribute(node, "alpha", 1), _attribute(node, "beta", 1)) == (0, 1, 1)
+            and all(name in constants for name in node.input[2:])
         )
         matrix = constants.get(node.input[1]) if plain else None
         if matrix is not None and _is_matrix(matrix) and node.input[0] not in constants:
