@@ -38,7 +38,12 @@ def int8_figures(job: Job, fp32: System, int8: System) -> dict[str, Any]:
     flips = None if None in by_batch else len({row for found in by_batch for row in found or ()}) / len(said)
     examples = rows.needed_examples()
     shown = [
-        {"row": row + 1, "text": str(examples[row].text), "student": before[row], "student_int8": said[row]}
+        {
+            "row": int(examples.rows[row]),
+            "text": str(examples[row].text),
+            "student": before[row],
+            "student_int8": said[row],
+        }
         for row in (task.flipped(before, said) or ())[:SHOWN]
     ]
     return {
