@@ -16,7 +16,8 @@ from tinybert.export import onnx as under_test
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import export, export_onnx, to_onnx
 from tinybert.export.parity import random_batch
-from tinybert.export.quantise import measured_ranges, quantise_static, write_ranges
+from tinybert.export.quantise import quantise_static
+from tinybert.export.ranges import measured_ranges, write_ranges
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import TRANSFORMERS
 

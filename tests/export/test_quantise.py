@@ -11,16 +11,8 @@ from onnx import numpy_helper
 from tinybert.errors import UserError
 from tinybert.export.onnx import export
 from tinybert.export.parity import random_batch
-from tinybert.export.quantise import (
-    RANGES,
-    WEIGHTS,
-    measured_ranges,
-    quantise_dynamic,
-    quantise_static,
-    read_ranges,
-    smoothing_factors,
-    write_ranges,
-)
+from tinybert.export.quantise import quantise_dynamic, quantise_static, smoothing_factors
+from tinybert.export.ranges import RANGES, WEIGHTS, measured_ranges, read_ranges, write_ranges
 from tinybert.export.runtime import OnnxModel
 
 

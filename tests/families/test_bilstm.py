@@ -9,7 +9,8 @@ from torch import nn
 from tinybert.errors import UserError
 from tinybert.export.hub import save_student
 from tinybert.export.onnx import export_onnx
-from tinybert.export.quantise import measured_ranges, quantise_static
+from tinybert.export.quantise import quantise_static
+from tinybert.export.ranges import measured_ranges
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import FAMILIES, family_of
 from tinybert.families.bilstm import BiLSTM, BiLSTMConfig

@@ -16,8 +16,9 @@ from tinybert.errors import UserError
 from tinybert.export.hub import save_description
 from tinybert.export.layout import DATA, MODEL, MODEL_INT8, PREDICT, check_export_folder
 from tinybert.export.parity import parity_difference, random_batch
-from tinybert.export.quantise import Ranges, quantise_dynamic, quantise_static, read_ranges
+from tinybert.export.quantise import quantise_dynamic, quantise_static
 from tinybert.export.quiet import quiet
+from tinybert.export.ranges import Ranges, read_ranges
 from tinybert.export.runtime import OnnxModel
 from tinybert.families.network import Network
 from tinybert.files import atomic_folder

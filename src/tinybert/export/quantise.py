@@ -13,76 +13,20 @@ Static, in the standard's QuantizeLinear and DequantizeLinear (QDQ):
 docs/decisions.md has what each choice was measured against.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from jaxtyping import Float
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from tinybert import files
-from tinybert.errors import UserError
 from tinybert.export.quiet import quiet
-from tinybert.export.runtime import OnnxModel
-from tinybert.types import Batch
+from tinybert.export.ranges import Ranges, attribute, is_matrix, products_by_input
 
-WEIGHTS = "model.safetensors"
-RANGES = "int8_ranges.safetensors"  # beside the weights, so that a later export is static too
 ALPHA = 0.8
 SMALLEST_TABLE = 64  # rows; a smaller one stays fp32
-# Of each channel of what goes into products, in order, the lowest and the highest value.
-Ranges = Sequence[Float[np.ndarray, "2 _"]]
-
-
-def measured_ranges(fp32: Path, batches: Iterable[Batch]) -> Ranges:
-    """The range of each channel that goes into a product with a constant matrix; padding counts, so give it none."""
-    proto = onnx.load(fp32, load_external_data=False)
-    names = list(_inputs(proto.graph))
-    proto.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
-    watched = fp32.with_name("watched.onnx")  # in the same folder: weights may lie beside the graph
-    onnx.save(proto, watched)
-    try:
-        model, ranges = OnnxModel(watched, threads=1), [_NOTHING] * len(names)
-        for batch in batches:
-            seen = (values.reshape(-1, values.shape[-1]) for values in model.outputs(names, batch))
-            ranges = [_wider(known, values) for known, values in zip(ranges, seen, strict=True)]
-    finally:
-        watched.unlink()
-    return ranges
-
-
-def write_ranges(ranges: Ranges, folder: Path) -> None:
-    """Keep ranges in the folder of the model that they are of."""
-    named = {str(number): known for number, known in enumerate(ranges)}
-    with files.atomic_file(folder / RANGES) as temporary:
-        save_file(named, temporary, metadata={"weights": files.sha256_file(folder / WEIGHTS)})
-
-
-def read_ranges(folder: Path, fp32: Path) -> Ranges | None:
-    """What `write_ranges` kept; None where there is nothing, or it is of other weights, or fits another graph.
-
-    Raises:
-        UserError: If it is damaged.
-    """
-    if not (folder / RANGES).is_file() or not (folder / WEIGHTS).is_file():
-        return None
-    try:
-        with safe_open(folder / RANGES, framework="np") as stored:
-            ranges = [stored.get_tensor(str(number)) for number in range(len(stored.keys()))]
-            weights = (stored.metadata() or {}).get("weights")
-    except SafetensorError as error:
-        raise UserError(f"{folder / RANGES}: damaged ({error}); without it int8 is dynamic") from error
-    graph = onnx.load(fp32, load_external_data=False).graph
-    dims = {tensor.name: tensor.dims for tensor in graph.initializer}
-    readers = (nodes[0] for nodes in _inputs(graph).values())
-    widths = [dims[node.input[1]][1 if _attribute(node, "transB", 0) else 0] for node in readers]
-    fits = weights == files.sha256_file(folder / WEIGHTS) and widths == [known.shape[1] for known in ranges]
-    return ranges if fits else None
 
 
 def quantise_dynamic(fp32: Path, int8: Path, *, reduce_range: bool = False) -> None:
@@ -103,7 +47,7 @@ def quantise_static(fp32: Path, int8: Path, ranges: Ranges, *, reduce_range: boo
     Args:
         fp32: The file to read.
         int8: The file to write.
-        ranges: As `measured_ranges` gives them for this file.
+        ranges: As `ranges.measured_ranges` gives them for this file.
         reduce_range: 7-bit weights. Without VNNI, x86 adds products of 8 bits in pairs, in 16 bits that overflow.
     """
     proto = onnx.load(fp32)
@@ -118,7 +62,7 @@ class _Quantised:
         self.constants = {tensor.name: tensor for tensor in graph.initializer}
         self.largest = largest
         self.nodes: list[onnx.NodeProto] = []
-        inputs = _inputs(graph)
+        inputs = products_by_input(graph)
         self.factors, self.ranges = {}, {}
         for (name, readers), known in zip(inputs.items(), ranges, strict=True):
             self.factors[name] = factors = smoothing_factors(known, [self._matrix(node) for node in readers])
@@ -205,11 +149,11 @@ class _Quantised:
 
     def _matrix(self, node: onnx.NodeProto) -> Float[np.ndarray, "input output"]:
         matrix = self._array(node.input[1])
-        return matrix.T if _attribute(node, "transB", 0) else matrix
+        return matrix.T if attribute(node, "transB", 0) else matrix
 
     def _is_table(self, name: str) -> bool:
         tensor = self.constants.get(name)
-        return tensor is not None and _is_matrix(tensor) and tensor.dims[0] >= SMALLEST_TABLE
+        return tensor is not None and is_matrix(tensor) and tensor.dims[0] >= SMALLEST_TABLE
 
 
 def smoothing_factors(
@@ -231,13 +175,6 @@ def smoothing_factors(
 
 _LARGEST_BIAS = 2**30
 _SMALLEST_SCALE = 1e-9  # of weights that are all 0
-_NOTHING = np.zeros((2, 1), np.float32)
-
-
-def _wider(
-    known: Float[np.ndarray, "2 ..."], values: Float[np.ndarray, "row channel"]
-) -> Float[np.ndarray, "2 channel"]:
-    return np.stack([np.minimum(known[0], values.min(axis=0)), np.maximum(known[1], values.max(axis=0))])
 
 
 def _eight_bits(
@@ -248,27 +185,3 @@ def _eight_bits(
     reach = np.abs(weights).max(axis=others)
     scales = np.maximum(np.maximum(reach / largest, least), _SMALLEST_SCALE).astype(np.float32)
     return np.round(weights / np.expand_dims(scales, others)).astype(np.int8), scales
-
-
-def _inputs(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
-    """What is computed and goes into products with constant matrices, each with its products."""
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    found: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        plain = node.op_type == "MatMul" or (
-            node.op_type == "Gemm"
-            and (_attribute(node, "transA", 0), _attribute(node, "alpha", 1), _attribute(node, "beta", 1)) == (0, 1, 1)
-            and all(name in constants for name in node.input[2:])
-        )
-        matrix = constants.get(node.input[1]) if plain else None
-        if matrix is not None and _is_matrix(matrix) and node.input[0] not in constants:
-            found.setdefault(node.input[0], []).append(node)
-    return found
-
-
-def _is_matrix(tensor: onnx.TensorProto) -> bool:
-    return tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2
-
-
-def _attribute(node: onnx.NodeProto, name: str, default: int) -> Any:
-    return next((helper.get_attribute_value(known) for known in node.attribute if known.name == name), default)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinybert.export.quantise import Ranges, measured_ranges, write_ranges
+from tinybert.export.ranges import Ranges, measured_ranges, write_ranges
 from tinybert.export.settings import ExportSettings
 from tinybert.run import Run
 from tinybert.stages.job import Job
