@@ -52,6 +52,9 @@ def made(folder: Path, tokenizer: Any, kind: str) -> Path:
     note_reading(model.config, paired=kind == "pairs", pooling="off", stride=None)
     save_student(model, tokenizer, folder.parent / "student", max_length=LENGTH)
     export_onnx(model, tokenizer, folder, max_length=LENGTH)
+    described = folder / "tokenizer_config.json"  # of other classes transformers.js gives no token types
+    named = json.loads(described.read_text(encoding="utf-8")) | {"tokenizer_class": "BertTokenizer"}
+    described.write_text(json.dumps(named), encoding="utf-8")
     return folder
 
 
