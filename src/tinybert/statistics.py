@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy import stats
 
 RESAMPLES = 1000
+LEVEL = 0.05  # a difference that chance makes more often counts for none
 ENOUGH_ROWS = 100  # below this a dev set is too small to refuse a teacher
 _AT_ONCE = 4_000_000  # resampled values in memory: 32 MB
 

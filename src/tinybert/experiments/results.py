@@ -9,10 +9,10 @@ import numpy as np
 
 from tinybert.errors import UserError
 from tinybert.experiments.runs import Cell, DistillRun
-from tinybert.experiments.significance import LEVEL, OF_CLASSES, OF_SCORES, SeedTest, compare, holm
+from tinybert.experiments.significance import OF_CLASSES, OF_SCORES, SeedTest, compare, holm
 from tinybert.experiments.spec import Experiment
 from tinybert.report.read import RunFiles, read_run
-from tinybert.statistics import Interval, over_seeds
+from tinybert.statistics import LEVEL, Interval, over_seeds
 
 _SEED: Final = 0  # tables made twice from the same runs are the same
 

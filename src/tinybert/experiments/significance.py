@@ -15,7 +15,6 @@ from tinybert.statistics import Interval
 
 RESAMPLES: Final = 2000
 _AT_ONCE: Final = 100  # swaps; a few MB for thousands of rows
-LEVEL: Final = 0.05
 
 Said = np.ndarray  # [seed, row]: classes or scores
 Weights = Int[np.ndarray, "resample row"]  # how often each row was drawn
