@@ -131,6 +131,7 @@ SOURCES: Final = {
     "student.path": f"{_JIAO}: the 4-layer student",
     "student.init": f"ours, see [initialisation](initialisation.md); `random` is {_JIAO}",
     "student.heads": f"{_JIAO}: head i learns from head i",
+    "student.vocabulary": "ours",
     "student.inner": f"{_JIAO}: 1200 at width 312; otherwise {_DEVLIN}",
     "student.embedding": f"{_TANG}: as wide as their word vectors",
     "student.least": "ours",
@@ -263,6 +264,7 @@ SOURCES: Final = {
     "run.address": "ours",
     "run.workers": "ours",
     "export.quantisation": "ours; see [decisions](decisions.md#what-is-shipped)",
+    "export.threshold": "ours",
     "export.calibration_rows": "ours",
 }
 

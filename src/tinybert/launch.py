@@ -29,6 +29,7 @@ from tinybert.machine import (
     lost_processes_as_resource_error,
     prepare,
 )
+from tinybert.models.trimming import check_room
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.request import Request
@@ -187,6 +188,10 @@ def read(request: Request, run: Run) -> Any:
         return read_plain_text(data["train"], data["dev"], settings, run)
     job = read_job(settings, request.tables, run, needs_teacher=needs_teacher)
     request.recipe.check_task(job.task)
+    if settings.export.threshold is not None and not job.task.has_thresholds:
+        raise UserError("export.threshold: only of two classes, or of several labels a text; leave it out")
+    if isinstance(most := settings.student.vocabulary, int):
+        check_room(job.tokenizer, most)
     check_heads(settings, job.task, needs_teacher=needs_teacher)
     if general_within(settings) is not None:
         job = replace(job, plain_text=read_plain_text(data["unlabeled"], None, settings, run, "unlabeled"))
@@ -203,7 +208,8 @@ def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str,
     about = About(request.recipe.name, request.recipe.citation, request.preset, teacher)
     if request.settings.reads_text:
         return finish_general(job, outcome, about, run)
-    return finish(_with_portable_notes(job, request), outcome, about, run, request.settings.export)
+    settings = request.settings
+    return finish(_with_portable_notes(job, request), outcome, about, run, settings.export, settings.student.vocabulary)
 
 
 def _begin(request: Request, work: _Work) -> Run:

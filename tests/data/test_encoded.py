@@ -118,3 +118,10 @@ def test_joined__rows_follow_each_other_without_labels(rows: EncodedRows, tiny_t
     assert both.digest != more.joined(rows).digest
     with pytest.raises(ValueError, match="only whole files of rows are joined"):
         both.joined(rows.select(np.array([0])))
+
+
+def test_piece_counts__are_of_all_rows_of_a_view_without_padding(rows: EncodedRows, tiny_tokenizer: Any) -> None:
+    for picked in (np.arange(5), np.array([3, 1, 3])):
+        expected = [number for row in picked for number in tiny_tokenizer(TEXTS[row])["input_ids"]]
+        found = rows.select(picked).piece_counts(200)
+        assert found.tolist() == [expected.count(number) for number in range(200)]

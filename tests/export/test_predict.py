@@ -44,6 +44,9 @@ class Kind(NamedTuple):
 
 KINDS = {
     "classes": Kind(("neg", "neutral", "pos"), ROWS, "single_label_classification"),
+    "classes with a threshold": Kind(
+        ("no", "yes"), ROWS, "single_label_classification", noted={"thresholds": {"yes": 0.7}}
+    ),
     "classes of pairs": Kind(("no", "yes"), PAIRS, "single_label_classification"),
     "scores": Kind((), PAIRS, "regression"),
     "labels": Kind(

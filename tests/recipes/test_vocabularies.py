@@ -1,12 +1,13 @@
 """A student with a vocabulary of its own: where it learns as if it shared the teacher's, and where it is refused."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 import tinybert
-from recipes.workshop import CLASSES, on_one_processor, quick_finish, trained, with_bf16, with_other_pieces
+from recipes.workshop import CLASSES, on_one_processor, quick_finish, reviews, trained, with_bf16, with_other_pieces
 from tinybert.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("processor")
@@ -96,3 +97,31 @@ def test__tinybert_without_layers_compares_whole_texts(workshop):
     no_layers = tuple(f"objective.{part}=false" for part in ("embedding", "hidden", "attention"))
     plan = workshop.distill("tinybert", student=own, also=no_layers, dry_run=True)
     assert [one["name"] for one in plan["stages"]] == ["prediction"]
+
+
+@with_bf16
+@pytest.mark.parametrize("recipe", ["tinybert", "bilstm_soft"])
+def test__a_student_that_lost_pieces_answers_texts_of_the_others_as_before(workshop, recipe):
+    """Training is the same: only the finish is done anew."""
+    workshop.model(classes=CLASSES)
+    whole = workshop.distill(recipe)
+    run, texts = workshop.path("run"), [{"text": row["text"]} for row in reviews(24, seed=1)]
+    stages, before = sorted((run / "stages").iterdir()), list(tinybert.predict(run / "student", data=texts))
+    metrics = workshop.distill(recipe, also=("student.vocabulary=train",))
+    assert {path.name for path in stages} <= {path.name for path in (run / "stages").iterdir()}
+    assert metrics["teacher"]["test"] == whole["teacher"]["test"]
+    kept = metrics["vocabulary"]["pieces"]
+    assert kept < metrics["vocabulary"]["before"] == len(workshop.tokenizer)
+    assert metrics["student"]["bytes"] < whole["student"]["bytes"]
+    assert all(len(AutoTokenizer.from_pretrained(run / folder)) == kept for folder in ("student", "export"))
+    sharpness = whole["calibration"]["temperature"] / metrics["calibration"]["temperature"]
+    for one, other in zip(before, tinybert.predict(run / "student", data=texts), strict=True):
+        first, second = (np.diff(np.log([*answer["scores"].values()])) for answer in (one, other))
+        assert second == pytest.approx(first * sharpness, abs=1e-4)
+    assert "Pieces of the vocabulary that stayed" in (run / "report.html").read_text()
+
+
+def test__a_vocabulary_that_cannot_spell_is_refused_before_anything_is_trained(workshop):
+    with pytest.raises(UserError, match=r"student.vocabulary=9: special pieces and single characters alone are \d+"):
+        workshop.distill(also=("student.vocabulary=9",))
+    assert not workshop.path("run").joinpath("teacher").exists()

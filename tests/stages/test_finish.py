@@ -75,6 +75,28 @@ def test__a_calibrated_student_teaches_and_begins_with_the_logits_it_learnt(work
     assert len(list(tinybert.predict(run / "student", data=texts))) == 5
 
 
+def test__a_threshold_reaches_what_is_wanted_and_goes_with_the_student(workshop):
+    workshop.model(classes=CLASSES)
+    metrics = workshop.distill(also=("export.threshold=recall:1", f"data.positive={CLASSES[0]}"), test=None)
+    found = metrics["per_label"]["student"][CLASSES[0]]
+    assert found["recall"] == 1
+    run, dev = workshop.path("run"), workshop.splits()["dev"]
+    for folder in ("student", "export"):
+        assert read(run / folder / "config.json")["thresholds"] == {CLASSES[0]: found["threshold"]}
+    answers = list(tinybert.predict(run / "student", data=dev))
+    assert [answer["label"] == CLASSES[0] for answer in answers] == [
+        answer["scores"][CLASSES[0]] >= found["threshold"] for answer in answers
+    ]
+    assert "Label by label" in (run / "report.html").read_text()
+
+
+def test__a_threshold_is_refused_where_nothing_has_one(workshop):
+    workshop.model(classes=("a", "b", "c"))
+    rows = [{"text": row["text"], "label": "abc"[n % 3]} for n, row in enumerate(reviews(24))]
+    with pytest.raises(UserError, match=r"export\.threshold: only of two classes, or of several labels"):
+        workshop.distill(also=("export.threshold=precision:0.9",), train=rows, dev=rows, test=None)
+
+
 def test__rows_that_were_put_aside_leave_gaps_and_reasons(workshop):
     rows = reviews(12, seed=3)
     rows[4]["text"] = " "

@@ -15,7 +15,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.errors import UserError
 from tinybert.models.heads import Head
 from tinybert.statistics import ranking_strength
-from tinybert.tasks.label_metrics import best_threshold, multi_label_metrics
+from tinybert.tasks.label_metrics import multi_label_metrics
 from tinybert.tasks.load import load
 from tinybert.tasks.multi_label import MultiLabel
 from tinybert.tasks.read import load_for, load_labelled, task_of
@@ -126,17 +126,6 @@ def test__a_text_that_rightly_gets_no_label_is_right() -> None:
     nothing = np.zeros((2, 3), np.uint8)
     found = multi_label_metrics(nothing, np.zeros((2, 3)), nothing.astype(bool))
     assert found == {"micro_f1": 0.0, "macro_f1": 0.0, "sample_f1": 1.0, "map": 0.0}
-
-
-def test__the_fitted_threshold_is_no_worse_than_any_other() -> None:
-    rng = np.random.default_rng(5)
-    for _ in range(20):
-        scores = rng.integers(0, 12, 40) / 12
-        holds = rng.random(40) < scores / 2
-        f1 = [sk.f1_score(holds, scores >= limit, zero_division=0.0) for limit in np.linspace(0, 1, 49)]
-        fitted = best_threshold(holds, scores)
-        assert sk.f1_score(holds, scores >= fitted, zero_division=0.0) == pytest.approx(max(f1))
-    assert best_threshold(np.zeros(3, bool), np.array([0.1, 0.2, 0.3])) == 0.5
 
 
 def test__fitted_thresholds_decide_and_travel_with_the_configuration(rows: EncodedRows, tiny_bert: Any) -> None:

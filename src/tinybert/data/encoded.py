@@ -18,6 +18,7 @@ from tinybert.data.examples import Examples
 from tinybert.types import Batch
 
 _OF_PIECES = ("pieces", "types", "words", "begins", "ends", "tags")
+_COUNTED = 1000  # rows whose pieces are counted at once
 WARNED_OF = 0.05  # share of unknown pieces; MiniLM does not know one of 10,000 in English
 
 
@@ -226,6 +227,14 @@ class EncodedRows:
             labels=self._picked_labels(indices),
             rows=torch.from_numpy(self._there(indices).copy()),
         )
+
+    def piece_counts(self, vocabulary: int) -> Int[np.ndarray, " vocabulary"]:
+        """How often each of so many pieces stands in the rows."""
+        counts = np.zeros(vocabulary, np.int64)
+        for start in range(0, len(self), _COUNTED):
+            pieces = self._of_pieces("pieces", np.arange(start, min(start + _COUNTED, len(self))), -1)
+            counts += np.bincount(pieces[pieces >= 0], minlength=vocabulary)
+        return counts
 
     def _there(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"]:
         """Which rows of the file some rows of the view are."""

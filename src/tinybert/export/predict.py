@@ -104,7 +104,10 @@ class Model:
             pooled = (np.max if self.long["windows"] == "max" else np.mean)(logits, axis=0)
             if self.config["problem_type"] == "single_label_classification":
                 scores = dict(zip(self.labels, softmax(pooled).tolist(), strict=True))
-                return {"label": self.labels[int(pooled.argmax())], "scores": scores}
+                label = max(scores, key=lambda name: scores[name])
+                for name, limit in self.config.get("thresholds", {}).items():  # of one of two classes, if any
+                    label = name if scores[name] >= limit else next(other for other in scores if other != name)
+                return {"label": label, "scores": scores}
             if self.config["problem_type"] == "multi_label_classification":
                 scores = dict(zip(self.labels, ((1 + np.tanh(pooled / 2)) / 2).tolist(), strict=True))  # sigmoid
                 limits = self.config.get("thresholds", {})

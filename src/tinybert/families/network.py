@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,20 @@ class Network(nn.Module, ABC):
         """Divide all logits by a number, for good: no answer changes, only how sure it is."""
         for weight in self.last.parameters():
             weight.div_(temperature)
+
+    @torch.no_grad()
+    def keep_pieces(self, kept: Sequence[int]) -> None:
+        """Leave out the vectors of all other pieces, for good, and number the rest anew in their order."""
+        new = {old: number for number, old in enumerate(kept)}
+        vectors = self.piece_vectors
+        for table in (part for part in self.modules() if isinstance(part, nn.Embedding) and part.weight is vectors):
+            table.num_embeddings = len(kept)
+            table.padding_idx = None if table.padding_idx is None else new[table.padding_idx]
+        vectors.data = vectors[list(kept)]
+        self.config.vocab_size = len(kept)
+        for name, value in self.config.to_dict().items():
+            if isinstance(value, int) and (name.endswith("_token_id") or name == "separator"):
+                setattr(self.config, name, new.get(value))
 
     def for_onnx(self) -> nn.Module:
         """What is exported in its place: the same arguments, the same logits."""

@@ -1,6 +1,6 @@
 """Task heads: whether a checkpoint has one, what its outputs mean, and whether that is what the data asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,20 +158,29 @@ def gives_several(config: PretrainedConfig) -> bool:
     return bool(config.problem_type == SEVERAL)
 
 
-def noted_thresholds(config: PretrainedConfig, classes: Sequence[str]) -> tuple[float, ...]:
+def noted_thresholds(config: PretrainedConfig, count: int) -> dict[str, float]:
     """The thresholds of labels that a saved model was given: `thresholds` in config.json; none where it has none.
+
+    Args:
+        config: Names its outputs.
+        count: How many labels have one.
 
     Raises:
         UserError: If one is missing, or is no probability.
     """
     noted = getattr(config, "thresholds", None)
     if noted is None:
-        return ()
-    found = [noted.get(name) if isinstance(noted, dict) else None for name in classes]
-    known = [float(limit) for limit in found if isinstance(limit, int | float) and 0 <= limit <= 1]
-    if len(known) < len(found):
-        raise UserError("config.json: thresholds must name a probability for each label; correct or remove them")
-    return tuple(known)
+        return {}
+    found = noted if isinstance(noted, dict) else {}
+    known = {
+        name: float(limit)
+        for name in names_of(config)
+        if isinstance(limit := found.get(name), int | float) and 0 <= limit <= 1
+    }
+    if not len(known) == len(found) == count:
+        labels = "a label" if count == 1 else "each label"
+        raise UserError(f"config.json: thresholds must name a probability for {labels}; correct or remove them")
+    return known
 
 
 def note_temperature(config: PretrainedConfig, temperature: float) -> None:

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from tinybert.errors import UserError
 
 # BERT's, others', RoBERTa's, CamemBERT's; and a single byte of a letter that the vocabulary does not know.
-_RESERVED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+|<[^<>]+>NOTUSED|<0x[0-9A-F]{2}>")
+RESERVED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+|<[^<>]+>NOTUSED|<0x[0-9A-F]{2}>")
 _SENTENCEPIECE, _BYTE_LEVEL = "▁", "Ġ"  # how they write the space before a word
 
 
@@ -48,7 +48,7 @@ class Vocabulary:
     def special(self) -> Bool[np.ndarray, " vocabulary"]:
         """True for special, reserved and missing pieces: what no text shows and no mask may become."""
         special: Bool[np.ndarray, " vocabulary"]
-        special = np.array([not piece or bool(_RESERVED.fullmatch(piece)) for piece in self.pieces])
+        special = np.array([not piece or bool(RESERVED.fullmatch(piece)) for piece in self.pieces])
         special[self.tokenizer.all_special_ids] = True
         return special
 

@@ -51,7 +51,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     distiller = Distiller(initial.student, taught_by.teacher, texts, job.task, config.teacher, run)
     learnt = loss(initial, None if model is None else model.shape, config, job.task, run)
     distiller.run_stage("distill", learnt, config.distill, job.dev)
-    return Outcome(initial.student, model)
+    return Outcome(initial.student, model, learnt=texts)
 
 
 def loss(initial: InitialStudent, teacher: Shape | None, config: Config, task: Task, run: Run) -> Objective:

@@ -94,7 +94,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     texts = job.train if taught_by.network is None else learnt_texts(job, config, run, taught_by.network)
     distiller = Distiller(student, taught_by.teacher, texts, job.task, config.teacher, run)
     distiller.run_stage("distill", loss(config, job.task), config.distill, job.dev)
-    return Outcome(student, taught_by.network)
+    return Outcome(student, taught_by.network, learnt=texts)
 
 
 def loss(config: Config, task: Task) -> Objective:

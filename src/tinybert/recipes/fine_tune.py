@@ -49,7 +49,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     student = initialise(job, origin_of_shape(job, config, run), config.student, run).student
     learnt = replace(job, train=augmented(job, config, run, None))
     fine_tune_on(domains, student, learnt, config.fine_tune, run, name="fine_tune")
-    return Outcome(student, None)
+    return Outcome(student, None, learnt=learnt.train)
 
 
 RECIPE = Recipe(

@@ -74,7 +74,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
         elif settings.train_generator:  # the paper's text says so, its algorithm does not
             epoch = generator_of(job, pool, settings, config.mlm, policy, stage, run).rows_of
     learn("distill", student, learnt, selector, epoch)
-    return Outcome(student, model, selection_log.figures())
+    return Outcome(student, model, selection_log.figures(), pool.rows)
 
 
 def loss(initial: InitialStudent, teacher: Teacher, config: Config, task: Task, run: Run) -> Objective:

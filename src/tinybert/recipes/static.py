@@ -51,9 +51,10 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     model = task_teacher(job, config.teacher, config.fine_tune, run)
     student = initial_static(job, model, config.student, run)
     teacher = Teacher(model, config.teacher.dtype, run.device)
-    distiller = Distiller(student, teacher, learnt_texts(job, config, run, model), job.task, config.teacher, run)
+    texts = learnt_texts(job, config, run, model)
+    distiller = Distiller(student, teacher, texts, job.task, config.teacher, run)
     distiller.run_stage("distill", loss(config, job.task), config.distill, job.dev)
-    return Outcome(student, model)
+    return Outcome(student, model, learnt=texts)
 
 
 def loss(config: Config, task: Task) -> Objective:

@@ -62,7 +62,7 @@ def distill(job: Job, config: Config, run: Run) -> Outcome:
     soft = config.objective.prediction
     predictions = job.task.soft(config.prediction.temperature) if soft else job.task.gold()
     distiller.run_stage("prediction", predictions, config.prediction, job.dev)
-    return Outcome(student, model, figures)
+    return Outcome(student, model, figures, examples)
 
 
 def loss(

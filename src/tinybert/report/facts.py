@@ -107,6 +107,10 @@ def _run_facts(run: RunFiles) -> Iterator[Fact]:
     yield from (Fact(name, _plain(general[key])) for key, name in learnt.items() if key in general)
     if (parity := run.number("export", "parity_difference")) is not None:
         yield Fact("Largest difference between ONNX and torch", f"{parity:.1e}")
+    if (pieces := run.number("vocabulary", "pieces")) is not None:
+        longer = run.number("vocabulary", "longer") or 0.0
+        said = f"{pieces:,.0f} of {run.number('vocabulary', 'before') or 0:,.0f}"
+        yield Fact("Pieces of the vocabulary that stayed", f"{said}; texts of dev have {words.percent(longer)} more")
     if (agreement := run.number("export", "int8_agreement")) is not None:
         yield Fact("Answers on which int8 agrees", words.percent(agreement))
     if (flips := run.number("export", "int8_batch_flips")) is not None:

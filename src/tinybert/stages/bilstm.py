@@ -98,6 +98,6 @@ def _from_shape(job: Job, settings: BiLSTMStudent, vectors: str | None, run: Run
             run.log.say(f"student: {count} of {config.vocab_size} pieces start as word vectors")
         return InitialStudent(network)
 
-    about = {"student": settings, "paired": job.task.paired, "seed": run.seed}
+    about = {"student": settings.initial, "paired": job.task.paired, "seed": run.seed}
     about |= {"tokenizer": digest_of_tokenizer(tokenizer), "vectors": None if words is None else words.digest}
     return initial_student("init", make, job.head, run, **about).student

@@ -91,6 +91,8 @@ class CommonSettings:
         """Settings that every stage has and some do not read."""
         if self.unlabeled is None or self.needs_labels() is not None:
             yield "data.confidence", "only read where texts of --unlabeled are learnt"
+        if self.reads_text:
+            yield "student.vocabulary", "on plain text all pieces may be of use"
         if self.teacher_scores is None:
             yield "data.scores", "only read with --teacher-scores"
         else:

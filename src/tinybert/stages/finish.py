@@ -21,9 +21,11 @@ from tinybert.run import Run
 from tinybert.stages.augment import FOLDER, QUALITY
 from tinybert.stages.calibration import calibrate, calibration_figures
 from tinybert.stages.finished import found_finished, seal_finished
+from tinybert.stages.initialisation import Vocabulary
 from tinybert.stages.int8 import int8_figures, ranges_of
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.systems import System, all_rows, final_rows, logits_by_split, onnx_system, torch_system
+from tinybert.stages.trimming import trim
 
 Systems = Mapping[str, System]
 
@@ -45,15 +47,20 @@ class About:
     teacher: str | None
 
 
-def finish(job: Job, outcome: Outcome, about: About, run: Run, export: ExportSettings) -> dict[str, Any]:
+def finish(
+    job: Job, outcome: Outcome, about: About, run: Run, export: ExportSettings, vocabulary: Vocabulary = "all"
+) -> dict[str, Any]:
     """Everything a run leaves that is not training; returns what `metrics.json` says."""
-    key = _key(job, outcome, export)
+    key = _key(job, outcome, export) | {"vocabulary": str(vocabulary)}
     if (found := found_finished(run, key, ("predictions.jsonl", f"export/{MODEL}"))) is not None:
         return found
     model = outcome.student
+    job, trimming = trim(outcome, job, vocabulary, run)
     temperature = calibrate(model, job, run)
     said = logits_by_split(model, job, run)
-    task = job.task.fitted(said["dev"], job.dev)
+    task = job.task.fitted(said["dev"], job.dev, export.wanted())
+    if export.threshold is not None:
+        _say_reached(task.details(said["dev"], job.dev)["per_label"], export.threshold, run)
     note_reading(model.config, paired=task.paired, **job.encoder.windows._asdict())
     task.note_in(model.config)
     save_student(model, job.tokenizer, run.folder / "student", max_length=job.max_length)
@@ -62,8 +69,9 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run, export: ExportSet
     exported = export_onnx(model, job.tokenizer, run.folder / "export", max_length=job.max_length, ranges=ranges)
     run.log.say("evaluate: quality and latency of all systems")
     student = torch_system(model, task, said, run.folder / "student")
-    systems = _systems(job, outcome, student, about, run)
-    metrics = _metrics(job, outcome, systems, exported, about, run) | calibration_figures(job, systems, temperature)
+    systems = _systems(job, outcome, student, about, run, export)
+    metrics = _metrics(job, outcome, systems, exported, about, run) | trimming
+    metrics |= calibration_figures(job, systems, temperature)
     files.write_json(run.folder / "metrics.json", metrics)
     _write_predictions(job, systems, run.folder / "predictions.jsonl")
     facts = {"pipeline": task.pipeline, "verb": task.verb, "paired": task.paired, "max_length": job.max_length}
@@ -73,6 +81,13 @@ def finish(job: Job, outcome: Outcome, about: About, run: Run, export: ExportSet
     render([run.folder], run.folder / "report.html")
     seal_finished(run, key)
     return metrics
+
+
+def _say_reached(labels: Mapping[str, Mapping[str, Any]], wanted: str, run: Run) -> None:
+    """What each threshold reaches on dev, where it was fitted."""
+    for name, found in labels.items():
+        reached = f"precision {found['precision']:.3f} and recall {found['recall']:.3f} on dev"
+        run.log.say(f"threshold: {name} from {found['threshold']:.3f} on: {reached} ({wanted} is wanted)")
 
 
 def _reading(job: Job) -> str | None:
@@ -94,13 +109,13 @@ def _key(job: Job, outcome: Outcome, export: ExportSettings) -> dict[str, str | 
     }
 
 
-def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run) -> Systems:
+def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run, export: ExportSettings) -> Systems:
     systems: dict[str, System] = {}
     if outcome.teacher is not None:
         assert about.teacher is not None
         tuned = run.folder / "teacher"
         said = logits_by_split(outcome.teacher, job.as_teacher_reads, run)
-        task = job.task.fitted(said["dev"], job.dev)
+        task = job.task.fitted(said["dev"], job.dev, export.wanted())
         if tuned.exists() and task != job.task:  # what was fitted is not known before its logits are
             task.note_in(outcome.teacher.config)
             save_student(outcome.teacher, job.as_teacher_reads.tokenizer, tuned, max_length=job.max_length)

@@ -26,6 +26,7 @@ from tinybert.types import Batch, Rows, subset
 TEXTS = 1500  # that show the principal directions of the teacher's hidden states, see docs/initialisation.md
 TEXTS_AT_ONCE = 50
 DIRECTIONS = "directions.safetensors"
+Vocabulary = Literal["all", "train"] | int
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class StudentNetwork:
             `layers` at the same width.
         heads: Attention heads; None = the teacher's number.
         inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
+        vocabulary: Which pieces the finished student knows: `all` of the tokenizer's; `train`: those of the texts it
+            learnt from; a number: at most so many. Special pieces and single characters always stay.
         layer_map: Which teacher layers teach, and which ones a shape is made from: a rule of `layer_maps`, or one
             teacher layer for each student layer, such as [1, 3, 5, 8, 10, 12].
     """
@@ -46,6 +49,7 @@ class StudentNetwork:
     init: Literal["random", "layers", "project"] | None = None
     heads: int | None = None
     inner: int | None = None
+    vocabulary: Vocabulary = "all"
     layer_map: Literal["uniform", "spread", "top", "bottom", "last"] | tuple[int, ...] = "uniform"
     reads: ClassVar[frozenset[str]] = frozenset()  # optional files that it starts from
     out_of_teacher: ClassVar[bool] = True  # whether a shape is cut out of a teacher, whose tokenizer it then has
@@ -55,6 +59,11 @@ class StudentNetwork:
         """Refuse a list that fits no student."""
         if not isinstance(self.layer_map, str):
             require_ascending(self.layer_map)
+
+    @property
+    def initial(self) -> "StudentNetwork":
+        """The same, as its first weights depend on it: pieces are left out only at the end."""
+        return replace(self, vocabulary="all")
 
     def shape(self, teacher: Shape) -> Shape:
         """The sizes that a shape asks for; errors as of `parse_shape`."""
@@ -149,7 +158,7 @@ def initialise(
     begun: dict[str, Any] = {"train": job.train, "teacher": origin, "seed": run.seed}
     if is_shape(settings.path):
         assert origin is not None
-        read = subset(StudentNetwork, settings)
+        read = subset(StudentNetwork, settings.initial)
         begun["student"] = replace(read, layer_map="uniform") if read.init == "random" else read  # which reads no map
         return initial_student(name, lambda: _from_teacher(origin, job, settings, run), job.head, run, **begun)
     model = _network(settings.path, job.head, run.device, run.seed_for("init"))

@@ -157,8 +157,10 @@ class Outcome:
         student: The network that learnt.
         teacher: What it learnt from; None for plain fine-tuning.
         figures: What `metrics.json` says of this recipe's own stages, by name.
+        learnt: What the student learnt from, as it reads it; None = the training rows.
     """
 
     student: Network
     teacher: Network | None
     figures: Mapping[str, Any] = field(default_factory=dict)
+    learnt: EncodedRows | None = None

@@ -66,7 +66,7 @@ def read_job(settings: Any, data: Mapping[str, Any], run: Run, *, needs_teacher:
         splits = _labelled_by_teacher(splits, settings, encoder, run)
     for note in splits.notes:
         run.log.say(f"data: {note}")
-    train, dev, test = _rows_of(splits, encoder, run)
+    train, dev, test = rows_of(splits, encoder, run)
     shares = {"train": train.unknown, "dev": dev.unknown} | ({} if test is None else {"test": test.unknown})
     run.log.say(f"data: unknown pieces: {', '.join(f'{name} {share:.2%}' for name, share in shares.items())}")
     unknown = [] if made else unknown_notes(shares)  # rare words are no surprise where the vocabulary is that of train
@@ -91,11 +91,11 @@ def _also_as_teacher_reads(job: Job, settings: Any, run: Run) -> Job:
             f"({job.task.kind}); take a student that shares it"
         )
     encoder = encoder_of(settings, load_tokenizer(settings.teacher.path))
-    train, dev, test = _rows_of(job.splits, encoder, run)
+    train, dev, test = rows_of(job.splits, encoder, run)
     return replace(job, of_teacher=replace(job, train=train, dev=dev, test=test, encoder=encoder))
 
 
-def _rows_of(splits: Splits, encoder: Encoder, run: Run) -> tuple[EncodedRows, EncodedRows, EncodedRows | None]:
+def rows_of(splits: Splits, encoder: Encoder, run: Run) -> tuple[EncodedRows, EncodedRows, EncodedRows | None]:
     """The encoded rows of train, dev and test."""
     test = None if splits.test is None else encoded(splits.test, encoder, run)
     return encoded(splits.train, encoder, run), encoded(splits.dev, encoder, run), test

@@ -53,5 +53,5 @@ def initial_static(job: Job, teacher: Network, settings: StaticStudent, run: Run
             take_states(student, teacher, job.tokenizer)
         return InitialStudent(student)
 
-    about = {"student": settings, "paired": job.task.paired, "teacher": teacher, "seed": run.seed}
+    about = {"student": settings.initial, "paired": job.task.paired, "teacher": teacher, "seed": run.seed}
     return initial_student("init", make, job.head, run, **about).student

@@ -67,7 +67,7 @@ class TfidfStudent(StudentNetwork):
 
     def unread(self) -> Iterator[tuple[str, str]]:
         """What only networks with layers have."""
-        for name in ("init", "heads", "inner", "layer_map"):
+        for name in ("init", "heads", "inner", "layer_map", "vocabulary"):
             yield name, "TF-IDF has nothing of the kind"
 
 

@@ -23,6 +23,7 @@ from tinybert.errors import UserError
 from tinybert.models.heads import Head
 from tinybert.statistics import PairedTest, Strength, compare_classes
 from tinybert.tasks.calibration import Decisions
+from tinybert.tasks.thresholds import Wanted
 from tinybert.types import Example, Kind, Objective
 
 Logits = Float[np.ndarray, "answer label"]  # of each example, or of each word of all examples
@@ -256,12 +257,18 @@ class Task(ABC):
             f"data.class_weights=balanced: weighs the classes of classification, not {self.kind}; leave it out"
         )
 
-    def fitted(self, logits: Logits, rows: EncodedRows) -> "Task":  # noqa: ARG002
+    @property
+    def has_thresholds(self) -> bool:
+        """Whether a probability can decide what is said, so that precision is traded for recall."""
+        return False
+
+    def fitted(self, logits: Logits, rows: EncodedRows, wanted: Wanted | None = None) -> "Task":  # noqa: ARG002
         """The task as one model is used with it, with whatever is fitted on dev, such as thresholds; itself if nothing.
 
         Args:
             logits: The model's, of dev.
             rows: Dev.
+            wanted: What thresholds have to reach; only of a task that has some.
         """
         return self
 

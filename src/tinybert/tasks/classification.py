@@ -6,7 +6,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from scipy.special import softmax
 from sklearn import metrics as sk
 from transformers import PretrainedConfig
@@ -29,13 +29,15 @@ from tinybert.data.scores import logits_of_classes, read_scores
 from tinybert.data.settings import DataSettings, Scale
 from tinybert.data.spelling import renamed
 from tinybert.errors import UserError
-from tinybert.models.heads import Head, gives_score, gives_several, names_of
+from tinybert.models.heads import Head, gives_score, gives_several, names_of, noted_thresholds
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.statistics import Strength, classifier_strength
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.calibration import Decisions
+from tinybert.tasks.label_metrics import label_figures
 from tinybert.tasks.metrics import check_rows, defined, silent_on_undefined
 from tinybert.tasks.tables import TableLabels, TableTask
+from tinybert.tasks.thresholds import Wanted, fitted_threshold
 from tinybert.types import Kind, Objective
 
 
@@ -47,6 +49,7 @@ class Classification(TableTask):
     Attributes:
         positive: The class that F1 calls positive; None unless there are two.
         weights: What each class counts in losses; none = all the same.
+        threshold: The probability from which on the positive class is said; None = where it is the likelier one.
     """
 
     kind: ClassVar[Kind] = "classification"
@@ -60,6 +63,7 @@ class Classification(TableTask):
 
     positive: int | None = None
     weights: tuple[float, ...] = ()
+    threshold: float | None = None
 
     @property
     def head(self) -> Head:
@@ -99,7 +103,9 @@ class Classification(TableTask):
     def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "Classification":
         """See `Task`; whether the model reads pairs is for its data to say."""
         classes = names_of(config)
-        return cls(classes, positive_class(classes, settings.positive))
+        noted = noted_thresholds(config, 1 if len(classes) == 2 else 0)
+        positive = positive_class(classes, next(iter(noted), settings.positive))
+        return cls(classes, positive, threshold=next(iter(noted.values()), None))
 
     def labels(self, settings: DataSettings) -> LabelReader:
         """See `Task`."""
@@ -134,17 +140,41 @@ class Classification(TableTask):
         """Cross-entropy of the two distributions, both softened."""
         return SoftCrossEntropy(temperature, scaled=scaled, weights=self.weights)
 
+    @property
+    def has_thresholds(self) -> bool:
+        """With two classes."""
+        return self.positive is not None
+
+    def fitted(self, logits: Logits, rows: EncodedRows, wanted: Wanted | None = None) -> "Classification":
+        """With the threshold of the positive class where one is wanted, see `fitted_threshold`."""
+        if wanted is None:
+            return self
+        holds = rows.needed_labels() == self.positive
+        return replace(self, threshold=fitted_threshold(holds, self._share(logits), wanted))
+
+    def note_in(self, config: PretrainedConfig) -> None:
+        """The threshold, by the positive class; a student does not keep that of its teacher."""
+        config.__dict__.pop("thresholds", None)
+        if self.threshold is not None:
+            config.thresholds = {self.classes[self._positive]: self.threshold}
+
     def decisions(self, logits: Logits, rows: EncodedRows) -> Decisions:
         """The class of each row."""
         return Decisions(logits, rows.needed_labels())
 
     def metrics(self, logits: Logits, rows: EncodedRows) -> dict[str, float]:
         """See `classification_metrics`."""
-        return classification_metrics(rows.needed_labels(), logits.argmax(axis=1), self.classes, self.positive)
+        return classification_metrics(rows.needed_labels(), self._said(logits), self.classes, self.positive)
 
     def details(self, logits: Logits, rows: EncodedRows) -> Mapping[str, Any]:
-        """The confusion matrix."""
-        return {"confusion": confusion_counts(rows.needed_labels(), logits.argmax(axis=1), len(self.classes))}
+        """The confusion matrix; with a threshold also what it reaches."""
+        gold, said = rows.needed_labels(), self._said(logits)
+        found: dict[str, Any] = {"confusion": confusion_counts(gold, said, len(self.classes))}
+        if self.threshold is not None:
+            holds, told = gold == self.positive, said == self.positive
+            reached = label_figures(holds.astype(np.uint8), self._share(logits), told)
+            found["per_label"] = {self.classes[self._positive]: {**reached, "threshold": self.threshold}}
+        return found
 
     def strength(self, logits: Logits, rows: EncodedRows, rng: np.random.Generator) -> Strength:
         """Is it better than always giving the majority class?"""
@@ -152,21 +182,36 @@ class Classification(TableTask):
 
     def predictions(self, logits: Logits, rows: EncodedRows) -> Iterator[dict[str, Any]]:
         """Label and scores of each row."""
-        for row, scores in zip(rows.needed_examples().rows, softmax(logits, axis=1), strict=True):
+        told = zip(rows.needed_examples().rows, self._said(logits), softmax(logits, axis=1), strict=True)
+        for row, said, scores in told:
             by_class = {name: float(score) for name, score in zip(self.classes, scores, strict=True)}
-            yield {"row": int(row), "label": self.classes[int(scores.argmax())], "scores": by_class}
+            yield {"row": int(row), "label": self.classes[int(said)], "scores": by_class}
 
     def from_scores(self, source: DataInput, scale: Scale) -> Logits:
         """See `Task`; a number for each class."""
         return logits_of_classes(read_scores(source, self.classes), scale)
 
     def values(self, logits: Logits, rows: EncodedRows) -> list[int]:  # noqa: ARG002
-        """The likeliest class of each row."""
-        return [int(index) for index in logits.argmax(axis=1)]
+        """The likeliest class of each row, or what the threshold says."""
+        return [int(index) for index in self._said(logits)]
 
     def gold_answers(self, rows: EncodedRows) -> list[str]:
         """Names of classes."""
         return [self.classes[index] for index in rows.needed_labels()]
+
+    @property
+    def _positive(self) -> int:
+        assert self.positive is not None  # of two classes one is
+        return self.positive
+
+    def _share(self, logits: Logits) -> Float[np.ndarray, " row"]:
+        """The probability of the positive class."""
+        return np.asarray(softmax(logits, axis=1)[:, self._positive])
+
+    def _said(self, logits: Logits) -> Int[np.ndarray, " row"]:
+        if self.threshold is None:
+            return np.asarray(logits.argmax(axis=1))
+        return np.where(self._share(logits) >= self.threshold, self._positive, 1 - self._positive)
 
 
 def _check_names(

@@ -1,4 +1,4 @@
-"""Metrics of several labels for each text, and the threshold of each label."""
+"""Metrics of several labels for each text."""
 
 from typing import Any
 
@@ -8,34 +8,7 @@ from sklearn import metrics as sk
 
 from tinybert.tasks.metrics import check_rows
 
-USUAL = 0.5  # the threshold of a label for which none was fitted
-
 Holds = Bool[np.ndarray, "row label"]
-
-
-def best_threshold(holds: Bool[np.ndarray, " row"], scores: Float[np.ndarray, " row"]) -> float:
-    """The threshold of one label with the best F1 on some rows, halfway between two scores.
-
-    Of several that are as good the one nearest one half; one half where the label holds of no row, or of all.
-
-    Args:
-        holds: Whether the label does.
-        scores: Its probabilities.
-
-    Example:
-        >>> best_threshold(np.array([False, True, True]), np.array([0.25, 0.375, 0.5]))
-        0.3125
-    """
-    if not holds.any() or holds.all():
-        return USUAL
-    order = np.argsort(-scores, kind="stable")
-    scores, right = scores[order].astype(np.float64), np.cumsum(holds[order])
-    f1 = 2 * right / (np.arange(1, len(right) + 1) + holds.sum())
-    ends = np.flatnonzero(np.append(scores[:-1] > scores[1:], True))  # equal scores are said together
-    below = np.append(scores[1:], 0.0)[ends]
-    limits = (scores[ends] + below) / 2
-    best = f1[ends] >= f1[ends].max() - 1e-12
-    return float(limits[best][np.abs(limits[best] - USUAL).argmin()])
 
 
 def multi_label_metrics(

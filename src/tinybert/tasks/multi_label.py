@@ -33,8 +33,9 @@ from tinybert.objectives.binary import GoldBinaryCrossEntropy, SoftBinaryCrossEn
 from tinybert.statistics import Strength, ranking_strength
 from tinybert.tasks.base import LabelReader, Logits, OneDomain
 from tinybert.tasks.calibration import Decisions
-from tinybert.tasks.label_metrics import USUAL, Holds, best_threshold, label_figures, multi_label_metrics
+from tinybert.tasks.label_metrics import Holds, label_figures, multi_label_metrics
 from tinybert.tasks.tables import TableTask
+from tinybert.tasks.thresholds import USUAL, Wanted, fitted_threshold
 from tinybert.types import Kind, Objective
 
 
@@ -50,6 +51,7 @@ class MultiLabel(TableTask):
     kind: ClassVar[Kind] = "multi-label"
     one_label: ClassVar[bool] = False
     can_flip: ClassVar[bool] = False
+    has_thresholds: ClassVar[bool] = True
     figures: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "sample_f1", "map")
     pipeline: ClassVar[str] = "text-classification"
     verb: ClassVar[str] = "labelling"
@@ -110,7 +112,8 @@ class MultiLabel(TableTask):
     def of_model(cls, config: PretrainedConfig, settings: DataSettings) -> "MultiLabel":  # noqa: ARG003
         """See `Task`; whether the model reads pairs is for its data to say."""
         classes = names_of(config)
-        return cls(classes, noted_thresholds(config, classes))
+        noted = noted_thresholds(config, len(classes))
+        return cls(classes, tuple(noted[name] for name in classes if noted))
 
     def labels(self, settings: DataSettings) -> LabelReader:
         """See `Task`."""
@@ -143,11 +146,11 @@ class MultiLabel(TableTask):
         """The same with the teacher's probabilities, both softened."""
         return SoftBinaryCrossEntropy(temperature, scaled=scaled)
 
-    def fitted(self, logits: Logits, rows: EncodedRows) -> "MultiLabel":
-        """With the threshold of each label that gives it the best F1 on some rows."""
+    def fitted(self, logits: Logits, rows: EncodedRows, wanted: Wanted | None = None) -> "MultiLabel":
+        """With the threshold of each label that suits some rows best, see `fitted_threshold`."""
         gold = rows.needed_labels()
         columns = zip(gold.T.astype(bool), expit(logits).T, strict=True)
-        return replace(self, thresholds=tuple(best_threshold(holds, scores) for holds, scores in columns))
+        return replace(self, thresholds=tuple(fitted_threshold(*column, wanted) for column in columns))
 
     def note_in(self, config: PretrainedConfig) -> None:
         """The thresholds, by label."""

@@ -30,6 +30,7 @@ from tinybert.tasks.answers import (
 )
 from tinybert.tasks.base import LabelReader, Logits
 from tinybert.tasks.question_files import AnswerReader, QuestionTask
+from tinybert.tasks.thresholds import Wanted
 from tinybert.types import Answer, Example, Kind, Objective
 
 SHOWN = 8  # questions with mistakes
@@ -133,7 +134,7 @@ print(context[offsets[start, 0] : offsets[end, 1]])"""
         """Cross-entropy of the two distributions over positions, both softened."""
         return SpanSoftCrossEntropy(temperature, scaled=scaled)
 
-    def fitted(self, logits: Logits, rows: EncodedRows) -> "QuestionAnswering":
+    def fitted(self, logits: Logits, rows: EncodedRows, wanted: Wanted | None = None) -> "QuestionAnswering":  # noqa: ARG002
         """With the threshold that gives the best F1 on some rows, where some of them have no answer."""
         examples = rows.needed_examples()
         asked = [
