@@ -18,8 +18,10 @@ from tinybert.run import Run
 pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 # What is read and changes no result: how a run is carried out, whether a result is accepted, how many copies at most
-# where fewer are made. Another method has other settings and is another step, see stages/test_augment.py.
-WITHOUT_EFFECT = ("run.", "teacher.cache", "teacher.accept_weak", "augment.at_most", "augment.method")
+# where fewer are made, which pieces stay at the end. Another method has other settings and is another step, see
+# stages/test_augment.py.
+OF_RUNS = ("run.", "teacher.cache", "teacher.accept_weak", "student.vocabulary")
+WITHOUT_EFFECT = (*OF_RUNS, "augment.at_most", "augment.method")
 KNOWN_BY_CONTENTS = ("data.", ".path", "mlm", "vectors")
 
 
