@@ -7,13 +7,14 @@ import os
 import socket
 import string
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # HF_HUB_OFFLINE=0 pytest -m hub
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import beartype
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -21,19 +22,32 @@ from hypothesis import settings
 
 from recipes.workshop import Workshop, hurry_finish
 
-_check, _checked_once = beartype.beartype, set[Any]()
+_jaxtyped, _checked_once = jaxtyping.jaxtyped, set[Any]()
 
 
-def _check_once(made: Any) -> Any:
-    """Check a function inside of another when it is first made: it would cost more each time than most of them do."""
+def _checking_shapes(made: Any = None, **how: Any) -> Any:
+    """`jaxtyped` for what has shapes among its types; plain types are mypy's to check, which costs no test anything.
+
+    A function inside of another is checked when it is first made: it would cost more each time than most of them do.
+    """
+    if made is None:
+        return partial(_checking_shapes, **how)
+    if not any(map(_has_shape, getattr(made, "__annotations__", {}).values())):
+        return made
     if "<locals>" in made.__qualname__ and (code := getattr(made, "__code__", None)) is not None:
         if code in _checked_once:
             return made
         _checked_once.add(code)
-    return _check(made)
+    return _jaxtyped(made, **how)
 
 
-beartype.beartype = _check_once  # what --jaxtyping-packages names
+def _has_shape(hint: Any) -> bool:
+    return (isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)) or any(
+        map(_has_shape, get_args(hint))
+    )
+
+
+jaxtyping.jaxtyped = _checking_shapes  # what --jaxtyping-packages decorates everything with
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("unhurried")

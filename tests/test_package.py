@@ -4,7 +4,13 @@ import importlib
 import re
 from pathlib import Path
 
+import jaxtyping
+import numpy as np
+import pytest
+
 import tinybert
+from tinybert.data.encoded import EncodedRows
+from tinybert.tasks.thresholds import fitted_threshold
 
 SOURCE = Path(__file__).parents[1] / "src" / "tinybert"
 PATHS = sorted(path.relative_to(SOURCE.parent).with_suffix("") for path in SOURCE.rglob("*.py"))
@@ -18,6 +24,15 @@ DANGEROUS = re.compile(
 
 def test__every_module_imports():
     assert [importlib.import_module(name).__name__ for name in MODULES] == MODULES
+
+
+def test__shapes_are_checked_in_tests_and_nothing_else_is(request):
+    if not request.config.getoption("jaxtyping_packages"):
+        pytest.skip("without --jaxtyping-packages nothing is")
+    with pytest.raises(jaxtyping.TypeCheckError):
+        fitted_threshold(np.zeros(3, bool), np.zeros(4))
+    assert hasattr(EncodedRows.batch, "__wrapped__")
+    assert not hasattr(EncodedRows.open, "__wrapped__")
 
 
 def test__every_public_name_is_there():
