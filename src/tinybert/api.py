@@ -29,6 +29,9 @@ def distill(
     kind: "Kind | None" = None,
     teacher: StrPath | None = None,
     student: StrPath | None = None,
+    max_mb: float | None = None,
+    max_ms: float | None = None,
+    at: int | None = None,
     mlm: StrPath | None = None,
     vectors: StrPath | None = None,
     output: StrPath | None = None,
@@ -55,6 +58,9 @@ def distill(
         kind: classification, regression, multi-label, token-classification or question-answering; else found out.
         teacher: Folder or hub name; fine-tuned first if it has no head.
         student: A checkpoint, or layers x width such as 4x312.
+        max_mb: Instead of --student: the largest whose int8 file has so many MB at most ...
+        max_ms: ... and takes so many milliseconds for a text, on one thread of this machine.
+        at: Pieces of that text; 64 without it.
         mlm: Masked language model for augmentation.
         vectors: Word vectors as text, .gz or .zip.
         output: Where the run lives.
@@ -236,19 +242,20 @@ def export(model: StrPath, *, output: StrPath, int8: bool = False, cpu: str | No
     return asdict(write(folder_of_student(model), Path(output), int8=int8, cpu=cpu))
 
 
-def report(runs: Sequence[StrPath], *, output: StrPath) -> Path:
+def report(runs: Sequence[StrPath], *, output: StrPath, by: str | None = None) -> Path:
     """Compare runs in one HTML file.
 
     Args:
         runs: Folders of finished runs.
         output: One HTML file.
+        by: Also show figures of the rows by this column of the data they are from; numbers in quartiles.
 
     Raises:
-        UserError: If a folder holds no run.
+        UserError: If a folder holds no run, or there is no such column.
     """
     from tinybert.report.render import render
 
-    render([Path(run) for run in runs], Path(output))
+    render([Path(run) for run in runs], Path(output), by)
     return Path(output)
 
 

@@ -135,6 +135,11 @@ class Store:
         """The artifact that a run has noted by name and key."""
         return Artifact(name, key, self.root / folder_name(name, key))
 
+    def forget_all(self, name: str) -> None:
+        """Remove the artifacts of a step, whatever they were made from."""
+        for path in self.root.glob(f"{name}-*"):
+            files.remove(path)
+
     def tidy(self, named: Collection[str], passing: Collection[str] = ()) -> None:
         """Remove what nobody needs any more; a shared store keeps all.
 

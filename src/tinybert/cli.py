@@ -29,13 +29,16 @@ COMMANDS: Final = (
 
 _PANELS: Final = {
     "Data": ("train", "dev", "test", "source", "unlabeled", "teacher_scores", "kind", "data"),
-    "Models": ("teacher", "student", "mlm", "vectors"),
+    "Models": ("teacher", "student", "max_mb", "max_ms", "at", "mlm", "vectors"),
 }
 _METAVARS: Final = {
     **dict.fromkeys(("train", "dev", "test", "source", "unlabeled", "teacher_scores", "data", "vectors"), "FILE"),
     **dict.fromkeys(("teacher", "mlm"), "MODEL"),
     "kind": "KIND",
     "student": "MODEL|SHAPE",
+    "max_mb": "MB",
+    "max_ms": "MS",
+    "at": "PIECES",
     "config": "NAME|FILE",
     "set": "KEY=VALUE",
     "restart_from": "STAGE",
@@ -48,6 +51,7 @@ _METAVARS: Final = {
     "reproduce.data": "DIR",
     "budget": "small|paper",
     "only": "DATA",
+    "by": "COLUMN",
 }
 
 _LISTS: Final = ("set", "runs", "only")  # may be given again and again
@@ -112,7 +116,7 @@ def _flag(command: str, face: inspect.Parameter, about: str) -> inspect.Paramete
         panel = next((panel for panel, names in _PANELS.items() if name in names), "Run")
         switch = [f"--{name.replace('_', '-')}"]  # without it Typer would add --no-...
         info = typer.Option(*switch, metavar="" if default is False else metavar, rich_help_panel=panel, **looks)
-    kind: Any = next((kind for kind in (bool, int) if kind.__name__ in str(face.annotation)), str)
+    kind: Any = next((kind for kind in (bool, int, float) if kind.__name__ in str(face.annotation)), str)
     kind = list[str] if name in _LISTS else kind
     optional = face.default is not face.empty and default is None
     annotation = Annotated[kind | None if optional else kind, info]  # type: ignore[valid-type]

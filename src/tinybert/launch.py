@@ -35,6 +35,7 @@ from tinybert.report.render import render
 from tinybert.request import Request
 from tinybert.run import Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
+from tinybert.stages.budget import BUDGET, choose
 from tinybert.stages.common_settings import FILES
 from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import keep_only_the_student, kept_result
@@ -63,6 +64,8 @@ def launch(request: Request, *, restart: bool = False, restart_from: str | None 
         check_stage_name([one.folder for one in requests], restart_from)
     again = _Again(restart or restart_from is not None, restart_from)
     work = _Work(again, _store_of(request), device, processes)
+    if again.all and not work.store.shared:
+        work.store.forget_all(BUDGET)  # before the first run: all seeds have the same student
     with lost_processes_as_resource_error(), work.owning(request.folder):
         metrics = [_one_run(one, work) if one is request else _one_of_several(one, work) for one in requests]
         if processes.rank == 0:
@@ -140,11 +143,15 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
     with run.listening():
         check_networks(request)
         job = read(request, run)
+        request = with_student(request, job, run, anew=work.again.all)
+        run.config = _config(request)
         if not work.again.wanted and (found := kept_result(run, job)) is not None:
             run.wait()  # until all have compared
             return found
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
             forget_steps(request.folder, run.store, work.again.stage, SHOWN)
+        if request.choice is not None and run.is_main:
+            run.record.note(BUDGET, request.choice)
         run.wait()
         outcome = request.recipe.distill(job, request.settings, run)
         metrics = {}
@@ -202,7 +209,21 @@ def read(request: Request, run: Run) -> Any:
     return job
 
 
+def with_student(request: Request, job: Any, run: Run, *, anew: bool = False) -> Request:
+    """The request for the student that fits its budget; itself where the student was named.
+
+    Raises:
+        UserError: If none fits.
+    """
+    if not request.settings.on_budget:
+        return request
+    how = {"needs_teacher": request.needs_teacher, "anew": anew}
+    return request.with_student(choose(job, request.settings, run, request.folder, **how))
+
+
 def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:
+    if request.choice is not None:
+        outcome = replace(outcome, figures={**outcome.figures, BUDGET: request.choice})
     scores = request.settings.teacher_scores
     teacher = request.settings.teacher.path if scores is None else f"scores in {Path(scores).name}"
     about = About(request.recipe.name, request.recipe.citation, request.preset, teacher)
@@ -218,8 +239,7 @@ def _begin(request: Request, work: _Work) -> Run:
     request.folder.mkdir(parents=True, exist_ok=True)
     board = request.folder / "tensorboard" if settings.run.tensorboard else None
     log = Log(request.folder / "metrics.jsonl", silent=processes.rank > 0, board=board)
-    config = {key: value for key, value in by_name(request.portable()).items() if not key.startswith("run.")}
-    machine = (work.device, log, config, work.store, processes.rank, processes.world)
+    machine = (work.device, log, _config(request), work.store, processes.rank, processes.world)
     run = Run(request.folder, settings.seed, settings.run, *machine)
     where = f"{work.device}, {processes.world} processes" if processes.world > 1 else str(work.device)
     log.say(f"{request.recipe.name}, preset {request.preset}, seed {settings.seed}, on {where}, in {request.folder}")
@@ -228,6 +248,11 @@ def _begin(request: Request, work: _Work) -> Run:
         if not (request.folder / CONFIG).exists():
             _write_config(request)
     return run
+
+
+def _config(request: Request) -> dict[str, Any]:
+    """All settings of a run by dotted name, but how it is carried out."""
+    return {key: value for key, value in by_name(request.portable()).items() if not key.startswith("run.")}
 
 
 def _write_config(request: Request) -> None:

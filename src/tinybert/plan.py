@@ -19,13 +19,14 @@ from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError, collecting
 from tinybert.families.network import Shape
 from tinybert.folders import check_run_folder
-from tinybert.launch import check_networks, read
+from tinybert.launch import check_networks, read, with_student
 from tinybert.log import Log
 from tinybert.machine import choose_device
 from tinybert.models.loading import META
 from tinybert.report.measure import count_parameters
 from tinybert.request import Request
 from tinybert.run import Run, RunPlan
+from tinybert.stages.budget import BUDGET
 from tinybert.stages.common_settings import FILES
 from tinybert.stages.job import Job, Outcome
 
@@ -71,6 +72,12 @@ def _walked(request: Request, folder: Path, *, as_far_as_the_data: bool) -> dict
     found = _of_data(job, request) if isinstance(job, Job) else {}
     if as_far_as_the_data:
         return found
+    request = with_student(request, job, run)
+    if request.choice is not None:
+        found |= {
+            "student": _sizes(check_networks(request)[1]),
+            BUDGET: {key: value for key, value in request.choice.items() if key != "key"},
+        }
     outcome: Outcome = request.recipe.distill(job, request.settings, run)
     networks = {"teacher": outcome.teacher, "student": outcome.student}
     weights = {name: count_parameters(network) for name, network in networks.items() if network is not None}

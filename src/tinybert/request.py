@@ -24,12 +24,14 @@ class Request:
         settings: Its settings, flags included.
         preset: The preset they were laid over.
         data: By role: a path, or what Python handed over.
+        choice: How the student was chosen, see `stages.budget`; None = it was named.
     """
 
     recipe: Recipe
     settings: Any
     preset: str
     data: Mapping[str, Any]
+    choice: Mapping[str, Any] | None = None
 
     @property
     def tables(self) -> Mapping[str, Any]:
@@ -52,6 +54,12 @@ class Request:
         """One run of several."""
         output = str(self.folder / f"seed-{seed}")
         return replace(self, settings=replace(self.settings, seed=seed, seeds=None, output=output))
+
+    def with_student(self, choice: Mapping[str, Any]) -> "Request":
+        """The same for the student that fits its budget: as if that had been named."""
+        student = replace(self.settings.student, path=choice["student"])
+        settings = replace(self.settings, student=student, max_mb=None, max_ms=None)
+        return replace(self, settings=settings, choice=choice)
 
     def portable(self) -> Any:
         """Settings with paths relative to the run folder, so that it can move together with its data."""
@@ -117,6 +125,9 @@ def _check(request: Request) -> None:
         problems.append(f"--teacher is missing: the recipe {request.recipe.name} needs one")
     if settings.teacher.path is None and settings.student.out_of_teacher and is_shape(settings.student.path):
         problems.append(f"--student {settings.student.path} is a shape; --teacher says what it is cut out of")
+    if settings.on_budget and (settings.reads_text or not settings.student.transformer):
+        why = "of plain text is not exported" if settings.reads_text else "of this recipe has no layers to choose"
+        problems.append(f"--max-mb, --max-ms: a student {why}; name one with --student")
     if problems:
         raise UserError(*dict.fromkeys(problems))
     unused, groups = list(_unused(request)), settings.augmenting()

@@ -14,7 +14,7 @@ from tinybert.report import words
 from tinybert.report.predictions import SYSTEMS
 from tinybert.report.read import evaluated_on
 
-_A_LINE_EACH: Final = ("stages", "notes")
+_A_LINE_EACH: Final = ("stages", "notes", "measured", "estimated")
 _SHOWN: Final = 20  # rows that two models answer differently
 _PIECES: Final = "32"  # the shorter of the two lengths at which latency is measured
 

@@ -20,6 +20,8 @@ from tinybert.export.quantise import quantise_static
 from tinybert.export.ranges import measured_ranges, write_ranges
 from tinybert.export.runtime import OnnxModel
 from tinybert.families import TRANSFORMERS
+from tinybert.report.measure import count_parameters
+from tinybert.stages import budget
 
 
 @pytest.fixture
@@ -123,6 +125,18 @@ def test__without_int8_there_is_one_model(exported: Any, ready_graph: Any, tmp_p
     report = export_onnx(exported.model, exported.tokenizer, tmp_path / "export", max_length=64, int8=False)
     assert not (tmp_path / "export/onnx/model_quantized.onnx").exists()
     assert (report.model_int8, report.bytes_int8) == (None, None)
+
+
+@pytest.mark.parametrize("quantisation", ["dynamic", "static"])
+def test__a_budget_is_measured_on_such_a_file(
+    exported: Any, ready_graph: Any, monkeypatch: pytest.MonkeyPatch, quantisation: str
+) -> None:
+    monkeypatch.setattr(budget, "to_onnx", lambda model: ready_graph)
+    monkeypatch.setattr(budget, "SECONDS", 0.0)
+    found = budget.cost(exported.model, quantisation, 8)
+    assert quantisation == "static" or found.mb * 1e6 == exported.report.bytes_int8
+    assert count_parameters(exported.model) < found.mb * 1e6 < exported.report.bytes
+    assert found.ms > 0
 
 
 def test__weights_too_large_for_one_file_lie_beside_it(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinybert.errors import UserError
-from tinybert.families.network import Network
+from tinybert.families.network import Network, Shape
 from tinybert.families.parts import Layer
 from tinybert.initialise.matrices import (
     Sublayer,
@@ -106,7 +106,13 @@ def project(plan: Plan, teacher: Network, batches: Iterable[Batch]) -> Projected
 
 def projected_layers(plan: Plan, teacher: Network) -> tuple[tuple[int, int], ...]:
     """Which teacher layer each student layer is made from; errors as of `project`, but for those about text."""
-    pairs, student, known = copied_layers(plan, teacher), plan.shape, teacher.shape
+    pairs = copied_layers(plan, teacher)
+    check_narrower(plan.shape, teacher.shape)
+    return pairs
+
+
+def check_narrower(student: Shape, known: Shape) -> None:
+    """Refuse a student that is no projection of a teacher; errors as of `project`, but for those about text."""
     if student.heads != known.heads:
         raise UserError(
             f"student.init=project keeps the teacher's {known.heads} heads, so student.heads must be that, not "
@@ -117,7 +123,6 @@ def projected_layers(plan: Plan, teacher: Network) -> tuple[tuple[int, int], ...
             f"student.init=project makes a student at most as wide as its teacher ({known.width}), not "
             f"{student.width}; take student.init=random"
         )
-    return pairs
 
 
 def _directions(states: TeacherStates, number: int) -> tuple[Float[Tensor, "wide narrow"], dict[int, float]]:

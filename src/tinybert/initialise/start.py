@@ -49,9 +49,7 @@ def layers(plan: Plan, teacher: Network) -> Network:
         UserError: If any other size differs, or the student is deeper than the teacher.
     """
     pairs = copied_layers(plan, teacher)
-    for name in ("width", "heads", "inner"):
-        if (wanted := getattr(plan.shape, name)) != (has := getattr(teacher.shape, name)):
-            raise UserError(f"student.init=layers copies layers, so {name} must be the teacher's {has}, not {wanted}")
+    check_same_sizes(plan.shape, teacher.shape)
     student = random(plan, teacher)
     ours, theirs = student.parts, teacher.parts
     for new, old in zip(ours.below_layers, theirs.below_layers, strict=True):
@@ -59,6 +57,13 @@ def layers(plan: Plan, teacher: Network) -> Network:
     for number, copied in pairs:
         ours.layers[number - 1].load_state_dict(theirs.layers[copied - 1].state_dict())
     return student
+
+
+def check_same_sizes(student: Shape, teacher: Shape) -> None:
+    """Refuse layers that cannot be copied; errors as of `layers`."""
+    for name in ("width", "heads", "inner"):
+        if (wanted := getattr(student, name)) != (has := getattr(teacher, name)):
+            raise UserError(f"student.init=layers copies layers, so {name} must be the teacher's {has}, not {wanted}")
 
 
 def copied_layers(plan: Plan, teacher: Network) -> tuple[tuple[int, int], ...]:

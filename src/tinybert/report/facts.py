@@ -95,8 +95,27 @@ def figures_by(run: RunFiles, what: str) -> dict[str, dict[str, Mapping[str, flo
 def lists(run: RunFiles) -> dict[str, list[Fact]]:
     """Two-column lists by title; empty ones are left out."""
     environment = [Fact(name[:1].upper() + name[1:], value) for name, value in _flat(run.environment)]
-    named = {"Run": list(_run_facts(run)), "Environment": environment, "Data": list(_data_facts(run))}
+    named = {
+        "Run": list(_run_facts(run)),
+        "Why this student": list(_budget_facts(run)),
+        "Environment": environment,
+        "Data": list(_data_facts(run)),
+    }
     return {title: listed for title, listed in named.items() if listed}
+
+
+def _budget_facts(run: RunFiles) -> Iterator[Fact]:
+    """The budget that chose the student, and what was measured for it, the largest first."""
+    found, wanted = run.part("budget"), numbers(run.part("budget"))
+    units = {"max_mb": "MB as int8", "max_ms": f"ms for {wanted.get('at', 0):.0f} pieces on one thread"}
+    if found:
+        limits = (f"at most {wanted[key]:g} {unit}" for key, unit in units.items() if key in wanted)
+        yield Fact("Budget", ", ".join(limits))
+    for how in ("measured", "estimated"):
+        for one in map(mapping, found.get(how) or ()):
+            name, costs = str(one.get("student")), numbers(one)
+            told = f"{words.millions(costs['multiply_adds'])} multiply-adds, {costs['mb']:.2f} MB, {costs['ms']:.2f} ms"
+            yield Fact(name, f"{told}; {'taken' if name == found['student'] else how}")
 
 
 def _run_facts(run: RunFiles) -> Iterator[Fact]:

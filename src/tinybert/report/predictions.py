@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from tinybert import statistics
 from tinybert.report.values import mapping, number
@@ -42,12 +43,14 @@ class Predictions(NamedTuple):
         classes: Names of the classes; None where the columns hold scores, not indices of classes.
         gold: True label or score of each row.
         predicted: By system; only systems that predicted every row.
+        rows: Number of each row in its file, from 1.
         mistakes: The student's most confident (or farthest) mistakes, worst first.
     """
 
     classes: tuple[str, ...] | None
     gold: np.ndarray
     predicted: Mapping[str, np.ndarray]
+    rows: np.ndarray
     mistakes: Sequence[Mistake]
 
     @property
@@ -61,6 +64,11 @@ class Predictions(NamedTuple):
         if self.classes is None:
             return statistics.correlation_interval(self.gold, predicted, np.random.default_rng(_SEED))
         return statistics.accuracy_interval(predicted == self.gold)
+
+    def where(self, chosen: Bool[np.ndarray, " row"]) -> "Predictions":
+        """Some of the rows, without a look at mistakes."""
+        predicted = {system: values[chosen] for system, values in self.predicted.items()}
+        return self._replace(gold=self.gold[chosen], predicted=predicted, rows=self.rows[chosen], mistakes=())
 
     def compare(self, first: np.ndarray, second: np.ndarray) -> PairedTest:
         """The paired test, of the kind of the rows, of two systems' predictions for them."""
@@ -91,13 +99,14 @@ def read_predictions(records: Iterable[Mapping[str, Any]], classes: Sequence[str
         return float("nan" if known is None else known)
 
     columns: dict[str, list[float]] = {name: [] for name in ("gold", *SYSTEMS)}
-    mistakes = _mistakes(chain([first], numbered), columns, value, scored)
+    rows: list[int] = []
+    mistakes = _mistakes(chain([first], numbered), columns, rows, value, scored)
     worst = heapq.nlargest(SHOWN, mistakes, key=lambda mistake: mistake.weight)
     arrays = {name: np.array(column) for name, column in columns.items() if not np.isnan(column).any()}
     if not {"gold", "student"} <= set(arrays):
         return None
     arrays = arrays if scored else {name: array.astype(np.int64) for name, array in arrays.items()}
-    return Predictions(None if scored else tuple(index), arrays.pop("gold"), arrays, worst)
+    return Predictions(None if scored else tuple(index), arrays.pop("gold"), arrays, np.array(rows), worst)
 
 
 def _renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -110,19 +119,26 @@ def _labelled(record: Mapping[str, Any]) -> bool:
 
 
 def _mistakes(
-    numbered: Iterable[_Numbered], columns: Mapping[str, list[float]], value: Callable[[Any], float], scored: bool
+    numbered: Iterable[_Numbered],
+    columns: Mapping[str, list[float]],
+    rows: list[int],
+    value: Callable[[Any], float],
+    scored: bool,
 ) -> Iterator[Mistake]:
-    """All mistakes of the student; on the way, every row's values are added to the columns."""
+    """All mistakes of the student; on the way, every row's values are added to the columns, its number to the rows."""
     for n, record in numbered:
+        rows.append(int(number(record.get("row")) or n))
         for name, column in columns.items():
             column.append(value(record.get(name)))
         gold, student = columns["gold"][-1], columns["student"][-1]
         if gold != student:
             sure = number(mapping(record.get("scores")).get(str(record["student"])))
             predicted = {name: _shown(record[name]) for name in SYSTEMS if record.get(name) is not None}
-            row, texts = int(number(record.get("row")) or n), [record.get("text"), record.get("pair")]
+            texts = [record.get("text"), record.get("pair")]
             text = " / ".join(str(text) for text in texts if text is not None)
-            yield Mistake(row, abs(gold - student) if scored else sure or 0.0, _shown(record["gold"]), predicted, text)
+            yield Mistake(
+                rows[-1], abs(gold - student) if scored else sure or 0.0, _shown(record["gold"]), predicted, text
+            )
 
 
 def _shown(value: Any) -> str | float:

@@ -48,6 +48,7 @@ class RunFiles:
     """The files of one run folder that a report is made of.
 
     Attributes:
+        folder: Where they lie.
         name: The folder's name.
         metrics: `metrics.json`; empty if the run is not finished.
         environment: `environment.json`.
@@ -56,6 +57,7 @@ class RunFiles:
         predictions: From `predictions.jsonl`; None where there is nothing to compare.
     """
 
+    folder: Path
     name: str
     metrics: Mapping[str, Any]
     environment: Mapping[str, Any]
@@ -159,6 +161,7 @@ def read_run(folder: Path) -> RunFiles:
     config = folder / "config.yaml"
     classes = [str(name) for name in metrics.get("classes") or ()]
     return RunFiles(
+        folder=folder,
         name=_name(folder.resolve()),
         metrics=metrics,
         environment=read_mapping(folder / "environment.json"),

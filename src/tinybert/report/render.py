@@ -14,21 +14,23 @@ from tinybert.report.augmentation import augmentation
 from tinybert.report.compare import compare
 from tinybert.report.read import RunFiles, expand, read_run
 from tinybert.report.selection import selection
+from tinybert.report.slices import slices
 from tinybert.statistics import PairedTest
 
 _MOST_DETAILED = 12  # runs shown in full; of more only the comparison, so that the page stays below a megabyte
 _PAIRS = (("teacher", "student"), ("teacher", "student_int8"), ("student", "student_int8"))
 
 
-def render(runs: Sequence[Path], output: Path) -> None:
+def render(runs: Sequence[Path], output: Path, by: str | None = None) -> None:
     """Write the report of one run, or of several beside each other.
 
     Args:
         runs: Run folders; a folder that `--seeds` made stands for its seeds.
         output: The HTML file, written atomically.
+        by: A column of the file that rows are from, by which they are shown too; None = none.
 
     Raises:
-        UserError: If a folder holds no run.
+        UserError: If a folder holds no run; or there is no such column.
         ValueError: If no folder is given.
     """
     if not runs:
@@ -36,11 +38,11 @@ def render(runs: Sequence[Path], output: Path) -> None:
     found = [read_run(folder) for folder in expand(runs)]
     several = len(found) > 1
     page = {"comparison": compare(found) if several else None, "left_out": max(0, len(found) - _MOST_DETAILED)}
-    views = [_view(run) for run in found[:_MOST_DETAILED]]
+    views = [_view(run, by) for run in found[:_MOST_DETAILED]]
     write_text(output, environment().get_template("page.html.j2").render(views=views, **page))
 
 
-def _view(run: RunFiles) -> dict[str, Any]:
+def _view(run: RunFiles, by: str | None) -> dict[str, Any]:
     """What the template shows of one run."""
     rows = run.predictions
     return {
@@ -50,6 +52,7 @@ def _view(run: RunFiles) -> dict[str, Any]:
         "share_kept": figures.share_kept(run),
         "blocks": figures.table(run),
         "tests": _tests(run),
+        "slices": None if by is None else slices(run, by),
         "stages": _stages(run),
         "per_label": facts.per_label(run),
         "confusion": facts.confusion(run),

@@ -33,6 +33,9 @@ class CommonSettings:
         seed: Root of all random streams.
         seeds: How many runs, with seeds 1 to K, each in a folder of its own.
         device: Where networks run; None = the best there is.
+        max_mb: The largest int8 file, in MB, of a student that is chosen by what it costs; None = any.
+        max_ms: Its longest time of one text on one thread, in milliseconds; None = any.
+        at: Pieces of the text that costs are measured at.
     """
 
     train: Annotated[str | None, FILE] = None
@@ -48,6 +51,9 @@ class CommonSettings:
     seed: int = 0
     seeds: int | None = None
     device: str | None = None
+    max_mb: float | None = None
+    max_ms: float | None = None
+    at: int = 64
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -55,6 +61,14 @@ class CommonSettings:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"seeds is the number of runs, at least 1, got {self.seeds}")
+        for name in ("max_mb", "max_ms", "at"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0, got {value}")
+
+    @property
+    def on_budget(self) -> bool:
+        """Whether the student is the largest that fits a budget."""
+        return self.max_mb is not None or self.max_ms is not None
 
     def unfit(self, student: Shape, teacher: Shape, /) -> Iterator[str]:
         """Why a student of one size cannot learn from a teacher of another, a line per problem."""
@@ -89,6 +103,10 @@ class CommonSettings:
 
     def unread(self) -> Iterator[tuple[str, str]]:
         """Settings that every stage has and some do not read."""
+        if self.on_budget:
+            yield "student.path", "--max-mb and --max-ms choose the student"
+        else:
+            yield "at", "only read with --max-mb or --max-ms"
         if self.unlabeled is None or self.needs_labels() is not None:
             yield "data.confidence", "only read where texts of --unlabeled are learnt"
         if self.reads_text:

@@ -69,6 +69,19 @@ class StudentNetwork:
         """The sizes that a shape asks for; errors as of `parse_shape`."""
         return parse_shape(self.path, self.heads, self.inner, teacher)
 
+    def start(self, shape: Shape, teacher: Shape) -> Literal["random", "layers", "project"]:
+        """Where the first weights of a shape come from.
+
+        Raises:
+            UserError: If they cannot, because of its sizes.
+        """
+        how = self.init or ("project" if shape.width < teacher.width else "layers")
+        if how == "layers":
+            start.check_same_sizes(shape, teacher)
+        elif how == "project":
+            project.check_narrower(shape, teacher)
+        return how
+
     def tokenizer(self, train: Examples) -> PreTrainedTokenizerFast | None:  # noqa: ARG002
         """What reads the texts where that is made of train; None = the teacher's, or that of the checkpoint."""
         return None
@@ -236,7 +249,7 @@ def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: 
     """A shape cut out of the teacher."""
     teacher = origin.shape
     shape = settings.shape(teacher)
-    how = settings.init or ("project" if shape.width < teacher.width else "layers")
+    how = settings.start(shape, teacher)
     run.log.say(f"student: {shape.layers} layers x width {shape.width}, initialised by {how}")
     plan = start.Plan(shape, job.head, run.seed_for("init"))
     if how == "random":

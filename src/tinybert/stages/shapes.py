@@ -1,5 +1,6 @@
 """Do teacher, student and task fit each other? Asked before any training: a teacher may take an hour to fine-tune."""
 
+from dataclasses import replace
 from typing import Any
 
 from tinybert.errors import UserError
@@ -25,17 +26,58 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
     """
     path, origin = settings.student.path, settings.teacher.path
     teacher = _stored(origin) if origin else None
+    if settings.on_budget and teacher is not None:
+        return teacher, possible_shapes(settings, teacher, needs_teacher=needs_teacher)[0]
     alone = not settings.student.out_of_teacher
     student = settings.student.shape(teacher) if alone or (is_shape(path) and teacher is not None) else _stored(path)
     if teacher is not None and needs_teacher:
-        check_depth(student, teacher)
-        if problems := list(settings.unfit(student, teacher)):
-            raise UserError(*problems)
+        _check_sizes(settings, student, teacher)
         if not is_shape(path) and not share_vocabulary(path, origin):
             _check_own_vocabulary(settings)
     if teacher is not None and (needs_teacher or is_shape(path)):
         _require_listed_layers(settings.student.layer_map, student, teacher)
     return teacher, student
+
+
+def possible_shapes(settings: Any, teacher: Shape, *, needs_teacher: bool) -> list[Shape]:
+    """The shapes that can be cut out of a teacher, and learn from it where they have to; the narrowest first.
+
+    Of the widths that its heads divide, those in whole eights where there are some: the others are no faster.
+
+    Raises:
+        UserError: If there is none.
+    """
+    heads = settings.student.heads or teacher.heads
+    divided = range(heads, teacher.width + 1, heads)
+    found: list[Shape] = []
+    why: UserError | None = None
+    for width in [width for width in divided if width % 8 == 0] or divided:
+        for layers in range(1, teacher.layers + 1):
+            student = replace(settings.student, path=f"{layers}x{width}")
+            try:
+                found.append(_checked(replace(settings, student=student), teacher, needs_teacher=needs_teacher))
+            except UserError as error:
+                why = error
+    if not found:
+        raise why or UserError(f"student.heads: {heads} heads do not fit a width of at most {teacher.width}")
+    return found
+
+
+def _checked(settings: Any, teacher: Shape, *, needs_teacher: bool) -> Shape:
+    """A shape cut out of a teacher, which it can learn from; errors as of `shapes`."""
+    student: Shape = settings.student.shape(teacher)
+    settings.student.start(student, teacher)
+    if needs_teacher:
+        _check_sizes(settings, student, teacher)
+    _require_listed_layers(settings.student.layer_map, student, teacher)
+    return student
+
+
+def _check_sizes(settings: Any, student: Shape, teacher: Shape) -> None:
+    """Refuse a student whose sizes cannot learn from the teacher's."""
+    check_depth(student, teacher)
+    if problems := list(settings.unfit(student, teacher)):
+        raise UserError(*problems)
 
 
 def _require_listed_layers(wanted: str | tuple[int, ...], student: Shape, teacher: Shape) -> None:
