@@ -104,7 +104,7 @@ SOURCES: Final = {
     "seed": "ours",
     "seeds": "ours",
     "device": "ours",
-    **dict.fromkeys(("max_mb", "max_ms", "at"), "ours"),
+    **dict.fromkeys(("max_mb", "max_ms", "at", "max_minutes"), "ours"),
     "data.text": "ours",
     "data.text_a": "ours",
     "data.text_b": "ours",

@@ -60,7 +60,7 @@ def test__flags_reach_the_python_face_under_their_names(face):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("demo", ("demo", {"output": "tinybert-demo"})),
+        ("demo", ("demo", {"output": "tinybert-demo", "dry_run": False})),
         (
             "augment eda --train t --output o --copies 3",
             (

@@ -39,6 +39,11 @@ def test__every_public_name_is_there():
     assert all(getattr(tinybert, name) for name in tinybert.__all__)
 
 
+def test__the_changelog_tells_of_this_version_first():
+    headings = re.findall(r"^## (.+)$", (SOURCE.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert tinybert.__version__ in headings[0]
+
+
 def test__nothing_loads_or_runs_code_out_of_files():
     offences = [
         f"{path.relative_to(SOURCE)}:{number}: {line.strip()}"

@@ -39,6 +39,7 @@ def distill(
     set: Sequence[str] = (),
     seed: int | None = None,
     seeds: int | None = None,
+    max_minutes: float | None = None,
     device: str | None = None,
     dry_run: bool = False,
     restart: bool = False,
@@ -68,6 +69,7 @@ def distill(
         set: One setting, e.g. prediction.lr=3e-5; repeatable.
         seed: Where all randomness starts; 0 without it.
         seeds: Run so many times and give mean and interval.
+        max_minutes: End trainings early enough to be done after so many minutes.
         device: cpu, cuda, mps ...; the best there is without it.
         dry_run: Check everything and print the plan.
         restart: Begin anew instead of continuing.
@@ -316,18 +318,19 @@ def recipes() -> list[dict[str, Any]]:
     ]
 
 
-def demo(*, output: StrPath = "tinybert-demo") -> dict[str, Any]:
+def demo(*, output: StrPath = "tinybert-demo", dry_run: bool = False) -> dict[str, Any]:
     """The whole job on shipped data, offline, in minutes.
 
     Args:
         output: Where the run lives.
+        dry_run: Check everything and print the plan.
 
     Raises:
         UserError: If the extra `demo` is not installed.
     """
     from tinybert.demo import demonstrate
 
-    return demonstrate(Path(output))
+    return demonstrate(Path(output), dry_run=dry_run)
 
 
 def _flags(given: dict[str, Any], *others: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ _METAVARS: Final = {
     "max_mb": "MB",
     "max_ms": "MS",
     "at": "PIECES",
+    "max_minutes": "MINUTES",
     "config": "NAME|FILE",
     "set": "KEY=VALUE",
     "restart_from": "STAGE",

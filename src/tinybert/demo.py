@@ -6,6 +6,7 @@ from typing import Any
 
 from tinybert.launch import launch
 from tinybert.models.embedded import folder_of_minilm
+from tinybert.plan import plan
 from tinybert.request import request_for
 
 DATA = "demo_data"
@@ -13,8 +14,8 @@ DATA = "demo_data"
 SETTINGS = {"fine_tune": {"lr": 1e-4}, "augment": {"copies": 4}}
 
 
-def demonstrate(output: Path) -> dict[str, Any]:
-    """Run the demonstration; returns what `metrics.json` says.
+def demonstrate(output: Path, *, dry_run: bool = False) -> dict[str, Any]:
+    """Run the demonstration; returns what `metrics.json` says, or with `dry_run` the plan.
 
     Raises:
         UserError: If the extra `demo` is missing or its weights are not the ones expected.
@@ -22,4 +23,5 @@ def demonstrate(output: Path) -> dict[str, Any]:
     data = resources("tinybert") / DATA
     splits = {name: str(data / f"kitchen_{name}.tsv") for name in ("train", "dev", "test")}
     flags = {**splits, "teacher": str(folder_of_minilm()), "student": "4x192", "output": str(output)}
-    return launch(request_for("tinybert", flags=flags, config=None, settings=SETTINGS, overrides=()))
+    request = request_for("tinybert", flags=flags, config=None, settings=SETTINGS, overrides=())
+    return plan(request) if dry_run else launch(request)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +60,19 @@ class Begun:
         key: Of its artifact.
         inputs: What the key was made from, by dotted name.
         config: All settings of the run at that time, by dotted name.
+        own: Key of what this run alone made of it, under a limit of time; None = there is none.
     """
 
     name: str
     key: str
     inputs: Mapping[str, Any]
     config: Mapping[str, Any]
+    own: str | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """Of all that may lie in a store."""
+        return [key for key in (self.key, self.own) if key is not None]
 
     def changed(self, artifact: Artifact, config: Mapping[str, Any]) -> list[str]:
         """What makes this another step than an artifact is: settings where they say it, else names of inputs too."""
@@ -119,6 +126,22 @@ class Record:
                 f"{', '.join(begun.changed(artifact, config)) or other}: changed since stage {begun.name} of "
                 f"{self.folder} began; {redo}--restart begins anew"
             )
+
+    def own(self, key: str, new: str | None = None) -> str | None:
+        """The key of what this run alone made of a step; noted first, where one is given and the step has none.
+
+        Args:
+            key: Of the step.
+            new: Of what it is about to make.
+        """
+        steps = self.steps
+        number = next((number for number, step in enumerate(steps) if step.key == key), None)
+        if number is None:
+            return None
+        if steps[number].own is None and new is not None:
+            steps[number] = replace(steps[number], own=new)
+            self._write({**self._content(), "steps": [asdict(step) for step in steps]})
+        return steps[number].own
 
     def noted(self, what: str) -> dict[str, Any] | None:
         """What was noted under a name; None where nothing was."""
@@ -192,7 +215,8 @@ def forget_steps(folder: Path, store: Store, first: str | None, shown: Mapping[s
         if step.name in shown:
             files.remove(folder / shown[step.name])
         log.forget(step.name)
-        store.recorded(step.name, step.key).forget(log.say)
+        for key in step.keys:
+            store.recorded(step.name, key).forget(log.say)
     if first is None:
         for path in (*folder.glob("stages/[0-9]*-*"), folder / "kept.json"):  # of an earlier version
             files.remove(path)

@@ -3,6 +3,8 @@
 `api` and everything else that starts runs comes through here.
 """
 
+import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -28,12 +30,14 @@ from tinybert.machine import (
     join_processes,
     lost_processes_as_resource_error,
     prepare,
+    training_speed,
 )
+from tinybert.models.loading import META
 from tinybert.models.trimming import check_room
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.request import Request
-from tinybert.run import Run
+from tinybert.run import Deadline, Run, RunPlan
 from tinybert.stages.augment import FOLDER as AUGMENTED
 from tinybert.stages.budget import BUDGET, choose
 from tinybert.stages.common_settings import FILES
@@ -48,12 +52,16 @@ from tinybert.stages.reading import check_max_length, read_job
 from tinybert.stages.shapes import check_heads, shapes
 
 CONFIG = "config.yaml"
+FINISH_SECONDS = 60  # of export and latencies
+EVALUATED = 6  # how often a student answers dev and test at the end: fp32, int8, and int8 in other batches
 # What stages show outside their own folders.
 SHOWN = {"teacher": "teacher", "augment": AUGMENTED, "pool": AUGMENTED, "distill": f"{AUGMENTED}/{SELECTION}"}
 
 
 def launch(request: Request, *, restart: bool = False, restart_from: str | None = None) -> dict[str, Any]:
     """Carry out a request: one run, or one per seed and their summary; returns what `metrics.json` says."""
+    minutes = request.settings.max_minutes
+    end = None if minutes is None else time.monotonic() + 60 * minutes
     device = choose_device(request.settings.device)
     prepare(request.settings.run.threads, request.settings.run.deterministic)
     processes = join_processes(device)
@@ -63,11 +71,14 @@ def launch(request: Request, *, restart: bool = False, restart_from: str | None 
     if restart_from is not None:
         check_stage_name([one.folder for one in requests], restart_from)
     again = _Again(restart or restart_from is not None, restart_from)
-    work = _Work(again, _store_of(request), device, processes)
+    work = _Work(again, _store_of(request), device, processes, end)
     if again.all and not work.store.shared:
         work.store.forget_all(BUDGET)  # before the first run: all seeds have the same student
     with lost_processes_as_resource_error(), work.owning(request.folder):
-        metrics = [_one_run(one, work) if one is request else _one_of_several(one, work) for one in requests]
+        metrics = [
+            _one_run(one, work) if one is request else _one_of_several(one, work.first_of(len(requests) - number))
+            for number, one in enumerate(requests)
+        ]
         if processes.rank == 0:
             _tidy(request, work.store)
             if seeds is not None:
@@ -96,6 +107,12 @@ class _Work:
     store: Store
     device: torch.device
     processes: Processes
+    end: float | None = None
+
+    def first_of(self, runs: int) -> "_Work":
+        """The same for the next one of so many runs, which share the time that is left."""
+        now = time.monotonic()
+        return self if self.end is None else replace(self, end=now + (self.end - now) / runs)
 
     def owning(self, folder: Path) -> AbstractContextManager[None]:
         """Own a folder; the first process does it for all."""
@@ -117,7 +134,7 @@ def _tidy(request: Request, store: Store) -> None:
         files.remove(request.folder / "stages", ignore_errors=True)
     else:
         runs = (request.folder, *request.folder.glob("seed-*"))
-        named = {store.recorded(step.name, step.key).folder.name for run in runs for step in Record(run).steps}
+        named = {store.recorded(s.name, key).folder.name for run in runs for s in Record(run).steps for key in s.keys}
         store.tidy(named, passing={OUTPUTS, VECTORS})
 
 
@@ -150,6 +167,8 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
             return found
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
             forget_steps(request.folder, run.store, work.again.stage, SHOWN)
+        if work.end is not None:
+            run.deadline = _deadline(work.end, request, job, run)
         if request.choice is not None and run.is_main:
             run.record.note(BUDGET, request.choice)
         run.wait()
@@ -219,6 +238,21 @@ def with_student(request: Request, job: Any, run: Run, *, anew: bool = False) ->
         return request
     how = {"needs_teacher": request.needs_teacher, "anew": anew}
     return request.with_student(choose(job, request.settings, run, request.folder, **how))
+
+
+def _deadline(end: float, request: Request, job: Any, run: Run) -> Deadline:
+    """What is ahead of a run, as a dry one walks through it; the finish has its time too."""
+    noted, quiet = RunPlan(), Log(silent=True)
+    with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
+        dry = Run(Path(folder), run.seed, run.settings, META, quiet, plan=noted)
+        outcome = request.recipe.distill(job, request.settings, dry)
+    speed, finish = training_speed(run.device), float(FINISH_SECONDS)
+    if isinstance(job, Job):
+        asked = ((outcome.student, EVALUATED), (outcome.teacher, 1))
+        rows = [rows.lengths for rows in (job.dev, job.test) if rows is not None]
+        flops = sum(times * network.flops_of(lengths) for network, times in asked if network for lengths in rows)
+        finish += flops / speed
+    return Deadline(end - finish, {stage["name"]: stage["flops"] / speed + stage["seconds"] for stage in noted.stages})
 
 
 def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:

@@ -6,13 +6,11 @@ weights; see `run.RunPlan`.
 
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
 
 from tinybert.augment.validation import doubts
 from tinybert.data.hub import PREFIX
@@ -21,7 +19,7 @@ from tinybert.families.network import Shape
 from tinybert.folders import check_run_folder
 from tinybert.launch import check_networks, read, with_student
 from tinybert.log import Log
-from tinybert.machine import choose_device
+from tinybert.machine import choose_device, training_speed
 from tinybert.models.loading import META
 from tinybert.report.measure import count_parameters
 from tinybert.request import Request
@@ -30,7 +28,6 @@ from tinybert.stages.budget import BUDGET
 from tinybert.stages.common_settings import FILES
 from tinybert.stages.job import Job, Outcome
 
-EFFICIENCY = 0.4  # share of a large matrix product's speed that a training step reaches; measured on small students
 BYTES_PER_PIECE = 4  # of a packed corpus, at most
 BYTES_PER_PIECE_OF_A_COPY = 12  # encoded, and as text
 BYTES_LEFT_PER_WEIGHT = 24  # results of stages, teacher, student and exports
@@ -58,7 +55,7 @@ def plan(request: Request) -> dict[str, Any]:
             result |= _walked(request, Path(folder), as_far_as_the_data=bool(problems))
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    result["stages"] = list(_timed(result["stages"], _speed(device)))
+    result["stages"] = list(_timed(result["stages"], training_speed(device)))
     result["runs"] = request.settings.seeds or 1
     result["seconds"] = result["runs"] * round(sum(stage["seconds"] for stage in result["stages"]))
     return result | _room(request, result)
@@ -104,17 +101,6 @@ def _check_given(request: Request) -> None:
     ]
     if missing := [source for source in named if not Path(source).exists()]:
         raise UserError(*(f"{source}: no such file" for source in missing))
-
-
-def _speed(device: torch.device) -> float:
-    """Operations a second that a device reaches in a matrix product of a student's size, and in training of that."""
-    left, right = torch.randn(1024, 312, device=device), torch.randn(312, 1200, device=device)
-    (left @ right).sum().item()
-    started, times = time.perf_counter(), 20
-    for _ in range(times):
-        product = left @ right
-    product.sum().item()
-    return EFFICIENCY * 2 * 1024 * 312 * 1200 * times / (time.perf_counter() - started)
 
 
 def _timed(stages: list[dict[str, Any]], speed: float) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,9 @@ same command again finds what is finished, and a changed setting is noticed at t
 """
 
 import hashlib
+import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -105,6 +107,32 @@ class RunPlan:
         self._flops = self._seconds = 0.0
 
 
+@dataclass(frozen=True)
+class Deadline:
+    """When trainings have to be over.
+
+    Attributes:
+        end: The last of them, by `time.monotonic`.
+        ahead: How long each should take, in seconds, by stage and in order.
+    """
+
+    end: float
+    ahead: Mapping[str, float]
+
+    def seconds_for(self, stage: str) -> float:
+        """What a stage may take from now on: of what is left its share of all that is still to be done.
+
+        Example:
+            >>> ahead = {"teacher": 9.0, "intermediate": 20.0, "prediction": 10.0}
+            >>> round(Deadline(time.monotonic() + 90, ahead).seconds_for("intermediate"))
+            60
+        """
+        names = list(self.ahead)
+        rest = names[names.index(stage) :] if stage in names else [*names, stage]
+        planned = {name: max(self.ahead.get(name, 0.0), 1.0) for name in rest}
+        return max(0.0, self.end - time.monotonic()) * planned[stage] / sum(planned.values())
+
+
 @dataclass
 class Run:
     """One run: its folder, its machine and its randomness.
@@ -122,6 +150,8 @@ class Run:
         by_step: Whether the command can redo a run from a step on.
         plan: None = the run is carried out. Else it is a dry one, in a temporary folder and on torch's device `meta`,
             where networks have sizes and no weights: whatever would train, or look at weights, notes here what it is.
+        deadline: When trainings have to be over; None = when they are done.
+        notes: What its reader has to know about how it went.
     """
 
     folder: Path
@@ -135,6 +165,8 @@ class Run:
     world: int = 1
     by_step: bool = True
     plan: RunPlan | None = None
+    deadline: Deadline | None = None
+    notes: list[str] = field(default_factory=list)
     stop_signal: int = 0
     _deferring: bool = False
     _begun: int = 0
@@ -201,6 +233,22 @@ class Run:
             if missing and self.is_main:
                 artifact.make(make)
         return artifact
+
+    def own(self, artifact: Artifact) -> Artifact:
+        """Where a step is trained: itself, or under a deadline apart: no other run may find what was cut short.
+
+        What was begun apart goes on there, with a deadline or without, unless the whole step has been made meanwhile.
+        """
+        if self.deadline is None and self.record.own(artifact.key) is None:
+            return artifact
+        if self.is_main and not artifact.whole:
+            self.record.own(artifact.key, hashlib.sha256(os.urandom(32)).hexdigest())
+        self.wait()
+        key = self.record.own(artifact.key)
+        if key is None:  # no step by itself, or whole
+            return artifact
+        own = self.store.recorded(artifact.name, key)
+        return artifact if self.agreed(float(self.is_main and artifact.whole and not own.whole)) else own
 
     @contextmanager
     def making(self, artifact: Artifact) -> Iterator[bool]:

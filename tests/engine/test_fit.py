@@ -2,16 +2,20 @@
 
 import json
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from tinybert import run as run_module
+from tinybert.engine import learner as learner_module
 from tinybert.engine import update as update_module
 from tinybert.engine.fit import fit
 from tinybert.engine.update import BAD_STEPS
 from tinybert.errors import Interrupted
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
+from tinybert.run import Deadline
 from tinybert.selectors.fixed import KeepAll
 from tinybert.types import LOGITS, Stage
 
@@ -229,6 +233,87 @@ def test__a_finished_stage_is_not_trained_again(make_world, monkeypatch):
     assert learn(world, other)[1] == report
     curves = [(world.folder / name / "metrics.jsonl").read_text() for name in ("run", "other")]
     assert curves[0] == curves[1] != ""
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that each update moves on by a second, the first ones of a stage by three."""
+    now = SimpleNamespace(seconds=0.0)
+    original = update_module._look
+
+    def look(learner, teacher, batch):
+        now.seconds += 3 if learner.now.step < 4 else 1
+        return original(learner, teacher, batch)
+
+    monkeypatch.setattr(update_module, "_look", look)
+    for module in (learner_module, run_module):
+        monkeypatch.setattr(module.time, "monotonic", lambda: now.seconds)
+    return now
+
+
+LONG = Stage(epochs=20, batch_size=4, lr=1e-2)  # 80 updates
+
+
+def in_time(world, name, seconds, store=None):
+    """A run that has so many seconds for its training, half of what is ahead."""
+    run = world.run(name)
+    run.store = store or run.store
+    run.deadline = Deadline(2 * seconds + run_module.time.monotonic(), {"training": 30.0, "later": 30.0})
+    return run
+
+
+def test__a_stage_ends_when_its_time_is_up_at_an_evaluated_point_with_a_rate_that_fell(make_world, clock):
+    world = make_world()
+    metric = lambda student: lambda: -float(weights(student).abs().sum())  # noqa: E731
+    run = in_time(world, "run", 40)
+    _, report = learn(world, run, stage=LONG, metric=metric)
+    assert clock.seconds == 40
+    assert (report.steps, report.wanted, report.best is None) == (32, 80, False)
+    assert run.notes == ["training: ended after 32 of 80 updates, when its share of the time was up (--max-minutes)"]
+    lines = [json.loads(line) for line in (world.folder / "run/metrics.jsonl").read_text().splitlines()]
+    rates = [line["lr"] for line in lines if "lr" in line]
+    assert max(rates) > 0.8 * LONG.lr
+    assert rates[-1] < 0.1 * LONG.lr
+    assert [line["step"] for line in lines if "dev" in line][-1] == 32
+
+
+def test__what_was_cut_short_is_found_by_its_own_run_only(make_world, clock, monkeypatch):
+    world = make_world()
+    shared = world.run("a").store
+    cut, _ = learn(world, in_time(world, "a", 40, shared), stage=LONG)
+    whole, report = learn(world, world.run("whole"), stage=LONG)
+    assert report.wanted is None
+    other = world.run("b")
+    other.store = shared
+    assert torch.equal(weights(learn(world, other, stage=LONG)[0]), weights(whole))
+    for again in (world.run("a"), in_time(world, "a", 400, shared)):
+        found, told = learn(world, again, stage=LONG)
+        assert torch.equal(weights(found), weights(cut))
+        assert (told.wanted, len(again.notes)) == (80, 1)
+
+
+def test__with_time_enough_it_is_the_same_stage_for_everybody(make_world, clock):
+    world = make_world()
+    run = in_time(world, "a", 400)
+    timed, report = learn(world, run, stage=LONG)
+    whole, _ = learn(world, world.run("whole"), stage=LONG)
+    assert torch.equal(weights(timed), weights(whole))
+    assert (report.wanted, run.notes) == (None, [])
+    other = world.run("b")
+    other.store = run.store
+    before = clock.seconds
+    learn(world, other, stage=LONG)
+    assert clock.seconds == before
+
+
+def test__a_stage_begun_in_haste_goes_on_apart_and_with_the_time_of_the_new_command(make_world, clock, monkeypatch):
+    world = make_world()
+    run = in_time(world, "a", 40)
+    stop_after(monkeypatch, run, 20)
+    with pytest.raises(Interrupted):
+        learn(world, run, stage=LONG)
+    _, report = learn(world, in_time(world, "a", 20), stage=LONG)
+    assert (report.steps, report.wanted) == (40, 80)
 
 
 def test__a_gradient_that_is_not_finite_is_skipped_and_named_when_it_stays(make_world, monkeypatch):

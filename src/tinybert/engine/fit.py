@@ -5,7 +5,7 @@ an uninterrupted one.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tinybert import files
@@ -35,6 +35,7 @@ class StageReport:
         seconds: Spent in updates, over all resumptions.
         best: Best figure on dev; None where nothing was evaluated.
         best_step: When it was reached.
+        wanted: Updates that were wanted, where the time was up before; None elsewhere.
     """
 
     steps: int
@@ -42,6 +43,7 @@ class StageReport:
     seconds: float
     best: float | None = None
     best_step: int | None = None
+    wanted: int | None = None
 
 
 def fit(
@@ -83,17 +85,28 @@ def fit(
     rows_of = rows if callable(rows) else lambda _: rows
     if run.plan is not None:
         return _planned(student, teacher, rows_of(0), stage, artifact.name, run.plan)
-    with run.making(artifact) as missing:
+    own = run.own(artifact)
+    allowed = None if own is artifact or run.deadline is None else run.deadline.seconds_for(artifact.name)
+    with run.making(own) as missing:
         if missing:
-            learner = Learner(
-                student, objective.to(run.device), selector, stage, artifact, run, len(rows_of(0)), masker
-            )
-            return _learn(learner, teacher, rows_of, metric)
-    return _recall(student, selector, artifact, run.log)
+            known = (selector, stage, own, run, len(rows_of(0)), masker, allowed)
+            learner = Learner(student, objective.to(run.device), *known)
+            report = _learn(learner, teacher, rows_of, metric, artifact)
+        else:
+            report = _recall(student, selector, own, run.log)
+    if report.wanted is not None:
+        told = f"ended after {report.steps:,} of {report.wanted:,} updates, when its share of the time was up"
+        run.notes.append(f"{artifact.name}: {told} (--max-minutes)")
+        run.log.say(run.notes[-1])
+    return report
 
 
 def _learn(
-    learner: Learner, teacher: Observed | None, rows_of: RowsOf, metric: Callable[[], float] | None
+    learner: Learner,
+    teacher: Observed | None,
+    rows_of: RowsOf,
+    metric: Callable[[], float] | None,
+    shared: Artifact,
 ) -> StageReport:
     """Begin or go on, to the end."""
     artifact, run = learner.artifact, learner.run
@@ -101,6 +114,7 @@ def _learn(
     with run.deferring_signals(), run.log.progress(artifact.name, learner.steps, learner.now.step) as bar:
         for read, indices in learner.remaining_batches(rows_of):
             loss = update(learner, teacher, read, indices)
+            learner.plan_for_time()
             learner.selector.after_update()
             if learner.at_end_of_epoch:
                 learner.selector.after_epoch()
@@ -108,21 +122,23 @@ def _learn(
                 learner.keep_best(metric)
             learner.save_if_due()
             bar.advance(loss=loss)
-            if learner.out_of_patience:
+            if learner.over:
                 break
     if run.stop_signal and run.world == 1:  # it came after the last look
         raise Interrupted(run.stop_signal)
-    return _finished(learner)
+    return _finished(learner, shared)
 
 
-def _finished(learner: Learner) -> StageReport:
-    """Leave the student as its best, and store it."""
+def _finished(learner: Learner, shared: Artifact) -> StageReport:
+    """Leave the student as its best, and store it; where all can find it, if it is what they would have made."""
     if learner.best_weights:
         learner.student.load_state_dict(learner.best_weights)
     now = learner.now
     passes, rest = divmod(now.step, learner.epoch_steps)  # the last batch of a pass may be shorter
     seen = passes * learner.examples + rest * learner.stage.batch_size
     report = StageReport(now.step, seen, round(now.seconds, 3), now.best, now.best_step)
+    if now.hurried and now.step < learner.wanted:
+        report = replace(report, wanted=learner.wanted)
 
     def write(folder: Path) -> None:
         kept = {"student": learner.student.state_dict(), SELECTOR: learner.selector.state_dict()}
@@ -130,7 +146,10 @@ def _finished(learner: Learner) -> StageReport:
         files.write_json(folder / "report.json", asdict(report))
         files.write_text(folder / CURVES, learner.run.log.lines_of(learner.artifact.name))
 
-    if learner.run.is_main:
+    if learner.run.is_main and learner.artifact is not shared and not now.hurried:
+        shared.make(write)
+        files.remove(learner.artifact.work)
+    elif learner.run.is_main:
         learner.artifact.make(write)
     return report
 

@@ -7,6 +7,7 @@ A checkpoint holds all of it. Order of batches, dropout and selector draws are n
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from math import ceil
 
 import numpy as np
 from jaxtyping import Int
@@ -18,6 +19,8 @@ from tinybert.errors import Interrupted
 from tinybert.families.network import Network
 from tinybert.run import Run
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
+
+SETTLED = 10  # updates from which on their speed says something
 
 RowsOf = Callable[[int], Rows]  # from the number of an epoch, counted from 0, to what is learnt from in it
 
@@ -34,6 +37,7 @@ class Counters:
         evaluations_since_best: What patience counts.
         splits: Into how many parts a micro-batch is cut because it did not fit the GPU.
         bad_steps: Updates in a row without a finite gradient.
+        hurried: Whether fewer updates than wanted were planned, for want of time, and rates fell accordingly.
     """
 
     step: int = 0
@@ -43,6 +47,7 @@ class Counters:
     evaluations_since_best: int = 0
     splits: int = 1
     bad_steps: int = 0
+    hurried: bool = False
 
 
 @dataclass
@@ -58,6 +63,7 @@ class Learner:
         run: Its machine, its random streams, its log.
         examples: Rows of the data set.
         masker: What both networks read of a batch; None = all of it.
+        allowed: Seconds that it may take from now on; None = as many as it takes.
         now: Counters.
         best_weights: The student as it was at `now.best`.
         stopping: The signal that all ranks have agreed to stop for; 0 = none.
@@ -72,6 +78,7 @@ class Learner:
     run: Run
     examples: int
     masker: Masker | None = None
+    allowed: float | None = None
     now: Counters = field(default_factory=Counters)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stopping: int = 0
@@ -86,8 +93,10 @@ class Learner:
             for name, parameter in module.named_parameters()
         }
         self.optimizer = optimise.adamw(self.trained, self.stage)
-        self.epoch_steps, self.steps = optimise.length_of(self.stage, self.examples)
-        self._saved_at = time.monotonic()
+        self.epoch_steps, self.wanted = optimise.length_of(self.stage, self.examples)
+        self.steps = self.wanted
+        self._began = self._saved_at = time.monotonic()
+        self._first, self._evaluation = 0, 0.0
 
     @property
     def at_end_of_epoch(self) -> bool:
@@ -114,9 +123,32 @@ class Learner:
             stop = min(len(order), done + self.steps - self.now.step)
             yield from ((rows, order[number]) for number in range(done, stop))
 
+    @property
+    def over(self) -> bool:
+        """Whether the last update was the last one of the stage."""
+        return self.now.step >= self.steps or self.out_of_patience
+
+    def plan_for_time(self) -> None:
+        """Want as many updates as the time allows at the speed so far, so that the rate falls to 0 as the time ends.
+
+        The last evaluation has its time too; where that is all that is left, there is no further update.
+        """
+        if self.allowed is None:
+            return
+        made, spent = self.now.step - self._first, time.monotonic() - self._began
+        room = self.allowed - self._evaluation
+        if spent >= room:
+            reachable = self.now.step
+        else:
+            reachable = self.wanted if made < SETTLED else self._first + ceil(made * room / spent)
+        self.steps = min(self.wanted, int(self.run.agreed(float(reachable))))
+        self.now.hurried |= self.steps < self.wanted
+
     def keep_best(self, metric: Callable[[], float]) -> None:
         """Evaluate the student on dev; keep a copy of its weights if it was never better."""
+        started = time.monotonic()
         value = self.run.agreed(metric())
+        self._evaluation = time.monotonic() - started
         self.run.log.record({"stage": self.artifact.name, "step": self.now.step, "dev": value})
         self.now.evaluations_since_best += 1
         if self.now.best is None or value > self.now.best:
@@ -161,4 +193,5 @@ class Learner:
         self.selector.load_state_dict(dict(found.tensors["selector"]))
         self.best_weights = dict(found.tensors["best"])
         self.now = Counters(**found.counters)
+        self._first = self.now.step
         self.run.log.say(f"{self.artifact.name}: continues after update {self.now.step} of {self.steps}")

@@ -93,6 +93,7 @@ def choose(job: Job, settings: Any, run: Run, folder: Path, *, needs_teacher: bo
         return start.random(start.Plan(shape, job.head, 0), origin)
 
     def make(target: Path) -> None:
+        run.log.say(f"student: the largest that fits is looked for among {len(shapes)} shapes")
         candidates = _candidates(shapes, untrained, settings.at)
         measured = search(candidates, limits, lambda shape: cost(untrained(shape), how, settings.at))
         files.write_json(target / f"{BUDGET}.json", _told(candidates, measured, limits))
@@ -101,7 +102,6 @@ def choose(job: Job, settings: Any, run: Run, folder: Path, *, needs_teacher: bo
     key = run.store.entry(BUDGET, **inputs).key
     noted = None if anew else Record(folder).noted(BUDGET)
     if noted is None or noted["key"] != key:
-        run.log.say(f"student: the largest of {len(shapes)} shapes that fits is looked for")
         noted = {"key": key, "at": settings.at, **asdict(limits)}
         noted |= files.read_json(run.stored(BUDGET, make, **inputs).result / f"{BUDGET}.json")
         for one in noted["measured"]:

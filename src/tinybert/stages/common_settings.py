@@ -36,6 +36,7 @@ class CommonSettings:
         max_mb: The largest int8 file, in MB, of a student that is chosen by what it costs; None = any.
         max_ms: Its longest time of one text on one thread, in milliseconds; None = any.
         at: Pieces of the text that costs are measured at.
+        max_minutes: Stages end early enough for the command to end after so many; None = they go on to their end.
     """
 
     train: Annotated[str | None, FILE] = None
@@ -54,6 +55,7 @@ class CommonSettings:
     max_mb: float | None = None
     max_ms: float | None = None
     at: int = 64
+    max_minutes: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -61,7 +63,7 @@ class CommonSettings:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"seeds is the number of runs, at least 1, got {self.seeds}")
-        for name in ("max_mb", "max_ms", "at"):
+        for name in ("max_mb", "max_ms", "at", "max_minutes"):
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise ValueError(f"{name} must be above 0, got {value}")
 

@@ -147,7 +147,7 @@ def _metrics(
     if (quality := run.folder / FOLDER / QUALITY).exists():
         figures["augmentation"] = files.read_json(quality)
     figures |= outcome.figures
-    figures["notes"] = list(job.splits.notes)
+    figures["notes"] = [*job.splits.notes, *run.notes]
     return figures
 
 

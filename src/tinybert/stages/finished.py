@@ -33,7 +33,8 @@ def keep_only_the_student(run: Run, job: Read) -> None:
     run.record.note(KEPT, _made_from(run, job))
     if not run.store.shared:
         for step in run.record.steps:
-            run.store.recorded(step.name, step.key).forget(run.log.say)
+            for key in step.keys:
+                run.store.recorded(step.name, key).forget(run.log.say)
     for name in ("stages", "teacher", "augmented"):
         files.remove(run.folder / name, ignore_errors=True)
 
@@ -56,7 +57,7 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
 
 def _made_from(run: Run, job: Read) -> dict[str, Any]:
     """Settings, and the contents of what they name: where that lies may change."""
-    left_out = (*FILES, "output", "device", *_NAMED)
+    left_out = (*FILES, "output", "device", "max_minutes", *_NAMED)
     settings = {key: value for key, value in run.config.items() if key not in left_out}
     return {**settings, **{key: _content(run.config.get(key), run.folder) for key in _NAMED}, **job.contents()}
 

@@ -51,5 +51,8 @@ def _metrics(text: PlainText, outcome: Outcome, about: About, run: Run) -> dict[
             "tokens": {name: part.pieces for name, part in blocks.items()},
             "digests": {name: part.digest for name, part in blocks.items()},
         },
-        "notes": ["It has learnt no task: its outputs mean nothing before it is distilled or fine-tuned on one."],
+        "notes": [
+            *run.notes,
+            "It has learnt no task: its outputs mean nothing before it is distilled or fine-tuned on one.",
+        ],
     }
