@@ -3,7 +3,6 @@
 `api` and everything else that starts runs comes through here.
 """
 
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -30,17 +29,16 @@ from tinybert.machine import (
     join_processes,
     lost_processes_as_resource_error,
     prepare,
-    training_speed,
 )
-from tinybert.models.loading import META
 from tinybert.models.trimming import check_room
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
 from tinybert.request import Request
-from tinybert.run import Deadline, Run, RunPlan
+from tinybert.run import Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
 from tinybert.stages.budget import BUDGET, choose
 from tinybert.stages.common_settings import FILES
+from tinybert.stages.deadline import planned_deadline
 from tinybert.stages.finish import About, finish
 from tinybert.stages.finished import keep_only_the_student, kept_result
 from tinybert.stages.general.finish import finish_general
@@ -52,8 +50,6 @@ from tinybert.stages.reading import check_max_length, read_job
 from tinybert.stages.shapes import check_heads, shapes
 
 CONFIG = "config.yaml"
-FINISH_SECONDS = 60  # of export and latencies
-EVALUATED = 6  # how often a student answers dev and test at the end: fp32, int8, and int8 in other batches
 # What stages show outside their own folders.
 SHOWN = {"teacher": "teacher", "augment": AUGMENTED, "pool": AUGMENTED, "distill": f"{AUGMENTED}/{SELECTION}"}
 
@@ -168,9 +164,10 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
             forget_steps(request.folder, run.store, work.again.stage, SHOWN)
         if work.end is not None:
-            run.deadline = _deadline(work.end, request, job, run)
+            run.deadline = planned_deadline(work.end, request.recipe.distill, job, request.settings, run)
         if request.choice is not None and run.is_main:
             run.record.note(BUDGET, request.choice)
+            _write_config(request)
         run.wait()
         outcome = request.recipe.distill(job, request.settings, run)
         metrics = {}
@@ -238,21 +235,6 @@ def with_student(request: Request, job: Any, run: Run, *, anew: bool = False) ->
         return request
     how = {"needs_teacher": request.needs_teacher, "anew": anew}
     return request.with_student(choose(job, request.settings, run, request.folder, **how))
-
-
-def _deadline(end: float, request: Request, job: Any, run: Run) -> Deadline:
-    """What is ahead of a run, as a dry one walks through it; the finish has its time too."""
-    noted, quiet = RunPlan(), Log(silent=True)
-    with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
-        dry = Run(Path(folder), run.seed, run.settings, META, quiet, plan=noted)
-        outcome = request.recipe.distill(job, request.settings, dry)
-    speed, finish = training_speed(run.device), float(FINISH_SECONDS)
-    if isinstance(job, Job):
-        asked = ((outcome.student, EVALUATED), (outcome.teacher, 1))
-        rows = [rows.lengths for rows in (job.dev, job.test) if rows is not None]
-        flops = sum(times * network.flops_of(lengths) for network, times in asked if network for lengths in rows)
-        finish += flops / speed
-    return Deadline(end - finish, {stage["name"]: stage["flops"] / speed + stage["seconds"] for stage in noted.stages})
 
 
 def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:

@@ -102,6 +102,16 @@ def test__a_dry_run_shows_what_fits(workshop, measured):
     assert measured[-1] == 4
 
 
+def test__pieces_that_the_student_will_not_keep_cost_nothing(workshop, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(budget, "cost", lambda network, *_: Cost(network.piece_vectors.numel() / 1e3, 1.0))
+    for vocabulary in ("all", "train"):
+        also = (*FITS_TWO["also"], f"student.vocabulary={vocabulary}")
+        found = workshop.distill("fine_tune", dry_run=True, student=None, max_ms=1.0, also=also)
+        sizes.append(found["budget"]["measured"][0]["mb"])
+    assert sizes[1] < sizes[0]
+
+
 @pytest.mark.parametrize(
     ("recipe", "changes", "problem"),
     [

@@ -30,6 +30,7 @@ from tinybert.report import measure
 from tinybert.run import Run
 from tinybert.stages.job import Job
 from tinybert.stages.shapes import possible_shapes
+from tinybert.stages.trimming import pieces_to_keep
 
 BUDGET = "budget"  # the artifact, and the note in a run's record
 MOST = 12  # shapes that are measured
@@ -89,8 +90,15 @@ def choose(job: Job, settings: Any, run: Run, folder: Path, *, needs_teacher: bo
     shapes = possible_shapes(settings, origin.shape, needs_teacher=needs_teacher)
     limits, how = Limits(settings.max_mb, settings.max_ms), settings.export.quantisation
 
+    # Texts that are augmented later may have further pieces; those of train are what there is to count.
+    wanted = settings.student.vocabulary
+    kept = None if wanted == "all" else pieces_to_keep(job.train, job, wanted, origin)
+
     def untrained(shape: Shape) -> Network:
-        return start.random(start.Plan(shape, job.head, 0), origin)
+        network = start.random(start.Plan(shape, job.head, 0), origin)
+        if kept is not None:
+            network.keep_pieces(kept)
+        return network
 
     def make(target: Path) -> None:
         run.log.say(f"student: the largest that fits is looked for among {len(shapes)} shapes")
@@ -99,6 +107,7 @@ def choose(job: Job, settings: Any, run: Run, folder: Path, *, needs_teacher: bo
         files.write_json(target / f"{BUDGET}.json", _told(candidates, measured, limits))
 
     inputs = {**asdict(limits), "at": settings.at, "teacher": origin, "head": job.head, "shapes": shapes, "export": how}
+    inputs |= {} if kept is None else {"pieces": len(kept)}
     key = run.store.entry(BUDGET, **inputs).key
     noted = None if anew else Record(folder).noted(BUDGET)
     if noted is None or noted["key"] != key:

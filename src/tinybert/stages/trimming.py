@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from tinybert.data.encoded import EncodedRows
+from tinybert.families.network import Network
 from tinybert.models.trimming import needed_pieces, trimmed_tokenizer
 from tinybert.run import Run
 from tinybert.stages.initialisation import Vocabulary
@@ -10,6 +12,12 @@ from tinybert.stages.job import Job, Outcome
 from tinybert.stages.reading import rows_of
 
 WARNED_OF = 0.05  # share of more pieces in dev
+
+
+def pieces_to_keep(learnt: EncodedRows, job: Job, wanted: Vocabulary, student: Network) -> list[int]:
+    """The pieces that a student of certain rows keeps, by their ids; `wanted` is not `all`."""
+    counts = learnt.piece_counts(int(student.config.vocab_size))
+    return needed_pieces(job.tokenizer, counts, None if wanted == "train" else int(wanted))
 
 
 def trim(outcome: Outcome, job: Job, wanted: Vocabulary, run: Run) -> tuple[Job, dict[str, Any]]:
@@ -28,8 +36,7 @@ def trim(outcome: Outcome, job: Job, wanted: Vocabulary, run: Run) -> tuple[Job,
         return job, {}
     student, tokenizer = outcome.student, job.tokenizer
     before = len(tokenizer)
-    counts = (job.train if outcome.learnt is None else outcome.learnt).piece_counts(int(student.config.vocab_size))
-    kept = needed_pieces(tokenizer, counts, None if wanted == "train" else wanted)
+    kept = pieces_to_keep(job.train if outcome.learnt is None else outcome.learnt, job, wanted, student)
     student.keep_pieces(kept)
     encoder = replace(job.encoder, tokenizer=trimmed_tokenizer(tokenizer, kept))
     train, dev, test = rows_of(job.splits, encoder, run)
