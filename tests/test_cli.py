@@ -75,7 +75,10 @@ def test__flags_reach_the_python_face_under_their_names(face):
             "compare a b --data f --max-flips 3",
             ("compare", {"first": "a", "second": "b", "data": "f", "max_flips": 3, "kind": None, "set": ()}),
         ),
-        ("export m --output d --int8", ("export", {"model": "m", "output": "d", "int8": True, "cpu": None})),
+        (
+            "export m --output d --int8",
+            ("export", {"model": "m", "output": "d", "int8": True, "cpu": None, "web": False}),
+        ),
         ("report a b --output r.html", ("report", {"runs": ("a", "b"), "output": "r.html", "by": None})),
         (
             "reproduce all --data d --output o --only rt --parallel 2",

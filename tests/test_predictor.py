@@ -34,7 +34,8 @@ def workshop(tiny_tokenizer, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(workshop):
-    tinybert.export(workshop.path("model"), output=workshop.path("export"), int8=True)
+    made = tinybert.export(workshop.path("model"), output=workshop.path("export"), web=True)
+    assert (made["page"] / "index.html").exists()
     return workshop.path("export")
 
 

@@ -221,7 +221,9 @@ def compare(
     return compare((first, second), data, kind, set, max_flips)
 
 
-def export(model: StrPath, *, output: StrPath, int8: bool = False, cpu: str | None = None) -> dict[str, Any]:
+def export(
+    model: StrPath, *, output: StrPath, int8: bool = False, cpu: str | None = None, web: bool = False
+) -> dict[str, Any]:
     """Write a model as ONNX with its tokenizer and config.
 
     Args:
@@ -229,9 +231,11 @@ def export(model: StrPath, *, output: StrPath, int8: bool = False, cpu: str | No
         output: Where the files go.
         int8: Eight-bit weights too: a quarter of the size.
         cpu: avx2, for int8 on processors without VNNI.
+        web: A page too, in web/, that runs int8 in the browser.
 
     Returns:
-        Sizes, how far ONNX differs from the original, and whether int8 is static (see docs/run-folder.md) or dynamic.
+        Sizes, how far ONNX differs from the original, whether int8 is static (see docs/run-folder.md) or dynamic, and
+        the folder of the `page`.
 
     Raises:
         UserError: If the model cannot be exported.
@@ -240,8 +244,11 @@ def export(model: StrPath, *, output: StrPath, int8: bool = False, cpu: str | No
 
     from tinybert.export.onnx import export as write
     from tinybert.predictor import folder_of_student
+    from tinybert.web.page import write_page
 
-    return asdict(write(folder_of_student(model), Path(output), int8=int8, cpu=cpu))
+    folder = folder_of_student(model)
+    written = asdict(write(folder, Path(output), int8=int8 or web, cpu=cpu))
+    return {**written, "page": write_page(folder, Path(output))} if web else written
 
 
 def report(runs: Sequence[StrPath], *, output: StrPath, by: str | None = None) -> Path:

@@ -5,8 +5,14 @@ EXPORTS="runs/a/export runs/b/export" make test-deploy   looks at trained studen
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,7 @@ import pytest
 import tinybert
 from tinybert.export.layout import MODEL, MODEL_INT8, PREDICT
 from tinybert.export.predict import Model
+from tinybert.web.page import write_page
 
 pytestmark = pytest.mark.hub
 
@@ -28,6 +35,7 @@ TEXTS = [
 PAIRS = [list(pair) for pair in zip(TEXTS, [*TEXTS[1:], TEXTS[0]], strict=True)]
 LENGTH = 64  # no row is longer: transformers.js cuts off the last special piece too, and the second text of a pair
 NEAR = 1e-5  # of a score or logit; what was measured is far below, see docs/deployment.md
+ROUNDED = 0.05  # of int8 in another engine: what lies between two whole numbers may become either
 ALONE = ("onnxruntime", "tokenizers")
 
 
@@ -68,17 +76,20 @@ def rows_of(folder: Path) -> list[Any]:
 
 def ours(folder: Path, file: str = MODEL) -> list[dict[str, Any]]:
     """What `tinybert predict` says of each row, asked alone."""
+    return [next(iter(tinybert.predict(folder / file, data=[row]))) for row in mappings_of(folder)]
+
+
+def mappings_of(folder: Path) -> list[dict[str, str]]:
     columns = ("text_a", "text_b") if config_of(folder)["text_pairs"] else ("text",)
-    rows = [dict(zip(columns, [row] if isinstance(row, str) else row, strict=True)) for row in rows_of(folder)]
-    return [next(iter(tinybert.predict(folder / file, data=[row]))) for row in rows]
+    return [dict(zip(columns, [row] if isinstance(row, str) else row, strict=True)) for row in rows_of(folder)]
 
 
-def agree(what: str, theirs: list[Any], said: list[dict[str, Any]]) -> None:
+def agree(what: str, theirs: list[Any], said: list[dict[str, Any]], near: float = NEAR) -> None:
     """Their scores are ours, and their labels; the largest difference is printed."""
     pairs = [(scores_in(one, other), scores_in(other, other)) for one, other in zip(theirs, said, strict=True)]
     difference = max(np.abs(np.subtract(*pair)).max() for pair in pairs)
     print(f"{what}: largest difference of a score {difference:.1e}")
-    assert difference < NEAR
+    assert difference < near
 
 
 def scores_in(found: Any, said: dict[str, Any]) -> list[float]:
@@ -176,3 +187,51 @@ def test__fastembed_scores_pairs(exports: list[Path], tmp_path: Path) -> None:
                 [{"score": one} for one in found],
                 [{"score": one} for one in logits],
             )
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Not on the screen."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.skipif(not (CHROMIUM := shutil.which(os.environ.get("CHROMIUM", "chromium"))), reason="no Chromium here")
+def test__the_live_page(exports: list[Path], tmp_path: Path) -> None:
+    """With the fp32 file in place of the other too: of that every digit must be ours."""
+    subprocess.run(["npm", "install", "--ignore-scripts", "--silent", "puppeteer-core"], cwd=tmp_path, check=True)
+    script = shutil.copy(Path(__file__).with_name("browse.mjs"), tmp_path)
+    for number, folder in enumerate(exports):
+        name, copied = folder.parent.name, tmp_path / str(number)
+        page = write_page(folder.parent / "student", shutil.copytree(folder, copied / "export"))
+        (copied / "rows.json").write_text(json.dumps(mappings_of(folder)), encoding="utf-8")
+
+        def browse(page: Path = page, copied: Path = copied) -> Any:
+            with served(page) as url:
+                command = ["node", script, url, copied / "rows.json", copied]
+                environment = {**os.environ, "CHROMIUM": CHROMIUM}
+                done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+                assert done.returncode == 0, done.stderr
+                found = json.loads(done.stdout.splitlines()[-1])
+                assert found["widths"] == {"1280": 1280, "400": 400}  # there is nothing to scroll to
+                assert url.endswith("".join(found["asked"]))
+                assert found["troubles"] == []
+                return found
+
+        assert "npm install" in browse()["notice"]
+        subprocess.run(["npm", "install", "--silent"], cwd=page, check=True)
+        assert (page / "licences" / "tokenizers.txt").exists()
+        for file, near in ((MODEL_INT8, ROUNDED), (MODEL, NEAR)):
+            shutil.copyfile(folder / file, page / "model" / "model_quantized.onnx")
+            said, found = ours(folder, file), browse()
+            agree(f"live page, {name}, {file}", found["answers"], said, near)
+            for key in {"label", "labels", "tags", "offsets"} & {*said[0]}:
+                assert [one[key] for one in found["answers"]] == [one[key] for one in said]
+            assert found["verdict"] == said[0].get("label", found["verdict"])
+        print(f"live page, {name}: pictures in {copied}")

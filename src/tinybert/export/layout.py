@@ -7,6 +7,7 @@ from tinybert.errors import UserError
 MODEL = "onnx/model.onnx"
 MODEL_INT8 = "onnx/model_quantized.onnx"
 PREDICT = "predict.py"
+WEB = "web"  # the folder of the live page; npm brings more into it
 DATA = "_data"  # ending of the file beside a model that is too large for one
 _OURS = frozenset(
     {MODEL, MODEL_INT8, MODEL + DATA, PREDICT, "config.json", "README.md"}
@@ -28,5 +29,7 @@ def check_export_folder(output: Path) -> None:
     if output.is_file():
         raise UserError(f"{output}: is a file; --output takes a folder")
     names = {path.relative_to(output).as_posix() for path in output.rglob("*") if not path.is_dir()}
+    if f"{WEB}/index.html" in names:
+        names = {name for name in names if not name.startswith(f"{WEB}/")}
     if names and not (MODEL in names and names <= _OURS):
         raise UserError(f"{output}: holds other files than an earlier export; give a new or empty folder")

@@ -1,0 +1,1 @@
+"""A page that asks an exported student in the browser."""
