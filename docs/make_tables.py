@@ -265,6 +265,7 @@ SOURCES: Final = {
     "run.address": "ours",
     "run.workers": "ours",
     "export.quantisation": "ours; see [decisions](decisions.md#what-is-shipped)",
+    "export.qat": "ours",
     "export.threshold": "ours",
     "export.calibration_rows": "ours",
 }

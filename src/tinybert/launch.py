@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from tinybert.stages.general.reading import check_fit, read_plain_text
 from tinybert.stages.general.settings import general_within
 from tinybert.stages.job import Job, Outcome
 from tinybert.stages.l2a.selection_log import SELECTION
+from tinybert.stages.quantisation import learn_rounding
 from tinybert.stages.reading import check_max_length, read_job
 from tinybert.stages.shapes import check_heads, shapes
 
@@ -164,12 +166,12 @@ def _one_run(request: Request, work: _Work) -> dict[str, Any]:
         if work.again.wanted and run.is_main:  # not before: a slip of the pen must not cost what is there
             forget_steps(request.folder, run.store, work.again.stage, SHOWN)
         if work.end is not None:
-            run.deadline = planned_deadline(work.end, request.recipe.distill, job, request.settings, run)
+            run.deadline = planned_deadline(work.end, partial(distilled, request, job), job, run)
         if request.choice is not None and run.is_main:
             run.record.note(BUDGET, request.choice)
             _write_config(request)
         run.wait()
-        outcome = request.recipe.distill(job, request.settings, run)
+        outcome = distilled(request, job, run)
         metrics = {}
         if run.is_main:
             _write_config(request)  # again: settings that touch no stage may have changed since the run began
@@ -235,6 +237,15 @@ def with_student(request: Request, job: Any, run: Run, *, anew: bool = False) ->
         return request
     how = {"needs_teacher": request.needs_teacher, "anew": anew}
     return request.with_student(choose(job, request.settings, run, request.folder, **how))
+
+
+def distilled(request: Request, job: Any, run: Run) -> Outcome:
+    """What the recipe ends with, after the stage `qat` where that is wanted."""
+    settings = request.settings
+    outcome: Outcome = request.recipe.distill(job, settings, run)
+    if not settings.reads_text and settings.export.qat:
+        learn_rounding(job, outcome, settings.export, settings.teacher, run)
+    return outcome
 
 
 def _finish(request: Request, job: Any, outcome: Outcome, run: Run) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError, collecting
 from tinybert.families.network import Shape
 from tinybert.folders import check_run_folder
-from tinybert.launch import check_networks, read, with_student
+from tinybert.launch import check_networks, distilled, read, with_student
 from tinybert.log import Log
 from tinybert.machine import choose_device, training_speed
 from tinybert.models.loading import META
@@ -26,7 +26,7 @@ from tinybert.request import Request
 from tinybert.run import Run, RunPlan
 from tinybert.stages.budget import BUDGET
 from tinybert.stages.common_settings import FILES
-from tinybert.stages.job import Job, Outcome
+from tinybert.stages.job import Job
 
 BYTES_PER_PIECE = 4  # of a packed corpus, at most
 BYTES_PER_PIECE_OF_A_COPY = 12  # encoded, and as text
@@ -75,7 +75,7 @@ def _walked(request: Request, folder: Path, *, as_far_as_the_data: bool) -> dict
             "student": _sizes(check_networks(request)[1]),
             BUDGET: {key: value for key, value in request.choice.items() if key != "key"},
         }
-    outcome: Outcome = request.recipe.distill(job, request.settings, run)
+    outcome = distilled(request, job, run)
     networks = {"teacher": outcome.teacher, "student": outcome.student}
     weights = {name: count_parameters(network) for name, network in networks.items() if network is not None}
     return {**found, **noted.facts, "weights": weights, "stages": noted.stages}

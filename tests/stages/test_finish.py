@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 import tinybert
-from recipes.workshop import CLASSES, read, reviews, with_bf16
+from recipes.workshop import CLASSES, equal, quick_finish, read, reviews, trained, with_bf16
 from tinybert import predictor
 from tinybert.errors import UserError
 from tinybert.models.heads import Head
@@ -88,6 +88,22 @@ def test__a_threshold_reaches_what_is_wanted_and_goes_with_the_student(workshop)
         answer["scores"][CLASSES[0]] >= found["threshold"] for answer in answers
     ]
     assert "Label by label" in (run / "report.html").read_text()
+
+
+def test__a_last_stage_learns_to_be_rounded_from_the_student_as_it_was(workshop):
+    workshop.model(classes=CLASSES)
+    with quick_finish():
+        workshop.distill(also=("export.qat=true",))
+        run = workshop.path("run")
+        before, after = trained(run, "prediction"), trained(run, "qat")
+        assert before.keys() == after.keys()
+        assert not equal(before, after)
+        assert all(torch.allclose(value, after[name], atol=0.01) for name, value in before.items())
+        kept = load_classifier(run / "student", Head(CLASSES)).model.weights()
+        assert all(torch.allclose(value, after[name], atol=1e-6) for name, value in kept.items())
+        workshop.distill(also=("export.qat=true",))
+    with pytest.raises(UserError, match=r"export\.qat=.*quantisation=dynamic has no fixed ranges"):
+        workshop.distill(also=("export.qat=true", "export.quantisation=dynamic"))
 
 
 def test__a_threshold_is_refused_where_nothing_has_one(workshop):

@@ -14,12 +14,14 @@ class ExportSettings:
     Attributes:
         quantisation: `static`: an int8 answer is the same in any batch; `dynamic`: scales are of each whole batch.
         calibration_rows: Training rows that ranges for static quantisation are measured on.
+        qat: Whether a short last stage learns to answer in int8 as in fp32 (quantisation-aware training).
         threshold: What the probability from which on a label is said has to reach on dev, of two classes the positive
             one: `precision:0.95`, or `recall:0.9`; None = the likelier class, and of several labels the best F1.
     """
 
     quantisation: Literal["static", "dynamic"] = "static"
     calibration_rows: int = 200
+    qat: bool = False
     threshold: str | None = None
 
     def __post_init__(self) -> None:
@@ -35,4 +37,4 @@ class ExportSettings:
     def unread(self) -> Iterator[tuple[str, str]]:
         """Keys that others leave without use, and why; see `config.unread`."""
         if self.quantisation == "dynamic":
-            yield "calibration_rows", "quantisation=dynamic measures no ranges"
+            yield from ((name, "quantisation=dynamic has no fixed ranges") for name in ("calibration_rows", "qat"))

@@ -25,7 +25,7 @@ class Config(TaskSettings):
     def unread(self) -> Iterator[tuple[str, str]]:
         """Besides: nothing teaches, and nothing is trained by gradients."""
         yield from super().unread()
-        for name in ("teacher", "fine_tune", "run.dtype", "run.checkpoint_every"):
+        for name in ("teacher", "fine_tune", "export.qat", "run.dtype", "run.checkpoint_every"):
             yield name, "the recipe tfidf has no teacher, and trains nothing by gradients"
 
 

@@ -15,22 +15,19 @@ FINISH_SECONDS = 60  # of export and latencies
 EVALUATED = 6  # how often a student answers dev and test at the end: fp32, int8, and int8 in other batches
 
 
-def planned_deadline(
-    end: float, distill: Callable[[Any, Any, Run], Outcome], job: Any, settings: Any, run: Run
-) -> Deadline:
+def planned_deadline(end: float, distill: Callable[[Run], Outcome], job: Any, run: Run) -> Deadline:
     """What is ahead of a run, as a dry one walks through it; the finish has its time too.
 
     Args:
         end: When the run is to be done, by `time.monotonic`.
-        distill: The procedure of its recipe.
+        distill: Everything up to the finish.
         job: What that works on.
-        settings: Of the recipe.
         run: The one that is to be in time.
     """
     noted = RunPlan()
     with tempfile.TemporaryDirectory(prefix="tinybert-") as folder:
         dry = Run(Path(folder), run.seed, run.settings, META, Log(silent=True), plan=noted)
-        outcome = distill(job, settings, dry)
+        outcome = distill(dry)
     speed = training_speed(run.device)
     ahead = {stage["name"]: stage["flops"] / speed + stage["seconds"] for stage in noted.stages}
     return Deadline(end - FINISH_SECONDS - _evaluation(job, outcome) / speed, ahead)

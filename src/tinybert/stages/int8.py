@@ -1,6 +1,6 @@
 """What int8 is made from in a run, and what it changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tinybert.export.settings import ExportSettings
 from tinybert.run import Run
 from tinybert.stages.job import Job
 from tinybert.stages.systems import System
+from tinybert.types import Batch
 
 SHOWN = 8  # rows whose answer int8 changes
 
@@ -19,15 +20,19 @@ def ranges_of(job: Job, run: Run, settings: ExportSettings) -> Callable[[Path], 
     """Measures ranges on some rows of train, and keeps them beside the weights; None where int8 is dynamic."""
     if settings.quantisation == "dynamic":
         return None
-    drawn = run.rng("int8 ranges").permutation(len(job.train))[: settings.calibration_rows]
 
     def measure(fp32: Path) -> Ranges:
-        alone = (job.train.batch(drawn[at : at + 1]) for at in range(len(drawn)))  # nothing is padded
-        ranges = measured_ranges(fp32, alone)
+        ranges = measured_ranges(fp32, calibration_texts(job, run, settings))
         write_ranges(ranges, run.folder / "student")
         return ranges
 
     return measure
+
+
+def calibration_texts(job: Job, run: Run, settings: ExportSettings) -> Iterator[Batch]:
+    """Some rows of train, each alone, so that nothing is padded."""
+    drawn = run.rng("int8 ranges").permutation(len(job.train))[: settings.calibration_rows]
+    return (job.train.batch(drawn[at : at + 1]) for at in range(len(drawn)))
 
 
 def int8_figures(job: Job, fp32: System, int8: System) -> dict[str, Any]:
