@@ -45,8 +45,8 @@ coverage: $(READY) ## the same tests, slower, and what they do not reach
 test-slow: $(READY) ## the tests that take minutes
 	$(PYTEST) -m slow
 
-test-deploy: $(READY) ## exports in other programs, installed for that from npm and PyPI, and in Chromium; needs node
-	$(PYTEST) -n 0 -s -m hub tests/export/test_deploy.py
+test-deploy: $(READY) ## the wheel by itself; exports in other programs, from npm and PyPI, and in Chromium; needs node
+	$(PYTEST) -n 0 -s -m hub tests/test_wheel.py tests/export/test_deploy.py
 
 format: $(READY) ## let ruff write the style
 	$(BIN)/ruff check --fix .

@@ -119,6 +119,10 @@ class Deadline:
     end: float
     ahead: Mapping[str, float]
 
+    def share(self, stage: str) -> float:
+        """How much of the time that a stage should take it may take."""
+        return self.seconds_for(stage) / max(self.ahead.get(stage, 0.0), 1.0)
+
     def seconds_for(self, stage: str) -> float:
         """What a stage may take from now on: of what is left its share of all that is still to be done.
 

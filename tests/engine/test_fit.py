@@ -251,7 +251,7 @@ def clock(monkeypatch):
     return now
 
 
-LONG = Stage(epochs=20, batch_size=4, lr=1e-2)  # 80 updates
+LONG = Stage(epochs=10, batch_size=4, lr=1e-2)  # 40 updates
 
 
 def in_time(world, name, seconds, store=None):
@@ -265,22 +265,22 @@ def in_time(world, name, seconds, store=None):
 def test__a_stage_ends_when_its_time_is_up_at_an_evaluated_point_with_a_rate_that_fell(make_world, clock):
     world = make_world()
     metric = lambda student: lambda: -float(weights(student).abs().sum())  # noqa: E731
-    run = in_time(world, "run", 40)
+    run = in_time(world, "run", 24)
     _, report = learn(world, run, stage=LONG, metric=metric)
-    assert clock.seconds == 40
-    assert (report.steps, report.wanted, report.best is None) == (32, 80, False)
-    assert run.notes == ["training: ended after 32 of 80 updates, when its share of the time was up (--max-minutes)"]
+    assert clock.seconds == 24
+    assert (report.steps, report.wanted, report.best is None) == (16, 40, False)
+    assert run.notes == ["training: ended after 16 of 40 updates, when its share of the time was up (--max-minutes)"]
     lines = [json.loads(line) for line in (world.folder / "run/metrics.jsonl").read_text().splitlines()]
     rates = [line["lr"] for line in lines if "lr" in line]
     assert max(rates) > 0.8 * LONG.lr
     assert rates[-1] < 0.1 * LONG.lr
-    assert [line["step"] for line in lines if "dev" in line][-1] == 32
+    assert [line["step"] for line in lines if "dev" in line][-1] == 16
 
 
 def test__what_was_cut_short_is_found_by_its_own_run_only(make_world, clock, monkeypatch):
     world = make_world()
     shared = world.run("a").store
-    cut, _ = learn(world, in_time(world, "a", 40, shared), stage=LONG)
+    cut, _ = learn(world, in_time(world, "a", 24, shared), stage=LONG)
     whole, report = learn(world, world.run("whole"), stage=LONG)
     assert report.wanted is None
     other = world.run("b")
@@ -289,7 +289,7 @@ def test__what_was_cut_short_is_found_by_its_own_run_only(make_world, clock, mon
     for again in (world.run("a"), in_time(world, "a", 400, shared)):
         found, told = learn(world, again, stage=LONG)
         assert torch.equal(weights(found), weights(cut))
-        assert (told.wanted, len(again.notes)) == (80, 1)
+        assert (told.wanted, len(again.notes)) == (40, 1)
 
 
 def test__with_time_enough_it_is_the_same_stage_for_everybody(make_world, clock):
@@ -308,12 +308,12 @@ def test__with_time_enough_it_is_the_same_stage_for_everybody(make_world, clock)
 
 def test__a_stage_begun_in_haste_goes_on_apart_and_with_the_time_of_the_new_command(make_world, clock, monkeypatch):
     world = make_world()
-    run = in_time(world, "a", 40)
-    stop_after(monkeypatch, run, 20)
+    run = in_time(world, "a", 24)
+    stop_after(monkeypatch, run, 12)
     with pytest.raises(Interrupted):
         learn(world, run, stage=LONG)
-    _, report = learn(world, in_time(world, "a", 20), stage=LONG)
-    assert (report.steps, report.wanted) == (40, 80)
+    _, report = learn(world, in_time(world, "a", 10), stage=LONG)
+    assert (report.steps, report.wanted) == (22, 40)
 
 
 def test__a_gradient_that_is_not_finite_is_skipped_and_named_when_it_stays(make_world, monkeypatch):

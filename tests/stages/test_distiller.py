@@ -1,5 +1,7 @@
 """Stages of distillation: what of the teacher is stored."""
 
+import time
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ from tinybert.models.teacher import Teacher
 from tinybert.objectives.hidden import HiddenMSE
 from tinybert.objectives.masked_lm import MaskedCrossEntropy
 from tinybert.objectives.sum import Sum
-from tinybert.run import Run, RunSettings
+from tinybert.run import Deadline, Run, RunSettings
 from tinybert.stages.distiller import Distiller
 from tinybert.stages.masked_lm import piece_masker
 from tinybert.stages.teacher import TeacherSettings
@@ -21,13 +23,15 @@ from tinybert.tasks.classification import Classification
 from tinybert.types import Example, Stage
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test__the_teachers_outputs_are_stored_unless_it_reads_masked_pieces(
-    masked, tmp_path, tiny_model, tiny_tokenizer, monkeypatch
+@pytest.mark.parametrize(("masked", "seconds"), [(False, None), (True, None), (False, 1e4), (False, 1e-3)])
+def test__the_teachers_outputs_are_stored_unless_it_reads_masked_pieces_or_time_is_short(
+    masked, seconds, tmp_path, tiny_model, tiny_tokenizer, monkeypatch
 ):
     stored, read = [], StoredTeacher.observe
     monkeypatch.setattr(StoredTeacher, "observe", lambda *asked: stored.append(asked) or read(*asked))
     run = Run(tmp_path, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
+    if seconds is not None:
+        run.deadline = Deadline(time.monotonic() + seconds, {"distill": 10.0})
     texts = Examples.of(Example(text, row=row) for row, text in enumerate(("a great plot", "very dull", "bad"), 1))
     student, teacher = (tiny_model("bert", width=12, head="masked_lm"), tiny_model("bert", head="masked_lm"))
     distiller = Distiller(
@@ -42,5 +46,5 @@ def test__the_teachers_outputs_are_stored_unless_it_reads_masked_pieces(
     both = Sum(hidden, MaskedCrossEntropy())
     objective = both if masked else hidden
     report = distiller.run_stage("distill", objective, Stage(epochs=2), masker=masker if masked else None)
-    assert report.steps == 2
-    assert bool(stored) != masked
+    assert report.steps == (2 if seconds != 1e-3 else 1)
+    assert bool(stored) == (not masked and seconds != 1e-3)

@@ -81,8 +81,16 @@ class Distiller:
         )
         stage = resolve_epochs(stage, len(rows(0) if callable(rows) else rows))
         needs = objective.needs_teacher | chosen.needs_teacher
-        budget = "off" if callable(rows) or masker else self.settings.cache
-        teacher = cached_teacher(self.teacher, needs, self.examples, artifact, self.run, budget)
+        budget = "off" if callable(rows) or masker or self._in_haste(name, stage) else self.settings.cache
+        teacher = cached_teacher(self.teacher, needs, self.examples, self.run.own(artifact), self.run, budget)
         metric = None if dev is None else metric_fn(self.student, dev, self.task, self.run)
         how: dict[str, Any] = {"selector": chosen, "metric": metric, "masker": masker}
         return fit(self.student, teacher, objective, rows, stage, artifact, self.run, **how)
+
+    def _in_haste(self, name: str, stage: Stage) -> bool:
+        """Whether the time is up before storing the teacher's outputs pays: within a pass, teacher and student both."""
+        if self.run.deadline is None or not isinstance(self.teacher, Teacher):
+            return False
+        teacher, student = (network.flops_of(self.examples.lengths) for network in (self.teacher, self.student))
+        whole = teacher + 3 * student * (stage.epochs or 1)
+        return self.run.deadline.share(name) * whole < teacher + 3 * student
