@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 import tinybert
 from tinybert.export import predict
@@ -132,6 +133,18 @@ def test__the_answers_are_those_of_tinybert(
     ours = [{key: one[key] for key in one if key not in ("row", "id")} for one in tinybert.predict(folder, data=rows)]
     same(ours, Model(folder, threads=1)(rows))
     same(ours[:1], Model(folder, threads=1)(rows[:1]))  # whatever shares its batch
+
+
+def test__the_space_that_is_part_of_a_piece_is_cut_off_once(model_of: Callable[..., Path]) -> None:
+    """As RoBERTa has it; `b` would be no character at all the second time."""
+    folder = model_of(KINDS["tags of texts"])
+    backend = Tokenizer(models.BPE({"<s>": 0, "</s>": 1, "a": 2, "b": 3, "Ġ": 4, "Ġb": 5}, [("Ġ", "b")]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0), add_prefix_space=False)
+    backend.enable_truncation(16)
+    backend.save(str(folder / "tokenizer.json"))
+    (window,) = Model(folder, threads=1).windows(["a ba"])
+    assert list(predict.pieces_of(window, "a ba")) == [(1, 0, 1), (2, 2, 3), (3, 3, 4)]
 
 
 WITHOUT = """

@@ -9,6 +9,7 @@ From Python, `Model("export")(["a text", "another"])` gives a list of answers, s
 import argparse
 import json
 import os
+import re
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,7 +44,9 @@ class Model:
         self.labels = [self.config["id2label"][str(number)] for number in range(len(self.config["id2label"]))]
         self.kind = self.config["architectures"][0].rpartition("For")[2]
         self.long = {"windows": "off", "stride": None, **self.config.get("text_windows", {})}
-        self.tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        described = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        # `encode` and `post_process` would both trim: a letter, the second time.
+        self.tokenizer: Any = Tokenizer.from_str(re.sub(r'("trim_offsets":\s*)true', r"\1false", described))
         self.longest = (self.tokenizer.truncation or {})["max_length"]
         self.cuts = self.kind not in (TAGS, ANSWERS) and self.long["windows"] == "off"
         if not self.cuts:

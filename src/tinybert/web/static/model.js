@@ -28,6 +28,7 @@ export class Model {
     this.cuts = ![TAGS, ANSWERS].includes(this.kind) && this.long.windows === "off";
     this.continued = spec.model.type === "WordPiece" ? spec.model.continuing_subword_prefix : "";
     this.unknown = spec.model.type === "Unigram" ? spec.model.vocab[spec.model.unk_id]?.[0] : spec.model.unk_token;
+    this.typed = !JSON.stringify(spec.post_processor ?? "").includes('"RobertaProcessing"'); // whose pieces all have type 0
     const bytes = JSON.stringify(spec.pre_tokenizer ?? "").includes('"ByteLevel"');
     const encoder = bytes && new ByteLevelPreTokenizer({ use_regex: false, add_prefix_space: false });
     this.encoded = (text) => (bytes ? encoder.pre_tokenize_text(text).join("") : text);
@@ -73,7 +74,7 @@ export class Model {
   framed(sides) {
     const { post_processor: around } = this.tokenizer;
     const { tokens, token_type_ids: types } = around ? around.post_process(sides[0], sides[1] ?? null, true) : { tokens: sides.flat() };
-    return tokens.map((piece, n) => ({ ...(piece.id === undefined ? this.piece(piece) : piece), type: types?.[n] ?? 0 }));
+    return tokens.map((piece, n) => ({ ...(piece.id === undefined ? this.piece(piece) : piece), type: (this.typed && types?.[n]) || 0 }));
   }
 
   piece(name) {
@@ -82,15 +83,17 @@ export class Model {
 
   /** The pieces of a text, from which to before which character each stands. */
   pieces(text, side) {
-    const shown = [...text].map((letter) => this.encoded(this.tokenizer.normalizer ? this.tokenizer.normalizer(letter) : letter));
+    const letters = [...text];
+    const shown = letters.map((letter) => this.encoded(this.tokenizer.normalizer ? this.tokenizer.normalizer(letter) : letter));
     const owner = shown.flatMap((letters, n) => Array(letters.length).fill(n));
     const all = shown.join("");
     let end = 0;
     return this.tokenizer.tokenize(text).map((name, n, names) => {
       const [start, next] = this.found(all, end, name, names[n + 1]);
-      const nothing = next <= start;
-      if (!nothing) end = next;
-      return { ...this.piece(name), side, start: nothing ? 0 : owner[start], end: nothing ? 0 : owner[next - 1] + 1 };
+      const place = { start: owner[start] ?? 0, end: next > start ? owner[next - 1] + 1 : 0 };
+      while (place.start < place.end && !letters[place.start].trim()) place.start += 1;
+      end = Math.max(end, next);
+      return { ...this.piece(name), side, ...place };
     });
   }
 
