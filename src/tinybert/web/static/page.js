@@ -96,7 +96,7 @@ function scores({ scores, thresholds, labels, label }) {
   const rest = make("details", {}, make("summary", {}, `${bars.length - SHOWN} more`), list(bars.slice(SHOWN)));
   const parts = [list(bars.slice(0, SHOWN))];
   if (bars.length > SHOWN) parts.push(rest);
-  if (Object.keys(thresholds).length) parts.push(make("p", { className: "quiet" }, "A label counts from the line in its bar on."));
+  if (Object.keys(thresholds).length) parts.push(make("p", { className: "quiet" }, "A label is said where its bar reaches the line."));
   return make("div", {}, ...parts);
 }
 
@@ -138,7 +138,7 @@ function passage(text, marked) {
   const [letters, made] = [[...text], make("p", { className: "passage", tabIndex: 0 })];
   let end = 0;
   for (const one of marked) {
-    const label = one.label ? [" ", make("small", {}, one.label)] : [];
+    const label = one.label ? ["\u00a0", make("small", {}, one.label)] : [];
     const words = letters.slice(one.start, one.end).join("");
     made.append(letters.slice(end, one.start).join(""), make("mark", { className: one.className }, words, ...label));
     end = one.end;
