@@ -98,24 +98,11 @@ def load(
     Raises:
         UserError: If the data cannot be used; one line says which row of which file, and what to do.
     """
-    task_class, wanted = (
-        (task_class_of(train, settings, kind), _LABELS) if known is None else (type(known), _ONLY_TEXTS)
-    )
     given = {"train": train, "dev": dev, "test": test, "source": source, "unlabeled": unlabeled}
     if train is None:
         _check_unlabelled(settings)
         given |= {"train": unlabeled, "unlabeled": None}
-    rows: dict[str, RawRows] = {}
-    with noting_rejected(rejected_to, rows):
-        for name in (name for name, one in given.items() if one is not None):
-            called = "unlabeled" if train is None and name == "train" else name
-            rows[name] = task_class.read(given[name], settings, labels=wanted[name], name=called)
-        total = len(rows["train"].table) + rows["train"].problems.rows
-        _check_forms(rows)
-        task, labels = _begun(rows["train"], task_class, settings, kind, head_classes, known)
-        task = task.chosen_by(settings.metric)
-        _check_settings(task, settings)
-        examples, second = _resolved(rows, task, labels, wanted, decided=head_classes is not None)
+    task, examples, second, total = _read(given, settings, kind, head_classes, known, rejected_to)
     several, found = contradictions(examples)
     notes = [*(note for part in examples.values() for note in part.notes), *found]
     learnt, texts = examples.pop("train"), examples.pop("unlabeled", None)
@@ -140,6 +127,32 @@ def load(
     return Splits(
         task, learnt, examples["dev"], examples.get("test"), tuple(notes), overlap, second, texts, total=total
     )
+
+
+def _read(
+    given: Mapping[str, DataInput | None],
+    settings: DataSettings,
+    kind: Kind | None,
+    head: tuple[str, ...] | None,
+    known: Task | None,
+    rejected_to: Path | None,
+) -> tuple[Task, dict[str, Examples], SourceDomain | None, int]:
+    """The task, the examples of all data, the second domain, and how many rows train's source has."""
+    task_class = task_class_of(given["train"], settings, kind) if known is None else type(known)
+    wanted = _LABELS if known is None else _ONLY_TEXTS
+    rows: dict[str, RawRows] = {}
+    with noting_rejected(rejected_to, rows):
+        for name, one in given.items():
+            if one is not None:
+                called = name if known is None or name != "train" else "unlabeled"
+                rows[name] = task_class.read(one, settings, labels=wanted[name], name=called)
+        total = len(rows["train"].table) + rows["train"].problems.rows
+        _check_forms(rows)
+        task, labels = _begun(rows["train"], task_class, settings, kind, head, known)
+        task = task.chosen_by(settings.metric)
+        _check_settings(task, settings)
+        examples, second = _resolved(rows, task, labels, wanted, decided=head is not None)
+    return task, examples, second, total
 
 
 def _check_settings(task: Task, settings: DataSettings) -> None:
