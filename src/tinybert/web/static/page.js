@@ -1,5 +1,6 @@
 // The page: fields for what the model reads, and its answer as soon as somebody stops typing.
 const PAUSE = 120; // milliseconds without a key
+const [RUNS, LONG] = [5, 100]; // of an answer, whose median is shown; milliseconds from which one is enough
 const SHOWN = 8; // classes; the rest is behind a line
 const COLOURS = "abcdef";
 const RUNTIME = "runtime/ort.wasm.min.mjs";
@@ -49,7 +50,13 @@ function follower(model, fields) {
     const row = Object.fromEntries(fields.map(([name, area]) => [name, area.value]));
     if (!Object.values(row).every((text) => text.trim())) return clear(fields.length);
     try {
-      show(await model.ask(row), row, model.labels);
+      const times = [];
+      for (let run = 0; run < RUNS && (run === 0 || times[0] < LONG); run += 1) {
+        const answer = await model.ask(row);
+        if (run === 0) show(answer, row, model.labels);
+        times.push(answer.ms);
+        showTimes({ ...answer, ms: times.toSorted((one, other) => one - other)[Math.floor(run / 2)] });
+      }
     } catch (error) {
       verdict(error.message);
     }
@@ -85,7 +92,6 @@ function show(answer, row, labels) {
   else if ("labels" in answer) verdict(answer.labels.join(", ") || "None of them", scores(answer));
   else if ("label" in answer) verdict(answer.label, scores(answer));
   else verdict(answer.score.toFixed(3));
-  showTimes(answer);
 }
 
 function scores({ scores, thresholds, labels, label }) {
