@@ -34,10 +34,10 @@ from tinybert.machine import (
 from tinybert.models.trimming import check_room
 from tinybert.report.aggregate import aggregate
 from tinybert.report.render import render
-from tinybert.request import Request
+from tinybert.request import Request, with_student
 from tinybert.run import Run
 from tinybert.stages.augment import FOLDER as AUGMENTED
-from tinybert.stages.budget import BUDGET, choose
+from tinybert.stages.budget import BUDGET
 from tinybert.stages.common_settings import FILES
 from tinybert.stages.deadline import planned_deadline
 from tinybert.stages.finish import About, finish
@@ -225,18 +225,6 @@ def read(request: Request, run: Run) -> Any:
         for line in doubts(groups, job.splits.train):
             run.log.say(line)
     return job
-
-
-def with_student(request: Request, job: Any, run: Run, *, anew: bool = False) -> Request:
-    """The request for the student that fits its budget; itself where the student was named.
-
-    Raises:
-        UserError: If none fits.
-    """
-    if not request.settings.on_budget:
-        return request
-    how = {"needs_teacher": request.needs_teacher, "anew": anew}
-    return request.with_student(choose(job, request.settings, run, request.folder, **how))
 
 
 def distilled(request: Request, job: Any, run: Run) -> Outcome:

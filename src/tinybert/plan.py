@@ -17,12 +17,12 @@ from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError, collecting
 from tinybert.families.network import Shape
 from tinybert.folders import check_run_folder
-from tinybert.launch import check_networks, distilled, read, with_student
+from tinybert.launch import check_networks, distilled, read
 from tinybert.log import Log
 from tinybert.machine import choose_device, training_speed
 from tinybert.models.loading import META
 from tinybert.report.measure import count_parameters
-from tinybert.request import Request
+from tinybert.request import Request, with_student
 from tinybert.run import Run, RunPlan
 from tinybert.stages.budget import BUDGET
 from tinybert.stages.common_settings import FILES

@@ -11,6 +11,8 @@ from tinybert.config import resolve
 from tinybert.errors import UserError
 from tinybert.models.student import is_shape
 from tinybert.recipes import RECIPES, Recipe
+from tinybert.run import Run
+from tinybert.stages.budget import choose
 from tinybert.stages.common_settings import FILES, split_data
 from tinybert.stages.general.settings import general_within
 
@@ -55,12 +57,6 @@ class Request:
         output = str(self.folder / f"seed-{seed}")
         return replace(self, settings=replace(self.settings, seed=seed, seeds=None, output=output))
 
-    def with_student(self, choice: Mapping[str, Any]) -> "Request":
-        """The same for the student that fits its budget: as if that had been named."""
-        student = replace(self.settings.student, path=choice["student"])
-        settings = replace(self.settings, student=student, max_mb=None, max_ms=None)
-        return replace(self, settings=settings, choice=choice)
-
     def portable(self) -> Any:
         """Settings with paths relative to the run folder, so that it can move together with its data."""
         settings, folder = self.settings, self.folder
@@ -103,6 +99,27 @@ def request_for(
     checked = _without_idle_teacher(Request(what, resolved.settings, resolved.preset, data))
     _check(checked)
     return checked
+
+
+def with_student(request: Request, job: Any, run: Run, *, anew: bool = False) -> Request:
+    """The same for the student that fits its budget, as if that had been named; itself where there is no budget.
+
+    Args:
+        request: What was asked for.
+        job: What its recipe works on.
+        run: See `stages.budget.choose`.
+        anew: See there.
+
+    Raises:
+        UserError: If none fits.
+    """
+    settings = request.settings
+    if not settings.on_budget:
+        return request
+    how = {"needs_teacher": request.needs_teacher, "anew": anew}
+    choice = choose(job, settings, run, request.folder, **how)
+    student = replace(settings.student, path=choice["student"])
+    return replace(request, settings=replace(settings, student=student, max_mb=None, max_ms=None), choice=choice)
 
 
 def _without_idle_teacher(request: Request) -> Request:

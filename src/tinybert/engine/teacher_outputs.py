@@ -72,7 +72,8 @@ def cached_teacher(
 def _decide(size: int, decision: Path, artifact: Artifact, run: Run, budget: str) -> None:
     stored = size <= _budget_bytes(budget, run.folder)
     files.write_sealed(decision, {"stored": stored, "bytes": size})
-    verb = "are stored" if stored else "are over the budget (teacher.cache) and computed at each update"
+    why = "not stored" if budget == "off" else "over the budget (teacher.cache)"
+    verb = "are stored" if stored else f"are {why} and computed at each update"
     run.log.say(f"{artifact.name}: the teacher's outputs, {size / 1e6:.0f} MB, {verb}")
 
 

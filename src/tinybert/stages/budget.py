@@ -7,12 +7,13 @@ cost here, then always the largest that should fit by all that is known so far.
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
+from jaxtyping import Int
 
 from tinybert import files
 from tinybert.errors import UserError
@@ -34,6 +35,7 @@ from tinybert.stages.trimming import pieces_to_keep
 
 BUDGET = "budget"  # the artifact, and the note in a run's record
 MOST = 12  # shapes that are measured
+SLACK = 1.03  # estimates may be wrong by that much
 SECONDS = 1.0  # of forward passes of each
 
 
@@ -135,7 +137,7 @@ def search(candidates: Sequence[Candidate], limits: Limits, price: Callable[[Sha
         best = max((one.work for one, cost in found.items() if limits.excess(cost) <= 1), default=0)
         larger = [one for one in candidates if one.work > best and one not in found]
         estimates = _estimated(found, larger)
-        likely = [one for one, cost in zip(larger, estimates, strict=True) if limits.excess(cost) <= 1]
+        likely = [one for one, cost in zip(larger, estimates, strict=True) if limits.excess(cost) <= SLACK]
         if not likely:
             break
         largest = max(likely, key=lambda one: one.work)
@@ -159,26 +161,21 @@ def cost(network: Network, quantisation: str, pieces: int) -> Cost:
 
 
 def _candidates(shapes: Sequence[Shape], untrained: Callable[[Shape], Network], pieces: int) -> list[Candidate]:
-    """Shapes with what they have to compute and to keep: of a width, each layer the same."""
+    """Shapes with what they have to compute and to keep; of a width two are looked at: all layers are the same."""
 
-    @cache
-    def sizes(width: int, layers: int) -> tuple[int, int]:
-        shape = next(shape for shape in shapes if (shape.width, shape.layers) == (width, layers))
+    def sizes(shape: Shape) -> Int[np.ndarray, "2"]:
         with META:
             network = untrained(shape)
-        return network.flops(pieces, int(network.config.num_labels)) // 2, measure.count_parameters(network)
+        work = network.flops(pieces, int(network.config.num_labels)) // 2
+        return np.array([work, measure.count_parameters(network)])
 
-    depths = {width: [shape.layers for shape in shapes if shape.width == width] for width in {s.width for s in shapes}}
-
-    def sized(shape: Shape) -> Candidate:
-        first, *others = depths[shape.width]
-        one = np.array(sizes(shape.width, first))
-        if shape.layers == first:
-            return Candidate(shape, *map(int, one))
-        layer = (np.array(sizes(shape.width, others[0])) - one) // (others[0] - first)
-        return Candidate(shape, *map(int, one + (shape.layers - first) * layer))
-
-    return [sized(shape) for shape in shapes]
+    found: list[Candidate] = []
+    for _, group in groupby(shapes, key=lambda shape: shape.width):
+        same = list(group)
+        first, *second = map(sizes, same[:2])
+        layer = (second[0] - first) // (same[1].layers - same[0].layers) if second else 0 * first
+        found += [Candidate(shape, *map(int, first + (shape.layers - same[0].layers) * layer)) for shape in same]
+    return found
 
 
 def _estimated(found: Mapping[Candidate, Cost], wanted: Sequence[Candidate]) -> list[Cost]:
