@@ -20,6 +20,7 @@ def workshop(tmp_path, tiny_tokenizer):
 
 def settings(teacher, student, heads=None, layer_map="uniform"):
     return SimpleNamespace(
+        on_budget=False,
         teacher=SimpleNamespace(path=None if teacher is None else str(teacher)),
         student=StudentNetwork(str(student), heads=heads, layer_map=layer_map),
         unfit=CommonSettings().unfit,

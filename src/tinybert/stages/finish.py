@@ -48,7 +48,7 @@ class About:
 
 
 def finish(
-    job: Job, outcome: Outcome, about: About, run: Run, export: ExportSettings, vocabulary: Vocabulary = "all"
+    job: Job, outcome: Outcome, about: About, run: Run, export: ExportSettings, vocabulary: Vocabulary
 ) -> dict[str, Any]:
     """Everything a run leaves that is not training; returns what `metrics.json` says."""
     key = _key(job, outcome, export) | {"vocabulary": str(vocabulary)}

@@ -20,9 +20,10 @@ def ranges_of(job: Job, run: Run, settings: ExportSettings) -> Callable[[Path], 
     """Measures ranges on some rows of train, and keeps them beside the weights; None where int8 is dynamic."""
     if settings.quantisation == "dynamic":
         return None
+    texts = calibration_texts(job, run, settings)
 
     def measure(fp32: Path) -> Ranges:
-        ranges = measured_ranges(fp32, calibration_texts(job, run, settings))
+        ranges = measured_ranges(fp32, texts)
         write_ranges(ranges, run.folder / "student")
         return ranges
 
