@@ -59,8 +59,8 @@ def killed_at_random(whole, folder, kills, *, seed):
         number += 1
 
 
-def test__killed_ten_times_at_random_a_run_ends_with_the_same_bits(whole, tmp_path):
-    killed_at_random(whole, tmp_path, 10, seed=1)
+def test__killed_five_times_at_random_a_run_ends_with_the_same_bits(whole, tmp_path):
+    killed_at_random(whole, tmp_path, 5, seed=1)
 
 
 @pytest.mark.slow
@@ -69,9 +69,9 @@ def test__killed_fifty_times_at_random_a_run_ends_with_the_same_bits(whole, tmp_
 
 
 def test__dead_at_a_change_of_the_disk_a_run_ends_with_the_same_bits(whole, tmp_path):
-    """Eight deaths exactly where something is written, renamed or removed, each a little deeper into the run."""
+    """Five deaths exactly where something is written, renamed or removed, each a little deeper into the run."""
     command, rng = whole.command.into(tmp_path / "run"), random.Random(3)
-    for place in sorted(rng.sample(range(1, whole.changes), 8)):
+    for place in sorted(rng.sample(range(1, whole.changes), 5)):
         ended = command.run(("die_at", (str(command.output), place)))
         assert ended.code in (runs.DIED, 0), ended.said
     assert command.run().code == 0
