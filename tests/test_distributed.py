@@ -62,7 +62,9 @@ def command(tmp_path_factory, tiny_tokenizer):
         f"{training}.lr=0.0001" for training in runs.TRAININGS
     )  # Adam blows rounding up in the first updates
     folder = tmp_path_factory.mktemp("command")
-    return runs.a_command(folder, tiny_tokenizer, headless=False, dropout=0.0).with_settings(*gentle)
+    return runs.a_command(folder, tiny_tokenizer, headless=False, dropout=0.0).with_settings(
+        *gentle, "student.vocabulary=train"
+    )
 
 
 @pytest.fixture(scope="module")

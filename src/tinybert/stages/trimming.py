@@ -39,7 +39,7 @@ def trim(outcome: Outcome, job: Job, wanted: Vocabulary, run: Run) -> tuple[Job,
     kept = pieces_to_keep(job.train if outcome.learnt is None else outcome.learnt, job, wanted, student)
     student.keep_pieces(kept)
     encoder = replace(job.encoder, tokenizer=trimmed_tokenizer(tokenizer, kept))
-    train, dev, test = rows_of(job.splits, encoder, run)
+    train, dev, test = rows_of(job.splits, encoder, replace(run, world=1))  # only the first process finishes a run
     trimmed = replace(job, train=train, dev=dev, test=test, encoder=encoder, of_teacher=job.as_teacher_reads)
     longer = float(dev.lengths.sum() / job.dev.lengths.sum()) - 1
     run.log.say(
