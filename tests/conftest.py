@@ -297,3 +297,22 @@ def make_unigram_tokenizer(spelt_in_bytes: bool = False) -> Any:
         f"{name}_token": piece for name, piece in zip(("cls", "pad", "sep", "unk", "mask"), UNIGRAMS, strict=False)
     }
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=64, **named)
+
+
+def make_byte_tokenizer(texts: Sequence[str]) -> Any:
+    """A byte-level BPE tokenizer in RoBERTa's format that knows the words of some texts."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer, backend.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        special_tokens=special, initial_alphabet=alphabet, vocab_size=330, show_progress=False
+    )
+    backend.train_from_iterator([*texts] * 9, trainer)
+    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    names = dict(zip(("bos", "pad", "eos", "unk", "mask"), special, strict=True))
+    others = {"cls_token": "<s>", "sep_token": "</s>"}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()}, **others)

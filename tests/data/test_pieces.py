@@ -4,28 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import make_byte_tokenizer
 from tinybert.data.pieces import PieceSpan, pieces_within, tokenize
 from tinybert.data.words import words_of
 
 
 @pytest.fixture(scope="module")
 def byte_tokenizer():
-    """A byte-level BPE tokenizer in RoBERTa's format that knows a few words."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        special_tokens=special, initial_alphabet=alphabet, vocab_size=330, show_progress=False
-    )
-    backend.train_from_iterator(["a good film, a good film (good)", "it is good ... good ... ..."] * 9, trainer)
-    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    names = dict(zip(("bos", "pad", "eos", "unk", "mask"), special, strict=True))
-    others = {"cls_token": "<s>", "sep_token": "</s>"}
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()}, **others)
+    return make_byte_tokenizer(["a good film, a good film (good)", "it is good ... good ... ..."])
 
 
 def spelled(tokenized, tokenizer):

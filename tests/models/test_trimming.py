@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer
 
-from conftest import make_unigram_tokenizer
+from conftest import make_byte_tokenizer, make_unigram_tokenizer
 from tinybert.data.words_tokenizer import words_tokenizer
 from tinybert.errors import UserError
 from tinybert.models.trimming import check_room, needed_pieces, trimmed_tokenizer
@@ -15,27 +14,11 @@ KNOWN = ("the film was great", "a dull plot, and not very good", "it is the film
 NEW = ("greatly filming movies", "zebra was bad!", "movie")
 
 
-def bpe_tokenizer():
-    """Byte-level, RoBERTa's; merges of some words that the texts have, and of some that they have not."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer, backend.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        special_tokens=special, initial_alphabet=alphabet, vocab_size=330, show_progress=False
-    )
-    backend.train_from_iterator([*KNOWN, *NEW] * 9, trainer)
-    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    names = dict(zip(("bos", "pad", "eos", "unk", "mask"), special, strict=True))
-    others = {"cls_token": "<s>", "sep_token": "</s>"}
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()}, **others)
-
-
 @pytest.fixture(params=["wordpiece", "bpe", "unigram", "bytes", "words"])
 def tokenizer(request, tiny_tokenizer):
     made = {
         "wordpiece": lambda: tiny_tokenizer,
-        "bpe": bpe_tokenizer,
+        "bpe": lambda: make_byte_tokenizer([*KNOWN, *NEW]),
         "unigram": make_unigram_tokenizer,
         "bytes": lambda: make_unigram_tokenizer(spelt_in_bytes=True),
         "words": lambda: words_tokenizer([*KNOWN, *NEW], 1, 50),
@@ -100,7 +83,7 @@ def test__so_many_pieces_are_the_commonest_and_then_the_first(tiny_tokenizer):
 
 
 def test__a_piece_of_bpe_stays_only_with_all_that_it_is_merged_from():
-    tokenizer = bpe_tokenizer()
+    tokenizer = make_byte_tokenizer([*KNOWN, *NEW])
     counts = used(tokenizer, ("movie",))
     for most in range(261, 275):
         kept = needed_pieces(tokenizer, counts, most)

@@ -15,6 +15,7 @@ docs/decisions.md has what each choice was measured against.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -63,11 +64,10 @@ class _Quantised:
         self.largest = largest
         self.nodes: list[onnx.NodeProto] = []
         inputs = products_by_input(graph)
-        self.factors, self.ranges = {}, {}
-        for (name, readers), known in zip(inputs.items(), ranges, strict=True):
-            self.factors[name] = factors = smoothing_factors(known, [self._matrix(node) for node in readers])
-            low, high = known / factors
-            self.ranges[name] = min(float(low.min()), 0.0), max(float(high.max()), 0.0)
+        self.steps = {
+            name: steps_of(known, [self._matrix(node) for node in readers])
+            for (name, readers), known in zip(inputs.items(), ranges, strict=True)
+        }
         self.quantised = {node.output[0] for readers in inputs.values() for node in readers}
         self.shared: dict[str, str] = {}  # from what goes into products to its quantised form
         for node in graph.node:
@@ -95,7 +95,8 @@ class _Quantised:
     def _product(self, node: onnx.NodeProto) -> None:
         """MatMul, or Gemm with a bias of 32 bits: with one in fp32 the runtime would compute the product in fp32."""
         name, result = node.input[0], node.output[0]
-        matrix, scale = self._matrix(node) * self.factors[name][:, None], np.float32(self._scale(name))
+        steps = self.steps[name]
+        matrix, scale = self._matrix(node) * steps.factors[:, None], np.float32(steps.scale)
         bias = self._array(node.input[2]) if len(node.input) > 2 else np.zeros(1, np.float32)
         eight, scales = _eight_bits(matrix, 1, self.largest, np.abs(bias) / (scale * _LARGEST_BIAS))
         inputs = [self._activation(name), self._stored(f"{result}_matrix", eight, scales, axis=1)]
@@ -107,20 +108,16 @@ class _Quantised:
     def _activation(self, name: str) -> str:
         """What goes into products, through eight bits; once for all that read it."""
         if name not in self.shared:
+            smooth, (factors, scale, zero) = name, self.steps[name]
             of_scale = [
-                self._constant(f"{name}_scale", np.float32(self._scale(name))),
-                self._constant(f"{name}_zero", np.uint8(round(-self.ranges[name][0] / self._scale(name)))),
+                self._constant(f"{name}_scale", np.float32(scale)),
+                self._constant(f"{name}_zero", np.uint8(zero)),
             ]
-            smooth, factors = name, self.factors[name]
             if not np.all(factors == 1):
                 smooth = self._add("Mul", [name, self._constant(f"{name}_factors", 1 / factors)], f"{name}_smooth")
             eight = self._add("QuantizeLinear", [smooth, *of_scale], f"{name}_int8")
             self.shared[name] = self._add("DequantizeLinear", [eight, *of_scale], f"{name}_quantised")
         return self.shared[name]
-
-    def _scale(self, name: str) -> float:
-        low, high = self.ranges[name]
-        return (high - low) / 255 or 1.0
 
     def _lookup(self, node: onnx.NodeProto) -> None:
         """Gather(table, ids), then scales of columns: DequantizeLinear(table) would make all of it fp32 each time."""
@@ -156,6 +153,29 @@ class _Quantised:
         return tensor is not None and is_matrix(tensor) and tensor.dims[0] >= SMALLEST_TABLE
 
 
+class Steps(NamedTuple):
+    """How what goes into products becomes whole numbers from 0 to 255.
+
+    Attributes:
+        factors: What each channel is divided by before.
+        scale: How far two neighbours are apart.
+        zero: Which of them stands for 0.
+    """
+
+    factors: Float[np.ndarray, " channel"]
+    scale: float
+    zero: int
+
+
+def steps_of(known: Float[np.ndarray, "2 channel"], matrices: Sequence[Float[np.ndarray, "channel output"]]) -> Steps:
+    """The steps of an input of products, by the range of each channel and the matrices that it meets; 0 is exact."""
+    factors = smoothing_factors(known, matrices)
+    low, high = known / factors
+    lowest, highest = min(float(low.min()), 0.0), max(float(high.max()), 0.0)
+    scale = (highest - lowest) / 255 or 1.0
+    return Steps(factors, scale, round(-lowest / scale))
+
+
 def smoothing_factors(
     known: Float[np.ndarray, "2 channel"], matrices: Sequence[Float[np.ndarray, "channel output"]]
 ) -> Float[np.ndarray, " channel"]:
@@ -174,7 +194,7 @@ def smoothing_factors(
 
 
 _LARGEST_BIAS = 2**30
-_SMALLEST_SCALE = 1e-9  # of weights that are all 0
+SMALLEST_SCALE = 1e-9  # of weights that are all 0
 
 
 def _eight_bits(
@@ -183,5 +203,5 @@ def _eight_bits(
     """Whole numbers up to `largest`, and what to multiply them with at each index of an axis, no less than `least`."""
     others = tuple(other for other in range(weights.ndim) if other != axis)
     reach = np.abs(weights).max(axis=others)
-    scales = np.maximum(np.maximum(reach / largest, least), _SMALLEST_SCALE).astype(np.float32)
+    scales = np.maximum(np.maximum(reach / largest, least), SMALLEST_SCALE).astype(np.float32)
     return np.round(weights / np.expand_dims(scales, others)).astype(np.int8), scales

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tinybert.export.quantise import smoothing_factors
+from tinybert.export.quantise import SMALLEST_SCALE, steps_of
 from tinybert.families.network import Network
 from tinybert.models.inference import evaluation_mode
 from tinybert.types import Batch
@@ -75,12 +75,10 @@ def rounded(network: Network, inputs: Iterable[Input]) -> Iterator[None]:
     maps = dict(_linear(network))
     for readers, ranges in inputs:
         matrices = [maps[name].weight.detach().T.cpu().numpy() for name in readers]
-        factors = torch.from_numpy(smoothing_factors(ranges.cpu().numpy(), matrices)).to(network.device)
-        low, high = ranges / factors
-        low, high = min(float(low.min()), 0.0), max(float(high.max()), 0.0)
-        scale = (high - low) / 255 or 1.0
+        factors, scale, zero = steps_of(ranges.cpu().numpy(), matrices)
+        on_device = torch.from_numpy(factors).to(network.device)
         for name in readers:
-            maps[name].__dict__["forward"] = partial(_rounded_map, maps[name], factors, scale, round(-low / scale))
+            maps[name].__dict__["forward"] = partial(_rounded_map, maps[name], on_device, scale, zero)
     try:
         yield
     finally:
@@ -94,7 +92,7 @@ def _rounded_map(
     with torch.autocast(states.device.type, enabled=False):
         smooth = torch.fake_quantize_per_tensor_affine(states.float() / factors, scale, zero, 0, 255)
         matrix = part.weight * factors
-        scales = (matrix.detach().abs().amax(dim=1) / 127).clamp(min=1e-9)
+        scales = (matrix.detach().abs().amax(dim=1) / 127).clamp(min=SMALLEST_SCALE)
         zeros = torch.zeros_like(scales, dtype=torch.int32)
         eight = torch.fake_quantize_per_channel_affine(matrix, scales, zeros, 0, -127, 127)
         return F.linear(smooth, eight, part.bias)

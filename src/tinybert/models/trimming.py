@@ -5,7 +5,6 @@ down to single characters, which are always kept.
 """
 
 import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -18,10 +17,9 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.errors import UserError
 from tinybert.files import read_json, write_json
-from tinybert.models.vocabulary import RESERVED
+from tinybert.models.vocabulary import RESERVED, SPELT_BYTE
 
 _FILE = "tokenizer.json"
-_SPELT_BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # of a character that the vocabulary does not know
 
 
 def check_room(tokenizer: PreTrainedTokenizerFast, most: int) -> None:
@@ -118,7 +116,7 @@ def _is_character(piece: str, model: Mapping[str, Any]) -> bool:
     """Whether a piece is one character, inside a word or not; or one byte of a character without a piece of its own."""
     bare = piece.removeprefix(model.get("continuing_subword_prefix") or "")
     bare = bare.removesuffix(model.get("end_of_word_suffix") or "")
-    return len(bare) == 1 or _SPELT_BYTE.fullmatch(piece) is not None
+    return len(bare) == 1 or SPELT_BYTE.fullmatch(piece) is not None
 
 
 def _with_parts(piece: str, made_of: Mapping[str, Sequence[tuple[str, str]]]) -> set[str]:

@@ -10,8 +10,9 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.errors import UserError
 
-# BERT's, others', RoBERTa's, CamemBERT's; and a single byte of a letter that the vocabulary does not know.
-RESERVED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+|<[^<>]+>NOTUSED|<0x[0-9A-F]{2}>")
+SPELT_BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # of a letter that the vocabulary does not know
+# BERT's, others', RoBERTa's, CamemBERT's; and bytes.
+RESERVED = re.compile(rf"\[unused\d+\]|<unused\d+>|madeupword\d+|<[^<>]+>NOTUSED|{SPELT_BYTE.pattern}")
 _SENTENCEPIECE, _BYTE_LEVEL = "▁", "Ġ"  # how they write the space before a word
 
 

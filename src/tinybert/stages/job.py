@@ -164,3 +164,7 @@ class Outcome:
     teacher: Network | None
     figures: Mapping[str, Any] = field(default_factory=dict)
     learnt: EncodedRows | None = None
+
+    def rows(self, job: Job) -> EncodedRows:
+        """What the student learnt from."""
+        return job.train if self.learnt is None else self.learnt

@@ -27,8 +27,7 @@ def learn_rounding(job: Job, outcome: Outcome, export: ExportSettings, teacher: 
         run: Keeps the stage.
     """
     student, as_it_was = outcome.student, Teacher(outcome.student, "fp32", run.device)
-    texts = job.train if outcome.learnt is None else outcome.learnt
     inputs = [] if run.plan is not None else measured_inputs(student, calibration_texts(job, run, export))
-    distiller = Distiller(student, as_it_was, texts, job.task, replace(teacher, dtype="fp32"), run)
+    distiller = Distiller(student, as_it_was, outcome.rows(job), job.task, replace(teacher, dtype="fp32"), run)
     with without_dropout(student), rounded(student, inputs):
         distiller.run_stage("qat", job.task.soft(1.0), STAGE, job.dev, calibration_rows=export.calibration_rows)

@@ -36,7 +36,7 @@ def trim(outcome: Outcome, job: Job, wanted: Vocabulary, run: Run) -> tuple[Job,
         return job, {}
     student, tokenizer = outcome.student, job.tokenizer
     before = len(tokenizer)
-    kept = pieces_to_keep(job.train if outcome.learnt is None else outcome.learnt, job, wanted, student)
+    kept = pieces_to_keep(outcome.rows(job), job, wanted, student)
     student.keep_pieces(kept)
     encoder = replace(job.encoder, tokenizer=trimmed_tokenizer(tokenizer, kept))
     train, dev, test = rows_of(job.splits, encoder, replace(run, world=1))  # only the first process finishes a run
