@@ -1,7 +1,7 @@
-"""Write the table of all settings into docs/settings.md.
+"""Write the tables that come from the code: all settings into docs/settings.md, all families into docs/families.md.
 
-python docs/make_tables.py          writes it
-python docs/make_tables.py --check  ends with 1 where it is not up to date
+python docs/make_tables.py          writes them
+python docs/make_tables.py --check  ends with 1 where one is not up to date
 
 Keys, kinds, meanings and values come from the code and the packaged presets; only their origin is said here.
 """
@@ -14,10 +14,11 @@ from typing import Any, Final
 from tinybert.artifacts import by_name
 from tinybert.config import Key, preset_names, resolve, schema_keys
 from tinybert.engine.optimise import LEAST_STEPS
+from tinybert.families import TRANSFORMERS
+from tinybert.families.attention import Rotary
 from tinybert.recipes import RECIPES
 from tinybert.types import Stage
 
-PAGE: Final = Path(__file__).with_name("settings.md")
 BEGIN, END = "<!-- table: docs/make_tables.py -->", "<!-- end of table -->"
 PRESETS: Final = ("small", "paper")  # those that every recipe has; the small of l2a is its practical
 
@@ -271,8 +272,8 @@ SOURCES: Final = {
 }
 
 
-def table() -> str:
-    """The whole table as Markdown."""
+def settings_table() -> str:
+    """Every setting with its values, as Markdown."""
     head = ["key", *(f"`{preset}`" for preset in PRESETS), "takes", "meaning", "from"]
     lines = [_line(head), _line(["---"] * len(head))]
     for key in _keys():
@@ -282,10 +283,30 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def page() -> str:
-    """docs/settings.md with the table as it should be."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+def families_table() -> str:
+    """Every family of transformers with what works, as Markdown; tests/families checks each cell."""
+    head = ["`model_type`", "students of its own, `student.init`", "words", "questions", "attention"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for name, family in TRANSFORMERS.items():
+        layout = family.layout
+        cut = ", ".join(how for how in ("project", "layers", "random") if how in family.starts)
+        heads = ("yes" if path else "no" for path in (family.piece_head, family.answer_head))
+        attention = "fused" if layout.fused else "eager"
+        turned = ", rotary positions" if isinstance(layout.attention, Rotary) else ""
+        lines.append(_line([f"`{name}`", cut or "none", *heads, attention + turned]))
+    return "\n".join(lines)
+
+
+TABLES: Final = {
+    Path(__file__).with_name("settings.md"): settings_table,
+    Path(__file__).with_name("families.md"): families_table,
+}
+
+
+def page(path: Path) -> str:
+    """A page with its table as it should be."""
+    before, rest = path.read_text(encoding="utf-8").split(BEGIN)
+    return f"{before}{BEGIN}\n{TABLES[path]()}\n{END}{rest.split(END)[1]}"
 
 
 def _keys() -> list[Key]:
@@ -332,5 +353,6 @@ def _line(cells: list[str]) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
-        sys.exit(PAGE.read_text(encoding="utf-8") != page())
-    PAGE.write_text(page(), encoding="utf-8")
+        sys.exit(any(path.read_text(encoding="utf-8") != page(path) for path in TABLES))
+    for path in TABLES:
+        path.write_text(page(path), encoding="utf-8")

@@ -158,6 +158,16 @@ def tiny_model() -> Callable[..., Any]:
 
 
 @pytest.fixture
+def with_such_a_head(request: pytest.FixtureRequest) -> None:
+    """Skip a test's `model_type` where transformers has no `head` of that kind for it."""
+    from tinybert.families import TRANSFORMERS
+
+    kind, head = (request.node.callspec.params[name] for name in ("model_type", "head"))
+    if head == "answers" and TRANSFORMERS[kind].answer_head is None:
+        pytest.skip(f"transformers has no head of {kind} for questions")
+
+
+@pytest.fixture
 def tiny_bert() -> Callable[..., Any]:
     """`tiny_bert(layers, width, heads, outputs)`: a random BERT with a task head in eval mode."""
 
@@ -264,9 +274,39 @@ def tiny_config(model_type: str, layers: int, width: int, heads: int, inner: int
             "num_attention_heads": heads,
             "intermediate_size": inner,
         }
-    one_type = {"type_vocab_size": 1}
-    extra = {"electra": {"embedding_size": 13}, "roberta": one_type, "xlm-roberta": one_type, "camembert": one_type}
-    return AutoConfig.for_model(model_type, **common, **sizes, **extra.get(model_type, {}), initializer_range=0.2)
+    common |= _OF_FAMILIES.get(model_type, {})
+    return AutoConfig.for_model(model_type, **common, **sizes, initializer_range=0.2)
+
+
+_ONE_TYPE: dict[str, Any] = {"type_vocab_size": 1}
+_NO_SPECIAL_PIECES: dict[str, Any] = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"))
+_OF_FAMILIES: dict[str, dict[str, Any]] = {
+    "electra": {"embedding_size": 13},
+    "albert": {"embedding_size": 13},
+    "roberta": _ONE_TYPE,
+    "xlm-roberta": _ONE_TYPE,
+    "camembert": _ONE_TYPE,
+    "jina_embeddings_v3": _ONE_TYPE,
+    "modernbert": {"local_attention": 4, **_NO_SPECIAL_PIECES},  # two pieces to either side
+    "eurobert": {"num_key_value_heads": 1, "mask_token_id": SPECIAL.index("[MASK]"), **_NO_SPECIAL_PIECES},
+    # As DeBERTa-v3 is; `tests/families/test_deberta.py` has the other forms.
+    "deberta-v2": {
+        "relative_attention": True,
+        "pos_att_type": ["c2p", "p2c"],
+        "share_att_key": True,
+        "position_buckets": 4,
+        "norm_rel_ebd": "layer_norm",
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+}
+
+
+def families_that_start(how: str) -> tuple[str, ...]:
+    """The families of transformers out of whose networks students can be made in a way; see `student.init`."""
+    from tinybert.families import TRANSFORMERS
+
+    return tuple(name for name, family in TRANSFORMERS.items() if how in family.starts)
 
 
 def padding_of(model_type: str) -> int:

@@ -15,7 +15,7 @@ import psutil
 from tinybert.augment.validation import doubts
 from tinybert.data.hub import PREFIX
 from tinybert.errors import UserError, collecting
-from tinybert.families.network import Shape
+from tinybert.families.network import Network, Shape
 from tinybert.folders import check_run_folder
 from tinybert.launch import check_networks, distilled, read
 from tinybert.log import Log
@@ -28,6 +28,7 @@ from tinybert.stages.budget import BUDGET
 from tinybert.stages.common_settings import FILES
 from tinybert.stages.job import Job
 
+MANY_PIECES = 60_000  # BERT has 30,522, RoBERTa 50,265, XLM-RoBERTa 250,002
 BYTES_PER_PIECE = 4  # of a packed corpus, at most
 BYTES_PER_PIECE_OF_A_COPY = 12  # encoded, and as text
 BYTES_LEFT_PER_WEIGHT = 24  # results of stages, teacher, student and exports
@@ -78,7 +79,21 @@ def _walked(request: Request, folder: Path, *, as_far_as_the_data: bool) -> dict
     outcome = distilled(request, job, run)
     networks = {"teacher": outcome.teacher, "student": outcome.student}
     weights = {name: count_parameters(network) for name, network in networks.items() if network is not None}
+    if outcome.student is not None and (note := _long_vocabulary(outcome.student)):
+        found["notes"] = [*found.get("notes", ()), note]
     return {**found, **noted.facts, "weights": weights, "stages": noted.stages}
+
+
+def _long_vocabulary(student: Network) -> str | None:
+    """What the vectors of many pieces weigh, which the shape of a student does not show."""
+    pieces, width = student.piece_vectors.shape
+    if pieces <= MANY_PIECES:
+        return None
+    vectors, whole = (4 * weights / 1e6 for weights in (pieces * width, count_parameters(student)))
+    return (
+        f"student: the vectors of {pieces:,} pieces are {vectors:.0f} of its {whole:.0f} MB; student.vocabulary=train "
+        "leaves out what its texts do not have"
+    )
 
 
 def _of_data(job: Job, request: Request) -> dict[str, Any]:

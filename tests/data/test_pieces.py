@@ -52,7 +52,18 @@ def test_read__spaces_belong_to_no_word_and_shared_pieces_to_none(byte_tokenizer
 def test_read__sentencepiece_gives_words_their_letters_and_not_the_space_before(unigram_tokenizer):
     (tokenized,) = tokenize(["The très  filming, l'film 好电影 \u2603 good"], unigram_tokenizer, 64)
     *found, snowman, good = spelled(tokenized, unigram_tokenizer)
-    assert found == [["<unk>", "h", "e"], ["▁très"], ["▁film", "ing"], [","], ["l"], ["'"], ["film"], ["好", "电影"]]
+    assert found == [
+        ["<unk>", "h", "e"],
+        ["▁très"],
+        ["▁film", "ing"],
+        [","],
+        ["l"],
+        ["'"],
+        ["film"],
+        ["好"],
+        None,
+        None,
+    ]
     assert snowman in (["<unk>"], ["<0xE2>", "<0x98>", "<0x83>"])
     assert good == ["▁good"]
 

@@ -216,7 +216,7 @@ def test__every_architecture_is_exported(
     if "token_type_ids" not in static.inputs:
         assert np.array_equal(alone[0], int8[1][1].numpy()), "the same alone as in a batch, with padding"
     inputs = OnnxModel(report.model, 1).inputs
-    assert ("token_type_ids" in inputs) == (model_type == "electra")
+    assert ("token_type_ids" in inputs) == (model_type in ("electra", "ernie", "albert", "nomic_bert"))
 
 
 @pytest.mark.slow

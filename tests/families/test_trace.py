@@ -8,7 +8,7 @@ import torch
 from conftest import padding_of
 from tinybert.errors import UserError
 from tinybert.families import TRANSFORMERS, network_of
-from tinybert.families.trace import attention_scores
+from tinybert.families.attention import attention_scores
 from tinybert.types import LOGITS, Signal
 
 ALL = tuple(TRANSFORMERS)
@@ -46,7 +46,8 @@ def test_observe__scores_after_mask_and_softmax_are_eager_attention(model_type, 
     ]
     for scores, probabilities in zip(masked, expected, strict=True):
         assert probabilities.std() > 0.01  # else uniform attention would pass for right
-        torch.testing.assert_close(scores.softmax(dim=-1), probabilities, atol=1e-6, rtol=0)
+        found, wanted = (some.transpose(1, 2)[batch.real] for some in (scores.softmax(dim=-1), probabilities))
+        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("model_type", ALL)
@@ -57,17 +58,18 @@ def test_observe__hidden_states_and_logits_are_those_of_transformers(model_type,
     assert len(expected.hidden_states) == LAYERS + 1
     for m, hidden in enumerate(expected.hidden_states):
         torch.testing.assert_close(
-            trace[Signal("hidden_states", m)][batch.real], hidden[batch.real], atol=1e-6, rtol=1e-5
+            trace[Signal("hidden_states", m)][batch.real], hidden[batch.real], atol=5e-6, rtol=1e-5
         )
-    torch.testing.assert_close(trace[LOGITS], expected.logits, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(trace[LOGITS], expected.logits, atol=5e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model_type", ALL)
 def test_observe__values_times_attention_are_what_the_heads_are_joined_from(model_type, tiny_model, make_batch):
     model, batch, joined = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch), []
-    path = model.layout.attention_output
-    for layer in model.parts.layers:
-        layer.get_submodule(path).register_forward_pre_hook(lambda _, inputs: joined.append(inputs[0]))
+    block, turned = model.layout.block, "attn.Wo" if model_type == "modernbert" else "self_attn.o_proj"
+    for layer in set(model.parts.layers):  # ALBERT's is one, called again and again
+        output = layer.get_submodule(turned if block is None else block.attention_output)
+        output.register_forward_pre_hook(lambda _, inputs: joined.append(inputs[0]))
     trace = model.observe(batch, every_signal(LAYERS))
     for m, expected in enumerate(joined, 1):
         scores = trace[Signal("attention_scores", m)].masked_fill(~batch.real[:, None, None], -torch.inf)
@@ -89,11 +91,14 @@ def test_observe__queries_times_keys_are_the_scores_without_a_bias(model_type, t
     model, batch = tiny_model(model_type, LAYERS), batch_for(model_type, make_batch)
     if path := model.layout.position_bias:
         torch.nn.init.zeros_(model.model.base_model.get_submodule(path).weight)
+    if model_type == "deberta-v2":
+        return  # whose scores are compared in test_deberta.py
     trace = model.observe(batch, every_signal(LAYERS))
     for m in range(1, LAYERS + 1):
         scores = trace[Signal("attention_scores", m)]
         found = attention_scores(trace[Signal("queries", m)], trace[Signal("keys", m)], scores.shape[1])
-        torch.testing.assert_close(found, scores)
+        near = scores.isfinite()
+        torch.testing.assert_close(found[near], scores[near])
         assert found.std() > 0.01
 
 
@@ -125,12 +130,18 @@ def test_observe__every_weight_below_a_signal_gets_a_gradient(model_type, tiny_m
     touched = {name for name, weight in model.model.named_parameters() if weight.grad is not None and weight.grad.any()}
     architecture = model.layout
     prefix = f"{model.model.base_model_prefix}.{architecture.layers}"
-    assert f"{prefix}.1.{architecture.query}.weight" in touched
-    assert f"{prefix}.0.{architecture.output}.weight" in touched
-    assert f"{model.model.base_model_prefix}.embeddings.word_embeddings.weight" in touched
     assert not any(name.startswith((f"{prefix}.2", "classifier")) for name in touched)
+    assert model.piece_vectors.grad.any()
+    names = {name for name, _ in model.model.named_parameters()}
+    below = {name for name in names if name.startswith((f"{prefix}.0.", f"{prefix}.1."))}
+    assert below - touched <= {name for name in below if name.startswith(f"{prefix}.1.") and not _of_scores(name)}
     if architecture.position_bias:
         assert f"{model.model.base_model_prefix}.{architecture.position_bias}.weight" in touched
+
+
+def _of_scores(name):
+    """Whether a weight is one of those that queries and keys are made of; a key's bias moves all scores alike."""
+    return any(part in name for part in ("query", "q_lin", ".q.", "q_proj", "Wqkv.weight")) and "bias" not in name
 
 
 @pytest.mark.parametrize("model_type", ALL)
@@ -150,11 +161,11 @@ def test_observe__every_weight_below_a_signal_gets_a_gradient(model_type, tiny_m
 )
 def test_observe__only_layers_that_are_needed_run(model_type, needs, runs, tiny_model, make_batch):
     model, ran = tiny_model(model_type, LAYERS), []
-    handles = [layer.register_forward_hook(lambda *_: ran.append(1)) for layer in model.parts.layers]
+    handles = [layer.register_forward_hook(lambda *_: ran.append(1)) for layer in set(model.parts.layers)]
     head_ran = []
     handles.append(model.model.classifier.register_forward_hook(lambda *_: head_ran.append(1)))
     trace = model.observe(batch_for(model_type, make_batch), frozenset(needs))
-    assert (len(ran), len(head_ran)) == (runs, int(LOGITS in needs))
+    assert (len(ran), len(head_ran)) == (max(runs, model.layout.least), int(LOGITS in needs))
     assert set(trace) == needs
     assert len(model.parts.layers) == LAYERS
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from conftest import families_that_start
 from tinybert.errors import UserError
-from tinybert.families import TRANSFORMERS, shape_of
+from tinybert.families import shape_of
 from tinybert.families.network import Shape
 from tinybert.initialise import project, start
 from tinybert.initialise.start import Plan
@@ -31,12 +34,12 @@ def hidden(model, batch, layers):
 # --- random
 
 
-@pytest.mark.parametrize("model_type", TRANSFORMERS)
+@pytest.mark.parametrize("model_type", families_that_start("random"))
 def test__a_random_student_has_the_shape_and_classes_of_the_plan(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=3)
     teacher.config.hidden_dropout_prob = 0.17
-    student = start.random(plan(head=Head(("a", "b", "c"))), teacher)
-    assert shape_of(student.config) == NARROW
+    student = start.random(plan(replace(NARROW, family=model_type), Head(("a", "b", "c"))), teacher)
+    assert shape_of(student.config) == replace(NARROW, family=model_type)
     assert student.config.id2label == {0: "a", 1: "b", 2: "c"}
     assert student.config.hidden_dropout_prob == 0.17
     assert not student.training
@@ -63,14 +66,17 @@ def test__no_classes_mean_one_score(tiny_bert):
 # --- layers
 
 
-@pytest.mark.parametrize("model_type", TRANSFORMERS)
+@pytest.mark.parametrize("model_type", families_that_start("layers"))
 def test__copied_layers_work_as_in_the_teacher(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=4)
     lowest = LayerMap(((1, 1), (2, 2)))
-    student = start.layers(plan(Shape(2, 24, 3, 41), layer_map=lowest), teacher)
+    student = start.layers(plan(Shape(2, 24, 3, 41, model_type), layer_map=lowest), teacher)
     batch = text(make_batch, teacher)[0]
-    for layer, states in hidden(student, batch, (0, 1, 2)).items():
+    kept = (0, 1) if student.layout.final_norm else (0, 1, 2)  # the teacher's second layer is followed by no norm
+    for layer, states in hidden(student, batch, kept).items():
         torch.testing.assert_close(states, hidden(teacher, batch, (layer,))[layer])
+    scores = frozenset({Signal("attention_scores", 2)})
+    torch.testing.assert_close(student.observe(batch, scores), teacher.observe(batch, scores))
 
 
 def test__layers_are_chosen_by_the_map_and_uniform_by_default(tiny_bert):
@@ -105,11 +111,11 @@ def test__a_map_that_leaves_layers_out_makes_no_student(tiny_bert):
 # --- project
 
 
-@pytest.mark.parametrize("model_type", TRANSFORMERS)
+@pytest.mark.parametrize("model_type", families_that_start("project"))
 def test__projected_to_the_teachers_own_sizes_a_student_is_the_teacher(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=2)
     batches = text(make_batch, teacher)
-    made = project.project(plan(Shape(2, 24, 3, 41)), teacher, batches)
+    made = project.project(plan(Shape(2, 24, 3, 41, model_type)), teacher, batches)
     for layer, states in hidden(made.model, batches[0], (0, 1, 2)).items():
         torch.testing.assert_close(states, hidden(teacher, batches[0], (layer,))[layer], atol=1e-3, rtol=1e-3)
     scores = frozenset({Signal("attention_scores", 2)})
@@ -121,12 +127,12 @@ def test__projected_to_the_teachers_own_sizes_a_student_is_the_teacher(tiny_mode
     assert made.energy == pytest.approx({0: 1, 1: 1, 2: 1})
 
 
-@pytest.mark.parametrize("model_type", TRANSFORMERS)
+@pytest.mark.parametrize("model_type", families_that_start("project"))
 def test__a_projected_student_shows_what_the_report_says(tiny_model, make_batch, model_type):
     teacher = tiny_model(model_type, layers=4)
     batches = text(make_batch, teacher)
-    made = project.project(plan(), teacher, batches)
-    assert shape_of(made.model.config) == NARROW
+    made = project.project(plan(replace(NARROW, family=model_type)), teacher, batches)
+    assert shape_of(made.model.config) == replace(NARROW, family=model_type)
     torch.testing.assert_close(made.directions.T @ made.directions, torch.eye(12))
     for layer, copied in ((0, 0), (1, 2), (2, 4)):
         student = torch.cat([hidden(made.model, batch, (layer,))[layer] for batch in batches])

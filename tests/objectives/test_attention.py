@@ -2,7 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from objectives.worlds import BATCH, HEADS, SEQ, make_batch
+from objectives.worlds import BATCH, HEADS, SEQ, local, make_batch
+from references import attention as reference
 from tinybert.layer_maps import layer_map
 from tinybert.objectives.attention import AttentionScoreMSE, attention_score_mse
 from tinybert.types import Signal, Trace
@@ -12,6 +13,10 @@ EVERYTHING_REAL = torch.ones(BATCH, SEQ, dtype=torch.bool)
 
 def scores(seed: int, heads: int = HEADS) -> torch.Tensor:
     return torch.randn(BATCH, heads, SEQ, SEQ, generator=torch.Generator().manual_seed(seed))
+
+
+def scores_as_they_are(scores: torch.Tensor) -> torch.Tensor:
+    return scores
 
 
 def test__without_padding_the_mean_over_the_batch_is_the_official_loss() -> None:
@@ -32,6 +37,19 @@ def test__a_gap_in_one_head_is_shared_out_over_all_heads() -> None:
     teacher[0, 3] = 2.0
     found = attention_score_mse(student, teacher, torch.ones(2, SEQ, dtype=torch.bool))
     torch.testing.assert_close(found, torch.tensor([4 / HEADS, 0.0]))
+
+
+@pytest.mark.parametrize("whose", [(local, scores_as_they_are), (scores_as_they_are, local), (local, local)])
+def test__local_attention_is_learnt_inside_its_window(whose) -> None:
+    batch = make_batch(None)
+    student, teacher = (change(scores(seed)) for seed, change in enumerate(whose))
+    leaf = student.clone().requires_grad_(True)
+    found = attention_score_mse(leaf, teacher, batch.real)
+    twin = reference.attention_score_mse(student, teacher, batch.real)
+    torch.testing.assert_close(found, torch.tensor(twin), atol=1e-5, rtol=1e-5)
+    found.sum().backward()
+    assert leaf.grad.isfinite().all()
+    assert not leaf.grad[local(torch.zeros_like(student)).isneginf()].any()
 
 
 @pytest.mark.parametrize("teacher_heads", [1, 3])

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from objectives.worlds import BATCH, HEADS, SEQ, STUDENT_WIDTH, TEACHER_WIDTH, make_batch
+from objectives.worlds import BATCH, HEADS, SEQ, STUDENT_WIDTH, TEACHER_WIDTH, local, make_batch
 from references import relation as reference
 from tinybert.objectives.relation import RelationKL, SelfRelationKL, attention_relation, self_relation
 from tinybert.types import Signal, Trace
@@ -47,6 +47,19 @@ def test_attention_relation__a_constant_added_to_the_scores_of_a_piece_changes_n
 def test_attention_relation__student_and_teacher_are_not_exchangeable() -> None:
     forth = attention_relation(scores(1), scores(2), EVERYTHING_REAL)
     assert ((forth - attention_relation(scores(2), scores(1), EVERYTHING_REAL)).abs() > 1e-3).all()
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_attention_relation__local_attention_is_learnt_inside_its_window(both: bool) -> None:
+    batch = make_batch(None)
+    student, teacher = local(scores(1)) if both else scores(1), local(scores(2))
+    leaf = student.clone().requires_grad_(True)
+    found = attention_relation(leaf, teacher, batch.real)
+    twin = reference.attention_relation(student, teacher, batch.real)
+    torch.testing.assert_close(found, torch.tensor(twin, dtype=torch.float64))
+    found.sum().backward()
+    assert leaf.grad.isfinite().all()
+    assert not leaf.grad[local(torch.zeros_like(student)).isneginf()].any()
 
 
 def test_self_relation__turning_the_space_of_a_head_changes_nothing() -> None:

@@ -58,6 +58,12 @@ def mapped(trace: Trace, change: Callable[[Signal, Tensor], Tensor]) -> Trace:
     return Trace({signal: change(signal, tensor) for signal, tensor in trace.items()})
 
 
+def local(scores: Tensor, window: int = 2) -> Tensor:
+    """Scores of a layer that looks at pieces less than `window` apart."""
+    positions = torch.arange(scores.shape[-1])
+    return scores.masked_fill((positions[:, None] - positions).abs() >= window, -torch.inf)
+
+
 def rows(world: World, order: list[int]) -> World:
     """The world with examples in another order, left out or repeated."""
     batch = world.batch

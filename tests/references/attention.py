@@ -4,6 +4,8 @@ Official code (huawei-noah/Pretrained-Language-Model at 008b180, TinyBERT/task_d
 to 0 on both sides and takes the mean over everything; without padding and for one example that is the same value.
 """
 
+from math import inf
+
 
 def attention_score_mse(student, teacher, real):
     values = []
@@ -26,5 +28,6 @@ def _means(scores):
 
 
 def _head(student, teacher, positions):
-    gaps = [float(student[row][column]) - float(teacher[row][column]) for row in positions for column in positions]
+    pairs = [(float(student[row][column]), float(teacher[row][column])) for row in positions for column in positions]
+    gaps = [ours - theirs for ours, theirs in pairs if -inf not in (ours, theirs)]  # local attention
     return sum(gap**2 for gap in gaps) / len(gaps)

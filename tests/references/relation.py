@@ -4,7 +4,7 @@ KL divergences of the student's distributions from the teacher's over the real p
 and pieces.
 """
 
-from math import log, sqrt
+from math import inf, log, sqrt
 
 from references.prediction import softmax
 
@@ -25,8 +25,9 @@ def self_relation(student, teacher, real, heads):
 def _head(student, teacher, positions):
     total = 0.0
     for row in positions:
-        ours = softmax([student[row][column] for column in positions])
-        theirs = softmax([teacher[row][column] for column in positions])
+        near = [column for column in positions if -inf not in (student[row][column], teacher[row][column])]
+        ours = softmax([student[row][column] for column in near])
+        theirs = softmax([teacher[row][column] for column in near])
         total += sum(p * log(p / q) for p, q in zip(theirs, ours, strict=True))
     return total
 

@@ -1,16 +1,17 @@
 """Words of a text with their positions, and rewriting that touches nothing but the words it names.
 
-A word is what BERT's pre-tokeniser gives: letters and digits between spaces, each mark of punctuation by itself.
+A word is what BERT's tokenizer sets apart: letters and digits between spaces, each mark and each Chinese character.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tinybert.types import Answer
+from tinybert.types.words import word_splitter
 
 _ABBREVIATION = re.compile(r"(?:[^\W\d]\.)+[^\W\d]|mrs?|ms|dr|st|[js]r|vs|inc|corp|co|ltd", re.IGNORECASE)
 _CLITIC = re.compile(r"['\u2019](?:s|d|m|re|ve|ll)\b", re.IGNORECASE)
@@ -41,8 +42,10 @@ def words_of(text: str) -> list[Word]:
     Example:
         >>> words_of("A fine film.")[2:]
         [Word(text='film', start=7, end=11), Word(text='.', start=11, end=12)]
+        >>> [word.text for word in words_of("看film")]
+        ['看', 'film']
     """
-    return [Word(word, start, end) for word, (start, end) in _splitter().pre_tokenize_str(text)]
+    return [Word(word, start, end) for word, (start, end) in word_splitter().pre_tokenize_str(text)]
 
 
 def spaced_words_of(text: str) -> list[Word]:
@@ -206,10 +209,3 @@ def _join(one: str, other: str) -> bool:
 
 def _within_word(text: str, index: int) -> bool:
     return _join(text[index - 1 : index], text[index : index + 1])
-
-
-@cache
-def _splitter() -> Any:
-    from tokenizers.pre_tokenizers import BertPreTokenizer
-
-    return BertPreTokenizer()

@@ -167,7 +167,7 @@ class Steps(NamedTuple):
     zero: int
 
 
-def steps_of(known: Float[np.ndarray, "2 channel"], matrices: Sequence[Float[np.ndarray, "channel output"]]) -> Steps:
+def steps_of(known: Float[np.ndarray, "2 channel"], matrices: Sequence[Float[np.ndarray, "channel _"]]) -> Steps:
     """The steps of an input of products, by the range of each channel and the matrices that it meets; 0 is exact."""
     factors = smoothing_factors(known, matrices)
     low, high = known / factors
@@ -177,7 +177,7 @@ def steps_of(known: Float[np.ndarray, "2 channel"], matrices: Sequence[Float[np.
 
 
 def smoothing_factors(
-    known: Float[np.ndarray, "2 channel"], matrices: Sequence[Float[np.ndarray, "channel output"]]
+    known: Float[np.ndarray, "2 channel"], matrices: Sequence[Float[np.ndarray, "channel _"]]
 ) -> Float[np.ndarray, " channel"]:
     """What each input channel is divided by: the larger its values and the smaller its weights, the more.
 

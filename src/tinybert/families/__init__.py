@@ -1,5 +1,6 @@
 """Families of networks, a page each; `FAMILIES` is the only list. What every network can do is in `network`."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -7,10 +8,15 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from tinybert.errors import UserError
-from tinybert.families.bert import BERT
+from tinybert.families.albert import ALBERT
+from tinybert.families.bert import BERT, ERNIE
 from tinybert.families.bilstm import BILSTM
+from tinybert.families.deberta import DEBERTA
 from tinybert.families.distilbert import DISTILBERT
 from tinybert.families.electra import ELECTRA
+from tinybert.families.eurobert import EUROBERT
+from tinybert.families.gte import GTE, JINA_EMBEDDINGS_V3, NOMIC_BERT
+from tinybert.families.modernbert import MODERNBERT
 from tinybert.families.mpnet import MPNET
 from tinybert.families.network import Family, Network, Shape
 from tinybert.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
@@ -20,7 +26,13 @@ from tinybert.families.transformer import Transformer
 
 __all__ = ["FAMILIES", "Family", "Network", "Shape", "family_named", "family_of", "network_of"]
 
-TRANSFORMERS = {family.name: family for family in (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, ELECTRA, DISTILBERT, MPNET)}
+TRANSFORMERS = {
+    family.name: family
+    for family in (
+        *(BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, ELECTRA, DISTILBERT, MPNET, ERNIE, ALBERT),
+        *(MODERNBERT, DEBERTA, EUROBERT, GTE, NOMIC_BERT, JINA_EMBEDDINGS_V3),
+    )
+}
 FAMILIES: dict[str, Family] = {**TRANSFORMERS, **{family.name: family for family in (BILSTM, STATIC, TFIDF)}}
 
 
@@ -50,8 +62,9 @@ def network_of(model: PreTrainedModel) -> Network:
 
 
 def shape_of(config: PretrainedConfig) -> Shape:
-    """The sizes a configuration gives."""
-    return family_of(config).shape(config)
+    """The sizes a configuration gives, and whose they are."""
+    family = family_of(config)
+    return replace(family.shape(config), family=family.name)
 
 
 def longest_input(config: PretrainedConfig) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,17 @@ _NOT_CONTENT = frozenset(
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a network; `heads` and `inner` are 0 where a family has no such thing."""
+    """The sizes of a network; `heads` and `inner` are 0 where its family has no such thing.
+
+    Attributes:
+        family: Whose sizes they are; "" = of whatever network they are said of.
+    """
 
     layers: int
     width: int
     heads: int
     inner: int
+    family: str = field(default="", compare=False)
 
 
 class Network(nn.Module, ABC):
@@ -230,10 +235,11 @@ class Family(ABC):
         task_head: The module that gives the logits of a task, in stored names.
         piece_head: The same where they are of every piece; None where a network has no such head.
         answer_head: The same where they say where answers begin and end.
-        masked_lm_head: The first module of the masked-LM head, in stored names; None where there never is one.
+        masked_lm_head: The last module of the masked-LM head, in stored names; None where there never is one.
         token_types: Whether the forward pass takes token_type_ids.
         padding: The id that the padding piece must have; None = any.
         siamese: Whether a network reads either single texts or pairs, and not both.
+        starts: How students can be made out of a network of the family, see `student.init`.
     """
 
     name: str
@@ -244,6 +250,7 @@ class Family(ABC):
     token_types: bool
     padding: int | None
     siamese: bool = False
+    starts: frozenset[str] = frozenset({"random"})
 
     @abstractmethod
     def config(self, content: Mapping[str, Any]) -> PretrainedConfig:
@@ -256,6 +263,15 @@ class Family(ABC):
     @abstractmethod
     def resized(self, config: PretrainedConfig, shape: Shape) -> PretrainedConfig:
         """A copy of a configuration with other sizes; vocabulary, positions, dropout and head stay."""
+
+    def take_layers(self, config: PretrainedConfig, teacher: PretrainedConfig, copied: Sequence[int]) -> None:  # noqa: B027
+        """Say in the configuration of a student, in place, what the teacher's says of the layers that it is made of.
+
+        Args:
+            config: As of `resized`.
+            teacher: The teacher's.
+            copied: The teacher's layer for each of the student's, from 1; most families need not know.
+        """
 
     @abstractmethod
     def longest(self, config: PretrainedConfig) -> int:

@@ -1,7 +1,7 @@
 """The encoders of Hugging Face behind the protocol: a plain transformers model, and a layout of where its parts are."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
+from tinybert.errors import UserError
 from tinybert.families import trace
 from tinybert.families.network import Family, Network, Shape
 from tinybert.families.parts import Layout, Parts
@@ -133,8 +134,8 @@ def forward_flops(length: int, shape: Shape, outputs: int) -> int:
     return 2 * (shape.layers * layer + width**2 + width * outputs)
 
 
-def _as_it_is(config: PretrainedConfig, shape: Shape) -> None:
-    """Most families have no other sizes than those of a `Shape`."""
+def _as_it_is(*_: Any) -> None:
+    """Most families have no other sizes than those of a `Shape`, and layers that are all alike."""
 
 
 @final
@@ -145,10 +146,14 @@ class TransformerFamily(Family):
     Attributes:
         layout: Where the parts are.
         resize_more: Sets sizes of a configuration that a `Shape` does not have.
+        take_more: See `take_layers`.
+        starts: How students can be made out of its networks.
     """
 
     layout: Layout
     resize_more: Callable[[PretrainedConfig, Shape], None] = _as_it_is
+    take_more: Callable[[PretrainedConfig, PretrainedConfig, Sequence[int]], None] = _as_it_is
+    starts: frozenset[str] = frozenset({"project", "layers", "random"})
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -163,17 +168,17 @@ class TransformerFamily(Family):
     @property
     def piece_head(self) -> str:  # type: ignore[override]
         """The matrix that gives the logits of every piece."""
-        return self.layout.piece_head
+        return self.layout.piece_head[-1]
 
     @property
-    def answer_head(self) -> str:  # type: ignore[override]
+    def answer_head(self) -> str | None:  # type: ignore[override]
         """The matrix that says of every piece how well an answer begins and ends there."""
-        return self.layout.answer_head
+        return self.layout.answer_head[-1] if self.layout.answer_head else None
 
     @property
     def masked_lm_head(self) -> str:  # type: ignore[override]
-        """The first part of the masked-LM head."""
-        return self.layout.masked_lm[0]
+        """The part of the masked-LM head that gives its scores; ModernBERT's other part belongs to all heads."""
+        return self.layout.masked_lm[-1]
 
     @property
     def token_types(self) -> bool:  # type: ignore[override]
@@ -206,14 +211,20 @@ class TransformerFamily(Family):
         self.resize_more(new, shape)
         return new
 
+    def take_layers(self, config: PretrainedConfig, teacher: PretrainedConfig, copied: Sequence[int]) -> None:
+        """Say in a student's configuration what is said of the layers in the teacher's."""
+        self.take_more(config, teacher, copied)
+
     def create(self, config: PretrainedConfig, head: str) -> Transformer:
         """A network with transformers' initial weights, in eval mode."""
+        self._require(head)
         return Transformer(self.layout, getattr(transformers, head).from_config(config, dtype=torch.float32).eval())
 
     def load(
         self, folder: Path, config: PretrainedConfig, head: str, *, new_head: bool
     ) -> tuple[Transformer, list[str]]:
         """Load weights; each must be stored and fit, except those of a new head, which are random."""
+        self._require(head)
         model, report = getattr(transformers, head).from_pretrained(
             folder,
             config=config,
@@ -230,3 +241,8 @@ class TransformerFamily(Family):
         surplus = {name for name in report["unexpected_keys"] if f"{layout.layers}." in name}
         wrong = {entry[0] for entry in report["mismatched_keys"]}
         return Transformer(layout, model), sorted(missing | surplus | wrong)
+
+    def _require(self, head: str) -> None:
+        """Refuse a head that transformers does not have for the family."""
+        if not self.layout.head(head):
+            raise UserError(f"{self.name} networks have no head for this kind of task: transformers has no {head[4:]}")

@@ -88,7 +88,7 @@ def teacher_states(teacher: Network, batches: Iterable[Batch], copied: Iterable[
     """The states before, inside and after the layers that are copied, and the embeddings."""
     parts, copied = teacher.parts, sorted(copied)
     wanted = {0, *copied, *(layer - 1 for layer in copied)}
-    modules = {("hidden", layer): parts.states_after(layer) for layer in wanted}
+    modules = {("hidden", layer): parts.states_after(layer).module for layer in wanted}
     modules |= {("attended", layer): parts.layer(layer).attention_norm for layer in copied}
     seen = record_modules(teacher, batches, modules, layers=copied[-1])
     return TeacherStates(

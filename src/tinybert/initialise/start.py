@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from transformers import PretrainedConfig
+
 from tinybert.errors import UserError
-from tinybert.families import family_of
-from tinybert.families.network import MASKED_LM, Network, Shape
+from tinybert.families import FAMILIES, family_of
+from tinybert.families.bert import bert_config
+from tinybert.families.network import MASKED_LM, Family, Network, Shape
 from tinybert.layer_maps import LayerMap, layer_map
 from tinybert.models.heads import Head
 from tinybert.models.student import check_depth
@@ -29,12 +32,18 @@ class Plan:
 
 
 def random(plan: Plan, teacher: Network) -> Network:
-    """A student with the initial weights of the teacher's family, drawn from the plan's seed alone; eval mode.
+    """A student with the initial weights of its family, drawn from the plan's seed alone; eval mode.
 
-    Vocabulary, positions, dropout and the like are the teacher's.
+    Vocabulary, positions, dropout and the like are the teacher's; a student of another family has its own dropout, and
+    no more positions than the teacher.
     """
-    family = family_of(teacher.config)
-    config = family.resized(teacher.config, plan.shape)
+    family = FAMILIES[plan.shape.family or teacher.family]
+    same = family.name == teacher.family
+    pattern = teacher.config if same else bert_config(teacher.config, teacher.longest)
+    return _created(plan, family, family.resized(pattern, plan.shape))
+
+
+def _created(plan: Plan, family: Family, config: PretrainedConfig) -> Network:
     config.name_or_path = ""  # where the teacher lay is no business of the student's config.json
     if plan.head is not None:
         plan.head.describe_in(config)
@@ -50,12 +59,17 @@ def layers(plan: Plan, teacher: Network) -> Network:
     """
     pairs = copied_layers(plan, teacher)
     check_same_sizes(plan.shape, teacher.shape)
-    student = random(plan, teacher)
+    family = family_of(teacher.config)
+    config = family.resized(teacher.config, plan.shape)
+    family.take_layers(config, teacher.config, [copied for _, copied in pairs])
+    student = _created(plan, family, config)
     ours, theirs = student.parts, teacher.parts
     for new, old in zip(ours.below_layers, theirs.below_layers, strict=True):
         new.load_state_dict(old.state_dict())
     for number, copied in pairs:
-        ours.layers[number - 1].load_state_dict(theirs.layers[copied - 1].state_dict())
+        new, weights = ours.layers[number - 1], theirs.layers[copied - 1].state_dict()
+        # ModernBERT's first layer lacks a norm that others have; the embeddings' own stands before it.
+        new.load_state_dict({name: weights[name] for name in new.state_dict()})
     return student
 
 

@@ -74,7 +74,7 @@ def complete(network: Network, asset: Path | None = None) -> None:
 def matrices_of(network: Network) -> Iterator[tuple[str, nn.Linear]]:
     """The linear maps that have a low-rank difference, those of all layers, and their names below the base model."""
     names = {module: name for name, module in network.parts.base.named_modules()}
-    for module in network.parts.layers.modules():
+    for module in (module for layer in network.parts.layers for module in layer.modules()):
         if isinstance(module, nn.Linear):
             yield names[module], module
 

@@ -115,8 +115,8 @@ def has_masked_lm_head(source: str | Path) -> bool:
     if embedded.is_named(source):
         return True
     folder = folder_of(source)
-    first = FAMILIES[read_config(folder)["model_type"]].masked_lm_head
-    return first is not None and any(name.startswith(f"{first}.") for name in weight_names(folder))
+    last = FAMILIES[read_config(folder)["model_type"]].masked_lm_head
+    return last is not None and any(name.startswith(f"{last}.") for name in weight_names(folder))
 
 
 def output_names(folder: Path, config: Mapping[str, Any]) -> dict[int, str]:

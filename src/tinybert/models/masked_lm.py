@@ -8,7 +8,6 @@ from typing import NamedTuple, final
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from tokenizers.pre_tokenizers import BertPreTokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -17,6 +16,7 @@ from tinybert.models.inference import evaluation_mode
 from tinybert.models.teacher import DType, teacher_dtype
 from tinybert.models.vocabulary import Vocabulary
 from tinybert.types import MASKED_LOGITS, Batch
+from tinybert.types.words import word_splitter
 
 # Pieces of one forward pass, padding included. One thread of a processor gains nothing above 500 (benchmarks/
 # augmentation.py --pieces); an accelerator wants tens of thousands; its memory holds the logits of 16,384 positions.
@@ -109,7 +109,7 @@ class MaskedLM:
     @cached_property
     def _kinds(self) -> Bool[Tensor, "3 vocabulary"]:
         """Pieces that are one word, those that do not begin it (BPE: no space before it), and those that are marks."""
-        known, words = self.vocabulary, BertPreTokenizer()
+        known, words = self.vocabulary, word_splitter()
         texts = [known.text_of(piece) for piece in range(len(known.pieces))]
         one_word = np.array([[word for word, _ in words.pre_tokenize_str(text)] == [text] for text in texts])
         one_word &= ~known.special

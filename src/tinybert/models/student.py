@@ -6,7 +6,7 @@ from pathlib import Path
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
 
-_SHAPE = re.compile(r"(\d+)\s*x\s*(\d+)", re.IGNORECASE)
+_SHAPE = re.compile(r"(?:(\w[\w-]*):)?(\d+)\s*x\s*(\d+)", re.IGNORECASE)
 # The released General_TinyBERT 4L is 4/312/1200/12 (Jiao et al. 2020); every other width has BERT's own 4 x width.
 _INNER_OF_312 = 1200
 
@@ -22,41 +22,52 @@ def is_shape(text: str) -> bool:
 
 
 def parse_shape(text: str, heads: int | None, inner: int | None, teacher: Shape) -> Shape:
-    """The sizes that `--student 4x312` (layers x width) asks for.
+    """The sizes that `--student 4x312` (layers x width) asks for, or `--student bert:4x312`.
 
     Args:
-        text: Layers, an x, width.
+        text: Layers, an x, width; before them `bert:` for a student of that family, whatever the teacher's is.
         heads: Attention heads; None = the teacher's number, which head-to-head objectives need.
         inner: Neurons between the two matrices of a feed-forward block; None = 1200 for width 312, else 4 x width.
         teacher: The teacher's sizes.
 
     Raises:
-        UserError: If the text is no shape, or the heads do not divide the width.
+        UserError: If the text is no shape, the family cannot be had of this teacher, or the heads do not divide the
+            width.
 
     Example:
         >>> parse_shape("4x312", None, None, Shape(layers=12, width=768, heads=12, inner=3072))
-        Shape(layers=4, width=312, heads=12, inner=1200)
+        Shape(layers=4, width=312, heads=12, inner=1200, family='')
     """
-    layers, width = layers_and_width(text)
+    family, layers, width = _parts(text)
+    if family not in (None, "bert", teacher.family):
+        raise UserError(f"student: {family} students need a {family} teacher; take bert:{layers}x{width}")
     heads = teacher.heads if heads is None else heads
     if inner is None:
         inner = _INNER_OF_312 if width == 312 else 4 * width
     check_positive(layers=layers, width=width, heads=heads, inner=inner)
     if width % heads:
         raise UserError(_indivisible(width, heads))
-    return Shape(layers=layers, width=width, heads=heads, inner=inner)
+    return Shape(layers=layers, width=width, heads=heads, inner=inner, family=family or teacher.family)
 
 
 def layers_and_width(text: str) -> tuple[int, int]:
     """The two numbers of a shape.
 
     Raises:
-        UserError: If the text is none.
+        UserError: If the text is none, or names a family.
     """
+    family, layers, width = _parts(text)
+    if family is not None:
+        raise UserError(f"student: {text!r} is not a shape of this recipe's students; write {layers}x{width}")
+    return layers, width
+
+
+def _parts(text: str) -> tuple[str | None, int, int]:
+    """Family, layers and width."""
     found = _SHAPE.fullmatch(text.strip())
     if not found:
-        raise UserError(f"student: {text!r} is not a shape; write layers x width, such as 4x312")
-    return int(found[1]), int(found[2])
+        raise UserError(f"student: {text!r} is not a shape; write layers x width, such as 4x312 or bert:4x312")
+    return found[1], int(found[2]), int(found[3])
 
 
 def check_positive(**sizes: int) -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tinybert.layer_maps import LayerMap
-from tinybert.objectives.numerics import at_least_float32, require_same_heads, require_same_shape
+from tinybert.objectives.numerics import at_least_float32, compared_pairs, require_same_heads, require_same_shape
 from tinybert.types import Batch, Objective, Signal, Trace
 
 
@@ -23,7 +23,8 @@ def attention_score_mse(
 ) -> Float[Tensor, " batch"]:
     """Mean squared difference of attention scores over heads and pairs of real pieces.
 
-    Scores are QKᵀ/√d *before* softmax; head i is compared with head i.
+    Scores are QKᵀ/√d *before* softmax; head i is compared with head i. Pairs of pieces that one of the two layers never
+    compares, whose score there is -inf, do not count either: local attention is learnt inside its window.
 
     Args:
         student: Scores of one student layer.
@@ -43,12 +44,12 @@ def attention_score_mse(
     """
     require_same_heads(student, teacher)
     require_same_shape("the attention scores", student, teacher)
-    pair = real[:, None, :, None] & real[:, None, None, :]
+    pair = compared_pairs(student, teacher, real)
     gap = at_least_float32(student) - at_least_float32(teacher)
-    # Zeroed before squaring: nothing in the padding, not even an infinity, reaches the value or the gradient.
+    # Zeroed before squaring: nothing that does not count, not even an infinity, reaches the value or the gradient.
     # torch.where, because masked_fill with a mask that broadcasts took twice as long forward and backward (CPU).
     total = torch.where(pair, gap, 0.0).square().sum(dim=(1, 2, 3))
-    return total / (student.shape[1] * real.sum(dim=1).square())
+    return total / (student.shape[1] * pair.sum(dim=(1, 2, 3)))
 
 
 @final

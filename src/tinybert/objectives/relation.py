@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tinybert.objectives.numerics import at_least_float32, require_same_heads, require_same_shape
+from tinybert.objectives.numerics import at_least_float32, compared_pairs, require_same_heads, require_same_shape
 from tinybert.types import Batch, Objective, Signal, Trace
 
 
@@ -26,7 +26,8 @@ def attention_relation(
 ) -> Float[Tensor, " batch"]:
     """KL divergence of the student's attention from the teacher's, averaged over heads and real pieces.
 
-    mean_{a, t} KL(softmax(teacher)_{a, t} || softmax(student)_{a, t}) over the real pieces that piece t attends to.
+    mean_{a, t} KL(softmax(teacher)_{a, t} || softmax(student)_{a, t}) over the real pieces that piece t attends to, in
+    both layers: where one is local, both distributions are over its window.
 
     Args:
         student: Attention scores of one student layer, before softmax.
@@ -46,7 +47,7 @@ def attention_relation(
     """
     require_same_heads(student, teacher)
     require_same_shape("the attention scores", student, teacher)
-    pair = real[:, None, :, None] & real[:, None, None, :]
+    pair = compared_pairs(student, teacher, real)
     ours, theirs = _log_shares(student, pair), _log_shares(teacher, pair)
     gaps = F.kl_div(ours, theirs, reduction="none", log_target=True)
     # Rows of padding do not count, whatever their shares; columns of padding have none.

@@ -22,6 +22,7 @@ from tinybert.export.parity import random_batch
 from tinybert.export.quantise import quantise_dynamic, quantise_static
 from tinybert.export.ranges import measured_ranges
 from tinybert.export.runtime import OnnxModel
+from tinybert.families import shape_of
 from tinybert.families.network import Network, Shape
 from tinybert.folders import Record
 from tinybert.initialise import start
@@ -89,7 +90,7 @@ def choose(job: Job, settings: Any, run: Run, folder: Path, *, needs_teacher: bo
     origin = load_classifier(path, None if has_task_head(path) else job.head, device=META).model
     if settings.at > origin.longest:
         raise UserError(f"--at {settings.at}: {path} reads at most {origin.longest} pieces")
-    shapes = possible_shapes(settings, origin.shape, needs_teacher=needs_teacher)
+    shapes = possible_shapes(settings, shape_of(origin.config), needs_teacher=needs_teacher)
     limits, how = Limits(settings.max_mb, settings.max_ms), settings.export.quantisation
 
     # Texts that are augmented later may have further pieces; those of train are what there is to count.

@@ -13,6 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.config import MODEL
 from tinybert.data.examples import Examples
+from tinybert.errors import UserError
+from tinybert.families import FAMILIES, shape_of
 from tinybert.families.network import Network, Shape
 from tinybert.initialise import project, start
 from tinybert.initialise.recording import fitted_directions
@@ -34,9 +36,10 @@ class StudentNetwork:
     """The student and how it starts.
 
     Attributes:
-        path: A checkpoint, or a shape: layers x width.
+        path: A checkpoint, or a shape: layers x width, of the teacher's family or, as `bert:4x312`, a plain BERT on the
+            teacher's tokenizer.
         init: Where the first weights of a shape come from; None = `project` if it is narrower than the teacher,
-            `layers` at the same width.
+            `layers` at the same width, `random` where the family allows neither.
         heads: Attention heads; None = the teacher's number.
         inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
         vocabulary: Which pieces the finished student knows: `all` of the tokenizer's; `train`: those of the texts it
@@ -73,9 +76,17 @@ class StudentNetwork:
         """Where the first weights of a shape come from.
 
         Raises:
-            UserError: If they cannot, because of its sizes.
+            UserError: If they cannot, because of its family or its sizes.
         """
-        how = self.init or ("project" if shape.width < teacher.width else "layers")
+        possible = FAMILIES[teacher.family].starts if shape.family == teacher.family else {"random"}
+        if not possible:
+            instead = f"bert:{shape.layers}x{shape.width}"
+            raise UserError(f"student: {teacher.family} networks are teachers only; take --student {instead}")
+        usual: Literal["layers", "project"] = "project" if shape.width < teacher.width else "layers"
+        how = self.init or (usual if usual in possible else "random")
+        if how not in possible:
+            pair = f"{shape.family} student of a {teacher.family} teacher"
+            raise UserError(f"student.init={how} makes no {pair}; take {' or '.join(sorted(possible))}")
         if how == "layers":
             start.check_same_sizes(shape, teacher)
         elif how == "project":
@@ -247,7 +258,7 @@ def refit_projections(
 
 def _from_teacher(origin: Network, job: Purpose, settings: StudentNetwork, run: Run) -> InitialStudent:
     """A shape cut out of the teacher."""
-    teacher = origin.shape
+    teacher = shape_of(origin.config)
     shape = settings.shape(teacher)
     how = settings.start(shape, teacher)
     run.log.say(f"student: {shape.layers} layers x width {shape.width}, initialised by {how}")

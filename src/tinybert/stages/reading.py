@@ -18,6 +18,7 @@ from tinybert.data.windows import Windows, notes_on
 from tinybert.engine.evaluate import student_logits
 from tinybert.errors import UserError
 from tinybert.families import longest_input
+from tinybert.families.bert import POSITIONS
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer, share_vocabulary
 from tinybert.models.student import is_shape
@@ -159,6 +160,8 @@ def check_max_length(settings: Any) -> None:
     for vocabulary in filter(None, dict.fromkeys((vocabulary_of(settings), settings.teacher.path))):
         if longest > (room := longest_input(load_config(vocabulary))):
             raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
+    if is_shape(settings.student.path) and ":" in settings.student.path and longest > POSITIONS:
+        raise UserError(f"data.max_length: {longest} pieces, but {settings.student.path} reads at most {POSITIONS}")
 
 
 def read_unlabeled(source: Any, settings: DataSettings, rejected_to: Path | None) -> Examples | None:
