@@ -18,11 +18,11 @@ def workshop(tmp_path, tiny_tokenizer):
     return Workshop(tmp_path, tiny_tokenizer)
 
 
-def settings(teacher, student, heads=None, layer_map="uniform"):
+def settings(teacher, student, heads=None, layer_map="uniform", init=None):
     return SimpleNamespace(
         on_budget=False,
         teacher=SimpleNamespace(path=None if teacher is None else str(teacher)),
-        student=StudentNetwork(str(student), heads=heads, layer_map=layer_map),
+        student=StudentNetwork(str(student), init, heads=heads, layer_map=layer_map),
         unfit=CommonSettings().unfit,
         needs_pieces=CommonSettings().needs_pieces,
     )
@@ -38,7 +38,10 @@ def test__sizes_come_from_the_shape_or_the_checkpoint(workshop):
 
 def test__only_a_student_that_learns_from_the_teacher_must_match_it(workshop):
     teacher = workshop.model()
-    assert shapes(settings(teacher, "6x12", heads=2), needs_teacher=False)[1] == Shape(6, 12, 2, 48)
+    alone = settings(teacher, "6x12", heads=2, init="random")
+    assert shapes(alone, needs_teacher=False)[1] == Shape(6, 12, 2, 48)
+    with pytest.raises(UserError, match=r"keeps the teacher's 3 heads, so student\.heads must be that, not 2"):
+        shapes(settings(teacher, "6x12", heads=2), needs_teacher=False)
     for student, heads in (("6x12", None), ("2x12", 2)):
         with pytest.raises(UserError, match="cannot learn"):
             shapes(settings(teacher, student, heads), needs_teacher=True)

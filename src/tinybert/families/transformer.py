@@ -14,6 +14,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from tinybert.errors import UserError
 from tinybert.families import trace
+from tinybert.families.attention import Rotary
 from tinybert.families.network import Family, Network, Shape
 from tinybert.families.parts import Layout, Parts
 from tinybert.machine import attention_kernel
@@ -184,6 +185,11 @@ class TransformerFamily(Family):
     def token_types(self) -> bool:  # type: ignore[override]
         """Whether the forward pass takes token types."""
         return self.layout.token_types
+
+    @property
+    def even_heads(self) -> bool:  # type: ignore[override]
+        """Rotary positions turn pairs of numbers."""
+        return isinstance(self.layout.attention, Rotary)
 
     @property
     def padding(self) -> int | None:  # type: ignore[override]

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from tinybert.errors import UserError
+from tinybert.families import FAMILIES
 from tinybert.families.network import Shape
 
 _SHAPE = re.compile(r"(?:(\w[\w-]*):)?(\d+)\s*x\s*(\d+)", re.IGNORECASE)
@@ -45,9 +46,11 @@ def parse_shape(text: str, heads: int | None, inner: int | None, teacher: Shape)
     if inner is None:
         inner = _INNER_OF_312 if width == 312 else 4 * width
     check_positive(layers=layers, width=width, heads=heads, inner=inner)
-    if width % heads:
-        raise UserError(_indivisible(width, heads))
-    return Shape(layers=layers, width=width, heads=heads, inner=inner, family=family or teacher.family)
+    family = family or teacher.family
+    even = family in FAMILIES and FAMILIES[family].even_heads
+    if width % (heads * (1 + even)):
+        raise UserError(_indivisible(width, heads, even=even))
+    return Shape(layers=layers, width=width, heads=heads, inner=inner, family=family)
 
 
 def layers_and_width(text: str) -> tuple[int, int]:
@@ -93,7 +96,8 @@ def check_depth(student: Shape, teacher: Shape) -> None:
         )
 
 
-def _indivisible(width: int, heads: int) -> str:
-    below = width // heads
-    works = ", ".join(str(n * heads) for n in range(max(1, below - 1), below + 3))
-    return f"student: {heads} heads do not divide width {width}; widths that work: {works}"
+def _indivisible(width: int, heads: int, *, even: bool) -> str:
+    step, of_width = heads * (1 + even), " of even width" if even else ""
+    below = width // step
+    works = ", ".join(str(n * step) for n in range(max(1, below - 1), below + 3))
+    return f"student: {heads} heads{of_width} do not divide width {width}; widths that work: {works}"

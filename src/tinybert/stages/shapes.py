@@ -36,6 +36,8 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
             _check_own_vocabulary(settings)
     if teacher is not None and (needs_teacher or is_shape(path)):
         _require_listed_layers(settings.student.layer_map, student, teacher)
+    if teacher is not None and not alone and is_shape(path):
+        settings.student.start(student, teacher)
     return teacher, student
 
 
