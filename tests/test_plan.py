@@ -51,6 +51,16 @@ def test__a_teacher_with_a_head_is_not_planned_to_be_trained(workshop):
     assert [(stage["name"], stage["updates"]) for stage in found["stages"]] == [("intermediate", 6), ("prediction", 4)]
 
 
+def test__a_long_vocabulary_is_weighed(workshop, monkeypatch):
+    assert not [note for note in workshop.distill(dry_run=True)["notes"] if "pieces are" in note]
+    monkeypatch.setattr(plan, "MANY_PIECES", 100)
+    [note] = [note for note in workshop.distill(dry_run=True)["notes"] if "pieces are" in note]
+    pieces = max(workshop.tokenizer.get_vocab().values()) + 1
+    weighs = f"{4 * pieces * 12 / 1e6:.0f} of its"
+    assert note.startswith(f"student: the vectors of {pieces} pieces are {weighs}")
+    assert "student.vocabulary=train" in note
+
+
 def stages(plan):
     return [stage["name"] for stage in plan["stages"]]
 
