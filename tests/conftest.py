@@ -283,6 +283,7 @@ _NO_SPECIAL_PIECES: dict[str, Any] = dict.fromkeys(("bos_token_id", "eos_token_i
 _OF_FAMILIES: dict[str, dict[str, Any]] = {
     "electra": {"embedding_size": 13},
     "albert": {"embedding_size": 13},
+    "ernie": {"use_task_id": True},
     "roberta": _ONE_TYPE,
     "xlm-roberta": _ONE_TYPE,
     "camembert": _ONE_TYPE,

@@ -79,16 +79,17 @@ def _walked(request: Request, folder: Path, *, as_far_as_the_data: bool) -> dict
     outcome = distilled(request, job, run)
     networks = {"teacher": outcome.teacher, "student": outcome.student}
     weights = {name: count_parameters(network) for name, network in networks.items() if network is not None}
-    if outcome.student is not None and (note := _long_vocabulary(outcome.student)):
+    whole = getattr(request.settings.student, "vocabulary", "all") == "all"
+    if whole and outcome.student is not None and (note := _long_vocabulary(outcome.student)):
         found["notes"] = [*found.get("notes", ()), note]
     return {**found, **noted.facts, "weights": weights, "stages": noted.stages}
 
 
 def _long_vocabulary(student: Network) -> str | None:
     """What the vectors of many pieces weigh, which the shape of a student does not show."""
-    pieces, width = student.piece_vectors.shape
-    if pieces <= MANY_PIECES:
+    if student.library != "transformers" or len(student.piece_vectors) <= MANY_PIECES:
         return None
+    pieces, width = student.piece_vectors.shape
     vectors, whole = (4 * weights / 1e6 for weights in (pieces * width, count_parameters(student)))
     return (
         f"student: the vectors of {pieces:,} pieces are {vectors:.0f} of its {whole:.0f} MB; student.vocabulary=train "

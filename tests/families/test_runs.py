@@ -58,9 +58,10 @@ def test__a_plain_bert_learns_from_a_teacher_of_another_family(kind, recipe, wor
     if not reads_text(recipe):
         loaded = AutoModelForSequenceClassification.from_pretrained(student)
         inputs = AutoTokenizer.from_pretrained(student)(["the film was very good"], return_tensors="pt")
-        known = {name: value for name, value in inputs.items() if name != "token_type_ids"}
+        if content["type_vocab_size"] == 1:  # where the tokenizer of a published network gives no token types
+            del inputs["token_type_ids"]
         with torch.no_grad():
-            expected = loaded(**known).logits.softmax(dim=1)[0]
+            expected = loaded(**inputs).logits.softmax(dim=1)[0]
         [found] = tinybert.predict(student, data=[{"text": "the film was very good"}])
         assert found["scores"] == pytest.approx(dict(zip(("neg", "pos"), expected.tolist(), strict=True)), abs=1e-5)
 
@@ -82,8 +83,8 @@ def test__layers_of_the_teachers_own_family_learn_on(kind, workshop):
     ("kind", "student", "said"),
     [
         ("albert", "2x24", "albert networks are teachers only; take --student bert:2x24"),
-        ("modernbert", "electra:2x24", "electra students need a electra teacher; take bert:2x24"),
-        ("modernbert", "2x21", "3 heads of even width do not divide width 21; widths that work: 12, 18, 24, 30"),
+        ("modernbert", "electra:2x24", "electra students need a teacher of that family; take bert:2x24"),
+        ("modernbert", "2x21", "width 21 is not 3 heads of an even width; widths that work: 12, 18, 24, 30"),
         ("modernbert", "bert:2x25", "3 heads do not divide width 25; widths that work: 21, 24, 27, 30"),
     ],
 )

@@ -88,9 +88,9 @@ def _read_untagged(reader: RowReader, settings: DataSettings) -> RawRows:
         cell = row.get(column)
         if isinstance(cell, str):
             reason = text_problem(cell, column)
-            return (
-                (cell, None, [w.text for w in words_of(cell)]) if reason is None else BadRow(reason + _ADVICE, [cell])
-            )
+            # Not each Chinese character: a piece of several has one tag. predict.py and model.js do likewise.
+            split = [word.text for word in words_of(cell, ideographs=False)]
+            return (cell, None, split) if reason is None else BadRow(reason + _ADVICE, [cell])
         words = getattr(cell, "tolist", lambda: cell)()
         found = checked_words(words, ["O"] * len(words) if isinstance(words, list | tuple) else None, (column, "tags"))
         return found if isinstance(found, BadRow) else found[:3]

@@ -1,6 +1,7 @@
 """Words of a text with their positions, and rewriting that touches nothing but the words it names.
 
-A word is what BERT's tokenizer sets apart: letters and digits between spaces, each mark and each Chinese character.
+A word is what BERT's pre-tokeniser gives: letters and digits between spaces, each mark of punctuation by itself; where
+text is rewritten, each Chinese character too.
 """
 
 import re
@@ -36,8 +37,8 @@ class Edit(NamedTuple):
     text: str
 
 
-def words_of(text: str) -> list[Word]:
-    """The words of a text.
+def words_of(text: str, *, ideographs: bool = True) -> list[Word]:
+    """The words of a text; `ideographs`: each Chinese character is one, else a whole run of them.
 
     Example:
         >>> words_of("A fine film.")[2:]
@@ -45,7 +46,9 @@ def words_of(text: str) -> list[Word]:
         >>> [word.text for word in words_of("看film")]
         ['看', 'film']
     """
-    return [Word(word, start, end) for word, (start, end) in word_splitter().pre_tokenize_str(text)]
+    return [
+        Word(word, start, end) for word, (start, end) in word_splitter(ideographs=ideographs).pre_tokenize_str(text)
+    ]
 
 
 def spaced_words_of(text: str) -> list[Word]:

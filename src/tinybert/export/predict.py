@@ -19,16 +19,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from tokenizers import Encoding, Regex, Tokenizer
-from tokenizers.pre_tokenizers import BertPreTokenizer, Split
-from tokenizers.pre_tokenizers import Sequence as InTurn
+from tokenizers import Encoding, Tokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 INT8, FP32 = "onnx/model_quantized.onnx", "onnx/model.onnx"
 INPUTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 TEXTS = ("text", "text_a", "question", "text_b", "context")
 TAGS, ANSWERS = "TokenClassification", "QuestionAnswering"
-IDEOGRAPH = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ebef\U0002f800-\U0002fa1f]"
-WORDS = InTurn([Split(Regex(IDEOGRAPH), "isolated"), BertPreTokenizer()])  # a Chinese character is a word
 AT_ONCE = 32  # rows, or windows of long ones, that the network reads together
 LONGEST, N_BEST, NAMED = 30, 20, 5  # pieces of an answer; answers that share the probability; how many are named
 
@@ -178,7 +175,7 @@ def words_of(row: Row) -> tuple[list[str], list[list[int]], str]:
         ends = accumulate(len(word) + 1 for word in words)
         return words, [[end - 1 - len(word), end - 1] for word, end in zip(words, ends, strict=True)], " ".join(words)
     text = texts_of(row)[0]
-    found = WORDS.pre_tokenize_str(text)
+    found = BertPreTokenizer().pre_tokenize_str(text)
     return [word for word, _ in found], [list(span) for _, span in found], text
 
 

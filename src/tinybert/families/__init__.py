@@ -78,12 +78,12 @@ def give_token_types(network: Network, count: int, seed: int) -> None:
     Raises:
         UserError: If its family has no token types.
     """
-    if not FAMILIES[network.family].token_types:
+    embeddings: Any = network.parts.base.get_submodule("embeddings")
+    if not FAMILIES[network.family].token_types or embeddings.token_type_embeddings is None:
         others = ", ".join(name for name, family in FAMILIES.items() if family.token_types)
         raise UserError(f"{network.family} networks read no token types; take one of {others}")
     if network.config.type_vocab_size >= count:
         return
-    embeddings: Any = network.parts.base.get_submodule("embeddings")
     before = embeddings.token_type_embeddings.weight
     spread = torch.Generator().manual_seed(seed)
     fresh = torch.randn(count, before.shape[1], generator=spread) * network.config.initializer_range

@@ -45,6 +45,10 @@ class Attention(Protocol):
     def signal(self, parts: Any, kind: str, seen: Mapping[str, Any]) -> Tensor:
         """The signal, of what was seen there."""
 
+    def more_flops(self, config: Any, length: int) -> int:  # noqa: ARG002
+        """Operations in a layer for a text of so many pieces, beside those that `transformer.forward_flops` counts."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Projected(Attention):

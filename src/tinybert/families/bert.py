@@ -1,13 +1,20 @@
-"""BERT (Devlin et al. 2019, arXiv:1810.04805): the layout that the others are told apart from; ERNIE has the same."""
+"""BERT (Devlin et al. 2019, arXiv:1810.04805): the layout that the others are told apart from.
+
+ERNIE (Sun et al. 2020, arXiv:1907.12412) has the same, and may have a further table, of tasks.
+"""
+
+from dataclasses import replace
 
 from transformers import BertConfig, PretrainedConfig
 
 from tinybert.families.parts import Layout
 from tinybert.families.transformer import TransformerFamily
 
-BERT, ERNIE = (
-    TransformerFamily(Layout(name, head_hidden=f"{name}.pooler.dense", head_output="classifier", masked_lm=("cls",)))
-    for name in ("bert", "ernie")
+_BERT = Layout("bert", head_hidden="bert.pooler.dense", head_output="classifier", masked_lm=("cls",))
+_TABLES = (*_BERT.embedding_tables, "embeddings.task_type_embeddings")
+BERT = TransformerFamily(_BERT)
+ERNIE = TransformerFamily(
+    replace(_BERT, model_type="ernie", embedding_tables=_TABLES, head_hidden="ernie.pooler.dense")
 )
 
 POSITIONS = 512  # BERT's own number; each costs as much as a piece of the vocabulary
@@ -19,5 +26,6 @@ def bert_config(other: PretrainedConfig, longest: int) -> PretrainedConfig:
         vocab_size=other.vocab_size,
         pad_token_id=other.pad_token_id,
         max_position_embeddings=min(longest, POSITIONS),
-        type_vocab_size=max(getattr(other, "type_vocab_size", 1), 1),
+        # DeBERTa has no table of types (0), but its tokenizer says which text of a pair a piece is of.
+        type_vocab_size=getattr(other, "type_vocab_size", 1) or 2,
     )

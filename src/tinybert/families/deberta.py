@@ -43,8 +43,17 @@ class _Disentangled(Projected):
         where: Tensor = attention.disentangled_attention_bias(*by_head, *distances, terms)
         return scores + where.view_as(scores)
 
+    def more_flops(self, config: Any, length: int) -> int:
+        """Each term is a product with the vectors of all distances, which each layer makes of the same table."""
+        if not config.relative_attention:
+            return 0
+        distances = 2 * (config.position_buckets if config.position_buckets > 0 else config.max_position_embeddings)
+        terms = len(config.pos_att_type or ())
+        return int(2 * terms * distances * config.hidden_size * (config.hidden_size + length))
+
 
 def _resize_more(config: Any, shape: Shape) -> None:
+    config.legacy = True  # the form of masked-LM head that transformers loads
     config.pooler_hidden_size = shape.width
     if getattr(config, "embedding_size", None):
         config.embedding_size = min(config.embedding_size, shape.width)

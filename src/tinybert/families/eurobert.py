@@ -13,7 +13,6 @@ from tinybert.families.transformer import TransformerFamily
 
 def _resize_heads(config: Any, shape: Shape) -> None:
     """As many keys as divide the heads: each of them serves equally many."""
-    config.head_dim = shape.width // shape.heads
     if shape.heads % config.num_key_value_heads:
         config.num_key_value_heads = shape.heads
 
@@ -23,6 +22,7 @@ EUROBERT = TransformerFamily(
         "eurobert",
         layers="layers",
         block=None,
+        gated=True,
         attention=Rotary("self_attn"),
         embedding_tables=("embed_tokens",),
         embedding_output=("embed_tokens",),

@@ -17,6 +17,7 @@ def _family(name: str, **others: object) -> TransformerFamily:
 
 GTE = _family(
     "gte",
+    gated=True,
     embedding_tables=("embeddings.word_embeddings",),
     head_hidden="gte.pooler.dense",
     head_output="classifier",
@@ -24,6 +25,11 @@ GTE = _family(
     token_types=False,
 )
 NOMIC_BERT = _family(
-    "nomic_bert", head_hidden="nomic_bert.pooler.dense", head_output="classifier", answer_head=(), masked_lm=("cls",)
+    "nomic_bert",
+    gated=True,
+    head_hidden="nomic_bert.pooler.dense",
+    head_output="classifier",
+    answer_head=(),
+    masked_lm=("cls",),
 )
 JINA_EMBEDDINGS_V3 = _family("jina_embeddings_v3")

@@ -239,6 +239,7 @@ class Family(ABC):
         token_types: Whether the forward pass takes token_type_ids.
         padding: The id that the padding piece must have; None = any.
         siamese: Whether a network reads either single texts or pairs, and not both.
+        gated: Whether the feed-forward of a layer has a third matrix, which says what passes.
         even_heads: Whether the width of a head must be even.
         starts: How students can be made out of a network of the family, see `student.init`.
     """
@@ -251,6 +252,7 @@ class Family(ABC):
     token_types: bool
     padding: int | None
     siamese: bool = False
+    gated: bool = False
     even_heads: bool = False
     starts: frozenset[str] = frozenset({"random"})
 

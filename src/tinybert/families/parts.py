@@ -47,8 +47,9 @@ class Layout:
         layers: The list of layers; where `shared`, the one layer that is called again and again.
         least: How many layers have to run.
         block: The parts of a layer; None where it is built otherwise.
+        gated: Whether the feed-forward has a third matrix, which says what passes.
         attention: How it is seen what the attention of a layer does.
-        embedding_tables: Embeddings that are added up; word pieces first.
+        embedding_tables: Embeddings that are added up, where a network has them; word pieces first.
         embedding_output: The module whose output is `hidden_states[0]`; the first of these that a network has.
         beside_layers: What belongs to no layer and no head, besides `embedding_output`, where a network has it.
         after_first: What follows the first layer, where a network has it.
@@ -70,6 +71,7 @@ class Layout:
     shared: bool = False
     least: int = 0
     block: Block | None = Block()
+    gated: bool = False
     attention: Attention = BY_MATRICES
     embedding_tables: tuple[str, ...] = (
         "embeddings.word_embeddings",
@@ -156,7 +158,7 @@ class Parts:
     @property
     def embedding_tables(self) -> list[nn.Embedding]:
         """The embeddings that are added up."""
-        return [_embedding(self.base, path) for path in self.layout.embedding_tables]
+        return [_embedding(self.base, path) for path in self.layout.embedding_tables if self._found(path) is not None]
 
     @property
     def embedding_norm(self) -> nn.LayerNorm:

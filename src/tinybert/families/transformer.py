@@ -110,7 +110,9 @@ class Transformer(Network):
 
     def flops(self, length: int, outputs: int) -> int:
         """See `forward_flops`."""
-        return forward_flops(length, self.shape, outputs)
+        keys = getattr(self.config, "num_key_value_heads", None) or self.shape.heads
+        plain = forward_flops(length, self.shape, outputs, gated=self.layout.gated, key_heads=keys)
+        return plain + self.shape.layers * self.layout.attention.more_flops(self.config, length)
 
     def use_fastest_attention(self, dtype: torch.dtype, device: torch.device) -> None:
         """Switch to the attention that is fastest where the network will run; MPNet has only its own."""
@@ -122,16 +124,18 @@ class Transformer(Network):
         return Transformer(self.layout, self.model.base_model)
 
 
-def forward_flops(length: int, shape: Shape, outputs: int) -> int:
+def forward_flops(length: int, shape: Shape, outputs: int, *, gated: bool = False, key_heads: int | None = None) -> int:
     """Floating-point operations of one forward pass of a BERT-like classifier on one text.
 
-    Matrix products only, a multiply-add counted as two: per layer the four attention projections (4 L w²), scores and
-    weighted sum (2 L² w), the feed-forward pair (2 L w i); then pooler (w²) and head (w o). Softmax, LayerNorm, GELU,
-    biases and look-ups are left out (below 1 %), as is ELECTRA's embedding projection. Counted so, BERT-base at 128
-    pieces costs 22.4 G and TinyBERT4 1.25 G; Table 1 of the TinyBERT paper has 22.5 B and 1.2 B.
+    Matrix products only, a multiply-add counted as two: per layer the four attention projections (4 L w², less where
+    heads share keys), scores and weighted sum (2 L² w), the feed-forward pair (2 L w i; gated, three matrices); then
+    pooler (w²) and head (w o). Softmax, LayerNorm, GELU, biases and look-ups are left out (below 1 %), as is ELECTRA's
+    embedding projection. Counted so, BERT-base at 128 pieces costs 22.4 G and TinyBERT4 1.25 G; Table 1 of the
+    TinyBERT paper has 22.5 B and 1.2 B.
     """
     width, inner = shape.width, shape.inner
-    layer = 4 * length * width**2 + 2 * length**2 * width + 2 * length * width * inner
+    projections = 2 * width**2 + 2 * width**2 * (key_heads or shape.heads) // max(shape.heads, 1)
+    layer = length * projections + 2 * length**2 * width + (2 + gated) * length * width * inner
     return 2 * (shape.layers * layer + width**2 + width * outputs)
 
 
@@ -187,6 +191,11 @@ class TransformerFamily(Family):
         return self.layout.token_types
 
     @property
+    def gated(self) -> bool:  # type: ignore[override]
+        """Whether a third matrix of the feed-forward says what passes."""
+        return self.layout.gated
+
+    @property
     def even_heads(self) -> bool:  # type: ignore[override]
         """Rotary positions turn pairs of numbers."""
         return isinstance(self.layout.attention, Rotary)
@@ -199,6 +208,8 @@ class TransformerFamily(Family):
     def config(self, content: Mapping[str, Any]) -> PretrainedConfig:
         """What a config.json says."""
         found: PretrainedConfig = type(AutoConfig.for_model(self.name)).from_dict(dict(content))
+        if self.layout.shared and (found.num_hidden_groups, found.inner_group_num) != (1, 1):
+            raise UserError(f"{self.name} networks of several groups of layers are not supported")
         return found
 
     def shape(self, config: PretrainedConfig) -> Shape:
@@ -214,6 +225,9 @@ class TransformerFamily(Family):
         new = copy.deepcopy(config)
         new.num_hidden_layers, new.hidden_size, new.num_attention_heads = shape.layers, shape.width, shape.heads
         setattr(new, self.layout.inner_size, shape.inner)
+        for name in ("head_dim", "attention_head_size"):
+            if getattr(new, name, None):
+                setattr(new, name, shape.width // shape.heads)
         self.resize_more(new, shape)
         return new
 
@@ -251,4 +265,4 @@ class TransformerFamily(Family):
     def _require(self, head: str) -> None:
         """Refuse a head that transformers does not have for the family."""
         if not self.layout.head(head):
-            raise UserError(f"{self.name} networks have no head for this kind of task: transformers has no {head[4:]}")
+            raise UserError(f"{self.name} networks have no head for this kind of task in transformers ({head})")

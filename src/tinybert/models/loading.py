@@ -136,6 +136,9 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, config=config, use_fast=True, trust_remote_code=False, local_files_only=True
         )
+    for ours, theirs in (("cls", "bos"), ("sep", "eos")):  # what EuroBERT's puts around a text
+        if getattr(tokenizer, f"{ours}_token") is None and getattr(tokenizer, f"{theirs}_token") is not None:
+            setattr(tokenizer, f"{ours}_token", getattr(tokenizer, f"{theirs}_token"))
     _check_tokenizer(folder, tokenizer, config)
     return without_fixed_lengths(tokenizer)
 
@@ -199,5 +202,7 @@ def _blaming(path: Path) -> Iterator[None]:
     """Turn whatever transformers raises about a user's file into one line; its errors have no type in common."""
     try:
         yield
+    except UserError as error:
+        raise UserError(*(f"{path}: {problem}" for problem in error.problems)) from None
     except Exception as error:
         raise UserError(f"{path}: transformers cannot load it: {first_line(error)} ({type(error).__name__})") from error

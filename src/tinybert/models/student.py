@@ -28,7 +28,8 @@ def parse_shape(text: str, heads: int | None, inner: int | None, teacher: Shape)
     Args:
         text: Layers, an x, width; before them `bert:` for a student of that family, whatever the teacher's is.
         heads: Attention heads; None = the teacher's number, which head-to-head objectives need.
-        inner: Neurons between the two matrices of a feed-forward block; None = 1200 for width 312, else 4 x width.
+        inner: Neurons between the two matrices of a feed-forward block; None = the teacher's at its width; 1200 for
+            width 312, else 4 x width; where they are gated, as many for each of the width as the teacher has.
         teacher: The teacher's sizes.
 
     Raises:
@@ -41,12 +42,12 @@ def parse_shape(text: str, heads: int | None, inner: int | None, teacher: Shape)
     """
     family, layers, width = _parts(text)
     if family not in (None, "bert", teacher.family):
-        raise UserError(f"student: {family} students need a {family} teacher; take bert:{layers}x{width}")
+        raise UserError(f"student: {family} students need a teacher of that family; take bert:{layers}x{width}")
+    family = family or teacher.family
     heads = teacher.heads if heads is None else heads
     if inner is None:
-        inner = _INNER_OF_312 if width == 312 else 4 * width
+        inner = _inner(width, family, teacher)
     check_positive(layers=layers, width=width, heads=heads, inner=inner)
-    family = family or teacher.family
     even = family in FAMILIES and FAMILIES[family].even_heads
     if width % (heads * (1 + even)):
         raise UserError(_indivisible(width, heads, even=even))
@@ -70,7 +71,15 @@ def _parts(text: str) -> tuple[str | None, int, int]:
     found = _SHAPE.fullmatch(text.strip())
     if not found:
         raise UserError(f"student: {text!r} is not a shape; write layers x width, such as 4x312 or bert:4x312")
-    return found[1], int(found[2]), int(found[3])
+    return found[1] and found[1].lower(), int(found[2]), int(found[3])
+
+
+def _inner(width: int, family: str, teacher: Shape) -> int:
+    if family == teacher.family and width == teacher.width:
+        return teacher.inner
+    if family == teacher.family and family in FAMILIES and FAMILIES[family].gated:
+        return round(width * teacher.inner / teacher.width)
+    return _INNER_OF_312 if width == 312 else 4 * width
 
 
 def check_positive(**sizes: int) -> None:
@@ -97,7 +106,10 @@ def check_depth(student: Shape, teacher: Shape) -> None:
 
 
 def _indivisible(width: int, heads: int, *, even: bool) -> str:
-    step, of_width = heads * (1 + even), " of even width" if even else ""
+    step = heads * (1 + even)
     below = width // step
     works = ", ".join(str(n * step) for n in range(max(1, below - 1), below + 3))
-    return f"student: {heads} heads{of_width} do not divide width {width}; widths that work: {works}"
+    wrong = (
+        f"width {width} is not {heads} heads of an even width" if even else f"{heads} heads do not divide width {width}"
+    )
+    return f"student: {wrong}; widths that work: {works}"

@@ -109,7 +109,8 @@ def choose(job: Job, settings: Any, run: Run, folder: Path, *, needs_teacher: bo
         measured = search(candidates, limits, lambda shape: cost(untrained(shape), how, settings.at))
         files.write_json(target / f"{BUDGET}.json", _told(candidates, measured, limits))
 
-    inputs = {**asdict(limits), "at": settings.at, "teacher": origin, "head": job.head, "shapes": shapes, "export": how}
+    sizes = [(shape.layers, shape.width, shape.heads, shape.inner) for shape in shapes]
+    inputs = {**asdict(limits), "at": settings.at, "teacher": origin, "head": job.head, "shapes": sizes, "export": how}
     inputs |= {} if kept is None else {"pieces": len(kept)}
     key = run.store.entry(BUDGET, **inputs).key
     noted = None if anew else Record(folder).noted(BUDGET)

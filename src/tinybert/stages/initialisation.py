@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
+from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 from tinybert.config import MODEL
 from tinybert.data.examples import Examples
 from tinybert.errors import UserError
-from tinybert.families import FAMILIES, shape_of
+from tinybert.families import FAMILIES, longest_input, shape_of
+from tinybert.families.bert import POSITIONS
 from tinybert.families.network import Network, Shape
 from tinybert.initialise import project, start
 from tinybert.initialise.recording import fitted_directions
@@ -41,7 +42,8 @@ class StudentNetwork:
         init: Where the first weights of a shape come from; None = `project` if it is narrower than the teacher,
             `layers` at the same width, `random` where the family allows neither.
         heads: Attention heads; None = the teacher's number.
-        inner: Inner size of the feed-forward; None = 1200 for width 312, otherwise 4 x width.
+        inner: Inner size of the feed-forward; None = the teacher's at its width, 1200 for width 312, otherwise 4 times
+            the width (of a gated one, the teacher's share of the width).
         vocabulary: Which pieces the finished student knows: `all` of the tokenizer's; `train`: those of the texts it
             learnt from; a number: at most so many. Special pieces and single characters always stay.
         layer_map: Which teacher layers teach, and which ones a shape is made from: a rule of `layer_maps`, or one
@@ -71,6 +73,12 @@ class StudentNetwork:
     def shape(self, teacher: Shape) -> Shape:
         """The sizes that a shape asks for; errors as of `parse_shape`."""
         return parse_shape(self.path, self.heads, self.inner, teacher)
+
+    def longest(self, teacher: PretrainedConfig) -> int:
+        """How many pieces a student reads whose shape is said of a teacher."""
+        known = shape_of(teacher)
+        room = longest_input(teacher)
+        return room if self.shape(known).family == known.family else min(room, POSITIONS)
 
     def start(self, shape: Shape, teacher: Shape) -> Literal["random", "layers", "project"]:
         """Where the first weights of a shape come from.

@@ -17,8 +17,7 @@ from tinybert.data.settings import DataSettings
 from tinybert.data.windows import Windows, notes_on
 from tinybert.engine.evaluate import student_logits
 from tinybert.errors import UserError
-from tinybert.families import longest_input, shape_of
-from tinybert.families.bert import POSITIONS
+from tinybert.families import longest_input
 from tinybert.models.heads import has_task_head
 from tinybert.models.loading import load_classifier, load_config, load_tokenizer, share_vocabulary
 from tinybert.models.student import is_shape
@@ -160,11 +159,10 @@ def check_max_length(settings: Any) -> None:
     for vocabulary in filter(None, dict.fromkeys((vocabulary_of(settings), teacher))):
         if longest > (room := longest_input(load_config(vocabulary))):
             raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
-    if teacher is None or not is_shape(settings.student.path) or longest <= POSITIONS:
+    if teacher is None or not is_shape(settings.student.path):
         return
-    known = shape_of(load_config(teacher))
-    if settings.student.shape(known).family != known.family:
-        raise UserError(f"data.max_length: {longest} pieces, but {settings.student.path} reads at most {POSITIONS}")
+    if longest > (room := settings.student.longest(load_config(teacher))):
+        raise UserError(f"data.max_length: {longest} pieces, but {settings.student.path} reads at most {room}")
 
 
 def read_unlabeled(source: Any, settings: DataSettings, rejected_to: Path | None) -> Examples | None:

@@ -80,6 +80,8 @@ def check_fit(settings: Any) -> None:
     for path in (teacher,) if is_shape(student) else (teacher, student):
         if general.block_length > (room := longest_input(load_config(path))):
             raise UserError(f"general.block_length: {general.block_length} pieces, but {path} reads at most {room}")
+    if is_shape(student) and general.block_length > (room := settings.student.longest(load_config(teacher))):
+        raise UserError(f"general.block_length: {general.block_length} pieces, but {student} reads at most {room}")
     instead = "" if settings.reads_text else ", or leave out general.tokens"
     if settings.fills_masks and not has_masked_lm_head(teacher):
         raise UserError(f"teacher: {teacher} has no masked-LM head to learn from; take one that has{instead}")

@@ -5,8 +5,7 @@ import { ByteLevelPreTokenizer, Tokenizer } from "./runtime/tokenizers.min.mjs";
 
 const [TAGS, ANSWERS] = ["TokenClassification", "QuestionAnswering"];
 const [LONGEST, N_BEST, NAMED] = [30, 20, 5]; // pieces of an answer; answers that share the probability; how many are named
-// A Chinese character is a word.
-const WORD = /[^\s\p{P}!-/:-@[-`{-~\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2ebef}\u{2f800}-\u{2fa1f}]+|[\p{P}!-/:-@[-`{-~\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2ebef}\u{2f800}-\u{2fa1f}]/gu;
+const WORD = /[^\s\p{P}!-/:-@[-`{-~]+|[\p{P}!-/:-@[-`{-~]/gu;
 const FAR = 16; // letters between two pieces; what is further off is another one that looks the same
 
 export class Model {
