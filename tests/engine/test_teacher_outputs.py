@@ -10,6 +10,7 @@ from tinybert.artifacts import Store
 from tinybert.engine import teacher_outputs
 from tinybert.engine.teacher_outputs import StoredTeacher, cached_teacher, size_in_bytes
 from tinybert.families import trace
+from tinybert.families.attention import Place
 from tinybert.models.teacher import Teacher
 from tinybert.types import LOGITS, MASKED_LOGITS, SIGNAL_KINDS, Signal, SignalKind
 
@@ -40,10 +41,10 @@ def test__what_is_read_back_is_what_the_teacher_shows(make_world, rows):
 
 def test__a_new_signal_is_an_entry_in_two_tables(make_world, monkeypatch):
     def outputs(parts, layer):
-        return {"output": parts.layer(layer).attention_output}
+        return {"output": Place(parts.layer(layer).attention_output)}
 
     monkeypatch.setitem(SIGNAL_KINDS, "attention_outputs", SignalKind(("piece", "width"), lowest=1))
-    monkeypatch.setitem(trace._RECORDED, "attention_outputs", trace._Recorded(outputs, lambda _, output: output))
+    monkeypatch.setitem(trace._RECORDED, "attention_outputs", trace._Recorded(outputs, lambda _, seen: seen["output"]))
     world, signal = make_world(), Signal("attention_outputs", 2)
     batch = world.rows.batch(np.array([3, 1]))
     (ours,), (theirs,) = (

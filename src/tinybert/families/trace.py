@@ -3,9 +3,9 @@
 Layers above the highest one needed do not run unless the logits are wanted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -20,7 +20,8 @@ _STATES = ("hidden_states", "first_state")
 
 def record(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Trace:
     """Run a Transformer on a batch and record the signals asked for; see `network.Network.observe`."""
-    places = {signal: _places(parts, signal) for signal in needs - {*_OUTPUTS, MASKED_LOGITS}}
+    recorded = {signal: _RECORDED[signal.kind] for signal in needs if signal.kind in _RECORDED}
+    places = {signal: kind.places(parts, signal.layer) for signal, kind in recorded.items()}
     watched = [place for named in places.values() for place in named.values()]
     with (
         watching(watched, parts.model.config) as seen,
@@ -33,24 +34,10 @@ def record(parts: Parts, batch: Batch, needs: frozenset[Signal]) -> Trace:
     if (asked := needs & _OUTPUTS) and (logits := head_logits(result)) is not None:
         ends |= dict.fromkeys(asked, logits)
     shown = {
-        signal: _signal(parts, signal.kind, {name: seen[place] for name, place in named.items()})
-        for signal, named in places.items()
+        signal: kind.of(parts, {name: seen[place] for name, place in places[signal].items()})
+        for signal, kind in recorded.items()
     }
     return Trace(shown | ends)
-
-
-def _places(parts: Parts, signal: Signal) -> dict[str, Place]:
-    """Where what a signal of a layer is made of is seen, by name."""
-    if signal.kind in _STATES:
-        return {"states": parts.states_after(signal.layer)}
-    return parts.layout.attention.places(parts, signal.layer, signal.kind)
-
-
-def _signal(parts: Parts, kind: str, seen: Mapping[str, Any]) -> Tensor:
-    if kind in _STATES:
-        states: Tensor = seen["states"]
-        return states if kind == "hidden_states" else states[:, 0]
-    return parts.layout.attention.signal(parts, kind, seen)
 
 
 def _only(parts: Parts, needs: frozenset[Signal]) -> AbstractContextManager[None]:
@@ -90,3 +77,34 @@ def _filled(parts: Parts, result: Any, batch: Batch, needs: frozenset[Signal]) -
     return parts.masked_lm_scores(
         states[0] if _masked_logits_only(parts, needs) else states[batch.needed_targets() >= 0]
     )
+
+
+class _Recorded(NamedTuple):
+    """How a signal of a layer is recorded.
+
+    Attributes:
+        places: By name, where what it is made of is seen.
+        of: Makes it of the network and what was seen there.
+    """
+
+    places: Callable[[Parts, int], dict[str, Place]]
+    of: Callable[[Parts, Mapping[str, Any]], Tensor]
+
+
+def _states(parts: Parts, layer: int) -> dict[str, Place]:
+    return {"states": parts.states_after(layer)}
+
+
+def _of_attention(kind: str) -> _Recorded:
+    """A network's attention says where its queries, keys, values and scores are."""
+    return _Recorded(
+        lambda parts, layer: parts.layout.attention.places(parts, layer, kind),
+        lambda parts, seen: parts.layout.attention.signal(parts, kind, seen),
+    )
+
+
+_RECORDED: Final[Mapping[str, _Recorded]] = {
+    "hidden_states": _Recorded(_states, lambda _, seen: seen["states"]),
+    "first_state": _Recorded(_states, lambda _, seen: seen["states"][:, 0]),
+    **{kind: _of_attention(kind) for kind in ("queries", "keys", "values", "attention_scores")},
+}

@@ -86,6 +86,15 @@ class StudentNetwork:
         Raises:
             UserError: If they cannot, because of its family or its sizes.
         """
+        how = self.kind_of_start(shape, teacher)
+        if how == "layers":
+            start.check_same_sizes(shape, teacher)
+        elif how == "project":
+            project.check_narrower(shape, teacher)
+        return how
+
+    def kind_of_start(self, shape: Shape, teacher: Shape) -> Literal["random", "layers", "project"]:
+        """What the families allow; errors as of `start`, but for those about sizes."""
         possible = FAMILIES[teacher.family].starts if shape.family == teacher.family else {"random"}
         if not possible:
             instead = f"bert:{shape.layers}x{shape.width}"
@@ -95,10 +104,6 @@ class StudentNetwork:
         if how not in possible:
             pair = f"{shape.family} student of a {teacher.family} teacher"
             raise UserError(f"student.init={how} makes no {pair}; take {' or '.join(sorted(possible))}")
-        if how == "layers":
-            start.check_same_sizes(shape, teacher)
-        elif how == "project":
-            project.check_narrower(shape, teacher)
         return how
 
     def tokenizer(self, train: Examples) -> PreTrainedTokenizerFast | None:  # noqa: ARG002

@@ -37,7 +37,7 @@ def shapes(settings: Any, *, needs_teacher: bool) -> tuple[Shape | None, Shape]:
     if teacher is not None and (needs_teacher or is_shape(path)):
         _require_listed_layers(settings.student.layer_map, student, teacher)
     if teacher is not None and not alone and is_shape(path):
-        settings.student.start(student, teacher)
+        settings.student.kind_of_start(student, teacher)  # a recipe with a network of its own may read no sizes
     return teacher, student
 
 
