@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast
 
 import tinybert
-from conftest import SPECIAL, VOCABULARY, make_tiny_model, make_unigram_tokenizer
+from conftest import SPECIAL, VOCABULARY, families_that_start, make_tiny_model, make_unigram_tokenizer
 from recipes.workshop import CLASSES, on_one_processor, quick_finish, read, reads_text, reviews, trained
 from tinybert.errors import UserError
 
@@ -77,6 +77,28 @@ def test__layers_of_the_teachers_own_family_learn_on(kind, workshop):
     [answer] = tinybert.predict(student, data=[{"text": "a film"}])
     assert answer["label"] in ("neg", "pos")
     assert trained(workshop.path("run"), "intermediate")
+
+
+NEWER = ("ernie", "albert", "modernbert", "deberta-v2", "eurobert", "gte", "nomic_bert", "jina_embeddings_v3")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["tinybert", "minilm", "fine_tune", "general"])
+@pytest.mark.parametrize("kind", NEWER)
+def test__every_family_teaches_by_every_way(kind, recipe, workshop):
+    cut = kind in families_that_start("layers")
+    rewritten = recipe == "tinybert"  # by the teacher's own masked-LM head
+    also = (*(("augment.copies=1", "augment.method=bert_glove") if rewritten else ()), "student.init=random")
+    with quick_finish():
+        workshop.distill(
+            recipe,
+            teacher=teacher(workshop, kind),
+            mlm=workshop.path("teacher") if rewritten else None,
+            student="2x12" if cut else "bert:2x12",
+            also=also,
+        )
+    content = read(workshop.path("run") / "student" / "config.json")
+    assert (content["model_type"], content["num_hidden_layers"]) == (kind if cut else "bert", 2)
 
 
 @pytest.mark.parametrize(
