@@ -154,3 +154,5 @@ def test__a_bert_reads_no_more_than_512_pieces(workshop):
     (folder / "config.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"data\.max_length: 600 pieces, but bert:2x24 reads at most 512"):
         workshop.distill("tinybert", teacher=folder, student="bert:2x24", also=("data.max_length=600",))
+    with pytest.raises(UserError, match=r"general\.block_length: 600 pieces, but bert:2x24 reads at most 512"):
+        workshop.distill("general", teacher=folder, student="bert:2x24", also=("general.block_length=600",))

@@ -17,7 +17,7 @@ ERNIE = TransformerFamily(
     replace(_BERT, model_type="ernie", embedding_tables=_TABLES, head_hidden="ernie.pooler.dense")
 )
 
-POSITIONS = 512  # BERT's own number; each costs as much as a piece of the vocabulary
+_POSITIONS = 512  # BERT's own number; each costs as much as a piece of the vocabulary
 
 
 def bert_config(other: PretrainedConfig, longest: int) -> PretrainedConfig:
@@ -25,7 +25,7 @@ def bert_config(other: PretrainedConfig, longest: int) -> PretrainedConfig:
     return BertConfig(
         vocab_size=other.vocab_size,
         pad_token_id=other.pad_token_id,
-        max_position_embeddings=min(longest, POSITIONS),
+        max_position_embeddings=min(longest, _POSITIONS),
         # DeBERTa has no table of types (0), but its tokenizer says which text of a pair a piece is of.
         type_vocab_size=getattr(other, "type_vocab_size", 1) or 2,
     )

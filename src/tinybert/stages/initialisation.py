@@ -15,7 +15,7 @@ from tinybert.config import MODEL
 from tinybert.data.examples import Examples
 from tinybert.errors import UserError
 from tinybert.families import FAMILIES, longest_input, shape_of
-from tinybert.families.bert import POSITIONS
+from tinybert.families.bert import bert_config
 from tinybert.families.network import Network, Shape
 from tinybert.initialise import project, start
 from tinybert.initialise.recording import fitted_directions
@@ -78,7 +78,7 @@ class StudentNetwork:
         """How many pieces a student reads whose shape is said of a teacher."""
         known = shape_of(teacher)
         room = longest_input(teacher)
-        return room if self.shape(known).family == known.family else min(room, POSITIONS)
+        return room if self.shape(known).family == known.family else longest_input(bert_config(teacher, room))
 
     def start(self, shape: Shape, teacher: Shape) -> Literal["random", "layers", "project"]:
         """Where the first weights of a shape come from.

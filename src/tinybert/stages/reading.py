@@ -1,7 +1,7 @@
 """The data of a run: read, checked, split, encoded once."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -155,14 +155,27 @@ def check_max_length(settings: Any) -> None:
     """
     if not settings.student.out_of_teacher:
         return
-    longest, teacher = settings.data.max_length, settings.teacher.path
-    for vocabulary in filter(None, dict.fromkeys((vocabulary_of(settings), teacher))):
-        if longest > (room := longest_input(load_config(vocabulary))):
-            raise UserError(f"data.max_length: {longest} pieces, but {vocabulary} reads at most {room}")
-    if teacher is None or not is_shape(settings.student.path):
-        return
-    if longest > (room := settings.student.longest(load_config(teacher))):
-        raise UserError(f"data.max_length: {longest} pieces, but {settings.student.path} reads at most {room}")
+    checkpoints = filter(None, (vocabulary_of(settings), settings.teacher.path))
+    check_room("data.max_length", settings.data.max_length, checkpoints, settings)
+
+
+def check_room(key: str, length: int, checkpoints: Iterable[str], settings: Any) -> None:
+    """Refuse texts that are longer than what one of some checkpoints reads, or a student cut out of the teacher.
+
+    Raises:
+        UserError: If they are; it begins with the key of the setting that says how long they are.
+    """
+
+    def rooms() -> Iterator[tuple[str, int]]:
+        for path in dict.fromkeys(checkpoints):
+            yield path, longest_input(load_config(path))
+        student, teacher = settings.student, settings.teacher.path
+        if teacher is not None and is_shape(student.path):
+            yield student.path, student.longest(load_config(teacher))
+
+    for path, room in rooms():
+        if length > room:
+            raise UserError(f"{key}: {length} pieces, but {path} reads at most {room}")
 
 
 def read_unlabeled(source: Any, settings: DataSettings, rejected_to: Path | None) -> Examples | None:

@@ -16,13 +16,13 @@ from tinybert.data.hub import PREFIX
 from tinybert.data.read import path_of
 from tinybert.data.recognise import looks_like_conll, wrong_form
 from tinybert.errors import UserError
-from tinybert.families import longest_input
 from tinybert.log import PLAIN_LINE_EVERY
 from tinybert.models.heads import has_masked_lm_head
 from tinybert.models.loading import load_config, load_tokenizer
 from tinybert.models.student import is_shape
 from tinybert.run import HELD_OUT_SEED, Run, RunPlan, stream
 from tinybert.stages.job import PlainText
+from tinybert.stages.reading import check_room
 
 LOOKED_AT = 5_000_000  # bytes of text that a dry run packs
 TEXT_BYTES_PER_PIECE = 8  # of text; English has about 4.5: so much of an endless stream is read that it is enough
@@ -76,12 +76,9 @@ def check_fit(settings: Any) -> None:
     Raises:
         UserError: If blocks are too long, a head is missing, or the heads do not fit each other.
     """
-    teacher, student, general = settings.teacher.path, settings.student.path, settings.general
-    for path in (teacher,) if is_shape(student) else (teacher, student):
-        if general.block_length > (room := longest_input(load_config(path))):
-            raise UserError(f"general.block_length: {general.block_length} pieces, but {path} reads at most {room}")
-    if is_shape(student) and general.block_length > (room := settings.student.longest(load_config(teacher))):
-        raise UserError(f"general.block_length: {general.block_length} pieces, but {student} reads at most {room}")
+    teacher, student = settings.teacher.path, settings.student.path
+    checkpoints = (teacher,) if is_shape(student) else (teacher, student)
+    check_room("general.block_length", settings.general.block_length, checkpoints, settings)
     instead = "" if settings.reads_text else ", or leave out general.tokens"
     if settings.fills_masks and not has_masked_lm_head(teacher):
         raise UserError(f"teacher: {teacher} has no masked-LM head to learn from; take one that has{instead}")
