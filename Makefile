@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest
 QUICK := -m "not slow and not gpu and not hub"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test coverage test-slow test-deploy format clean
+.PHONY: help venv demo check test coverage test-slow test-deploy bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ test-slow: $(READY) ## the tests that take minutes
 
 test-deploy: $(READY) ## the wheel by itself; exports in other programs, from npm and PyPI, and in Chromium; needs node
 	$(PYTEST) -n 0 -s -m hub tests/test_wheel.py tests/export/test_deploy.py
+
+bench: $(READY) ## speeds on processors (benchmarks/README.md); 15 minutes on an idle machine
+	$(BIN)/python benchmarks/distillation_step.py --threads 1 --rows 640 --steps 8
+	$(BIN)/python benchmarks/augmentation.py --threads 1 --rows 24 --slow-rows 3 --repeats 1
+	$(BIN)/python benchmarks/inference.py
 
 format: $(READY) ## let ruff write the style
 	$(BIN)/ruff check --fix .

@@ -11,6 +11,7 @@ of a processor is timed by processor time, so that other programs do not count; 
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,17 +19,16 @@ from statistics import mean
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+from large import TEXTS, large
+from transformers import PreTrainedTokenizerFast
 
 from tinybert.augment.bert_glove import BertGlove, BertGloveSettings
 from tinybert.augment.candidates import Candidates, Context
 from tinybert.data.lexicon import STOP_WORDS
 from tinybert.data.pieces import tokenize
 from tinybert.data.settings import DataSettings
-from tinybert.families import network_of
 from tinybert.families.network import Network
 from tinybert.machine import prepare
-from tinybert.models.embedded import folder_of_minilm
 from tinybert.models.loading import load_masked_lm, load_tokenizer
 from tinybert.models.masked_lm import MaskedLM
 from tinybert.tasks.load import load
@@ -36,7 +36,6 @@ from tinybert.types import Example
 
 COPIES, CANDIDATES, MAX_LENGTH = 20, 15, 128
 Clock = Callable[[], float]
-DEMO = Path(__file__).parents[1] / "src" / "tinybert" / "demo_data" / "kitchen_train.tsv"
 
 
 def main() -> None:
@@ -74,7 +73,7 @@ def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mlm", help="folder of a masked language model; default: BERT base (12x768), random")
-    parser.add_argument("--data", default=str(DEMO))
+    parser.add_argument("--data", default=str(TEXTS))
     parser.add_argument("--text", default="text", help="column")
     parser.add_argument("--rows", type=int, default=48, help="sentences for this augmenter")
     parser.add_argument("--slow-rows", type=int, default=3, help="sentences for the slow way, out of these")
@@ -92,10 +91,9 @@ def parse() -> argparse.Namespace:
 
 def network(folder: str | None) -> tuple[Network, PreTrainedTokenizerFast]:
     """A masked language model and its tokenizer."""
-    if folder is not None:
-        return load_masked_lm(folder), load_tokenizer(folder)
-    torch.manual_seed(0)
-    return network_of(BertForMaskedLM(BertConfig()).eval()), load_tokenizer(folder_of_minilm())
+    with tempfile.TemporaryDirectory() as made:
+        found = large(folder, Path(made))
+        return load_masked_lm(found), load_tokenizer(found)
 
 
 def some_texts(options: argparse.Namespace) -> list[str]:

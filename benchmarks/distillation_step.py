@@ -1,7 +1,9 @@
 """Examples per second of TinyBERT's two stages: this engine beside a plain loop, in one run.
 
 The plain loop pads every row to 128 pieces, runs eager attention in fp32 and asks the teacher at every step, as the
-authors' code does. Ratios count; absolute speeds belong to the machine.
+authors' code does. "Bare products" would be the speed if an update were nothing but its products with matrices, at the
+speed that each of them reaches alone. Ratios count; absolute speeds belong to the machine. Without `--teacher` it is
+one of BERT base's sizes with random weights.
 
     python benchmarks/distillation_step.py --teacher TEACHER --student 4x192 --data train.tsv --text sentence
 """
@@ -10,11 +12,15 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from itertools import repeat
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
+from large import TEXTS, large
 
 from tinybert.data.batches import batches
 from tinybert.data.encode import encode
@@ -41,6 +47,7 @@ from tinybert.tasks.load import load
 from tinybert.types import Batch, Objective, Stage
 
 PADDED_TO = 128
+Product = tuple[torch.dtype, int, int, int]  # rows, outputs, inputs
 
 
 def main() -> None:
@@ -54,15 +61,17 @@ def main() -> None:
             print(f"{name:13} plain loop            {plain:8.1f} examples/s", flush=True)
             for budget, what in (("off", "teacher at each step"), ("100GB", "teacher stored       ")):
                 ours = speed(bench.our_steps(name, objective, budget), options)
-                print(f"{name:13} {what}  {ours:8.1f} examples/s   {ours / plain:5.1f} x plain", flush=True)
+                bare = bench.bare_products(objective, asked=budget == "off")
+                share = f"{ours / bare:4.0%} of bare products"
+                print(f"{name:13} {what}  {ours:8.1f} examples/s   {ours / plain:5.1f} x plain   {share}", flush=True)
 
 
 def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--teacher", required=True, help="folder of a classifier or of a network without a head")
+    parser.add_argument("--teacher", help="folder of a classifier or of a network without a head")
     parser.add_argument("--student", default="4x312")
-    parser.add_argument("--data", required=True)
+    parser.add_argument("--data", default=str(TEXTS))
     parser.add_argument("--text", default="text", help="column")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=12)
@@ -84,8 +93,9 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.folder = folder
-        self.teacher = load_classifier(options.teacher, Head(("0", "1"))).model
-        tokenizer = load_tokenizer(options.teacher)
+        source = large(options.teacher, folder / "teacher")
+        self.teacher = load_classifier(source, Head(("0", "1"))).model
+        tokenizer = load_tokenizer(source)
         settings = DataSettings(text=options.text)
         rng = np.random.default_rng(0)
         splits = load(
@@ -117,13 +127,53 @@ class Bench:
         learner = Learner(self.student(), objective, KeepAll(), stage, artifact, run, len(self.rows))
         for rows, indices in learner.remaining_batches(lambda _: self.rows):
             update(learner, teacher, rows, indices)
+            learner.read_if_due()
             yield len(indices)
+
+    def bare_products(self, objective: Objective, *, asked: bool) -> float:
+        """Examples per second if all was products: of a student forward and twice backward, of a teacher forward."""
+        student, teacher = self.student(), Teacher(self.teacher, "auto", torch.device("cpu"))
+        parts = batches(self.rows.lengths, 32, np.random.default_rng(0))[:4]
+        seconds = 0.0
+        for batch in map(self.rows.batch, parts):
+            with products(student) as ours, products(teacher._model) as theirs, torch.no_grad():
+                student.observe(batch, objective.needs_student)
+                if asked:
+                    teacher.observe(batch, objective.needs_teacher)
+            seconds += 3 * sum(map(seconds_of, ours)) + sum(map(seconds_of, theirs))
+        return sum(map(len, parts)) / seconds
 
     def plain_steps(self, objective: Objective) -> Iterator[int]:
         """A loop as people write it, on rows that are all padded to the full length."""
         rng = np.random.default_rng(1)
         order = (part for _ in repeat(None) for part in batches(np.ones(len(self.rows), int), 32, rng))
         return plain_steps(self.student(), self.teacher, objective, (padded(self.rows.batch(part)) for part in order))
+
+
+@contextmanager
+def products(network: torch.nn.Module) -> Iterator[list[Product]]:
+    """What the linear maps of a network multiply inside the block."""
+    found: list[Product] = []
+
+    def note(module: torch.nn.Linear, given: tuple[torch.Tensor], _: object) -> None:
+        found.append((module.weight.dtype, given[0].numel() // module.in_features, *module.weight.shape))
+
+    handles = [part.register_forward_hook(note) for part in network.modules() if isinstance(part, torch.nn.Linear)]
+    yield found
+    for handle in handles:
+        handle.remove()
+
+
+@cache
+def seconds_of(product: Product) -> float:
+    """One product alone: the median of seven."""
+    dtype, rows, outputs, inputs = product
+    left, right, times = torch.randn(rows, inputs).to(dtype), torch.randn(outputs, inputs).to(dtype), []
+    for _ in range(7):
+        started = time.perf_counter()
+        torch.nn.functional.linear(left, right)
+        times.append(time.perf_counter() - started)
+    return median(times)
 
 
 def plain_steps(student: Network, model: Network, objective: Objective, read: Iterator[Batch]) -> Iterator[int]:

@@ -79,6 +79,7 @@ class Bench:
         with without_dropout(student):
             for rows, indices in learner.remaining_batches(lambda _: self.blocks):
                 update(learner, teacher, rows, indices)
+                learner.read_if_due()
                 yield len(indices)
 
     def plain_steps(self) -> Iterator[int]:

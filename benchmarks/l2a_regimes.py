@@ -29,15 +29,15 @@ REGIMES: Final = {
     "shuffled source": (SOURCE_TOO, True),  # half of the source's labels say nothing
     "clean source": (SOURCE_TOO, False),
 }
-DOUBTING = ("l2a.policy.init_keep=0.9", "l2a.policy.init_keep_disputed=0.1")  # begins with the rule, nearly
-METRIC = ("l2a.reward=metric", "l2a.reward_every=1", "l2a.policy.gamma=0.9")
+FROM_NOTHING = "l2a.policy.init_keep_disputed=null"  # else it begins with the rule
+METRIC = ("l2a.reward=metric", "l2a.reward_every=1", "l2a.policy.gamma=0.9", FROM_NOTHING)
 SYSTEMS: Final[Mapping[str, tuple[str, ...]]] = {
     "all kept": ("l2a.selector=keep_all",),
     "agreement": ("l2a.selector=agreement",),
-    "influence": (),
-    "influence, restart": ("l2a.restart=true",),
-    "influence, from the rule": DOUBTING,
-    "influence, from the rule, restart": (*DOUBTING, "l2a.restart=true"),
+    "influence": (FROM_NOTHING,),
+    "influence, restart": (FROM_NOTHING, "l2a.restart=true"),
+    "influence, from the rule": (),
+    "influence, from the rule, restart": ("l2a.restart=true",),
     "metric": METRIC,
     "metric, restart": (*METRIC, "l2a.restart=true"),
     "fine-tuned on the target": ("fine_tune.lr=2e-4",),

@@ -15,6 +15,10 @@ from recipes.workshop import Workshop, reviews, with_bf16
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 ROWS = ("--teacher", "{network}", "--student", "2x12", "--data", "{train}")
 TEXT = ("--teacher", "{network}", "--student", "2x12", "--train", "{text}")
+INFERENCE = (
+    *("--network", "{network}", "--large", "2x12", "--small", "1x12", "--pieces", "8", "--texts", "1", "2"),
+    *("--threads", "1", "--seconds", "0.01", "--data", "{train}", "--rows", "8"),
+)
 REGIMES = (
     *("--teacher", "{network}", "--student", "2x12", "--train", "{train}", "--dev", "{dev}", "--test", "{dev}"),
     *("--source", "{train}", "--per-class", "4", "--seeds", "1", "--regimes", "weak teacher"),
@@ -60,6 +64,7 @@ def files(tmp_path_factory, tiny_tokenizer, processor):
             "loss",
         ),
         ("general_step", (*TEXT, "--steps", "1", "--batch", "2"), "x plain"),
+        ("inference", INFERENCE, "x pipeline"),
         ("l2a_regimes", REGIMES, "| 0."),
         ("selection", (*ROWS, "--dev", "{dev}", "--rows", "32", "--rounds", "1"), "median"),
     ],

@@ -12,7 +12,7 @@ from tinybert import run as run_module
 from tinybert.engine import learner as learner_module
 from tinybert.engine import update as update_module
 from tinybert.engine.fit import fit
-from tinybert.engine.update import BAD_STEPS
+from tinybert.engine.learner import BAD_STEPS
 from tinybert.errors import Interrupted
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.run import Deadline

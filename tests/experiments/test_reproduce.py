@@ -35,6 +35,17 @@ tables:
   second: {title: one row, rows: [patient], data: [reviews]}
 """
 
+WORDS = (("good", 1), ("bad", 0))
+SPREAD = """
+budgets: {small: {teacher: nowhere, student: 2x8, seeds: 1}}
+data:
+  reviews: {train: train.tsv, dev: train.tsv, test: test.tsv}
+rows:
+  words: {recipe: tfidf}
+  single words: {recipe: tfidf, student: 1x50}
+  ill: {recipe: static}
+"""
+
 
 def reproduce(stub, name=None, **changes):
     given = {"data": stub.folder / "data", "output": stub.folder / "out"}
@@ -268,3 +279,26 @@ def test__the_budget_of_the_paper_runs(tmp_path, tiny_tokenizer, monkeypatch, ca
     assert main(["reproduce", str(tmp_path / "mine.yaml"), *given, "--json"]) == 0
     assert "mine.md" in json.loads(capsys.readouterr().out)["tables"]
     assert (tmp_path / "out" / "mine.md").read_text().count("| control |") == 1
+
+
+@pytest.mark.slow
+def test__runs_are_spread_by_ray_and_those_that_fail_are_told(stub):
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    rows = "text\tlabel\n" + "".join(f"{word} film {n}\t{label}\n" for n in range(9) for word, label in WORDS)
+    for name in ("train", "test", "other"):
+        (stub.folder / "data" / f"{name}.tsv").write_text(rows)
+    mine = stub.write(SPREAD)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        with pytest.raises(UserError, match="1 of 3 runs failed"):
+            reproduce(stub, mine, parallel=2, set=["run.executor=ray", "run.threads=1"])
+    finally:
+        ray.shutdown()
+    found = lines_of(stub, "mine")
+    assert float(found["reviews", "words", "accuracy"]["mean"]) > 0.9
+    assert ("reviews", "ill", "accuracy") not in found or not found["reviews", "ill", "accuracy"]["mean"]
+
+
+def test__an_executor_that_there_is_not_is_refused(stub):
+    with pytest.raises(UserError, match=r"run\.executor=slurm: there are local, ray"):
+        reproduce(stub, set=["run.executor=slurm"])

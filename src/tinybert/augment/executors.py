@@ -1,15 +1,13 @@
 """Who makes shards: this process, or actors of Ray on one machine or many. What they make is the same to the byte."""
 
-import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import torch
 
 from tinybert.augment.copies import Tick, Worker, examples_of, table_of
+from tinybert.cluster import connected
 from tinybert.errors import UserError
 from tinybert.machine import prepare
 from tinybert.run import Run
@@ -36,7 +34,8 @@ def on_ray(make: MakeWorker, parts: ShardRows, tick: Tick, run: Run) -> Made:
     Raises:
         UserError: If Ray is not installed, or there is no cluster at `run.address`.
     """
-    with _connected(run) as ray:
+    with connected(run.settings.address) as ray:
+        ray.data.DataContext.get_current().enable_progress_bars = False  # ours is enough
         rows = [{"shard": number, "rows": _packed(part)} for number, part in parts]
         threads = torch.get_num_threads()
         how = {"make": make, "threads": threads, "deterministic": run.settings.deterministic}
@@ -82,32 +81,6 @@ class _Actor:
             problems = list(error.problems)
         columns = [[entry["shard"]], [len(rows)], [content], [problems]]
         return pa.table([pa.array(column, kind) for column, kind in zip(columns, _MADE.types, strict=True)], _MADE)
-
-
-@contextmanager
-def _connected(run: Run) -> Iterator[Any]:
-    """Ray, connected to the cluster at `run.address`, or to one of this machine that ends with the work."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a warning otherwise
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise UserError("run.executor=ray: Ray is not installed; pip install 'tinybert[ray]'") from error
-    mine = not ray.is_initialized()
-    if mine:
-        try:
-            ray.init(address=run.settings.address or "local", log_to_driver=False, logging_level="error")
-        except ConnectionError as error:
-            address = run.settings.address
-            raise UserError(f"run.address={address}: no Ray cluster is there; start one, or leave it out") from error
-    ray.data.DataContext.get_current().enable_progress_bars = False  # ours is enough
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    try:
-        yield ray
-    finally:
-        if mine:
-            ray.shutdown()
 
 
 def _actors(ray: Any, threads: int, run: Run, shards: int) -> int:

@@ -113,7 +113,8 @@ def _learn(
     learner.resume()
     with run.deferring_signals(), run.log.progress(artifact.name, learner.steps, learner.now.step) as bar:
         for read, indices in learner.remaining_batches(rows_of):
-            loss = update(learner, teacher, read, indices)
+            update(learner, teacher, read, indices)
+            learner.read_if_due()
             learner.plan_for_time()
             learner.selector.after_update()
             if learner.at_end_of_epoch:
@@ -121,7 +122,7 @@ def _learn(
             if metric is not None and learner.evaluation_due:
                 learner.keep_best(metric)
             learner.save_if_due()
-            bar.advance(loss=loss)
+            bar.advance(loss=learner.loss)
             if learner.over:
                 break
     if run.stop_signal and run.world == 1:  # it came after the last look

@@ -7,9 +7,11 @@ A checkpoint holds all of it. Order of batches, dropout and selector draws are n
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from math import ceil
+from math import ceil, inf, isfinite
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
@@ -21,6 +23,9 @@ from tinybert.run import Run
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 SETTLED = 10  # updates from which on their speed says something
+BAD_STEPS = 10  # updates in a row without a finite gradient before the run gives up
+RECORDS = 200  # lines per stage in metrics.jsonl, about
+READ_EVERY = 16  # updates whose sums are read at once, but at least once a second
 
 RowsOf = Callable[[int], Rows]  # from the number of an epoch, counted from 0, to what is learnt from in it
 
@@ -50,6 +55,15 @@ class Counters:
     hurried: bool = False
 
 
+class Unread(NamedTuple):
+    """What an update of some rows leaves on the device: sums over what was kept, by name, and the gradient's norm."""
+
+    step: int
+    rate: float
+    indices: Int[np.ndarray, " batch"]
+    sums: dict[str, Tensor]
+
+
 @dataclass
 class Learner:
     """A student in the middle of a stage.
@@ -68,6 +82,8 @@ class Learner:
         best_weights: The student as it was at `now.best`.
         stopping: The signal that all ranks have agreed to stop for; 0 = none.
         sums: How many figures ranks add up after an update; 0 = not known yet.
+        unread: What the last updates have left on the device.
+        loss: Of the last update that was read: the mean of the objective over the kept examples.
     """
 
     student: Network
@@ -83,6 +99,8 @@ class Learner:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stopping: int = 0
     sums: int = 0
+    unread: list[Unread] = field(default_factory=list)
+    loss: float = 0.0
 
     def __post_init__(self) -> None:
         """Name what is trained, make the optimizer, count the updates."""
@@ -97,6 +115,7 @@ class Learner:
         self.steps = self.wanted
         self._began = self._saved_at = time.monotonic()
         self._first, self._evaluation = 0, 0.0
+        self._read = -inf, 0.0  # the clock, and `now.seconds`, when sums were last read
 
     @property
     def at_end_of_epoch(self) -> bool:
@@ -127,6 +146,64 @@ class Learner:
     def over(self) -> bool:
         """Whether the last update was the last one of the stage."""
         return self.now.step >= self.steps or self.out_of_patience
+
+    def read_if_due(self) -> None:
+        """Read what the last updates left: often enough for people, and before others note what follows from it."""
+        due = self.at_end_of_epoch or self.evaluation_due or self.now.step % READ_EVERY == 0
+        if due or self.run.world > 1 or time.monotonic() - self._read[0] > 1:
+            self.read()
+
+    def read(self) -> None:
+        """Fetch what the last updates left, all at once, and note it.
+
+        Raises:
+            FloatingPointError: If gradients were not finite in `BAD_STEPS` updates in a row.
+        """
+        if not self.unread:
+            return
+        started = time.monotonic()
+        fetched = iter(torch.cat([torch.stack(list(made.sums.values())) for made in self.unread]).tolist())
+        self.now.seconds += time.monotonic() - started
+        speed = sum(len(made.indices) for made in self.unread) / max(self.now.seconds - self._read[1], 1e-9)
+        unread, self.unread, self._read = self.unread, [], (time.monotonic(), self.now.seconds)
+        for made in unread:
+            self._note(made, dict(zip(made.sums, fetched, strict=False)), speed)
+
+    def _note(self, made: Unread, sums: dict[str, float], speed: float) -> None:
+        """Take in what an update says; about `RECORDS` of a stage go into `metrics.jsonl`."""
+        kept, norm = sums.pop("kept"), sums.pop("norm")
+        terms = {name: value / max(kept, 1e-12) for name, value in sums.items()}
+        self.loss = terms.pop("loss")
+        if kept > 0:
+            self._count_bad(made, isfinite(norm))
+        if made.step % max(self.steps // RECORDS, 1) and made.step != self.steps:
+            return
+        self.run.log.record(
+            {
+                "stage": self.artifact.name,
+                "step": made.step,
+                "epoch": (made.step - 1) // self.epoch_steps,
+                "loss": self.loss,
+                "terms": terms,
+                "kept": kept,
+                "lr": made.rate,
+                "seconds": round(self.now.seconds, 3),
+                "examples_per_second": round(speed, 1),
+            }
+        )
+
+    def _count_bad(self, made: Unread, good: bool) -> None:
+        """A gradient that is not finite was skipped, but not for ever."""
+        self.now.bad_steps = 0 if good else self.now.bad_steps + 1
+        if good:
+            return
+        where = f"{self.artifact.name}, update {made.step - 1}"
+        self.run.log.say(f"{where}: the gradient is not finite; the update is skipped")
+        if self.now.bad_steps >= BAD_STEPS:
+            rows = ", ".join(str(row) for row in made.indices[:8])
+            raise FloatingPointError(
+                f"{where}: no finite gradient {BAD_STEPS} times in a row; encoded rows here: {rows}"
+            )
 
     def plan_for_time(self) -> None:
         """Want as many updates as the time allows at the speed so far, so that the rate falls to 0 as the time ends.
@@ -170,6 +247,7 @@ class Learner:
 
     def save(self) -> None:
         """Write a checkpoint of the last update."""
+        self.read()
         tensors = {
             "student": self.student.state_dict(),
             "objective": self.objective.state_dict(),
@@ -193,5 +271,5 @@ class Learner:
         self.selector.load_state_dict(dict(found.tensors["selector"]))
         self.best_weights = dict(found.tensors["best"])
         self.now = Counters(**found.counters)
-        self._first = self.now.step
+        self._first, self._read = self.now.step, (self._read[0], self.now.seconds)
         self.run.log.say(f"{self.artifact.name}: continues after update {self.now.step} of {self.steps}")

@@ -6,6 +6,7 @@ from math import ceil
 from typing import TypeVar
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from tinybert.types import Stage
@@ -106,6 +107,12 @@ def sum_gradients_over_ranks(parameters: Iterable[nn.Parameter], world: int) -> 
         summed.wait()
 
 
-def clip(parameters: Iterable[nn.Parameter], largest: float) -> float:
+def clip(parameters: Iterable[nn.Parameter], largest: float) -> Float[Tensor, ""]:
     """Scale gradients to a norm of at most `largest`; returns the norm before, not finite if a gradient is not."""
-    return float(nn.utils.clip_grad_norm_(parameters, largest))
+    return nn.utils.clip_grad_norm_(parameters, largest)
+
+
+def step(optimizer: torch.optim.AdamW, unless: Bool[Tensor, ""]) -> None:
+    """Let the optimizer make its step; where `unless` is true it changes nothing, and nobody has to ask the device."""
+    optimizer.found_inf = unless.float()  # type: ignore[attr-defined]  # as torch's GradScaler tells fused optimizers
+    optimizer.step()

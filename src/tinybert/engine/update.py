@@ -2,10 +2,12 @@
 
 Sums are accumulated over micro-batches and ranks, and divided once by the number kept before clipping. So neither the
 number of micro-batches nor that of ranks, nor how unevenly a selector keeps, changes what is learnt.
+
+In a process by itself nothing here asks the device for a number, or the program would wait for it in every update;
+`Learner.read` asks, now and then, for the sums of several updates.
 """
 
 import time
-from math import isfinite
 from signal import SIGINT, SIGTERM
 from typing import Protocol, runtime_checkable
 
@@ -15,13 +17,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinybert.engine import optimise
-from tinybert.engine.learner import Learner
+from tinybert.engine.learner import Learner, Unread
 from tinybert.errors import ResourceError
 from tinybert.types import NO_TRACE, Batch, Rows, Signal, Trace
 
-BAD_STEPS = 10  # updates in a row without a finite gradient before the run gives up
 _STOPS = (int(SIGTERM), int(SIGINT))
-RECORDS = 200  # lines per stage in metrics.jsonl, about
 
 
 @runtime_checkable
@@ -32,24 +32,22 @@ class Observed(Protocol):
         """What the teacher shows for a batch."""
 
 
-def update(learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]) -> float:
-    """Make one update; returns the mean of the objective over the kept examples."""
+def update(learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]) -> None:
+    """Make one update, and leave its sums to be read."""
     started = time.monotonic()
     learner.student.train()
     sums = _gradients(learner, teacher, rows, indices)
-    if sums["kept"] > 0:  # a selector that keeps nothing leaves the student as it is
-        _step(learner, sums["kept"], indices)
+    rate = optimise.learning_rate(learner.now.step, learner.steps, learner.stage)
+    sums["norm"] = _step(learner, sums["kept"], rate)
     learner.optimizer.zero_grad(set_to_none=True)
     learner.now.step += 1
+    learner.unread.append(Unread(learner.now.step, rate, indices, sums))
     learner.now.seconds += time.monotonic() - started
-    means = {name: value / max(sums["kept"], 1e-12) for name, value in sums.items() if name != "kept"}
-    _record(learner, means, sums["kept"], len(indices) / (time.monotonic() - started))
-    return means["loss"]
 
 
 def _gradients(
     learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """Sum the gradients of the global batch; where a micro-batch does not fit the GPU, halve them all and redo."""
     while True:
         learner.selector.before_update(learner.optimizer)
@@ -69,7 +67,7 @@ def _gradients(
 
 def _forward_backward(
     learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """Forward and backward of this rank's share, micro-batch by micro-batch."""
     run, name = learner.run, learner.artifact.name
     totals: dict[str, Tensor] = {key: torch.zeros((), device=run.device) for key in ("kept", "loss")}
@@ -101,18 +99,18 @@ def _look(
         return selector.choose(answer, shown, batch), objective.terms(answer, shown, batch)
 
 
-def _over_ranks(learner: Learner, totals: dict[str, Tensor]) -> dict[str, float]:
+def _over_ranks(learner: Learner, totals: dict[str, Tensor]) -> dict[str, Tensor]:
     """Sums over all ranks; and whether one of them was asked to stop."""
+    if learner.run.world == 1:
+        return totals
     sums = torch.stack(list(totals.values()))
-    if learner.run.world > 1:
-        stops = torch.tensor([float(learner.run.stop_signal == number) for number in _STOPS], device=sums.device)
-        # A rank that had no row in this update does not know the terms' names; the first rank always has one.
-        unknown = sums.new_zeros(_number_of_sums(learner, sums) - len(sums))
-        joint = torch.cat([stops, sums, unknown])
-        torch.distributed.all_reduce(joint)
-        learner.stopping = next((n for n, asked in zip(_STOPS, joint.tolist(), strict=False) if asked), 0)
-        sums = joint[len(_STOPS) : len(_STOPS) + len(sums)]
-    return dict(zip(totals, sums.tolist(), strict=True))
+    stops = torch.tensor([float(learner.run.stop_signal == number) for number in _STOPS], device=sums.device)
+    # A rank that had no row in this update does not know the terms' names; the first rank always has one.
+    unknown = sums.new_zeros(_number_of_sums(learner, sums) - len(sums))
+    joint = torch.cat([stops, sums, unknown])
+    torch.distributed.all_reduce(joint)
+    learner.stopping = next((n for n, asked in zip(_STOPS, joint.tolist(), strict=False) if asked), 0)
+    return dict(zip(totals, joint[len(_STOPS) :], strict=False))
 
 
 def _number_of_sums(learner: Learner, sums: Tensor) -> int:
@@ -124,46 +122,13 @@ def _number_of_sums(learner: Learner, sums: Tensor) -> int:
     return learner.sums
 
 
-def _step(learner: Learner, kept: float, indices: Int[np.ndarray, " batch"]) -> None:
-    """Divide once by the number kept, clip, update; a gradient that is not finite is skipped, but not for ever."""
-    for parameter in learner.trained.values():
-        if parameter.grad is not None:
-            parameter.grad /= kept
+def _step(learner: Learner, kept: Float[Tensor, ""], rate: float) -> Float[Tensor, ""]:
+    """Divide once by the number kept, clip, update; returns the norm before clipping.
+
+    Where the norm is not finite, as where nothing is kept, the student stays as it is.
+    """
+    torch._foreach_div_([one.grad for one in learner.trained.values() if one.grad is not None], kept)
     norm = optimise.clip(learner.trained.values(), learner.stage.clip)
-    if not isfinite(norm):
-        _skip(learner, indices)
-        return
-    learner.now.bad_steps = 0
-    rate = optimise.learning_rate(learner.now.step, learner.steps, learner.stage)
     optimise.set_learning_rate(learner.optimizer, rate)
-    learner.optimizer.step()
-
-
-def _skip(learner: Learner, indices: Int[np.ndarray, " batch"]) -> None:
-    learner.now.bad_steps += 1
-    where = f"{learner.artifact.name}, update {learner.now.step}"
-    learner.run.log.say(f"{where}: the gradient is not finite; the update is skipped")
-    if learner.now.bad_steps >= BAD_STEPS:
-        rows = ", ".join(str(row) for row in indices[:8])
-        raise FloatingPointError(f"{where}: no finite gradient {BAD_STEPS} times in a row; encoded rows here: {rows}")
-
-
-def _record(learner: Learner, means: dict[str, float], kept: float, speed: float) -> None:
-    """Note about `RECORDS` updates of a stage in `metrics.jsonl`."""
-    now = learner.now
-    if now.step % max(learner.steps // RECORDS, 1) and now.step != learner.steps:
-        return
-    terms = {name: value for name, value in means.items() if name != "loss"}
-    learner.run.log.record(
-        {
-            "stage": learner.artifact.name,
-            "step": now.step,
-            "epoch": (now.step - 1) // learner.epoch_steps,
-            "loss": means["loss"],
-            "terms": terms,
-            "kept": kept,
-            "lr": optimise.learning_rate(now.step - 1, learner.steps, learner.stage),
-            "seconds": round(now.seconds, 3),
-            "examples_per_second": round(speed, 1),
-        }
-    )
+    optimise.step(learner.optimizer, unless=~norm.isfinite())
+    return norm

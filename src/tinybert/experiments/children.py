@@ -1,17 +1,22 @@
-"""Runs as processes of their own: so many at a time, each noted when it ends, none left behind."""
+"""Runs as processes of their own: so many at a time, each noted when it ends, none left behind.
+
+Here, or on the machines of a Ray cluster, which have to share the disk that data and output lie on.
+"""
 
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
+from tinybert.cluster import connected
 from tinybert.errors import Interrupted
 from tinybert.experiments.runs import DistillRun, Record, digest_of_code
 
@@ -42,14 +47,42 @@ class Children:
     def of(self, runs: Sequence[DistillRun], parallel: int) -> Iterator[DistillRun]:
         """Carry out runs, so many at a time; each as it ends."""
         with _terminable(), ThreadPoolExecutor(parallel) as pool:
-            futures = [pool.submit(self._one, run) for run in runs]
+            futures = [pool.submit(self.one, run) for run in runs]
             try:
                 yield from (future.result() for future in as_completed(futures))
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.stop()  # or the pool would wait until they end by themselves
 
-    def _one(self, run: DistillRun) -> DistillRun:
+    def on_ray(self, runs: Sequence[DistillRun], parallel: int, address: str | None) -> Iterator[DistillRun]:
+        """The same as tasks of Ray, each of as many processor cores as it has threads.
+
+        Args:
+            runs: What to carry out.
+            parallel: How many at a time.
+            address: Of the cluster; None = one of this machine.
+        """
+        waiting, begun = deque(runs), dict[Any, DistillRun]()
+        with _terminable(), connected(address) as ray:
+            try:
+                while waiting or begun:
+                    while waiting and len(begun) < parallel:
+                        run = waiting.popleft()
+                        cores = int(run.settings.get("run.threads", 1))
+                        begun[ray.remote(num_cpus=cores, max_retries=0)(_on_its_own).remote(run)] = run
+                    (ended, *_), _ = ray.wait([*begun], num_returns=1)
+                    run = begun.pop(ended)
+                    with suppress(ray.exceptions.RayError):  # its machine is lost: the run is missing, and tried again
+                        ray.get(ended)
+                    yield run
+            finally:
+                for task in begun:
+                    ray.cancel(task)  # a Ctrl-C there: it makes a checkpoint
+                if begun:
+                    ray.wait([*begun], num_returns=len(begun))
+
+    def one(self, run: DistillRun) -> DistillRun:
+        """Carry out a run, unless all are to end."""
         if self.stopped:
             return run
         run.log.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +96,12 @@ class Children:
             said = "" if code == 0 else _last_words(run.log)
             run.note(Record(code, round(time.monotonic() - began, 1), digest_of_code(), run.command, said))
         return run
+
+
+def _on_its_own(run: DistillRun) -> None:
+    """A run on whatever machine this is."""
+    with Children() as children:
+        children.one(run)
 
 
 @contextmanager

@@ -64,9 +64,13 @@ def prepared(
     changed: dict[str, Any] = {key: value for key, value in known.items() if value is not None}
     experiments = [replace(one, budget=replace(one.budget, **changed)) for one in found]
     settings = dict(text.partition("=")[::2] for text in overrides)
+    executor, address = settings.pop("run.executor", "local"), settings.pop("run.address", None)
+    if executor not in ("local", "ray"):
+        raise UserError(f"run.executor={executor}: there are local, ray")
     if parallel > 1:  # torch takes all cores for each otherwise
         settings = {"run.threads": str(max(1, (os.cpu_count() or 1) // parallel)), **settings}
-    return Work.of(Path(name).stem, experiments, Workplace(data, output, settings), only)
+    work = Work.of(Path(name).stem, experiments, Workplace(data, output, settings), only)
+    return replace(work, on_ray=executor == "ray", address=address)
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,16 @@ class Work:
         experiments: In the order of their tables.
         cells: Of each.
         root: Of all that is made.
+        on_ray: Whether runs are spread over a cluster.
+        address: Of the cluster; None = one of this machine.
     """
 
     name: str
     experiments: Sequence[Experiment]
     cells: Mapping[str, Sequence[Cell]]
     root: Path
+    on_ray: bool = False
+    address: str | None = None
 
     @staticmethod
     def of(name: str, experiments: Sequence[Experiment], place: Workplace, only: Sequence[str]) -> "Work":
@@ -145,7 +153,8 @@ class Work:
             console = Console(file=sys.stderr, highlight=False)
             left = Counter(run.store for run in missing)
             with Children() as children:
-                for done, run in enumerate(children.of(missing, parallel), start=1):
+                spread = children.on_ray(missing, parallel, self.address) if self.on_ray else None
+                for done, run in enumerate(spread or children.of(missing, parallel), start=1):
                     _tell(console, self, run, done, len(missing))
                     left[run.store] -= 1
                     if not left[run.store] and self._whole(run.store):

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
 from tinybert.families.attention import BY_MATRICES, Attention, Place
 from tinybert.families.network import MASKED_LM, OF_ANSWERS, OF_TAGS, Shape
-from tinybert.types import Batch
+from tinybert.types import Batch, waits
 
 
 @dataclass(frozen=True)
@@ -212,10 +212,20 @@ class Parts:
 
     def inputs(self, batch: Batch) -> dict[str, Tensor]:
         """The arguments of the forward pass; token types only where it has a table of more than one."""
-        inputs = {"input_ids": batch.input_ids, "attention_mask": batch.real.long()}
+        inputs = {"input_ids": batch.input_ids, "attention_mask": self._mask(batch.real)}
         if self.layout.token_types and self.model.config.type_vocab_size > 1:
             inputs["token_type_ids"] = batch.token_type_ids
         return inputs
+
+    def _mask(self, real: Bool[Tensor, "batch piece"]) -> Shaped[Tensor, "batch ..."]:
+        """Where pieces are real.
+
+        Of a mask by piece transformers asks whether all of it is true, and the host waits for a GPU; one with axes for
+        head and query is handed to fused attention as it is.
+        """
+        fused = self.layout.fused and self.model.config._attn_implementation != "eager"
+        known = fused and self.layout.block is not None  # nothing else reads the mask
+        return real[:, None, None] if waits(real.device) and known else real.long()
 
     def masked_lm_scores(self, states: Float[Tensor, "position width"]) -> Float[Tensor, "position vocabulary"]:
         """What the masked-LM head says of some states of the last layer: scores before softmax.

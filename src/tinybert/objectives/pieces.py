@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tinybert.objectives.numerics import at_least_float32, require_same_shape
 from tinybert.objectives.prediction import SoftTargets, require_usable_temperature
-from tinybert.types import PIECE_LOGITS, Batch, Objective, Trace
+from tinybert.types import PIECE_LOGITS, Batch, Objective, Trace, waits
 
 
 def piece_soft_cross_entropy(
@@ -96,8 +96,7 @@ class PieceCrossEntropy(Objective):
     def terms(self, student: Trace, teacher: Trace, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:  # noqa: ARG002
         """The mean cross-entropy of each example; a `ValueError` where the batch has no labels of pieces."""
         labels, logits = labels_of_pieces(batch), student[PIECE_LOGITS]
-        # Not on other devices, which would have to be waited for.
-        if labels.device.type == "cpu" and int(labels.max()) >= logits.shape[2]:
+        if not waits(labels.device) and int(labels.max()) >= logits.shape[2]:
             raise ValueError(f"labels run to {int(labels.max())}, and the head has {logits.shape[2]} tags, from 0")
         return {"gold": piece_cross_entropy(logits, labels)}
 

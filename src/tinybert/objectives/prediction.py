@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from tinybert.objectives.numerics import at_least_float32, require_same_shape
-from tinybert.types import LOGITS, Batch, Objective, Signal, Trace
+from tinybert.types import LOGITS, Batch, Objective, Signal, Trace, waits
 
 
 def soft_cross_entropy(
@@ -231,8 +231,7 @@ class GoldCrossEntropy(Objective):
         labels, logits = _gold(batch), student[LOGITS]
         if labels.is_floating_point():
             raise ValueError("these labels are scores, not classes; a score learns by GoldMSE")
-        # Not on other devices, which would have to be waited for.
-        if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
+        if not waits(labels.device) and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
             found = f"{int(labels.min())} to {int(labels.max())}"
             raise ValueError(f"labels run from {found}, and the head has {logits.shape[1]} classes, counted from 0")
         return {"gold": cross_entropy(logits, labels, self.weights)}

@@ -26,22 +26,24 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def latency(
-    forward: Forward, *, vocabulary: int, lengths: Sequence[int] = LENGTHS, budget: float = _BUDGET
+    forward: Forward, *, vocabulary: int, lengths: Sequence[int] = LENGTHS, texts: int = 1, budget: float = _BUDGET
 ) -> dict[str, dict[str, float]]:
-    """Milliseconds of one forward pass of one text, without padding.
+    """Milliseconds of one forward pass, without padding.
 
     Args:
         forward: Takes `input_ids` and `attention_mask` and returns when the result is there; without gradients, in
             evaluation mode. On an accelerator it must wait for the device.
         vocabulary: Number of piece ids the model knows; the ids are random, which costs the same as text.
         lengths: Numbers of pieces to measure at.
+        texts: How many are read at once.
         budget: Seconds to spend on the repeats of each length; a slow model is still called a few times.
 
     Returns:
         By length: `p50` and `p95`, the median and the time that 95 % of the calls stay below.
     """
     rng = np.random.default_rng(0)
-    return {str(length): _latency(forward, rng.integers(0, vocabulary, size=(1, length)), budget) for length in lengths}
+    ids = {length: rng.integers(0, vocabulary, size=(texts, length)) for length in lengths}
+    return {str(length): _latency(forward, some, budget) for length, some in ids.items()}
 
 
 def torch_forward(network: nn.Module) -> Forward:

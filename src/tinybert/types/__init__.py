@@ -3,7 +3,7 @@
 Only tensors, no networks: what an objective or a selector needs to know of a model is what a `Trace` shows of it.
 """
 
-from tinybert.types.batches import Batch, Masker, Rows
+from tinybert.types.batches import Batch, Masker, Rows, waits
 from tinybert.types.examples import Answer, Example, Kind, Label, Sample
 from tinybert.types.methods import Augmenter, Objective, Selector, Stream
 from tinybert.types.stage import Stage, subset
@@ -45,4 +45,5 @@ __all__ = [
     "Trace",
     "head_logits",
     "subset",
+    "waits",
 ]

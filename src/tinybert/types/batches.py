@@ -10,6 +10,11 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 
+def waits(device: torch.device) -> bool:
+    """Whether a program that asks a device for a number waits until all that it was told before is done."""
+    return device.type != "cpu"
+
+
 @dataclass(frozen=True)
 class Batch:
     """Encoded examples of one forward pass, padded to the longest of them.
@@ -83,15 +88,22 @@ class Batch:
         return len(self.rows)
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
+        """The same batch on another device; nobody waits for a GPU until it has come."""
         parts: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
-        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
+        return replace(self, **{name: _sent(part, device) for name, part in parts.items() if part is not None})
 
     def needed_targets(self) -> Int[Tensor, "batch seq"]:
         """The masked positions; a `ValueError` where there are none."""
         if self.targets is None:
             raise ValueError("this batch has no masked positions; a masked-LM objective needs a masker beside it")
         return self.targets
+
+
+def _sent(part: Tensor, device: torch.device) -> Tensor:
+    """Only what lies in pinned memory can be sent while the program goes on."""
+    if device.type != "cuda" or part.device.type != "cpu":
+        return part.to(device)
+    return part.pin_memory().to(device, non_blocking=True)
 
 
 def _tensor(name: str, values: Any) -> Tensor | None:
