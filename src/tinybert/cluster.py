@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,7 +27,8 @@ def connected(address: str | None) -> Iterator[Any]:
     mine = not ray.is_initialized()
     if mine:
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="error")
+            with _signals_as_they_were():
+                ray.init(address=address or "local", log_to_driver=False, logging_level="error")
         except ConnectionError as error:
             raise UserError(f"run.address={address}: no Ray cluster is there; start one, or leave it out") from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -35,3 +37,14 @@ def connected(address: str | None) -> Iterator[Any]:
     finally:
         if mine:
             ray.shutdown()
+
+
+@contextmanager
+def _signals_as_they_were() -> Iterator[None]:
+    """Ray would die of SIGTERM at once, in the middle of whatever is done."""
+    known = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in known.items():
+            signal.signal(number, handler)

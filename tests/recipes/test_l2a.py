@@ -116,7 +116,8 @@ def test__a_rule_keeps_the_source_where_the_teacher_says_its_gold_label(make, wo
 
 def test__a_learnt_policy_chooses_for_a_student_that_starts_anew(make):
     """What it would rather drop is dropped: an untrained one keeps all, one that was pushed far does not."""
-    run = make("l2a.restart=true", "l2a.policy.significance=1e-9", "l2a.policy.init_keep=0.99")
+    untrained = ("l2a.policy.significance=1e-9", "l2a.policy.init_keep=0.99", "l2a.policy.init_keep_disputed=null")
+    run = make("l2a.restart=true", *untrained)
     assert steps_of(run) == ["teacher", "init", "pool", "policy", "distill"]
     lines = [line for line in read(run / "metrics.jsonl") if "kept" in line]
     assert {line["stage"] for line in lines} == {"policy", "distill"}

@@ -90,7 +90,7 @@ class Children:
         with run.log.open("wb") as log:
             child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603  # our own command
             self.alive.add(child)
-            code = child.wait()
+            code = _exit_code(child)
             self.alive.discard(child)
         if not self.stopped:
             said = "" if code == 0 else _last_words(run.log)
@@ -104,16 +104,27 @@ def _on_its_own(run: DistillRun) -> None:
         children.one(run)
 
 
+def _exit_code(child: "subprocess.Popen[bytes]") -> int:
+    """Wait for it, but look up now and then: what Ray cancels it does not wake."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(timeout=0.5)
+
+
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does."""
+    """SIGTERM ends the block as Ctrl-C does, the only exception that Ray lets through while it waits."""
+    told: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Interrupted(number)
+        told.append(number)
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except KeyboardInterrupt:
+        raise (Interrupted(told[0]) if told else KeyboardInterrupt) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
