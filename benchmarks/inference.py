@@ -40,7 +40,7 @@ LONGEST = 256  # pieces
 
 
 @dataclass(frozen=True)
-class Kind:
+class Exported:
     """One network in its three forms, in a folder of its own."""
 
     name: str
@@ -91,7 +91,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make(shape: str, source: Path, folder: Path) -> Kind:
+def make(shape: str, source: Path, folder: Path) -> Exported:
     """A network of a shape with random weights, saved and exported."""
     head, tokenizer = Head(("bad", "good")), load_tokenizer(source)
     pattern = load_classifier(source, head).model
@@ -100,38 +100,38 @@ def make(shape: str, source: Path, folder: Path) -> Kind:
     some = [random_batch(network, (4, 64), rng) for _ in range(4)]  # what int8 is made for
     export_onnx(network, tokenizer, folder / shape, max_length=length, ranges=lambda fp32: measured_ranges(fp32, some))
     save_student(network, tokenizer, folder / f"{shape}-torch", max_length=length)
-    return Kind(shape, network, folder / shape)
+    return Exported(shape, network, folder / shape)
 
 
-def table(kinds: list[Kind], threads: int, texts: int, options: argparse.Namespace) -> None:
+def table(both: list[Exported], threads: int, texts: int, options: argparse.Namespace) -> None:
     """All forms of both networks at all lengths."""
-    print(f"\n{texts} texts at once, {threads} threads: milliseconds (p50 / p95) and times {kinds[0].name} in PyTorch")
+    print(f"\n{texts} texts at once, {threads} threads: milliseconds (p50 / p95) and times {both[0].name} in PyTorch")
     print(" " * 16 + "".join(f"{pieces:>24} pieces" for pieces in options.pieces))
     slow: dict[str, float] = {}
-    for kind in kinds:
-        for form, forward in kind.forms(threads):
-            with evaluation_mode(kind.network):
-                how = {"vocabulary": kind.network.config.vocab_size, "lengths": options.pieces, "texts": texts}
+    for one in both:
+        for form, forward in one.forms(threads):
+            with evaluation_mode(one.network):
+                how = {"vocabulary": one.network.config.vocab_size, "lengths": options.pieces, "texts": texts}
                 found = measure.latency(forward, budget=options.seconds, **how)
             slow = slow or {pieces: known["p50"] for pieces, known in found.items()}
             cells = (f"{t['p50']:10.2f} /{t['p95']:8.2f} {slow[n] / t['p50']:7.1f} x" for n, t in found.items())
-            print(f"{kind.name:7} {form:8}" + "".join(f"{cell:>31}" for cell in cells), flush=True)
+            print(f"{one.name:7} {form:8}" + "".join(f"{cell:>31}" for cell in cells), flush=True)
 
 
-def as_called(kind: Kind, options: argparse.Namespace) -> None:
+def as_called(one: Exported, options: argparse.Namespace) -> None:
     """Whole programs, from texts to answers: transformers' pipeline beside `tinybert.predict`."""
     with Path(options.data).open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         texts = [row[options.text] for row in islice(rows, options.rows)]
-    saved = kind.folder.with_name(f"{kind.name}-torch")
+    saved = one.folder.with_name(f"{one.name}-torch")
     asked = pipeline("text-classification", model=str(saved), device="cpu")
     ways: dict[str, Callable[[], object]] = {
         "pipeline": lambda: asked(texts, truncation=True),
         "pipeline, batch 32": lambda: asked(texts, truncation=True, batch_size=32),
         "predict, PyTorch": predicting(saved, texts),
-        "predict, ONNX int8": predicting(kind.folder / "onnx" / "model_quantized.onnx", texts),
+        "predict, ONNX int8": predicting(one.folder / "onnx" / "model_quantized.onnx", texts),
     }
-    print(f"\nsentences per second, {kind.name}, {len(texts)} texts, {torch.get_num_threads()} threads")
+    print(f"\nsentences per second, {one.name}, {len(texts)} texts, {torch.get_num_threads()} threads")
     speeds: list[float] = []
     for name, way in ways.items():
         way()

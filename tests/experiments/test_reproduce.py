@@ -242,7 +242,7 @@ class InProcess:
         with quick_finish():
             self.code = main([*command[len(children.PROGRAM) :]])
 
-    def wait(self, timeout=None):  # noqa: ARG002
+    def wait(self, timeout=None):
         return self.code
 
 
