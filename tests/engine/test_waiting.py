@@ -34,16 +34,22 @@ OBJECTIVES = {
     "relations": lambda: RelationKL(2, 4, 3),
 }
 
+# At most, in an update of two micro-batches (measured: 1881, 1375, 1023, 1475); on a GPU each is a kernel to launch.
+OPERATORS = {"hidden states and attention": 1900, "soft targets": 1400, "gold labels": 1050, "relations": 1500}
+
 
 class RefusedError(Exception):
     """The device was asked for a number, or for a shape that depends on one."""
 
 
 class _NoStops(TorchDispatchMode):
+    operators = 0
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         masks = args[1] if func in (aten.index.Tensor, aten.index_put_.default) else ()
         if func in STOPS or any(mask is not None and mask.dtype is torch.bool for mask in masks):
             raise RefusedError(str(func))
+        self.operators += 1
         return func(*args, **(kwargs or {}))
 
 
@@ -70,18 +76,19 @@ def learner_of(make_world, monkeypatch):
 
 
 def updates(learner, world, count):
-    """Make some, refused whatever asks the device."""
+    """Make some, refused whatever asks the device; returns how many operators one of them took."""
     teacher, batches = world.make_teacher(), learner.remaining_batches(lambda _: world.rows)
     update(learner, teacher, *next(batches))  # the first may ask: the optimizer makes its state
-    with _NoReads(), _NoStops():
+    with _NoReads(), _NoStops() as counted:
         for _ in range(count):
             update(learner, teacher, *next(batches))
+    return counted.operators / count
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test__an_update_asks_the_device_for_nothing(name, learner_of):
+def test__an_update_asks_the_device_for_nothing_and_takes_no_more_operators_than_it_did(name, learner_of):
     learner, world = learner_of(OBJECTIVES[name]())
-    updates(learner, world, 2)
+    assert updates(learner, world, 2) <= OPERATORS[name]
     assert [made.step for made in learner.unread] == [1, 2, 3]
     with _NoReads(), _NoStops(), pytest.raises(RefusedError):
         learner.read()
