@@ -38,6 +38,7 @@ SYSTEMS: Final[Mapping[str, tuple[str, ...]]] = {
     "influence, restart": (FROM_NOTHING, "l2a.restart=true"),
     "influence, from the rule": (),
     "influence, from the rule, restart": ("l2a.restart=true",),
+    "influence, from the rule, 90 %": ("l2a.policy.init_keep=0.9",),
     "metric": METRIC,
     "metric, restart": (*METRIC, "l2a.restart=true"),
     "fine-tuned on the target": ("fine_tune.lr=2e-4",),

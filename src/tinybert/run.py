@@ -50,7 +50,7 @@ class RunSettings:
         keep: `student` removes stages and teacher once the run has succeeded.
         store: Where artifacts lie that other runs use too; None = in the output's folder `stages`.
         tensorboard: Write event files too (needs the extra `tensorboard`).
-        executor: Who augments: this process, or Ray (needs the extra `ray`).
+        executor: Who augments, or makes the runs of `reproduce`: this machine, or Ray (needs the extra `ray`).
         address: Of a Ray cluster; None = one of this machine, which ends with the work.
         workers: Ray actors that augment; None = as many as there is room for.
     """

@@ -306,6 +306,19 @@ def test__with_time_enough_it_is_the_same_stage_for_everybody(make_world, clock)
     assert clock.seconds == before
 
 
+def test__a_stage_that_is_cut_short_notes_its_last_updates_before_its_last_figure(make_world, clock, monkeypatch):
+    world = make_world()
+    run = in_time(world, "a", 19)
+    monkeypatch.setattr(learner_module, "READ_EVERY", 1000)
+    _, report = learn(
+        world, run, stage=Stage(epochs=10, batch_size=4, lr=1e-2, evaluate_every=1000), metric=lambda _: lambda: 0.5
+    )
+    lines = [json.loads(line) for line in (world.folder / "a/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [*range(1, report.steps + 1)]
+    assert report.steps < 40
+    assert "dev" in lines[-1]
+
+
 def test__a_stage_begun_in_haste_goes_on_apart_and_with_the_time_of_the_new_command(make_world, clock, monkeypatch):
     world = make_world()
     run = in_time(world, "a", 24)

@@ -106,6 +106,19 @@ def test__a_gradient_that_is_not_finite_changes_nothing_and_asks_for_nothing(lea
     assert all(map(torch.equal, steps, (state["step"] for state in learner.optimizer.state.values())))
     learner.read()
     assert learner.now.bad_steps == 1
+    learner.optimizer.step()  # as others may, who know of no gradient that was skipped
+    assert not hasattr(learner.optimizer, "found_inf")
+
+
+def test__a_batch_of_which_nothing_is_kept_changes_nothing_and_is_no_bad_one(learner_of, monkeypatch):
+    learner, world = learner_of(GoldCrossEntropy())
+    updates(learner, world, 1)
+    before = [tensor.clone() for tensor in learner.student.state_dict().values()]
+    monkeypatch.setattr(KeepAll, "choose", lambda _self, _student, _teacher, batch: torch.zeros(len(batch)))
+    update(learner, None, *next(learner.remaining_batches(lambda _: world.rows)))
+    assert all(map(torch.equal, before, learner.student.state_dict().values()))
+    learner.read()
+    assert learner.now.bad_steps == 0
 
 
 def test__what_updates_leave_is_read_at_first_at_the_end_of_an_epoch_and_every_so_often(learner_of, monkeypatch):

@@ -114,8 +114,8 @@ def _learn(
     with run.deferring_signals(), run.log.progress(artifact.name, learner.steps, learner.now.step) as bar:
         for read, indices in learner.remaining_batches(rows_of):
             update(learner, teacher, read, indices)
-            learner.read_if_due()
             learner.plan_for_time()
+            learner.read_if_due()
             learner.selector.after_update()
             if learner.at_end_of_epoch:
                 learner.selector.after_epoch()
@@ -132,6 +132,7 @@ def _learn(
 
 def _finished(learner: Learner, shared: Artifact) -> StageReport:
     """Leave the student as its best, and store it; where all can find it, if it is what they would have made."""
+    learner.read()
     if learner.best_weights:
         learner.student.load_state_dict(learner.best_weights)
     now = learner.now

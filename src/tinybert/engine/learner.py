@@ -25,7 +25,7 @@ from tinybert.types import Masker, Objective, Rows, Selector, Stage
 SETTLED = 10  # updates from which on their speed says something
 BAD_STEPS = 10  # updates in a row without a finite gradient before the run gives up
 RECORDS = 200  # lines per stage in metrics.jsonl, about
-READ_EVERY = 16  # updates whose sums are read at once, but at least once a second
+READ_EVERY = 16  # sums are read after so many updates, or after a second
 
 RowsOf = Callable[[int], Rows]  # from the number of an epoch, counted from 0, to what is learnt from in it
 
@@ -167,7 +167,7 @@ class Learner:
         speed = sum(len(made.indices) for made in self.unread) / max(self.now.seconds - self._read[1], 1e-9)
         unread, self.unread, self._read = self.unread, [], (time.monotonic(), self.now.seconds)
         for made in unread:
-            self._note(made, dict(zip(made.sums, fetched, strict=False)), speed)
+            self._note(made, {name: next(fetched) for name in made.sums}, speed)
 
     def _note(self, made: Unread, sums: dict[str, float], speed: float) -> None:
         """Take in what an update says; about `RECORDS` of a stage go into `metrics.jsonl`."""

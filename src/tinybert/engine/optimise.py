@@ -116,3 +116,4 @@ def step(optimizer: torch.optim.AdamW, unless: Bool[Tensor, ""]) -> None:
     """Let the optimizer make its step; where `unless` is true it changes nothing, and nobody has to ask the device."""
     optimizer.found_inf = unless.float()  # type: ignore[attr-defined]  # as torch's GradScaler tells fused optimizers
     optimizer.step()
+    del optimizer.found_inf  # type: ignore[attr-defined]  # others let it make steps, too

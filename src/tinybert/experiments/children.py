@@ -3,12 +3,13 @@
 Here, or on the machines of a Ray cluster, which have to share the disk that data and output lie on.
 """
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -44,9 +45,9 @@ class Children:
         for child in list(self.alive):
             child.wait()
 
-    def of(self, runs: Sequence[DistillRun], parallel: int) -> Iterator[DistillRun]:
+    def of(self, runs: Sequence[DistillRun], parallel: int) -> Generator[DistillRun]:
         """Carry out runs, so many at a time; each as it ends."""
-        with _terminable(), ThreadPoolExecutor(parallel) as pool:
+        with ThreadPoolExecutor(parallel) as pool:
             futures = [pool.submit(self.one, run) for run in runs]
             try:
                 yield from (future.result() for future in as_completed(futures))
@@ -54,7 +55,7 @@ class Children:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.stop()  # or the pool would wait until they end by themselves
 
-    def on_ray(self, runs: Sequence[DistillRun], parallel: int, address: str | None) -> Iterator[DistillRun]:
+    def on_ray(self, runs: Sequence[DistillRun], parallel: int, address: str | None) -> Generator[DistillRun]:
         """The same as tasks of Ray, each of as many processor cores as it has threads.
 
         Args:
@@ -63,17 +64,23 @@ class Children:
             address: Of the cluster; None = one of this machine.
         """
         waiting, begun = deque(runs), dict[Any, DistillRun]()
-        with _terminable(), connected(address) as ray:
+        with connected(address) as ray:
+            largest = max(int(node["Resources"].get("CPU", 1)) for node in ray.nodes() if node["Alive"])
+            gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
             try:
                 while waiting or begun:
                     while waiting and len(begun) < parallel:
                         run = waiting.popleft()
-                        cores = int(run.settings.get("run.threads", 1))
-                        begun[ray.remote(num_cpus=cores, max_retries=0)(_on_its_own).remote(run)] = run
+                        cores = min(int(run.settings["run.threads"]), largest)
+                        task = ray.remote(num_cpus=cores, num_gpus=gpus, max_retries=0)(_on_its_own)
+                        begun[task.remote(run, Path.cwd())] = run
                     (ended, *_), _ = ray.wait([*begun], num_returns=1)
                     run = begun.pop(ended)
-                    with suppress(ray.exceptions.RayError):  # its machine is lost: the run is missing, and tried again
+                    try:
                         ray.get(ended)
+                    except ray.exceptions.RayError as error:  # not the run's own failure, which it notes itself
+                        said = str(error).strip().splitlines()[-1]
+                        run.note(Record(1, 0.0, digest_of_code(), run.command, said))
                     yield run
             finally:
                 for task in begun:
@@ -98,22 +105,23 @@ class Children:
         return run
 
 
-def _on_its_own(run: DistillRun) -> None:
-    """A run on whatever machine this is."""
+def _on_its_own(run: DistillRun, folder: Path) -> None:
+    """A run on whatever machine this is; its paths are seen from a folder."""
+    os.chdir(folder)
     with Children() as children:
         children.one(run)
 
 
 def _exit_code(child: "subprocess.Popen[bytes]") -> int:
-    """Wait for it, but look up now and then: what Ray cancels it does not wake."""
+    """Wait for it, but look up now and then: a program that Ray cancels is not woken."""
     while True:
         with suppress(subprocess.TimeoutExpired):
             return child.wait(timeout=0.5)
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, the only exception that Ray lets through while it waits."""
+def terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, which is all that Ray lets through while it waits."""
     told: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:

@@ -6,7 +6,8 @@ What a run makes that others need lies in a store of its data set and seed; it i
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from tinybert import files
 from tinybert.errors import UserError, collecting
-from tinybert.experiments.children import Children
+from tinybert.experiments.children import Children, terminable
 from tinybert.experiments.read import experiments_named
 from tinybert.experiments.render import render, so_far
 from tinybert.experiments.results import columns
@@ -67,7 +68,9 @@ def prepared(
     executor, address = settings.pop("run.executor", "local"), settings.pop("run.address", None)
     if executor not in ("local", "ray"):
         raise UserError(f"run.executor={executor}: there are local, ray")
-    if parallel > 1:  # torch takes all cores for each otherwise
+    if address is not None and executor == "local":
+        raise UserError("run.address: only run.executor=ray reads it")
+    if parallel > 1 or executor == "ray":  # torch takes all cores for each otherwise
         settings = {"run.threads": str(max(1, (os.cpu_count() or 1) // parallel)), **settings}
     work = Work.of(Path(name).stem, experiments, Workplace(data, output, settings), only)
     return replace(work, on_ray=executor == "ray", address=address)
@@ -152,9 +155,8 @@ class Work:
             _check_code(self, missing)
             console = Console(file=sys.stderr, highlight=False)
             left = Counter(run.store for run in missing)
-            with Children() as children:
-                spread = children.on_ray(missing, parallel, self.address) if self.on_ray else None
-                for done, run in enumerate(spread or children.of(missing, parallel), start=1):
+            with Children() as children, terminable(), closing(self._carried_out(children, missing, parallel)) as ended:
+                for done, run in enumerate(ended, start=1):
                     _tell(console, self, run, done, len(missing))
                     left[run.store] -= 1
                     if not left[run.store] and self._whole(run.store):
@@ -165,6 +167,10 @@ class Work:
             summary = f"{len(failed)} of {len(self.runs)} runs failed; the same command tries them again"
             raise UserError(*map(_why, failed), summary)
         return {"runs": len(self.runs), "tables": tables}
+
+    def _carried_out(self, children: Children, runs: Sequence[DistillRun], parallel: int) -> Generator[DistillRun]:
+        """Here, or on a cluster; each as it ends."""
+        return children.on_ray(runs, parallel, self.address) if self.on_ray else children.of(runs, parallel)
 
     def _whole(self, store: Path) -> bool:
         """Whether all runs that share a store are finished, so that nobody needs its teachers and pools."""

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import torch
 import transformers
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
@@ -87,7 +87,7 @@ class Transformer(Network):
     def forward(
         self,
         input_ids: Int[Tensor, "batch piece"],
-        attention_mask: Int[Tensor, "batch piece"],
+        attention_mask: Shaped[Tensor, "batch *one piece"],
         token_type_ids: Int[Tensor, "batch piece"] | None = None,
     ) -> Float[Tensor, "batch ..."]:
         """The logits of the head; the states of the last layer where there is no head."""

@@ -88,7 +88,7 @@ class Batch:
         return len(self.rows)
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device; nobody waits for a GPU until it has come."""
+        """The same batch on another device; the program does not wait for the copy to a GPU."""
         parts: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
         return replace(self, **{name: _sent(part, device) for name, part in parts.items() if part is not None})
 

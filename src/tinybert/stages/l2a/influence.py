@@ -62,7 +62,8 @@ class Influence(Reward):
     def before_update(self, optimizer: Optimizer, number: int) -> None:
         """Where the update is rewarded, find the direction in which the quality grows fastest by an update's measure.
 
-        The very first update has no preconditioner yet, and no reward.
+        The very first update has no preconditioner yet, and no reward. After one that was skipped there is none either,
+        and the direction is that of the plain gradient.
         """
         due = number % self._every == 0 and len(optimizer.state) > 0
         self._direction = self._preconditioned(self._gradient(), optimizer) if due else None
