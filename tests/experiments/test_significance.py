@@ -27,10 +27,9 @@ def answers(kind, seeds, rows, seed, better=0.0, spread=0.0):
 @pytest.mark.parametrize("kind", ["accuracy", "macro_f1", "mcc", "pearson"])
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test__resamples_are_those_of_rows_written_out(kind, seeds, monkeypatch):
-    monkeypatch.setattr(significance, "RESAMPLES", 50)
     monkeypatch.setattr(significance, "_rescaled", lambda deviations, *_: deviations)
     gold, first, second = answers(kind, seeds, 23, 1, better=0.1)
-    interval, _ = bootstrap(kind, gold, first, second, np.random.default_rng(3))
+    interval, _ = bootstrap(kind, gold, first, second, np.random.default_rng(3), 50)
 
     rng = np.random.default_rng(3)
     rows = rng.multinomial(23, np.full(23, 1 / 23), size=50)
@@ -43,7 +42,7 @@ def test__resamples_are_those_of_rows_written_out(kind, seeds, monkeypatch):
 @pytest.mark.parametrize("kind", ["accuracy", "pearson"])
 def test__swaps_come_to_the_share_of_all_ways_to_swap(kind):
     gold, first, second = answers(kind, 2, 8, 7, better=0.25)
-    found = randomisation(kind, gold, first, second, np.random.default_rng(0))
+    found = randomisation(kind, gold, first, second, np.random.default_rng(0), significance.RESAMPLES)
     exact = slow.exact_swaps(kind, gold, first, second)
     assert found == pytest.approx(exact, abs=0.04)  # 3.5 deviations of 2,000 swaps
 
@@ -87,3 +86,11 @@ def test__systems_that_say_the_same_are_the_same():
     gold, first, _ = answers("accuracy", 3, 50, 0)
     found = compare("accuracy", gold, first, first, np.random.default_rng(0))
     assert (*found.difference, found.p_value) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test__a_clear_difference_is_one_among_however_many(monkeypatch):
+    monkeypatch.setattr(significance, "RESAMPLES", 200)
+    given = answers("accuracy", 3, 400, 0, better=0.3, spread=0.01)
+    for among in (1, 105):
+        found = compare("accuracy", *given, np.random.default_rng(0), among=among)
+        assert holm([found.p_value, *[1.0] * (among - 1)])[0] < 0.05

@@ -183,12 +183,12 @@ def _costs(found: Sequence[RunFiles], system: str) -> dict[str, float]:
 
 
 def _tested(outcomes: Mapping[str, Outcome], pairs: Sequence[tuple[str, str]], metric: str) -> list[Pair]:
-    tests = {(a, b): test for a, b in pairs if (test := _compared(outcomes[a], outcomes[b], metric))}
+    tests = {(a, b): test for a, b in pairs if (test := _compared(outcomes[a], outcomes[b], metric, len(pairs)))}
     adjusted = holm([test.p_value for test in tests.values()]) if tests else []
     return [Pair(*pair, test, p) for (pair, test), p in zip(tests.items(), adjusted, strict=True)]
 
 
-def _compared(one: Outcome, other: Outcome, metric: str) -> SeedTest | None:
+def _compared(one: Outcome, other: Outcome, metric: str, among: int) -> SeedTest | None:
     """The two on the seeds that both have, where they answered the same rows and these can tell the metric."""
     both = sorted(set(one.answers) & set(other.answers))
     if not both:
@@ -198,7 +198,7 @@ def _compared(one: Outcome, other: Outcome, metric: str) -> SeedTest | None:
     if metric not in known or not all(np.array_equal(said.gold, gold) for said in (*first, *second)):
         return None
     ours, theirs = (np.stack([answers.said for answers in side]) for side in (first, second))
-    return compare(metric, gold, ours, theirs, np.random.default_rng(_SEED))
+    return compare(metric, gold, ours, theirs, np.random.default_rng(_SEED), among=among)
 
 
 def _check_code(experiment: Experiment, cells: Sequence[Cell]) -> None:

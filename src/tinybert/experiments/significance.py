@@ -41,7 +41,9 @@ class SeedTest(NamedTuple):
         return max(self.by_bootstrap, self.by_swaps)
 
 
-def compare(metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator) -> SeedTest:
+def compare(
+    metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator, *, among: int = 1
+) -> SeedTest:
     """Compare what two systems said of the same rows, seed by seed.
 
     Args:
@@ -50,13 +52,16 @@ def compare(metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.ra
         first: What the first system said, [seed, row].
         second: The same of the second.
         rng: Draws resamples and swaps.
+        among: How many comparisons are corrected together. R resamples give no p-value below 2 / (R + 1), so that
+            many comparisons need many of them.
     """
-    interval, p_value = bootstrap(metric, gold, first, second, rng)
-    return SeedTest(interval, p_value, randomisation(metric, gold, first, second, rng), len(first))
+    resamples = max(RESAMPLES, 50 * among)
+    interval, p_value = bootstrap(metric, gold, first, second, rng, resamples)
+    return SeedTest(interval, p_value, randomisation(metric, gold, first, second, rng, resamples), len(first))
 
 
 def bootstrap(
-    metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator
+    metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator, resamples: int
 ) -> tuple[Interval, float]:
     """Interval and p-value of the difference by resampling seeds and rows, both with replacement.
 
@@ -67,14 +72,14 @@ def bootstrap(
     seeds, n = first.shape
     ones, figure = np.ones((1, n), np.int64), _FIGURES[metric]
     by_seed = (figure(gold, second, ones) - figure(gold, first, ones))[0]
-    rows = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    drawn = rng.multinomial(max(1, seeds - 1), np.full(seeds, 1 / seeds), size=RESAMPLES)
+    rows = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
+    drawn = rng.multinomial(max(1, seeds - 1), np.full(seeds, 1 / seeds), size=resamples)
     apart = figure(gold, second, rows) - figure(gold, first, rows)
     estimate = float(by_seed.mean())
     moved = estimate + _rescaled((apart * drawn).sum(axis=1) / drawn.sum(axis=1) - estimate, apart, by_seed)
     low, high = np.quantile(moved, [0.025, 0.975])
     # One is added above and below because the sample itself is a resample too, so that p is never 0.
-    tails = [(1 + int(side.sum())) / (1 + RESAMPLES) for side in (moved <= 0, moved >= 0)]
+    tails = [(1 + int(side.sum())) / (1 + resamples) for side in (moved <= 0, moved >= 0)]
     return Interval(estimate, float(low), float(high)), min(1.0, 2 * min(tails))
 
 
@@ -98,7 +103,9 @@ def _rescaled(
     return np.asarray(deviations * np.sqrt(wanted / both) * stretch)
 
 
-def randomisation(metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator) -> float:
+def randomisation(
+    metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator, resamples: int
+) -> float:
     """Approximate randomisation (Noreen 1989) over rows: were the systems alike, their answers could change places.
 
     The answers to a row change places in all seeds at once, since a row that is hard is so with every seed.
@@ -112,10 +119,10 @@ def randomisation(metric: str, gold: np.ndarray, first: Said, second: Said, rng:
         return np.asarray(np.abs(by_seed.reshape(len(swapped), -1).mean(axis=1)))
 
     observed, as_far = apart(np.zeros((1, 1, n), bool)), 0
-    for start in range(0, RESAMPLES, _AT_ONCE):
-        drawn = rng.random((min(_AT_ONCE, RESAMPLES - start), 1, n)) < 0.5
+    for start in range(0, resamples, _AT_ONCE):
+        drawn = rng.random((min(_AT_ONCE, resamples - start), 1, n)) < 0.5
         as_far += int((apart(drawn) >= observed - 1e-12).sum())
-    return (1 + as_far) / (1 + RESAMPLES)
+    return (1 + as_far) / (1 + resamples)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
