@@ -22,6 +22,7 @@ from large import TEXTS, large
 from transformers import pipeline
 
 from tinybert.export.hub import save_student
+from tinybert.export.layout import MODEL, MODEL_INT8
 from tinybert.export.onnx import export_onnx
 from tinybert.export.parity import random_batch
 from tinybert.export.ranges import measured_ranges
@@ -37,6 +38,7 @@ from tinybert.predictor import Predictor
 from tinybert.report import measure
 
 LONGEST = 256  # pieces
+FILES = {"ONNX": MODEL, "int8": MODEL_INT8}
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,12 @@ class Exported:
     def forms(self, threads: int) -> Iterator[tuple[str, measure.Forward]]:
         """By name, what is timed."""
         yield "PyTorch", measure.torch_forward(self.network)
-        for name, file in (("ONNX", "model.onnx"), ("int8", "model_quantized.onnx")):
-            yield name, measure.onnx_forward(OnnxModel(self.folder / "onnx" / file, threads).session)
+        for name, file in FILES.items():
+            yield name, measure.onnx_forward(OnnxModel(self.folder / file, threads).session)
 
     def megabytes(self) -> dict[str, float]:
         """Size of the weights, by form."""
-        files = {"ONNX": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
-        return {name: (self.folder / file).stat().st_size / 1e6 for name, file in files.items()}
+        return {name: (self.folder / file).stat().st_size / 1e6 for name, file in FILES.items()}
 
 
 def main() -> None:
@@ -129,7 +130,7 @@ def as_called(one: Exported, options: argparse.Namespace) -> None:
         "pipeline": lambda: asked(texts, truncation=True),
         "pipeline, batch 32": lambda: asked(texts, truncation=True, batch_size=32),
         "predict, PyTorch": predicting(saved, texts),
-        "predict, ONNX int8": predicting(one.folder / "onnx" / "model_quantized.onnx", texts),
+        "predict, ONNX int8": predicting(one.folder / MODEL_INT8, texts),
     }
     print(f"\nsentences per second, {one.name}, {len(texts)} texts, {torch.get_num_threads()} threads")
     speeds: list[float] = []

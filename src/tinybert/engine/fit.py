@@ -132,7 +132,6 @@ def _learn(
 
 def _finished(learner: Learner, shared: Artifact) -> StageReport:
     """Leave the student as its best, and store it; where all can find it, if it is what they would have made."""
-    learner.read()
     if learner.best_weights:
         learner.student.load_state_dict(learner.best_weights)
     now = learner.now
