@@ -60,7 +60,7 @@ def main() -> None:
             plain = speed(bench.plain_steps(objective), options)
             print(f"{name:13} plain loop            {plain:8.1f} examples/s", flush=True)
             for budget, what in (("off", "teacher at each step"), ("100GB", "teacher stored       ")):
-                ours = speed(bench.our_steps(name, objective, budget), options)
+                ours = speed(bench.our_steps(*bench.learner(name, objective, budget)), options)
                 bare = bench.bare_products(objective, asked=budget == "off")
                 share = f"{ours / bare:4.0%} of bare products"
                 print(f"{name:13} {what}  {ours:8.1f} examples/s   {ours / plain:5.1f} x plain   {share}", flush=True)
@@ -76,23 +76,32 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.set_defaults(device="cpu", batch=32)
     return parser.parse_args()
 
 
 def speed(steps: Iterator[int], options: argparse.Namespace) -> float:
     """Examples per second over `--steps` steps, the first two left out."""
     next(steps), next(steps)
+    settle(options.device)
     started, seen = time.perf_counter(), 0
     for _ in range(options.steps):
         seen += next(steps)
+    settle(options.device)
     return seen / (time.perf_counter() - started)
+
+
+def settle(device: str) -> None:
+    """Wait until a GPU has done what it was told."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
 
 
 class Bench:
     """Teacher, student and rows; both ways start from the same weights."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.device, self.batch = folder, torch.device(options.device), options.batch
         source = large(options.teacher, folder / "teacher")
         self.teacher = load_classifier(source, Head(("0", "1"))).model
         tokenizer = load_tokenizer(source)
@@ -108,23 +117,27 @@ class Bench:
 
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""
-        teacher = Teacher(self.teacher, "auto", torch.device("cpu"))
+        teacher = Teacher(self.teacher, "auto", self.device)
         return loss(InitialStudent(self.student(), None), teacher, StudentSettings(), seed=0)
 
     def student(self) -> Network:
         """A new one."""
-        return start.random(self.plan, self.teacher)
+        return start.random(self.plan, self.teacher).to(self.device)
 
-    def our_steps(self, name: str, objective: Objective, budget: str) -> Iterator[int]:
-        """The engine's updates."""
+    def learner(self, name: str, objective: Objective, budget: str) -> tuple[Learner, Observed]:
+        """What the engine makes updates of: a new student, and the teacher, or what is stored of it."""
         folder = self.folder / f"{name}-{budget}"
-        folder.mkdir()
-        run = Run(folder, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
+        folder.mkdir(exist_ok=True)
+        run = Run(folder, 0, RunSettings(), self.device, Log(silent=True))
         artifact = run.begin(name)
-        teacher: Observed = Teacher(self.teacher, "auto", run.device)
-        teacher = cached_teacher(teacher, objective.needs_teacher, self.rows, artifact, run, budget)
-        stage = Stage(epochs=1000, batch_size=32)
-        learner = Learner(self.student(), objective, KeepAll(), stage, artifact, run, len(self.rows))
+        teacher = Teacher(self.teacher, "auto", run.device)
+        observed = cached_teacher(teacher, objective.needs_teacher, self.rows, artifact, run, budget)
+        stage = Stage(epochs=1000, batch_size=self.batch)
+        own = objective.to(self.device)
+        return Learner(self.student(), own, KeepAll(), stage, artifact, run, len(self.rows)), observed
+
+    def our_steps(self, learner: Learner, teacher: Observed) -> Iterator[int]:
+        """The engine's updates."""
         for rows, indices in learner.remaining_batches(lambda _: self.rows):
             update(learner, teacher, rows, indices)
             learner.read_if_due()
@@ -146,8 +159,10 @@ class Bench:
     def plain_steps(self, objective: Objective) -> Iterator[int]:
         """A loop as people write it, on rows that are all padded to the full length."""
         rng = np.random.default_rng(1)
-        order = (part for _ in repeat(None) for part in batches(np.ones(len(self.rows), int), 32, rng))
-        return plain_steps(self.student(), self.teacher, objective, (padded(self.rows.batch(part)) for part in order))
+        order = (part for _ in repeat(None) for part in batches(np.ones(len(self.rows), int), self.batch, rng))
+        read = (padded(self.rows.batch(part)).to(self.device) for part in order)
+        teacher = self.teacher.to(self.device)
+        return plain_steps(self.student(), teacher, objective.to(self.device), read)
 
 
 @contextmanager

@@ -257,6 +257,7 @@ SOURCES: Final = {
     "prediction.patience": "ours",
     "run.dtype": "ours, for speed",
     "run.threads": "ours",
+    "run.graphs": "ours, for speed",
     "run.deterministic": "ours",
     "run.checkpoint_every": "ours",
     "run.keep": "ours",

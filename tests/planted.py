@@ -58,7 +58,7 @@ class Numbers:
     def lengths(self) -> np.ndarray:
         return np.ones(len(self), np.int64)
 
-    def batch(self, indices: np.ndarray) -> Batch:
+    def batch(self, indices: np.ndarray, multiple: int = 1) -> Batch:
         pieces = torch.from_numpy(self.indices[indices])[:, None]
         real = torch.ones_like(pieces, dtype=torch.bool)
         return Batch(pieces, torch.zeros_like(pieces), real, self.labels[pieces[:, 0]], pieces[:, 0])

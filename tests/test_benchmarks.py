@@ -58,6 +58,7 @@ def files(tmp_path_factory, tiny_tokenizer, processor):
         ),
         ("initialisation", ("{network}", "{train}", "{dev}", "--student", "2x12"), ""),
         ("distillation_step", (*ROWS, "--rows", "64", "--steps", "1"), "x plain"),
+        ("gpu", (*ROWS, "--rows", "64", "--steps", "1", "--batches", "8", "--device", "cpu"), "of training"),
         (
             "general_initialisation",
             (*TEXT, "--init", "project", "--tokens", "8192", "--marks", "1", "--output", "{new}"),

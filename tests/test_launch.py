@@ -265,6 +265,7 @@ def test__a_seed_alone_is_the_same_run_as_among_several(workshop, monkeypatch):
         ({"source": "s.tsv"}, {"--source: the recipe tinybert"}),
         ({"mlm": "m", "vectors": "v"}, {"--mlm: the method none", "--vectors: the method none"}),
         ({"teacher": None}, {"--teacher is missing", "--student 2x12 is a shape"}),
+        ({"also": ("run.graphs=true",)}, {"run.graphs=true: only CUDA devices"}),
         ({"seeds": 0}, {"--seeds: is the number of runs"}),
         ({"seed": -1}, {"--seed: must not be negative"}),
         ({"also": ("kind=ranking",)}, {"--set kind=ranking: "}),

@@ -61,6 +61,8 @@ def launch(request: Request, *, restart: bool = False, restart_from: str | None 
     minutes = request.settings.max_minutes
     end = None if minutes is None else time.monotonic() + 60 * minutes
     device = choose_device(request.settings.device)
+    if request.settings.run.graphs and device.type != "cuda":
+        raise UserError(f"run.graphs=true: only CUDA devices record updates, and this run is on {device}")
     prepare(request.settings.run.threads, request.settings.run.deterministic)
     processes = join_processes(device)
     check_run_folder(request.folder)

@@ -45,6 +45,7 @@ class RunSettings:
     Attributes:
         dtype: Of the student's forward pass: `auto` is bf16 autocast on a GPU that has it, fp32 elsewhere.
         threads: Of torch on a processor; None = torch's own choice.
+        graphs: Record updates as CUDA graphs and replay them, where every example counts and no pieces are masked.
         deterministic: Refuse operations without a deterministic form.
         checkpoint_every: Seconds between checkpoints; there is one at the end of every epoch as well.
         keep: `student` removes stages and teacher once the run has succeeded.
@@ -57,6 +58,7 @@ class RunSettings:
 
     dtype: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int | None = None
+    graphs: bool = False
     deterministic: bool = True
     checkpoint_every: float = 300.0
     keep: Literal["all", "student"] = "all"

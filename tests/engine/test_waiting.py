@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import tinybert.families.parts
 import tinybert.objectives.prediction
+from tinybert.engine import teacher_outputs
 from tinybert.engine.learner import READ_EVERY, Learner
 from tinybert.engine.update import update
 from tinybert.layer_maps import layer_map
@@ -75,9 +76,9 @@ def learner_of(make_world, monkeypatch):
     return make
 
 
-def updates(learner, world, count):
+def updates(learner, world, count, teacher=None):
     """Make some, refused whatever asks the device; returns how many operators one of them took."""
-    teacher, batches = world.make_teacher(), learner.remaining_batches(lambda _: world.rows)
+    teacher, batches = teacher or world.make_teacher(), learner.remaining_batches(lambda _: world.rows)
     update(learner, teacher, *next(batches))  # the first may ask: the optimizer makes its state
     with _NoReads(), _NoStops() as counted:
         for _ in range(count):
@@ -92,6 +93,16 @@ def test__an_update_asks_the_device_for_nothing_and_takes_no_more_operators_than
     assert [made.step for made in learner.unread] == [1, 2, 3]
     with _NoReads(), _NoStops(), pytest.raises(RefusedError):
         learner.read()
+
+
+def test__nor_for_outputs_that_were_stored_where_they_fit_the_device(learner_of, monkeypatch):
+    monkeypatch.setattr(teacher_outputs, "_room_on", lambda _device: 10**9)
+    objective = OBJECTIVES["hidden states and attention"]()
+    learner, world = learner_of(objective)
+    work = (learner.artifact, learner.run, "auto")
+    teacher = teacher_outputs.cached_teacher(world.make_teacher(), objective.needs_teacher, world.rows, *work)
+    assert not teacher.waited_for
+    assert updates(learner, world, 2, teacher) < OPERATORS["hidden states and attention"]
 
 
 def test__a_gradient_that_is_not_finite_changes_nothing_and_asks_for_nothing(learner_of):

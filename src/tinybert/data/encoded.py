@@ -209,22 +209,23 @@ class EncodedRows:
         """One epoch of global batches: random, but rows of about the same length together."""
         return batches(self.lengths, batch_size, rng)
 
-    def batch(self, indices: Int[np.ndarray, " batch"]) -> Batch:
+    def batch(self, indices: Int[np.ndarray, " batch"], multiple: int = 1) -> Batch:
         """Pick rows, padded to the longest of them.
 
         Args:
             indices: Which rows, in which order.
+            multiple: The length is one of so many pieces, or that of the longest row of all.
 
         Returns:
             The batch; labels are int64 classes, float32 scores, or uint8 where several may hold; of windows without
             labels 0 for each piece that a model answers for.
         """
-        ids = self._of_pieces("pieces", indices, self._pad)
+        ids = self._of_pieces("pieces", indices, self._pad, multiple)
         return Batch(
             input_ids=torch.from_numpy(ids),
-            token_type_ids=torch.from_numpy(self._of_pieces("types", indices, 0)),
+            token_type_ids=torch.from_numpy(self._of_pieces("types", indices, 0, multiple)),
             real=torch.from_numpy(np.arange(ids.shape[1]) < self.lengths[indices][:, None]),
-            labels=self._picked_labels(indices),
+            labels=self._picked_labels(indices, multiple),
             rows=torch.from_numpy(self._there(indices).copy()),
         )
 
@@ -240,10 +241,15 @@ class EncodedRows:
         """Which rows of the file some rows of the view are."""
         return np.asarray(indices if self._picked is None else self._picked[indices], np.int64)
 
-    def _of_pieces(self, name: str, indices: Int[np.ndarray, " batch"], fill: int) -> Int[np.ndarray, "batch seq"]:
+    def _of_pieces(
+        self, name: str, indices: Int[np.ndarray, " batch"], fill: int, multiple: int = 1
+    ) -> Int[np.ndarray, "batch seq"]:
         """What there is of every piece of some rows; `fill` in the padding, and where the file does not say."""
         there, lengths = self._there(indices), self.lengths[indices]
-        found = np.full((len(indices), int(lengths.max())), fill, np.int64)
+        width = int(lengths.max())
+        if width % multiple:
+            width = min(width + -width % multiple, int(self.lengths.max()))
+        found = np.full((len(indices), width), fill, np.int64)
         chunks = np.searchsorted(self._starts, there, side="right") - 1
         within = there - self._starts[chunks]
         for index, (number, row, length) in enumerate(zip(chunks, within, lengths, strict=True)):
@@ -253,11 +259,13 @@ class EncodedRows:
                 found[index, :length] = chunk.of_pieces[name][begin : begin + length]
         return found
 
-    def _picked_labels(self, indices: Int[np.ndarray, " batch"]) -> Shaped[torch.Tensor, "batch ..."] | None:
+    def _picked_labels(
+        self, indices: Int[np.ndarray, " batch"], multiple: int
+    ) -> Shaped[torch.Tensor, "batch ..."] | None:
         if self._tagged:
-            return torch.from_numpy(self._of_pieces("tags", indices, -1))
+            return torch.from_numpy(self._of_pieces("tags", indices, -1, multiple))
         if self._worded:  # which pieces count is known: soft targets need no more
-            return torch.from_numpy(np.minimum(self._of_pieces("words", indices, -1), 0))
+            return torch.from_numpy(np.minimum(self._of_pieces("words", indices, -1, multiple), 0))
         if self._labels is None:
             return None
         labels = torch.from_numpy(self._labels[indices])

@@ -11,6 +11,7 @@ from pathlib import Path
 from tinybert import files
 from tinybert.artifacts import Artifact
 from tinybert.engine import checkpoint
+from tinybert.engine.graphs import CudaGraphs
 from tinybert.engine.learner import Learner, RowsOf
 from tinybert.engine.optimise import length_of
 from tinybert.engine.update import Observed, update
@@ -19,6 +20,7 @@ from tinybert.families.network import Network
 from tinybert.log import Log
 from tinybert.models.teacher import Teacher
 from tinybert.run import Run, RunPlan
+from tinybert.selectors.fixed import KeepAll
 from tinybert.types import Masker, Objective, Rows, Selector, Stage
 
 CURVES = "curves.jsonl"  # of a finished stage: its lines of `metrics.jsonl`, for other runs that find it
@@ -91,6 +93,8 @@ def fit(
         if missing:
             known = (selector, stage, own, run, len(rows_of(0)), masker, allowed)
             learner = Learner(student, objective.to(run.device), *known)
+            if run.settings.graphs and recordable(learner, teacher):
+                learner.record_updates(CudaGraphs(run.device))
             report = _learn(learner, teacher, rows_of, metric, artifact)
         else:
             report = _recall(student, selector, own, run.log)
@@ -99,6 +103,13 @@ def fit(
         run.notes.append(f"{artifact.name}: {told} (--max-minutes)")
         run.log.say(run.notes[-1])
     return report
+
+
+def recordable(learner: Learner, teacher: Observed | None) -> bool:
+    """Whether an update is the same work each time, and asks the device for nothing in between."""
+    alone = learner.run.world == 1 and learner.stage.accumulate == 1
+    steady = learner.masker is None and isinstance(learner.selector, KeepAll)
+    return alone and steady and not (teacher is not None and teacher.waited_for)
 
 
 def _learn(

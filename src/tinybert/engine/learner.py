@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tinybert.artifacts import Artifact
 from tinybert.engine import checkpoint, optimise
+from tinybert.engine.graphs import Recorder, Recordings
 from tinybert.errors import Interrupted
 from tinybert.families.network import Network
 from tinybert.run import Run
@@ -84,6 +85,7 @@ class Learner:
         sums: How many figures ranks add up after an update; 0 = not known yet.
         unread: What the last updates have left on the device.
         loss: Of the last update that was read: the mean of the objective over the kept examples.
+        recordings: Of updates that are replayed; None = each is made anew.
     """
 
     student: Network
@@ -101,6 +103,7 @@ class Learner:
     sums: int = 0
     unread: list[Unread] = field(default_factory=list)
     loss: float = 0.0
+    recordings: Recordings | None = None
 
     def __post_init__(self) -> None:
         """Name what is trained, make the optimizer, count the updates."""
@@ -132,6 +135,11 @@ class Learner:
     def out_of_patience(self) -> bool:
         """Whether too many evaluations brought no new best."""
         return self.stage.patience is not None and self.now.evaluations_since_best >= self.stage.patience
+
+    def record_updates(self, recorder: Recorder) -> None:
+        """Record updates, and replay them from then on; see `graphs`."""
+        optimise.make_recordable(self.optimizer, self.run.device)
+        self.recordings = Recordings(recorder)
 
     def remaining_batches(self, rows_of: RowsOf) -> Iterator[tuple[Rows, Int[np.ndarray, " batch"]]]:
         """The global batches from here to the last update; their order is a function of (seed, stage, epoch)."""

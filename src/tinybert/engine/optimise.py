@@ -67,7 +67,17 @@ def learning_rate(step: int, total: int, stage: Stage) -> float:
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give all groups the same rate."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def make_recordable(optimizer: torch.optim.AdamW, device: torch.device) -> None:
+    """Have the optimizer read its rate from the device, where a recorded step finds that of the moment."""
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(group["lr"], dtype=torch.float32, device=device)
+        group["capturable"] = device.type == "cuda"
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, named: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:

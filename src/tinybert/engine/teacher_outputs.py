@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,12 @@ from tinybert import files
 from tinybert.artifacts import Artifact
 from tinybert.data.batches import by_length
 from tinybert.data.encoded import EncodedRows
+from tinybert.engine.device_outputs import DeviceOutputs
 from tinybert.models.teacher import Teacher, TeacherScores
 from tinybert.run import Run
 from tinybert.types import MASKED_LOGITS, Batch, Signal, Trace
 
+SHARE_OF_DEVICE = 0.5  # of a GPU's free memory, for outputs that are kept there
 AUTO_BYTES = 4_000_000_000  # `teacher.cache: auto`: at most this, and at most a quarter of the free disk
 PASS_ROWS = 32  # rows of one forward pass while outputs are stored
 SHARD_PASSES = 8
@@ -66,7 +69,15 @@ def cached_teacher(
     run.wait()
     if not files.read_json(decision)["stored"]:
         return teacher
-    return StoredTeacher(outputs, outputs.filled(wanted, run))
+    artifacts = outputs.filled(wanted, run)
+    if run.plan is not None or outputs.bytes(needs) > _room_on(run.device):
+        return StoredTeacher(outputs, artifacts)
+    return StoredTeacher(outputs, artifacts, outputs.on_device({signal: artifacts[signal] for signal in needs}))
+
+
+def _room_on(device: torch.device) -> int:
+    """Bytes that outputs may take of a device's memory; of a processor's none, since it reads them where they lie."""
+    return int(torch.cuda.mem_get_info(device)[0] * SHARE_OF_DEVICE) if device.type == "cuda" else 0
 
 
 def _decide(size: int, decision: Path, artifact: Artifact, run: Run, budget: str) -> None:
@@ -79,10 +90,16 @@ def _decide(size: int, decision: Path, artifact: Artifact, run: Run, budget: str
 
 @dataclass(frozen=True)
 class StoredTeacher:
-    """A teacher whose outputs are read back instead of computed."""
+    """A teacher whose outputs are read back instead of computed: from files, or from the device where they fit it."""
 
     outputs: "_Outputs"
     artifacts: Mapping[Signal, Artifact]
+    on_device: DeviceOutputs | None = None
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether a program waits for the device before outputs are read: from files, to know of which rows."""
+        return self.on_device is None
 
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """The stored outputs of the batch's rows, zero where the batch is padded.
@@ -92,6 +109,8 @@ class StoredTeacher:
         """
         if batch.targets is not None:
             raise ValueError("stored teacher outputs are of whole texts, and pieces of this batch are masked")
+        if self.on_device is not None:
+            return Trace({signal: self.on_device.read(signal, batch) for signal in needs})
         return Trace({signal: self.outputs.read(signal, self.artifacts[signal], batch) for signal in needs})
 
 
@@ -153,6 +172,22 @@ class _Outputs:
             shape = signal.shape(int(self.rows.lengths[index]), self._axes)
             out[number][tuple(slice(size) for size in shape)] = self._row(signal, artifact, index).reshape(shape)
         return torch.from_numpy(out).view(self.teacher.dtype).float().to(batch.rows.device)
+
+    def on_device(self, artifacts: Mapping[Signal, Artifact]) -> DeviceOutputs:
+        """The same on the teacher's device, as whole blocks."""
+        device = self.teacher.device
+        values, starts = {}, {}
+        for signal, artifact in artifacts.items():
+            sizes, ends = self._laid_out(signal)
+            held = [int(sizes[np.concatenate(passes)].sum()) for passes in self._shards]
+            values[signal] = torch.empty(sum(held), dtype=self.teacher.dtype, device=device)
+            before = np.cumsum([0, *held])
+            for number, (begin, end) in enumerate(pairwise(before)):
+                read = np.fromfile(_path(artifact.result, number), _STORED_AS[self.teacher.dtype])
+                values[signal][begin:end] = torch.from_numpy(read).view(self.teacher.dtype).to(device)
+            starts[signal] = torch.from_numpy(before[self._shard_of] + ends - sizes).to(device)
+        lengths = torch.from_numpy(self.rows.lengths.astype(np.int64)).to(device)
+        return DeviceOutputs(values, starts, lengths, self._axes)
 
     @cached_property
     def _axes(self) -> dict[str, int]:

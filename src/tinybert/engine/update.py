@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinybert.engine import optimise
+from tinybert.engine.graphs import LENGTHS
 from tinybert.engine.learner import Learner, Unread
 from tinybert.errors import ResourceError
 from tinybert.types import NO_TRACE, Batch, Rows, Signal, Trace
@@ -28,6 +29,10 @@ _STOPS = (int(SIGTERM), int(SIGINT))
 class Observed(Protocol):
     """A teacher, or its stored outputs."""
 
+    @property
+    def waited_for(self) -> bool:
+        """Whether a program that asks it waits until a device has done all that it was told before."""
+
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """What the teacher shows for a batch."""
 
@@ -36,13 +41,36 @@ def update(learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[
     """Make one update, and leave its sums to be read."""
     started = time.monotonic()
     learner.student.train()
-    sums = _gradients(learner, teacher, rows, indices)
     rate = optimise.learning_rate(learner.now.step, learner.steps, learner.stage)
-    sums["norm"] = _step(learner, sums["kept"], rate)
+    optimise.set_learning_rate(learner.optimizer, rate)
+    sums = _replayed(learner, teacher, rows, indices)
+    if sums is None:
+        sums = _gradients(learner, teacher, rows, indices)
+        sums["norm"] = _step(learner, sums["kept"])
     learner.optimizer.zero_grad(set_to_none=True)
     learner.now.step += 1
     learner.unread.append(Unread(learner.now.step, rate, indices, sums))
     learner.now.seconds += time.monotonic() - started
+
+
+def _replayed(
+    learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]
+) -> dict[str, Tensor] | None:
+    """The whole update as one piece of work for the device, see `graphs`; None where that is not done."""
+    if learner.recordings is None or learner.now.splits > 1 or len(indices) < learner.stage.batch_size:
+        return None
+
+    def work(batch: Batch) -> dict[str, Tensor]:
+        sums = _part(learner, teacher, batch)
+        return sums | {"norm": _step(learner, sums["kept"])}
+
+    torch.manual_seed(learner.run.seed_for(learner.artifact.name, learner.now.step, 0, 0))
+    try:
+        return learner.recordings.sums(rows.batch(indices, LENGTHS).to(learner.run.device), work)
+    except torch.OutOfMemoryError:
+        learner.optimizer.zero_grad(set_to_none=True)
+        learner.recordings = None  # smaller batches are learnt from as ever
+        return None
 
 
 def _gradients(
@@ -77,13 +105,18 @@ def _forward_backward(
         if len(mine) == 0:
             continue
         torch.manual_seed(run.seed_for(name, learner.now.step, number, run.rank))
-        weights, terms = _look(learner, teacher, rows.batch(mine).to(run.device))
-        loss = (weights * torch.stack(list(terms.values())).sum(dim=0)).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        shown = {"kept": weights.sum(), "loss": loss.detach()}
-        shown |= {term: (weights * values.detach()).sum() for term, values in terms.items()}
-        totals |= {key: totals.get(key, torch.zeros_like(loss)) + value for key, value in shown.items()}
+        sums = _part(learner, teacher, rows.batch(mine).to(run.device))
+        totals |= {key: totals.get(key, torch.zeros_like(value)) + value for key, value in sums.items()}
     return _over_ranks(learner, totals)
+
+
+def _part(learner: Learner, teacher: Observed | None, batch: Batch) -> dict[str, Tensor]:
+    """Forward and backward of one micro-batch; its sums over what was kept."""
+    weights, terms = _look(learner, teacher, batch)
+    loss = (weights * torch.stack(list(terms.values())).sum(dim=0)).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    sums = {"kept": weights.sum(), "loss": loss.detach()}
+    return sums | {term: (weights * values.detach()).sum() for term, values in terms.items()}
 
 
 def _look(
@@ -94,7 +127,9 @@ def _look(
     needs = objective.needs_teacher | selector.needs_teacher
     batch = batch if learner.masker is None else learner.masker(batch)
     shown = NO_TRACE if teacher is None else teacher.observe(batch, needs)
-    with torch.autocast(learner.run.device.type, dtype=dtype, enabled=dtype != torch.float32):
+    caching = learner.recordings is None  # what autocast keeps of weights is gone when a recording is replayed
+    mixed = dtype != torch.float32
+    with torch.autocast(learner.run.device.type, dtype=dtype, enabled=mixed, cache_enabled=caching):
         answer = learner.student.observe(batch, objective.needs_student | selector.needs_student)
         return selector.choose(answer, shown, batch), objective.terms(answer, shown, batch)
 
@@ -122,13 +157,12 @@ def _number_of_sums(learner: Learner, sums: Tensor) -> int:
     return learner.sums
 
 
-def _step(learner: Learner, kept: Float[Tensor, ""], rate: float) -> Float[Tensor, ""]:
+def _step(learner: Learner, kept: Float[Tensor, ""]) -> Float[Tensor, ""]:
     """Divide once by the number kept, clip, update; returns the norm before clipping.
 
     Where the norm is not finite, as where nothing is kept, the student stays as it is.
     """
     torch._foreach_div_([one.grad for one in learner.trained.values() if one.grad is not None], kept)
     norm = optimise.clip(learner.trained.values(), learner.stage.clip)
-    optimise.set_learning_rate(learner.optimizer, rate)
     optimise.step(learner.optimizer, unless=~norm.isfinite())
     return norm

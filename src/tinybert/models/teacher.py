@@ -66,6 +66,11 @@ class Teacher:
         """What its task head gives, see `Network.output`."""
         return self._model.output
 
+    @property
+    def waited_for(self) -> bool:
+        """Whether a program waits for the device before the teacher can look: for the rows that only it reads."""
+        return self._reads is not None
+
     def flops_of(self, lengths: Int[np.ndarray, " text"]) -> float:
         """What its answers cost, see `Network.flops_of`."""
         return self._model.flops_of(lengths)
@@ -87,7 +92,10 @@ class TeacherScores:
 
     Attributes:
         digest: Sha256 over the logits.
+        waited_for: No: they lie on the device.
     """
+
+    waited_for = False
 
     def __init__(self, logits: Float[np.ndarray, "row label"], device: torch.device) -> None:
         """Keep the logits of all rows, in float32, on the device of the batches."""

@@ -132,8 +132,8 @@ class Rows(Protocol):
     def __len__(self) -> int:
         """How many there are."""
 
-    def batch(self, indices: Int[np.ndarray, " batch"]) -> Batch:
-        """Pick some, padded to the longest of them."""
+    def batch(self, indices: Int[np.ndarray, " batch"], multiple: int = 1) -> Batch:
+        """Pick some, padded to the longest of them, and on to a multiple of so many pieces."""
 
     def order(self, batch_size: int, rng: np.random.Generator) -> Sequence[Int[np.ndarray, " _"]]:
         """One epoch of global batches as a function of the stream: each index once; the last batch may be shorter."""

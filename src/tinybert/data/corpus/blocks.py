@@ -68,11 +68,12 @@ class Blocks:
         """Pieces in all blocks, special ones included."""
         return self._size * self.block_length
 
-    def batch(self, indices: Int[np.ndarray, " batch"]) -> Batch:
+    def batch(self, indices: Int[np.ndarray, " batch"], multiple: int = 1) -> Batch:  # noqa: ARG002
         """Pick blocks.
 
         Args:
             indices: Which blocks, in which order.
+            multiple: Of no use: all blocks have one length.
 
         Returns:
             The batch, without padding or labels; `rows` says which block of the whole corpus each is.
