@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
+
 from tinybert import files
 from tinybert.artifacts import Artifact
 from tinybert.engine import checkpoint
@@ -95,7 +97,9 @@ def fit(
             learner = Learner(student, objective.to(run.device), *known)
             if run.settings.graphs and recordable(learner, teacher):
                 learner.record_updates(CudaGraphs(run.device))
+            student.use_fastest_attention(run.student_dtype, run.device)
             report = _learn(learner, teacher, rows_of, metric, artifact)
+            student.use_fastest_attention(torch.float32, run.device)  # it answers in fp32
         else:
             report = _recall(student, selector, own, run.log)
     if report.wanted is not None:
