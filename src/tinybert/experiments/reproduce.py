@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from typing import Any, cast
 from rich.console import Console
 
 from tinybert import files
+from tinybert.config import parse
 from tinybert.errors import UserError, collecting
 from tinybert.experiments.children import Children, terminable
 from tinybert.experiments.read import experiments_named
@@ -27,6 +28,7 @@ from tinybert.folders import locked
 from tinybert.plan import plan
 from tinybert.report import words
 from tinybert.request import request_for
+from tinybert.run import RunSettings
 
 KEPT_PER_WEIGHT = 9  # bytes of a student's weight in a run that keeps only that: its own, ONNX in fp32 and int8
 
@@ -64,16 +66,21 @@ def prepared(
     known = {key: str(value) if isinstance(value, PathLike) else value for key, value in given.items()}
     changed: dict[str, Any] = {key: value for key, value in known.items() if value is not None}
     experiments = [replace(one, budget=replace(one.budget, **changed)) for one in found]
+    how = parse(_Overrides, {}, [text for text in overrides if text.startswith("run.")]).run
     settings = dict(text.partition("=")[::2] for text in overrides)
-    executor, address = settings.pop("run.executor", "local"), settings.pop("run.address", None)
-    if executor not in ("local", "ray"):
-        raise UserError(f"run.executor={executor}: there are local, ray")
-    if address is not None and executor == "local":
-        raise UserError("run.address: only run.executor=ray reads it")
-    if parallel > 1 or executor == "ray":  # torch takes all cores for each otherwise
+    for own in ("run.executor", "run.address"):
+        settings.pop(own, None)
+    if parallel > 1 or how.executor == "ray":  # torch takes all cores for each otherwise
         settings = {"run.threads": str(max(1, (os.cpu_count() or 1) // parallel)), **settings}
     work = Work.of(Path(name).stem, experiments, Workplace(data, output, settings), only)
-    return replace(work, on_ray=executor == "ray", address=address)
+    return replace(work, on_ray=how.executor == "ray", address=how.address)
+
+
+@dataclass(frozen=True)
+class _Overrides:
+    """What is said of all runs that they do not decide alone."""
+
+    run: RunSettings = field(default_factory=RunSettings)
 
 
 @dataclass(frozen=True)
