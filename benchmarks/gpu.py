@@ -2,7 +2,7 @@
 
 "Replays alone" is the speed of the recorded updates with nothing between them: no batches, no rates, no figures read.
 The plain loop is that of distillation_step.py. Without `--teacher` it is one of BERT base's sizes with random weights.
-Takes under five minutes.
+Meant to take less than five minutes.
 
     python benchmarks/gpu.py --data train.tsv --text sentence
 
@@ -22,7 +22,7 @@ from distillation_step import Bench, settle, speed
 from large import TEXTS, large
 
 import tinybert
-from tinybert.engine.graphs import LENGTHS, CudaGraphs
+from tinybert.engine.graphs import MULTIPLE, CudaGraphs
 from tinybert.engine.learner import Learner
 from tinybert.machine import prepare
 from tinybert.objectives.prediction import SoftCrossEntropy
@@ -43,7 +43,7 @@ def main() -> None:
             bench = Bench(options, Path(folder) / str(number))
             for name, objective in (("intermediate", bench.layers()), ("prediction", SoftCrossEntropy())):
                 updates(bench, options, name, objective)
-        for recorded in (False, True)[: 1 + on_gpu]:
+        for recorded in (False, True) if on_gpu else (False,):
             print(f"whole run, recorded: {recorded}: {whole(options, Path(folder), recorded):.1f} s of training")
 
 
@@ -70,7 +70,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--student", default="4x312")
     parser.add_argument("--data", default=str(TEXTS))
     parser.add_argument("--text", default="text", help="column")
-    parser.add_argument("--rows", type=int, default=5000)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--whole-rows", type=int, default=5000, help="of the whole run")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--batches", type=int, nargs="+", default=[32, 256])
     parser.add_argument("--device", default="cuda")
@@ -78,8 +79,8 @@ def parsed() -> argparse.Namespace:
 
 
 def after_recording(steps: Iterator[int], learner: Learner) -> Iterator[int]:
-    """The updates from where every shape of batch has been recorded: at the latest after two epochs."""
-    while learner.now.step < 2 * learner.epoch_steps:
+    """The updates after three epochs, when all usual shapes of batch have been recorded."""
+    while learner.now.step < 3 * learner.epoch_steps:
         next(steps)
     return steps
 
@@ -89,7 +90,7 @@ def replays(bench: Bench, learner: Learner, options: argparse.Namespace) -> floa
     assert learner.recordings is not None
     seconds, seen, times = 0.0, 0, {}
     for part in bench.rows.order(bench.batch, np.random.default_rng(0)):
-        shape = bench.rows.batch(part, LENGTHS).input_ids.shape
+        shape = bench.rows.batch(part, MULTIPLE).input_ids.shape
         if (recording := learner.recordings._of_shape.get(shape)) is None:
             continue
         if shape not in times:
@@ -108,7 +109,7 @@ def whole(options: argparse.Namespace, folder: Path, recorded: bool) -> float:
     source = Path(options.data)
     header, *lines = source.read_text(encoding="utf-8").splitlines()
     train, output = folder / f"train{source.suffix}", folder / f"run-{recorded}"
-    train.write_text("\n".join([header, *lines[: options.rows]]) + "\n", encoding="utf-8")
+    train.write_text("\n".join([header, *lines[: options.whole_rows]]) + "\n", encoding="utf-8")
     settings = [f"data.text={options.text}", f"run.graphs={str(recorded).lower()}", *WHOLE]
     teacher = str(large(options.teacher, folder / "teacher"))
     told = {"device": options.device, "teacher": teacher, "student": options.student}

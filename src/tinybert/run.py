@@ -45,7 +45,8 @@ class RunSettings:
     Attributes:
         dtype: Of the student's forward pass: `auto` is bf16 autocast on a GPU that has it, fp32 elsewhere.
         threads: Of torch on a processor; None = torch's own choice.
-        graphs: Record updates as CUDA graphs and replay them, where every example counts and no pieces are masked.
+        graphs: Record updates as CUDA graphs and replay them: of stages in one process, without micro-batches or masked
+            pieces, in which every example counts.
         deterministic: Refuse operations without a deterministic form.
         checkpoint_every: Seconds between checkpoints; there is one at the end of every epoch as well.
         keep: `student` removes stages and teacher once the run has succeeded.

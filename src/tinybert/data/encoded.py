@@ -214,7 +214,7 @@ class EncodedRows:
 
         Args:
             indices: Which rows, in which order.
-            multiple: The length is one of so many pieces, or that of the longest row of all.
+            multiple: The length is a multiple of this, or that of the longest row of all.
 
         Returns:
             The batch; labels are int64 classes, float32 scores, or uint8 where several may hold; of windows without

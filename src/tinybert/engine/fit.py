@@ -95,9 +95,9 @@ def fit(
         if missing:
             known = (selector, stage, own, run, len(rows_of(0)), masker, allowed)
             learner = Learner(student, objective.to(run.device), *known)
-            if run.settings.graphs and recordable(learner, teacher):
-                learner.record_updates(CudaGraphs(run.device))
             student.use_fastest_attention(run.student_dtype, run.device)
+            if run.settings.graphs:
+                _record(learner, teacher)
             report = _learn(learner, teacher, rows_of, metric, artifact)
             student.use_fastest_attention(torch.float32, run.device)  # it answers in fp32
         else:
@@ -109,11 +109,20 @@ def fit(
     return report
 
 
-def recordable(learner: Learner, teacher: Observed | None) -> bool:
-    """Whether an update is the same work each time, and asks the device for nothing in between."""
-    alone = learner.run.world == 1 and learner.stage.accumulate == 1
-    steady = learner.masker is None and isinstance(learner.selector, KeepAll)
-    return alone and steady and not (teacher is not None and teacher.waited_for)
+def _record(learner: Learner, teacher: Observed | None) -> None:
+    """Have updates recorded, or say why not: they must be the same work each time, and ask the device for nothing."""
+    reasons = {
+        "there are several processes": learner.run.world > 1,
+        "batches are cut into parts": learner.stage.accumulate > 1,
+        "pieces are masked": learner.masker is not None,
+        "not every example counts": not isinstance(learner.selector, KeepAll),
+        "transformers asks the device for the student's mask": learner.student.waited_for,
+        "the teacher's outputs are not at hand on the device": teacher is not None and teacher.waited_for,
+    }
+    if why := [reason for reason, holds in reasons.items() if holds]:
+        learner.run.log.say(f"{learner.artifact.name}: updates are not recorded (run.graphs), since {why[0]}")
+    else:
+        learner.record_updates(CudaGraphs(learner.run.device))
 
 
 def _learn(

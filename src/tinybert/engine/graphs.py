@@ -1,11 +1,12 @@
 """Updates as CUDA graphs: one piece of work for the host to launch, instead of a thousand kernels.
 
-A recording holds for one shape of batch, so lengths are padded to a multiple of `LENGTHS`. The first update of a shape
+A recording holds for one shape of batch, so lengths are padded to a multiple of `MULTIPLE`. The first update of a shape
 is made as ever, which readies what libraries ready once; the second is recorded, and from then on the recording reads
 whatever batch is copied to where that one lay. Its random draws begin at torch's seed of the moment, as ever.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import NamedTuple, Protocol
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from tinybert.errors import ResourceError
 from tinybert.types import Batch
 
-LENGTHS = 8  # pieces
+MULTIPLE = 8  # pieces
 Sums = dict[str, Tensor]
 Replay = Callable[[], None]
 
@@ -74,19 +75,20 @@ class Recordings:
         self._of_shape: dict[torch.Size, Recording | None] = {}
 
     def sums(self, batch: Batch, work: Callable[[Batch], Sums]) -> Sums:
-        """Do the work on a batch, replayed where its shape has been seen twice.
+        """Do the work on a batch; replayed where one of its shape came before.
 
         Args:
             batch: On the device.
             work: An update that asks the device for nothing; the same at every call.
 
         Raises:
-            ResourceError: If it cannot be recorded.
+            ResourceError: If it cannot be recorded, or does not fit the device.
         """
         shape = batch.input_ids.shape
         if shape not in self._of_shape:
             self._of_shape[shape] = None
-            return self._recorder.ready(lambda: work(batch))
+            with _or_without(torch.OutOfMemoryError):
+                return self._recorder.ready(lambda: work(batch))
         recording = self._of_shape[shape] or self._recorded(batch, work)
         self._of_shape[shape] = recording
         _copy(batch, recording.batch)
@@ -101,13 +103,19 @@ class Recordings:
             names[:] = sums
             return torch.stack([*sums.values()])
 
-        try:
+        with _or_without(RuntimeError):
             replay, left = self._recorder.record(stacked)
-        except RuntimeError as error:
-            raise ResourceError(
-                f"an update cannot be recorded ({str(error).splitlines()[0]}); go on with --set run.graphs=false"
-            ) from error
         return Recording(replay, batch, tuple(names), left)
+
+
+@contextmanager
+def _or_without(kind: type[RuntimeError]) -> Iterator[None]:
+    """Say how to go on; CUDA does not promise to be usable after such an error."""
+    try:
+        yield
+    except kind as error:
+        cause = str(error.__context__ or error).splitlines()[0]  # what ends a recording hides why
+        raise ResourceError(f"an update cannot be recorded ({cause}); go on with --set run.graphs=false") from error
 
 
 def _copy(batch: Batch, target: Batch) -> None:

@@ -78,6 +78,7 @@ def make_recordable(optimizer: torch.optim.AdamW, device: torch.device) -> None:
     for group in optimizer.param_groups:
         group["lr"] = torch.tensor(group["lr"], dtype=torch.float32, device=device)
         group["capturable"] = device.type == "cuda"
+    optimizer._warned_capturable_if_run_uncaptured = True  # first steps always are
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, named: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinybert.engine import optimise
-from tinybert.engine.graphs import LENGTHS
+from tinybert.engine.graphs import MULTIPLE
 from tinybert.engine.learner import Learner, Unread
 from tinybert.errors import ResourceError
 from tinybert.types import NO_TRACE, Batch, Rows, Signal, Trace
@@ -31,7 +31,7 @@ class Observed(Protocol):
 
     @property
     def waited_for(self) -> bool:
-        """Whether a program that asks it waits until a device has done all that it was told before."""
+        """Whether a program that asks it may wait until a device has done all that it was told before."""
 
     def observe(self, batch: Batch, needs: frozenset[Signal]) -> Trace:
         """What the teacher shows for a batch."""
@@ -42,10 +42,10 @@ def update(learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[
     started = time.monotonic()
     learner.student.train()
     rate = optimise.learning_rate(learner.now.step, learner.steps, learner.stage)
-    optimise.set_learning_rate(learner.optimizer, rate)
-    sums = _replayed(learner, teacher, rows, indices)
+    sums = _replayed(learner, teacher, rows, indices, rate)
     if sums is None:
         sums = _gradients(learner, teacher, rows, indices)
+        optimise.set_learning_rate(learner.optimizer, rate)
         sums["norm"] = _step(learner, sums["kept"])
     learner.optimizer.zero_grad(set_to_none=True)
     learner.now.step += 1
@@ -54,7 +54,7 @@ def update(learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[
 
 
 def _replayed(
-    learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"]
+    learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[np.ndarray, " batch"], rate: float
 ) -> dict[str, Tensor] | None:
     """The whole update as one piece of work for the device, see `graphs`; None where that is not done."""
     if learner.recordings is None or learner.now.splits > 1 or len(indices) < learner.stage.batch_size:
@@ -65,12 +65,8 @@ def _replayed(
         return sums | {"norm": _step(learner, sums["kept"])}
 
     torch.manual_seed(learner.run.seed_for(learner.artifact.name, learner.now.step, 0, 0))
-    try:
-        return learner.recordings.sums(rows.batch(indices, LENGTHS).to(learner.run.device), work)
-    except torch.OutOfMemoryError:
-        learner.optimizer.zero_grad(set_to_none=True)
-        learner.recordings = None  # smaller batches are learnt from as ever
-        return None
+    optimise.set_learning_rate(learner.optimizer, rate)
+    return learner.recordings.sums(_batch(learner, rows, indices), work)
 
 
 def _gradients(
@@ -105,9 +101,15 @@ def _forward_backward(
         if len(mine) == 0:
             continue
         torch.manual_seed(run.seed_for(name, learner.now.step, number, run.rank))
-        sums = _part(learner, teacher, rows.batch(mine).to(run.device))
+        sums = _part(learner, teacher, _batch(learner, rows, mine))
         totals |= {key: totals.get(key, torch.zeros_like(value)) + value for key, value in sums.items()}
     return _over_ranks(learner, totals)
+
+
+def _batch(learner: Learner, rows: Rows, indices: Int[np.ndarray, " batch"]) -> Batch:
+    """Some rows on the device; where updates are recorded, of one of few lengths."""
+    multiple = MULTIPLE if learner.run.settings.graphs else 1
+    return rows.batch(indices, multiple).to(learner.run.device)
 
 
 def _part(learner: Learner, teacher: Observed | None, batch: Batch) -> dict[str, Tensor]:
@@ -127,9 +129,7 @@ def _look(
     needs = objective.needs_teacher | selector.needs_teacher
     batch = batch if learner.masker is None else learner.masker(batch)
     shown = NO_TRACE if teacher is None else teacher.observe(batch, needs)
-    caching = learner.recordings is None  # what autocast keeps of weights is gone when a recording is replayed
-    mixed = dtype != torch.float32
-    with torch.autocast(learner.run.device.type, dtype=dtype, enabled=mixed, cache_enabled=caching):
+    with torch.autocast(learner.run.device.type, dtype=dtype, enabled=dtype != torch.float32):
         answer = learner.student.observe(batch, objective.needs_student | selector.needs_student)
         return selector.choose(answer, shown, batch), objective.terms(answer, shown, batch)
 

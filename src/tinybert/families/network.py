@@ -75,6 +75,11 @@ class Network(nn.Module, ABC):
         """The input embeddings of all pieces."""
 
     @property
+    def waited_for(self) -> bool:
+        """Whether a program may wait for the device while a batch is read, because of what is asked of it there."""
+        return True
+
+    @property
     def output(self) -> Signal:
         """What its task head gives: logits of each example, or of each piece."""
         return PIECE_LOGITS if self.saved_as.endswith(OF_PIECES) else LOGITS

@@ -223,9 +223,13 @@ class Parts:
         Of a mask by piece transformers asks whether all of it is true, and the host waits for a GPU; one with axes for
         head and query is handed to fused attention as it is.
         """
+        return real[:, None, None] if waits(real.device) and self.takes_any_mask else real.long()
+
+    @property
+    def takes_any_mask(self) -> bool:
+        """Whether nothing but fused attention reads the mask."""
         fused = self.layout.fused and self.model.config._attn_implementation != "eager"
-        known = fused and self.layout.block is not None  # nothing else reads the mask
-        return real[:, None, None] if waits(real.device) and known else real.long()
+        return fused and self.layout.block is not None
 
     def masked_lm_scores(self, states: Float[Tensor, "position width"]) -> Float[Tensor, "position vocabulary"]:
         """What the masked-LM head says of some states of the last layer: scores before softmax.

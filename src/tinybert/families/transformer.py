@@ -114,6 +114,11 @@ class Transformer(Network):
         plain = forward_flops(length, self.shape, outputs, gated=self.layout.gated, key_heads=keys)
         return plain + self.shape.layers * self.layout.attention.more_flops(self.config, length)
 
+    @property
+    def waited_for(self) -> bool:
+        """See `Network`; transformers asks whether anything is masked, where it does not get a mask of its liking."""
+        return not self.parts.takes_any_mask
+
     def use_fastest_attention(self, dtype: torch.dtype, device: torch.device) -> None:
         """Switch to the attention that is fastest where the network will run; MPNet has only its own."""
         if self.layout.fused:

@@ -68,8 +68,8 @@ class Teacher:
 
     @property
     def waited_for(self) -> bool:
-        """Whether a program waits for the device before the teacher can look: for the rows that only it reads."""
-        return self._reads is not None
+        """Whether a program waits for the device while the teacher looks, as for the rows that only it reads."""
+        return self._reads is not None or self._model.waited_for
 
     def flops_of(self, lengths: Int[np.ndarray, " text"]) -> float:
         """What its answers cost, see `Network.flops_of`."""
