@@ -76,6 +76,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--dtype", default="auto", help="of the student's forward pass: fp32 or bf16")
     parser.set_defaults(device="cpu", batch=32)
     return parser.parse_args()
 
@@ -102,6 +103,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.folder, self.device, self.batch = folder, torch.device(options.device), options.batch
+        self.dtype = options.dtype
         source = large(options.teacher, folder / "teacher")
         self.teacher = load_classifier(source, Head(("0", "1"))).model
         tokenizer = load_tokenizer(source)
@@ -124,17 +126,18 @@ class Bench:
         """A new one."""
         return start.random(self.plan, self.teacher).to(self.device)
 
-    def learner(self, name: str, objective: Objective, budget: str) -> tuple[Learner, Observed]:
+    def learner(self, name: str, objective: Objective, budget: str, **settings: bool) -> tuple[Learner, Observed]:
         """What the engine makes updates of: a new student, and the teacher, or what is stored of it."""
         folder = self.folder / f"{name}-{budget}"
         folder.mkdir(exist_ok=True)
-        run = Run(folder, 0, RunSettings(), self.device, Log(silent=True))
+        run = Run(folder, 0, RunSettings(dtype=self.dtype, **settings), self.device, Log(silent=True))
         artifact = run.begin(name)
         teacher = Teacher(self.teacher, "auto", run.device)
         observed = cached_teacher(teacher, objective.needs_teacher, self.rows, artifact, run, budget)
         stage = Stage(epochs=1000, batch_size=self.batch)
-        own = objective.to(self.device)
-        return Learner(self.student(), own, KeepAll(), stage, artifact, run, len(self.rows)), observed
+        student, own = self.student(), objective.to(self.device)
+        student.use_fastest_attention(run.student_dtype, run.device)
+        return Learner(student, own, KeepAll(), stage, artifact, run, len(self.rows)), observed
 
     def our_steps(self, learner: Learner, teacher: Observed) -> Iterator[int]:
         """The engine's updates."""

@@ -58,7 +58,7 @@ def updates(bench: Bench, options: argparse.Namespace, name: str, objective: Obj
         say(what, speed(bench.our_steps(*bench.learner(name, objective, budget)), options))
         if options.device == "cpu":
             continue
-        learner, teacher = bench.learner(name, objective, budget)
+        learner, teacher = bench.learner(name, objective, budget, graphs=True)
         learner.record_updates(CudaGraphs(bench.device))
         say(f"{what}, recorded", speed(after_recording(bench.our_steps(learner, teacher), learner), options))
         say(f"{what}, replays alone", replays(bench, learner, options))
@@ -75,6 +75,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--batches", type=int, nargs="+", default=[32, 256])
     parser.add_argument("--device", default="cuda")
+    parser.set_defaults(dtype="auto")
     return parser.parse_args()
 
 
