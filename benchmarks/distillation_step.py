@@ -57,10 +57,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
         for name, objective in (("intermediate", bench.layers()), ("prediction", SoftCrossEntropy())):
-            plain = speed(bench.plain_steps(objective), options)
+            plain = speed(bench.plain_steps(objective), options.steps)
             print(f"{name:13} plain loop            {plain:8.1f} examples/s", flush=True)
             for budget, what in (("off", "teacher at each step"), ("100GB", "teacher stored       ")):
-                ours = speed(bench.our_steps(*bench.learner(name, objective, budget)), options)
+                ours = speed(bench.our_steps(*bench.learner(name, objective, budget)), options.steps)
                 bare = bench.bare_products(objective, asked=budget == "off")
                 share = f"{ours / bare:4.0%} of bare products"
                 print(f"{name:13} {what}  {ours:8.1f} examples/s   {ours / plain:5.1f} x plain   {share}", flush=True)
@@ -81,14 +81,14 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def speed(steps: Iterator[int], options: argparse.Namespace) -> float:
-    """Examples per second over `--steps` steps, the first two left out."""
+def speed(steps: Iterator[int], count: int, device: str = "cpu") -> float:
+    """Examples per second over so many steps, two before them left out."""
     next(steps), next(steps)
-    settle(options.device)
+    settle(device)
     started, seen = time.perf_counter(), 0
-    for _ in range(options.steps):
+    for _ in range(count):
         seen += next(steps)
-    settle(options.device)
+    settle(device)
     return seen / (time.perf_counter() - started)
 
 

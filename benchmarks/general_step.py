@@ -44,7 +44,7 @@ def main() -> None:
     prepare(options.threads, deterministic=True)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
-        plain, ours = (speed(steps, options) for steps in (bench.plain_steps(), bench.our_steps()))
+        plain, ours = (speed(steps, options.steps) for steps in (bench.plain_steps(), bench.our_steps()))
     for name, found in (("plain loop", plain), ("this engine", ours)):
         print(f"{name:12} {found:7.2f} blocks/s {found * LENGTH:9.0f} tokens/s   {found / plain:5.2f} x plain")
 

@@ -53,14 +53,15 @@ def updates(bench: Bench, options: argparse.Namespace, name: str, objective: Obj
     def say(way: str, found: float) -> None:
         print(f"batch {options.batch:4} {name:13} {way:30} {found:9.1f} examples/s", flush=True)
 
-    say("plain loop", speed(bench.plain_steps(objective), options))
+    timed = options.steps, options.device
+    say("plain loop", speed(bench.plain_steps(objective), *timed))
     for budget, what in (("off", "teacher asked"), ("100GB", "teacher stored")):
-        say(what, speed(bench.our_steps(*bench.learner(name, objective, budget)), options))
+        say(what, speed(bench.our_steps(*bench.learner(name, objective, budget)), *timed))
         if options.device == "cpu":
             continue
         learner, teacher = bench.learner(name, objective, budget, graphs=True)
         learner.record_updates(CudaGraphs(bench.device))
-        say(f"{what}, recorded", speed(after_recording(bench.our_steps(learner, teacher), learner), options))
+        say(f"{what}, recorded", speed(after_recording(bench.our_steps(learner, teacher), learner), *timed))
         say(f"{what}, replays alone", replays(bench, learner, options))
 
 

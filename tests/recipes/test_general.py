@@ -87,8 +87,8 @@ def watched(folder: Path) -> Iterator[None]:
     read_in = {"updates": defaultdict(set), "besides": defaultdict(set)}
     now, batch, update, finish = ["besides"], Blocks.batch, fit.update, launch.finish_general
 
-    def noting(blocks: Blocks, indices: Any) -> Any:
-        found = batch(blocks, indices)
+    def noting(blocks: Blocks, indices: Any, multiple: int = 1) -> Any:
+        found = batch(blocks, indices, multiple)
         read_in[now[0]][blocks.digest] |= set(found.rows.tolist())
         return found
 
