@@ -66,17 +66,23 @@ def main() -> None:
                 print(f"{name:13} {what}  {ours:8.1f} examples/s   {ours / plain:5.1f} x plain   {share}", flush=True)
 
 
-def parse() -> argparse.Namespace:
-    """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_of(about: str | None, steps: int) -> argparse.ArgumentParser:
+    """Options of networks and rows; how many updates are timed where nobody says."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", help="folder of a classifier or of a network without a head")
     parser.add_argument("--student", default="4x312")
     parser.add_argument("--data", default=str(TEXTS))
     parser.add_argument("--text", default="text", help="column")
     parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--dtype", default="auto", help="of the student's forward pass: fp32 or bf16")
+    return parser
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = parser_of(__doc__, steps=12)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.set_defaults(device="cpu", batch=32)
     return parser.parse_args()
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from distillation_step import Bench, settle, speed
-from large import TEXTS, large
+from distillation_step import Bench, parser_of, settle, speed
+from large import large
 
 import tinybert
 from tinybert.engine.graphs import MULTIPLE, CudaGraphs
@@ -38,6 +38,7 @@ def main() -> None:
     on_gpu = options.device != "cpu"
     print(f"{torch.cuda.get_device_name(options.device) if on_gpu else 'processor'}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
+        options.teacher = str(large(options.teacher, Path(folder) / "teacher"))
         for number in options.batches:
             options.batch = number
             bench = Bench(options, Path(folder) / str(number))
@@ -66,17 +67,10 @@ def updates(bench: Bench, options: argparse.Namespace, name: str, objective: Obj
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--teacher", help="folder of a classifier or of a network without a head")
-    parser.add_argument("--student", default="4x312")
-    parser.add_argument("--data", default=str(TEXTS))
-    parser.add_argument("--text", default="text", help="column")
-    parser.add_argument("--rows", type=int, default=2000)
+    parser = parser_of(__doc__, steps=30)
     parser.add_argument("--whole-rows", type=int, default=5000, help="of the whole run")
-    parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--batches", type=int, nargs="+", default=[32, 256])
     parser.add_argument("--device", default="cuda")
-    parser.set_defaults(dtype="auto")
     return parser.parse_args()
 
 
@@ -113,8 +107,7 @@ def whole(options: argparse.Namespace, folder: Path, recorded: bool) -> float:
     train, output = folder / f"train{source.suffix}", folder / f"run-{recorded}"
     train.write_text("\n".join([header, *lines[: options.whole_rows]]) + "\n", encoding="utf-8")
     settings = [f"data.text={options.text}", f"run.graphs={str(recorded).lower()}", *WHOLE]
-    teacher = str(large(options.teacher, folder / "teacher"))
-    told = {"device": options.device, "teacher": teacher, "student": options.student}
+    told = {"device": options.device, "teacher": options.teacher, "student": options.student}
     tinybert.distill("tinybert", train=str(train), output=str(output), set=settings, **told)
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     seconds = {line["stage"]: line["seconds"] for line in lines if "seconds" in line}  # the last of each counts
