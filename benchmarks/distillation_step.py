@@ -1,9 +1,10 @@
 """Examples per second of TinyBERT's two stages: this engine beside a plain loop, in one run.
 
 The plain loop pads every row to 128 pieces, runs eager attention in fp32 and asks the teacher at every step, as the
-authors' code does. "Bare products" would be the speed if an update were nothing but its products with matrices, at the
-speed that each of them reaches alone. Ratios count; absolute speeds belong to the machine. Without `--teacher` it is
-one of BERT base's sizes with random weights.
+authors' code does. TextBrewer pads a batch to its longest row; it is compared with where it is installed (`pip install
+textbrewer tensorboard`). "Bare products" would be the speed if an update were nothing but its products with matrices,
+at the speed that each of them reaches alone. Ratios count; absolute speeds belong to the machine. Without `--teacher`
+it is one of BERT base's sizes with random weights.
 
     python benchmarks/distillation_step.py --teacher TEACHER --student 4x192 --data train.tsv --text sentence
 """
@@ -21,6 +22,7 @@ from statistics import median
 import numpy as np
 import torch
 from large import TEXTS, large
+from peers import HAS_TEXTBREWER, textbrewer_steps
 
 from tinybert.data.batches import batches
 from tinybert.data.encode import encode
@@ -57,13 +59,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
         for name, objective in (("intermediate", bench.layers()), ("prediction", SoftCrossEntropy())):
-            plain = speed(bench.plain_steps(objective), options.steps)
-            print(f"{name:13} plain loop            {plain:8.1f} examples/s", flush=True)
-            for budget, what in (("off", "teacher at each step"), ("100GB", "teacher stored       ")):
-                ours = speed(bench.our_steps(*bench.learner(name, objective, budget)), options.steps)
-                bare = bench.bare_products(objective, asked=budget == "off")
-                share = f"{ours / bare:4.0%} of bare products"
-                print(f"{name:13} {what}  {ours:8.1f} examples/s   {ours / plain:5.1f} x plain   {share}", flush=True)
+            stage(bench, name, objective, options.steps)
+
+
+def stage(bench: "Bench", name: str, objective: Objective, steps: int) -> None:
+    """All ways of one stage."""
+    plain = speed(bench.plain_steps(objective), steps)
+
+    def say(way: str, found: float, more: str = "") -> None:
+        print(f"{name:13} {way:20} {found:8.1f} examples/s   {found / plain:5.1f} x plain   {more}", flush=True)
+
+    say("plain loop", plain)
+    if HAS_TEXTBREWER:
+        say("TextBrewer", speed(bench.textbrewer_steps(name), steps))
+    for budget, way in (("off", "teacher at each step"), ("100GB", "teacher stored")):
+        ours = speed(bench.our_steps(*bench.learner(name, objective, budget)), steps)
+        say(way, ours, f"{ours / bench.bare_products(objective, asked=budget == 'off'):4.0%} of bare products")
 
 
 def parser_of(about: str | None, steps: int) -> argparse.ArgumentParser:
@@ -167,11 +178,19 @@ class Bench:
 
     def plain_steps(self, objective: Objective) -> Iterator[int]:
         """A loop as people write it, on rows that are all padded to the full length."""
-        rng = np.random.default_rng(1)
-        order = (part for _ in repeat(None) for part in batches(np.ones(len(self.rows), int), self.batch, rng))
-        read = (padded(self.rows.batch(part)).to(self.device) for part in order)
+        read = (padded(batch).to(self.device) for batch in self.in_random_order())
         teacher = self.teacher.to(self.device)
         return plain_steps(self.student(), teacher, objective.to(self.device), read)
+
+    def textbrewer_steps(self, name: str) -> Iterator[int]:
+        """TextBrewer's updates, on rows in random order."""
+        return textbrewer_steps(self.student(), self.teacher, name, self.in_random_order(), self.folder / "textbrewer")
+
+    def in_random_order(self) -> Iterator[Batch]:
+        """Batches without end, each padded to its longest row."""
+        rng = np.random.default_rng(1)
+        order = (part for _ in repeat(None) for part in batches(np.ones(len(self.rows), int), self.batch, rng))
+        return map(self.rows.batch, order)
 
 
 @contextmanager

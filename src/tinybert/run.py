@@ -48,7 +48,7 @@ class RunSettings:
         graphs: Record updates as CUDA graphs and replay them: of stages in one process, without micro-batches or masked
             pieces, in which every example counts.
         deterministic: Refuse operations without a deterministic form.
-        checkpoint_every: Seconds between checkpoints; there is one at the end of every epoch as well.
+        checkpoint_every: Seconds between checkpoints; there is one at the end of all but very short epochs as well.
         keep: `student` removes stages and teacher once the run has succeeded.
         store: Where artifacts lie that other runs use too; None = in the output's folder `stages`.
         tensorboard: Write event files too (needs the extra `tensorboard`).

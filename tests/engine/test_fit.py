@@ -343,6 +343,22 @@ def test__a_stage_begun_in_haste_goes_on_apart_and_with_the_time_of_the_new_comm
     assert (report.steps, report.wanted) == (22, 40)
 
 
+@pytest.mark.parametrize(("seconds", "saved"), [(0.3, [*range(4, 40, 4)]), (0.5, [4, 12, 20, 28, 36]), (5.0, [4])])
+def test__an_epoch_ends_without_a_checkpoint_where_that_would_take_much_of_the_time(
+    seconds, saved, make_world, clock, monkeypatch
+):
+    steps = []
+
+    def save(artifact, run, step, tensors, counters):
+        clock.seconds += seconds
+        steps.append(step)
+
+    monkeypatch.setattr(learner_module.checkpoint, "save", save)
+    world = make_world()
+    learn(world, world.run(checkpoint_every=1000.0), stage=LONG)
+    assert steps == saved  # epochs are of four updates, those of the first of three seconds, all others of one
+
+
 def test__a_gradient_that_is_not_finite_is_skipped_and_named_when_it_stays(make_world, monkeypatch):
     world = make_world(rows=64)
     original = update_module._look

@@ -27,6 +27,7 @@ SETTLED = 10  # updates from which on their speed says something
 BAD_STEPS = 10  # updates in a row without a finite gradient before the run gives up
 RECORDS = 200  # lines per stage in metrics.jsonl, about
 READ_EVERY = 16  # sums are read after so many updates, or after a second
+SAVING = 0.1  # of the time may go into checkpoints at the ends of epochs: those of eighty rows are three updates long
 
 RowsOf = Callable[[int], Rows]  # from the number of an epoch, counted from 0, to what is learnt from in it
 
@@ -117,7 +118,7 @@ class Learner:
         self.epoch_steps, self.wanted = optimise.length_of(self.stage, self.examples)
         self.steps = self.wanted
         self._began = self._saved_at = time.monotonic()
-        self._first, self._evaluation = 0, 0.0
+        self._first, self._evaluation, self._saving = 0, 0.0, 0.0
         self._read = -inf, 0.0  # the clock, and `now.seconds`, when sums were last read
 
     @property
@@ -243,10 +244,12 @@ class Learner:
 
     def save_if_due(self) -> None:
         """Checkpoint at the end of an epoch, every so many seconds, and before giving way to a signal."""
-        late = time.monotonic() - self._saved_at > self.run.settings.checkpoint_every
+        since = time.monotonic() - self._saved_at
+        late = since > self.run.settings.checkpoint_every
         if self.run.world == 1:
             self.stopping = self.run.stop_signal
-        due = (late or self.at_end_of_epoch) and self.now.step < self.steps
+        due = late or (self.at_end_of_epoch and SAVING * since >= self._saving)
+        due = due and self.now.step < self.steps
         if (due or self.stopping) and self.run.is_main:
             self.save()
         if self.stopping:
@@ -256,6 +259,7 @@ class Learner:
     def save(self) -> None:
         """Write a checkpoint of the last update."""
         self.read()
+        started = time.monotonic()
         tensors = {
             "student": self.student.state_dict(),
             "objective": self.objective.state_dict(),
@@ -265,6 +269,7 @@ class Learner:
         }
         checkpoint.save(self.artifact, self.run, self.now.step, tensors, asdict(self.now))
         self._saved_at = time.monotonic()
+        self._saving = self._saved_at - started
 
     def resume(self) -> None:
         """Continue from the newest whole checkpoint, where there is one."""
