@@ -2,7 +2,8 @@
 
 Weights are random, which costs the same as learnt ones; tokenizer and configuration are those of `--network`. A line
 gives the median and the 95th percentile of one forward pass, and how much faster it is than the large network in
-PyTorch. Ratios count; absolute times belong to the machine.
+PyTorch. Where OpenVINO is installed, lines with an "O" are the same files in it. Ratios count; absolute times belong to
+the machine.
 
     python benchmarks/inference.py --large 12x768 --small 4x312 --data train.tsv --text sentence
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from large import TEXTS, large
+from peers import HAS_OPENVINO, OpenVino
 from transformers import pipeline
 
 from tinybert.export.hub import save_student
@@ -54,6 +56,8 @@ class Exported:
         yield "PyTorch", measure.torch_forward(self.network)
         for name, file in FILES.items():
             yield name, measure.onnx_forward(OnnxModel(self.folder / file, threads).session)
+            if HAS_OPENVINO:
+                yield f"{name} O", measure.onnx_forward(OpenVino(self.folder / file, threads))
 
     def megabytes(self) -> dict[str, float]:
         """Size of the weights, by form."""

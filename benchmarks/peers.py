@@ -1,9 +1,11 @@
-"""The same updates by another library, where it is installed; none of them is a dependency of tinybert."""
+"""The same work by other libraries, where they are installed; none of them is a dependency of tinybert."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import torch
 
 from tinybert.families.network import Network
@@ -11,6 +13,7 @@ from tinybert.layer_maps import layer_map
 from tinybert.types import Batch
 
 HAS_TEXTBREWER = find_spec("textbrewer") is not None
+HAS_OPENVINO = find_spec("openvino") is not None
 
 
 def textbrewer_steps(
@@ -65,3 +68,21 @@ def states(batch: dict[str, torch.Tensor], shown: object) -> dict[str, object]:
 def logits(_: dict[str, torch.Tensor], shown: object) -> dict[str, object]:
     """What the prediction stage reads of a network."""
     return {"logits": shown.logits}
+
+
+class OpenVino:
+    """An ONNX file in OpenVINO, which chooses types itself; called as a session of ONNX Runtime is."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        from openvino import Core
+
+        told = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+        compiled = Core().compile_model(str(file), "CPU", told)
+        self._inputs = [SimpleNamespace(name=port.any_name) for port in compiled.inputs]
+        self._request = compiled.create_infer_request()
+
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return self._inputs
+
+    def run(self, _: None, given: Mapping[str, np.ndarray]) -> object:
+        return self._request.infer(given)
