@@ -57,6 +57,7 @@ with tempfile.TemporaryDirectory() as folder:
         output=sys.argv[1] if len(sys.argv) > 1 else "runs/in-memory",
         data={"max_length": 48},
         fine_tune={"epochs": 2, "lr": 1e-3},  # of the teacher, which has no task head yet
+        augment={"copies": 4},
         intermediate={"epochs": 2},
         prediction={"epochs": 2},
     )

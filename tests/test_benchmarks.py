@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.workshop import Workshop, reviews, with_bf16
+from recipes.workshop import Workshop, quick_finish, reviews, with_bf16
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 ROWS = ("--teacher", "{network}", "--student", "2x12", "--data", "{train}")
@@ -75,7 +75,8 @@ def test__a_benchmark_runs(name, arguments, said, files, monkeypatch, capsys):
     given = [argument.format(**files) for argument in arguments]
     monkeypatch.setattr(sys, "argv", [name, *given])
     monkeypatch.syspath_prepend(FOLDER)
-    runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+    with quick_finish():
+        runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
     out = capsys.readouterr().out
     assert re.search(r"\d\.\d", out), "prints no figure"
     assert said in out
