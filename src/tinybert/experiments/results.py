@@ -1,7 +1,8 @@
 """The figures of an experiment so far: a cell over its seeds, and each row against the best of its data set."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Final
 
@@ -34,7 +35,7 @@ class Outcome:
         runs: By seed, the run that counts; of seeds that are finished.
         figures: By metric, then by seed.
         answers: By seed, as far as rows were kept.
-        costs: Parameters, bytes and milliseconds, the mean over seeds.
+        costs: Parameters, bytes and milliseconds, the median over seeds; milliseconds over all rows of its size, too.
         failed: What runs said that failed.
         commands: Of all its runs.
     """
@@ -126,7 +127,7 @@ def columns(experiment: Experiment, cells: Sequence[Cell], *, tested: bool = Tru
 def _column(experiment: Experiment, data: str, cells: Sequence[Cell], tested: bool) -> Column:
     metrics = experiment.data[data].metrics
     rows = dict.fromkeys(cell.row for cell in cells)
-    outcomes = {row: _outcome(experiment, row, [cell for cell in cells if cell.row == row]) for row in rows}
+    outcomes = _levelled({row: _outcome(experiment, row, [c for c in cells if c.row == row]) for row in rows})
     means = {row: mean for row, found in outcomes.items() if (mean := found.mean(metrics[0])) is not None}
     if not means:
         return Column(metrics, outcomes)
@@ -179,7 +180,17 @@ def _costs(found: Sequence[RunFiles], system: str) -> dict[str, float]:
         "milliseconds": [one.latency(system, one.quoted_length) for one in found],
     }
     known = {name: [value for value in values if value is not None] for name, values in by_name.items()}
-    return {name: float(np.mean(values)) for name, values in known.items() if values}
+    return {name: float(np.median(values)) for name, values in known.items() if values}
+
+
+def _levelled(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """With one latency for networks of one size, which differ by what else the machine did just then."""
+    measured: dict[tuple[float, float], list[float]] = defaultdict(list)
+    size = {row: (one.costs.get("parameters", 0.0), one.costs.get("bytes", 0.0)) for row, one in outcomes.items()}
+    for row, one in outcomes.items():
+        measured[size[row]] += [one.costs["milliseconds"]] if "milliseconds" in one.costs else []
+    known = {row: {"milliseconds": float(np.median(found))} for row in outcomes if (found := measured[size[row]])}
+    return {row: replace(one, costs={**one.costs, **known.get(row, {})}) for row, one in outcomes.items()}
 
 
 def _tested(outcomes: Mapping[str, Outcome], pairs: Sequence[tuple[str, str]], metric: str) -> list[Pair]:
