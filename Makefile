@@ -49,7 +49,7 @@ test-deploy: $(READY) ## the wheel by itself; exports in other programs, from np
 	$(PYTEST) -n 0 -s -m hub tests/test_wheel.py tests/export/test_deploy.py
 
 bench: $(READY) ## speeds on processors (benchmarks/README.md); 15 minutes on an idle machine
-	$(BIN)/python benchmarks/distillation_step.py --threads 1 --rows 640 --steps 8
+	$(BIN)/python benchmarks/distillation_step.py --threads 1
 	$(BIN)/python benchmarks/augmentation.py --threads 1 --rows 24 --slow-rows 3 --repeats 1
 	$(BIN)/python benchmarks/inference.py
 
