@@ -51,7 +51,7 @@ test-deploy: $(READY) ## the wheel by itself; exports in other programs, from np
 bench: $(READY) ## speeds on processors (benchmarks/README.md); 15 minutes on an idle machine
 	$(BIN)/python benchmarks/distillation_step.py --threads 1
 	$(BIN)/python benchmarks/augmentation.py --threads 1 --rows 24 --slow-rows 3 --repeats 1
-	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/inference.py --pieces 32 128
 
 format: $(READY) ## let ruff write the style
 	$(BIN)/ruff check --fix .

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,12 +61,12 @@ def match(feature: str, loss: str, ours: int, theirs: int) -> dict[str, object]:
     return {"feature": feature, "loss": loss, "weight": 1, "layer_S": ours, "layer_T": theirs}
 
 
-def states(batch: dict[str, torch.Tensor], shown: object) -> dict[str, object]:
+def states(batch: dict[str, torch.Tensor], shown: Any) -> dict[str, object]:
     """What the intermediate stage reads of a network."""
     return {"hidden": shown.hidden_states, "attention": shown.attentions, "inputs_mask": batch["attention_mask"]}
 
 
-def logits(_: dict[str, torch.Tensor], shown: object) -> dict[str, object]:
+def logits(_: dict[str, torch.Tensor], shown: Any) -> dict[str, object]:
     """What the prediction stage reads of a network."""
     return {"logits": shown.logits}
 

@@ -248,8 +248,7 @@ class Learner:
         late = since > self.run.settings.checkpoint_every
         if self.run.world == 1:
             self.stopping = self.run.stop_signal
-        due = late or (self.at_end_of_epoch and SAVING * since >= self._saving)
-        due = due and self.now.step < self.steps
+        due = self.now.step < self.steps and (late or (self.at_end_of_epoch and SAVING * since >= self._saving))
         if (due or self.stopping) and self.run.is_main:
             self.save()
         if self.stopping:

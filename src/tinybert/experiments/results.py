@@ -1,9 +1,9 @@
 """The figures of an experiment so far: a cell over its seeds, and each row against the best of its data set."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -185,12 +185,16 @@ def _costs(found: Sequence[RunFiles], system: str) -> dict[str, float]:
 
 def _levelled(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """With one latency for networks of one size, which differ by what else the machine did just then."""
-    measured: dict[tuple[float, float], list[float]] = defaultdict(list)
-    size = {row: (one.costs.get("parameters", 0.0), one.costs.get("bytes", 0.0)) for row, one in outcomes.items()}
-    for row, one in outcomes.items():
-        measured[size[row]] += [one.costs["milliseconds"]] if "milliseconds" in one.costs else []
-    known = {row: {"milliseconds": float(np.median(found))} for row in outcomes if (found := measured[size[row]])}
-    return {row: replace(one, costs={**one.costs, **known.get(row, {})}) for row, one in outcomes.items()}
+    measured = {row: one.costs for row, one in outcomes.items() if "milliseconds" in one.costs}
+    size = {row: (costs.get("parameters"), costs.get("bytes")) for row, costs in measured.items()}
+    level = {
+        row: median(costs["milliseconds"] for other, costs in measured.items() if size[other] == size[row])
+        for row in measured
+    }
+    return {
+        row: replace(one, costs={**one.costs, "milliseconds": level[row]}) if row in level else one
+        for row, one in outcomes.items()
+    }
 
 
 def _tested(outcomes: Mapping[str, Outcome], pairs: Sequence[tuple[str, str]], metric: str) -> list[Pair]:
