@@ -4,8 +4,8 @@ The plain loop pads every row to 128 pieces, runs eager attention in fp32 and as
 authors' code does. TextBrewer pads a batch to its longest row; it is compared with where it is installed (`pip install
 textbrewer tensorboard`). "Bare products" would be the speed if an update were nothing but its products with matrices,
 at the speed that each of them reaches alone. Ratios count; absolute speeds belong to the machine. Without `--teacher`
-it is one of BERT base's sizes with random weights. Engine and products are timed over a whole pass of the rows, whose
-batches are of unlike lengths, the others over so many updates.
+it is one of BERT base's sizes with random weights. The engine is timed over whole passes of the rows, whose batches
+are of unlike lengths, the others over so many updates.
 
     python benchmarks/distillation_step.py --teacher TEACHER --student 4x192 --data train.tsv --text sentence
 """
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import repeat
+from math import ceil
 from pathlib import Path
 from statistics import median
 
@@ -74,7 +75,7 @@ def stage(bench: "Bench", name: str, objective: Objective, steps: int) -> None:
     if HAS_TEXTBREWER:
         say("TextBrewer", speed(bench.textbrewer_steps(name), steps))
     for budget, way in (("off", "teacher at each step"), ("100GB", "teacher stored")):
-        ours = speed(bench.our_steps(*bench.learner(name, objective, budget)), len(bench.rows) // bench.batch)
+        ours = speed(bench.our_steps(*bench.learner(name, objective, budget)), bench.whole_passes(steps))
         say(way, ours, f"{ours / bench.bare_products(objective, asked=budget == 'off'):4.0%} of bare products")
 
 
@@ -134,6 +135,11 @@ class Bench:
         self.rows: EncodedRows = encode(some, tokenizer, PADDED_TO, folder / "rows.arrow")
         shape = parse_shape(options.student, None, None, shape_of(self.teacher.config))
         self.plan = start.Plan(shape, Head(("0", "1")), seed=0)
+
+    def whole_passes(self, steps: int) -> int:
+        """So many updates, and as many more as end a pass of the rows: batches are of unlike lengths."""
+        epoch = ceil(len(self.rows) / self.batch)
+        return epoch * ceil(steps / epoch)
 
     def layers(self) -> Objective:
         """Embedding, hidden states and attention scores."""

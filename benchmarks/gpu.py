@@ -54,8 +54,8 @@ def updates(bench: Bench, options: argparse.Namespace, name: str, objective: Obj
     def say(way: str, found: float) -> None:
         print(f"batch {options.batch:4} {name:13} {way:30} {found:9.1f} examples/s", flush=True)
 
-    timed = options.steps, options.device
-    say("plain loop", speed(bench.plain_steps(objective), *timed))
+    timed = bench.whole_passes(options.steps), options.device
+    say("plain loop", speed(bench.plain_steps(objective), options.steps, options.device))
     for budget, what in (("off", "teacher asked"), ("100GB", "teacher stored")):
         say(what, speed(bench.our_steps(*bench.learner(name, objective, budget)), *timed))
         if options.device == "cpu":

@@ -6,7 +6,6 @@ Left out are those that only start other processes of the product: augment_memor
 import re
 import runpy
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -82,13 +81,12 @@ def test__a_benchmark_runs(name, arguments, said, files, monkeypatch, capsys):
     assert said in out
 
 
-def test__textbrewer_makes_the_updates_that_it_is_compared_in(files, monkeypatch):
+def test__textbrewer_makes_the_updates_that_it_is_compared_in(files, tmp_path, monkeypatch):
     pytest.importorskip("textbrewer", reason="TextBrewer is not installed")
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.setattr(sys, "argv", ["", *(one.format(**files) for one in ROWS), "--rows", "8"])
     bench = runpy.run_path(str(FOLDER / "distillation_step.py"))
-    with tempfile.TemporaryDirectory() as folder:
-        made = bench["Bench"](bench["parse"](), Path(folder))
-        for stage in ("intermediate", "prediction"):
-            steps = made.textbrewer_steps(stage)
-            assert [next(steps), next(steps)] == [8, 8]
+    made = bench["Bench"](bench["parse"](), tmp_path)
+    for stage in ("intermediate", "prediction"):
+        steps = made.textbrewer_steps(stage)
+        assert [next(steps), next(steps)] == [8, 8]

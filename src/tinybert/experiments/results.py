@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -188,7 +187,7 @@ def _levelled(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     measured = {row: one.costs for row, one in outcomes.items() if "milliseconds" in one.costs}
     size = {row: (costs.get("parameters"), costs.get("bytes")) for row, costs in measured.items()}
     level = {
-        row: median(costs["milliseconds"] for other, costs in measured.items() if size[other] == size[row])
+        row: float(np.median([costs["milliseconds"] for other, costs in measured.items() if size[other] == size[row]]))
         for row in measured
     }
     return {
