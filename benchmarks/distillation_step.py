@@ -160,7 +160,6 @@ class Bench:
         observed = cached_teacher(teacher, objective.needs_teacher, self.rows, artifact, run, budget)
         stage = Stage(epochs=1000, batch_size=self.batch)
         student, own = self.student(), objective.to(self.device)
-        student.use_fastest_attention(run.student_dtype, run.device)
         return Learner(student, own, KeepAll(), stage, artifact, run, len(self.rows)), observed
 
     def our_steps(self, learner: Learner, teacher: Observed) -> Iterator[int]:

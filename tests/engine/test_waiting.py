@@ -1,5 +1,6 @@
 """What an update asks the device for while it runs: nothing, or the host would wait for it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import tinybert.families.parts
 import tinybert.objectives.prediction
-from tinybert.engine import teacher_outputs
+from tinybert.engine import checkpoint, teacher_outputs
 from tinybert.engine.learner import READ_EVERY, Learner
 from tinybert.engine.update import update
+from tinybert.errors import Interrupted
 from tinybert.layer_maps import layer_map
 from tinybert.objectives import (
     AttentionScoreMSE,
@@ -142,3 +144,18 @@ def test__what_updates_leave_is_read_at_first_at_the_end_of_an_epoch_and_every_s
         if not learner.unread:
             read.append(learner.now.step)
     assert read == [1] + [step for step in range(2, 91) if step % 10 == 0 or step % READ_EVERY == 0]
+
+
+def test__a_signal_between_two_reads_leaves_a_checkpoint_and_nothing_unread(learner_of):
+    learner, world = learner_of(GoldCrossEntropy())
+    updates(learner, world, 3)
+    assert len(learner.unread) == 4
+    learner.run.stop_signal = 15
+    with pytest.raises(Interrupted):
+        learner.save_if_due()
+    assert not learner.unread
+    lines = [json.loads(line) for line in (learner.run.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    found = checkpoint.newest(learner.artifact, learner.run)
+    assert found.counters["step"] == 4
+    assert found.counters["seconds"] == learner.now.seconds

@@ -95,7 +95,6 @@ def fit(
         if missing:
             known = (selector, stage, own, run, len(rows_of(0)), masker, allowed)
             learner = Learner(student, objective.to(run.device), *known)
-            student.use_fastest_attention(run.student_dtype, run.device)
             if run.settings.graphs:
                 _record(learner, teacher)
             report = _learn(learner, teacher, rows_of, metric, artifact)

@@ -107,7 +107,8 @@ class Learner:
     recordings: Recordings | None = None
 
     def __post_init__(self) -> None:
-        """Name what is trained, make the optimizer, count the updates."""
+        """Name what is trained, make the optimizer, count the updates; have the student attend as is fastest here."""
+        self.student.use_fastest_attention(self.run.student_dtype, self.run.device)
         modules: dict[str, nn.Module] = {"student": self.student, "objective": self.objective}
         self.trained: dict[str, nn.Parameter] = {
             f"{owner}.{name}": parameter
