@@ -1,7 +1,10 @@
-"""Ray makes the same shards to the byte; skipped where it is not installed."""
+"""Ray makes the same shards to the byte; where it is not installed, what stands in for it in this process does."""
 
+import sys
 from functools import partial
+from types import ModuleType, SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from augment.worlds import run_in
@@ -38,11 +41,63 @@ def test__this_process_makes_one_shard_after_the_other(tmp_path):
 
 
 def test__without_ray_the_user_is_told_how_to_get_it(tmp_path, monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"run.executor=ray: Ray is not installed; pip install 'tinybert\[ray\]'"):
         list(on_ray(worker, parts(), lambda _: None, run_in(tmp_path, executor="ray")))
+
+
+class _Dataset:
+    """A data set of Ray's whose actors are called here."""
+
+    def __init__(self, rows, override_num_blocks):
+        assert override_num_blocks == len(rows)
+        self.rows = rows
+
+    def map_batches(self, actor, *, fn_constructor_kwargs, **_):
+        self.actor = actor(**fn_constructor_kwargs)
+        return self
+
+    def iter_batches(self, **_):
+        return (self.actor(pa.Table.from_pylist([row])) for row in self.rows)
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """A module `ray` that knows a cluster of four processors at no address."""
+
+    def init(address, **_):
+        if address != "local":
+            raise ConnectionError(address)
+
+    ray, data = ModuleType("ray"), ModuleType("ray.data")
+    data.DataContext = SimpleNamespace(get_current=SimpleNamespace)
+    data.ActorPoolStrategy, data.from_items = SimpleNamespace, _Dataset
+    ray.data, ray.init, ray.is_initialized = data, init, lambda: False
+    ray.cluster_resources, ray.shutdown = lambda: {"CPU": 4.0}, lambda: None
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "ray.data", data)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test__actors_make_the_same_bytes(tmp_path):
+    ticks = []
+    usual = dict(in_this_process(worker, parts(), lambda _: None, run_in(tmp_path)))
+    assert dict(on_ray(worker, parts(), ticks.append, run_in(tmp_path, executor="ray", threads=1))) == usual
+    assert sum(ticks) == 20
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(
+    ("make", "address", "said"),
+    [
+        (partial(load_masked_lm, "./nowhere"), None, "no such folder"),
+        (worker, "ray://nobody:1", "run.address=ray://nobody:1: no Ray cluster is there; start one, or leave it out"),
+    ],
+)
+def test__what_an_actor_or_the_cluster_refuses_is_one_line(make, address, said, tmp_path):
+    with pytest.raises(UserError, match=said) as caught:
+        list(on_ray(make, parts(), lambda _: None, run_in(tmp_path, executor="ray", address=address)))
+    assert len(caught.value.problems) == 1
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
