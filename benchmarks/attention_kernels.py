@@ -1,4 +1,4 @@
-"""Times fused against eager attention by dtype and size; `attention_kernel` in src/tinybert/machine.py rests on it.
+"""Times fused against eager attention by dtype and size; `attention_kernel` in src/tinybert/precision.py rests on it.
 
 python benchmarks/attention_kernels.py --device cpu --threads 1
 """

@@ -1,7 +1,8 @@
-"""Peak memory of `tinybert augment eda` by the number of rows written: it should not grow with them.
+"""Peak memory of `tinybert augment` by the number of rows written: it should not grow with them.
 
-python benchmarks/augment_memory.py                  10,000, 100,000 and 1,000,000 rows
-python benchmarks/augment_memory.py 10000 50000      so many
+python benchmarks/augment_memory.py                          10,000, 100,000 and 1,000,000 rows by eda
+python benchmarks/augment_memory.py 10000 50000              so many
+python benchmarks/augment_memory.py --method bert_glove      by a masked LM and word vectors; an hour for a million
 
 Each size is a process of its own; the peak is that of the whole process tree, looked at every 50 ms. Made-up reviews of
 4 to 20 words; 19 copies of each, so that originals and copies are twenty times the rows read.
@@ -52,13 +53,15 @@ def peak_of(command: list[str]) -> tuple[int, int, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", type=int, default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--method", default="eda")
+    options = parser.parse_args()
     print(f"{'rows out':>10} {'peak MB':>8} {'not of files':>12} {'seconds':>8}")
-    for rows in parser.parse_args().rows:
+    for rows in options.rows:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write_reviews(folder / "train.tsv", rows // (COPIES + 1))
             files = ["--train", str(folder / "train.tsv"), "--output", str(folder / "augmented.tsv")]
-            command = [sys.executable, "-m", "tinybert", "augment", "eda", *files, "--copies", str(COPIES)]
+            command = [sys.executable, "-m", "tinybert", "augment", options.method, *files, "--copies", str(COPIES)]
             peak, anonymous, seconds = peak_of(command)
         print(f"{rows:>10,} {peak / 1e6:>8.0f} {anonymous / 1e6:>12.0f} {seconds:>8.0f}", flush=True)
 

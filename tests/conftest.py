@@ -103,7 +103,7 @@ def nobody_asks_the_processor() -> Iterator[None]:
     """A test fails in which a dtype or a kernel is that of whatever machine this is: numbers would be, too."""
 
     def refuse() -> None:
-        pytest.fail("follows this machine's processor; take the fixture `processor`, or teacher.dtype=fp32")
+        pytest.fail("follows this machine's processor; take the fixture `processor`, or fp32")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cpu, "get_capabilities", refuse, raising=False)

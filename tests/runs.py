@@ -665,7 +665,7 @@ def _take_part(training: Training, rank: int) -> None:
         meeting = f"tcp://127.0.0.1:{training.port}"
         torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
     log = Log(training.output / "metrics.jsonl", silent=rank > 0)
-    run = Run(training.output, 3, RunSettings(), torch.device("cpu"), log, rank=rank, world=world)
+    run = Run(training.output, 3, RunSettings(dtype="fp32"), torch.device("cpu"), log, rank=rank, world=world)
     artifact = run.begin("training")
     student = load_classifier(training.folder / "student").model
     teacher = Teacher(load_classifier(training.folder / "teacher").model, "fp32", run.device)

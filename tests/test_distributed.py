@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 
 import runs
-from recipes.workshop import CLASSES, Workshop
+from recipes.workshop import CLASSES, FP32, Workshop
 
 # Its gradient is zero but for rounding, which Adam blows up: softmax does not see what is added to all scores of a row.
 NOT_LEARNT = "key.bias"
@@ -63,7 +63,7 @@ def command(tmp_path_factory, tiny_tokenizer):
     )  # Adam blows rounding up in the first updates
     folder = tmp_path_factory.mktemp("command")
     return runs.a_command(folder, tiny_tokenizer, headless=False, dropout=0.0).with_settings(
-        *gentle, "student.vocabulary=train"
+        *gentle, *FP32, "student.vocabulary=train"
     )
 
 
@@ -158,7 +158,7 @@ def small_shards(folder):
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory, tiny_tokenizer):
     folder = tmp_path_factory.mktemp("texts")
-    command = runs.a_command(folder, tiny_tokenizer, dropout=0.0, settings=runs.GENERAL, recipe="general")
+    command = runs.a_command(folder, tiny_tokenizer, dropout=0.0, settings=(*runs.GENERAL, *FP32), recipe="general")
     together = command.into(folder / "two")
     for ended in [started.wait() for started in runs.on_two(together, small_shards(folder))]:
         assert ended.code == 0, ended.said

@@ -1,4 +1,4 @@
-"""Which attention is fastest, and where bfloat16 is native."""
+"""What a processor says of itself, and what is met where another process of a run has ended."""
 
 import pytest
 import torch
@@ -8,36 +8,6 @@ from tinybert.errors import ResourceError
 from tinybert.machine import lost_processes_as_resource_error
 
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize(
-    ("dtype", "native", "kernel"),
-    [(torch.float32, True, "sdpa"), (torch.bfloat16, True, "eager"), (torch.bfloat16, False, "sdpa")],
-)
-def test_attention_kernel__eager_only_where_fused_bfloat16_is_slow(dtype, native, kernel, monkeypatch):
-    monkeypatch.setattr(machine, "native_bfloat16", lambda device: native)
-    assert machine.attention_kernel(dtype, CPU) == kernel
-    assert machine.attention_kernel(dtype, torch.device("cuda")) == "sdpa"
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"bf16": True}, True), ({"avx512_f": True}, False)],
-)
-def test_native_bfloat16__asks_the_processor(capabilities, expected, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    assert machine.native_bfloat16(CPU) is expected
-
-
-def test_native_bfloat16__not_where_torch_lacks_the_kernels_or_cannot_say(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"bf16": True}, raising=False)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert not machine.native_bfloat16(CPU)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert not machine.native_bfloat16(CPU)
-    assert not machine.native_bfloat16(torch.device("mps"))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -146,25 +146,3 @@ def _told_by_linux(what: str) -> str:
             return next((line.partition(":")[2].strip() for line in stream if line.startswith(what)), "")
     except OSError:
         return ""
-
-
-def attention_kernel(dtype: torch.dtype, device: torch.device) -> str:
-    """Which attention is fastest: "sdpa" (fused) or "eager".
-
-    Measured with benchmarks/attention_kernels.py, 32 examples, 12 heads of 64, one thread, torch 2.13, forward time of
-    eager over fused: on a CPU without bfloat16 instructions 2.0, 1.2, 3.5 in float32 and 15, 13, 14 in bfloat16 at 32,
-    64, 128 pieces, so fused throughout. With AVX512-BF16 torch's fused kernel is slow in bfloat16: 28 ms at 64 pieces
-    and heads of 32, seven times its own backward pass, and eager attention takes a whole training step from 1.00 to
-    0.69 s. On CUDA fused attention is the rule.
-    """
-    return "eager" if device.type == "cpu" and dtype == torch.bfloat16 and native_bfloat16(device) else "sdpa"
-
-
-def native_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 matrices in hardware; without that it is slower than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    ask: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)  # older torch cannot say
-    return any(ask().get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

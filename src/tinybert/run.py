@@ -23,6 +23,7 @@ from tinybert.config import FILE
 from tinybert.errors import Interrupted
 from tinybert.folders import Record
 from tinybert.log import Log
+from tinybert.precision import DType, compute_dtype
 
 HELD_OUT_SEED = 0  # what is drawn of and on held-out text is the same in every run, so that losses can be compared
 
@@ -43,7 +44,7 @@ class RunSettings:
     """How a run is carried out; nothing here is among what a step's key comes from.
 
     Attributes:
-        dtype: Of the student's forward pass: `auto` is bf16 autocast on a GPU that has it, fp32 elsewhere.
+        dtype: Of the student's forward pass: `auto` is bf16 autocast where the machine computes in it, else fp32.
         threads: Of torch on a processor; None = torch's own choice.
         graphs: Record updates as CUDA graphs and replay them: of stages in one process, without micro-batches or masked
             pieces, in which every example counts.
@@ -57,7 +58,7 @@ class RunSettings:
         workers: Ray actors that augment; None = as many as there is room for.
     """
 
-    dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    dtype: DType = "auto"
     threads: int | None = None
     graphs: bool = False
     deterministic: bool = True
@@ -196,10 +197,7 @@ class Run:
     @property
     def student_dtype(self) -> torch.dtype:
         """Of the student's forward pass (weights and optimizer always stay fp32)."""
-        if self.settings.dtype == "auto":
-            usable = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-            return torch.bfloat16 if usable else torch.float32
-        return {"fp32": torch.float32, "bf16": torch.bfloat16}[self.settings.dtype]
+        return compute_dtype(self.settings.dtype, self.device)
 
     def seed_for(self, *names: str | int) -> int:
         """See `named_seed`; of this run's seed."""

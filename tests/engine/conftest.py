@@ -26,6 +26,7 @@ class World:
 
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
+        settings = {"dtype": "fp32", **settings}
         return Run(folder, 3, RunSettings(**settings), torch.device("cpu"), Log(folder / "metrics.jsonl", silent=False))
 
     def objective(self) -> Any:

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import families_that_start, padding_of
-from tinybert import machine
+from tinybert import precision
 from tinybert.errors import UserError
 from tinybert.families import TRANSFORMERS, family_named, family_of, longest_input, shape_of
 from tinybert.families.attention import Rotary
@@ -101,7 +101,7 @@ def test_architecture_named__the_unsupported_is_named_with_the_supported():
 
 @pytest.mark.parametrize("model_type", ALL)
 def test_use_fastest_attention__changes_speed_not_results(model_type, tiny_model, make_batch, monkeypatch):
-    monkeypatch.setattr(machine, "native_bfloat16", lambda device: True)
+    monkeypatch.setattr(precision, "native_bfloat16", lambda device: True)
     model = tiny_model(model_type)
     inputs = model.inputs(make_batch(pad=padding_of(model_type)))
     before = model.model(**inputs).logits

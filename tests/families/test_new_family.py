@@ -38,7 +38,7 @@ def student(tiny_tokenizer, monkeypatch):
 
 def test__it_learns_from_a_teacher_of_another_family(student, tiny_bert, tiny_tokenizer, tmp_path):
     rows = encode(Examples.of([Example(text) for text in TEXTS]), tiny_tokenizer, 32, tmp_path / "rows.arrow")
-    run = Run(tmp_path / "run", 3, RunSettings(), torch.device("cpu"), Log(silent=True))
+    run = Run(tmp_path / "run", 3, RunSettings(dtype="fp32"), torch.device("cpu"), Log(silent=True))
     teacher = Teacher(tiny_bert(), "fp32", run.device)
     before = student.digest()
     stage = Stage(epochs=3, batch_size=2, lr=1e-2)

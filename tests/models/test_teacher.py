@@ -10,7 +10,7 @@ from conftest import padding_of
 from tinybert.families import TRANSFORMERS
 from tinybert.families.network import Shape
 from tinybert.models.loading import load_classifier, quietly
-from tinybert.models.teacher import Teacher, teacher_dtype
+from tinybert.models.teacher import Teacher
 from tinybert.types import LOGITS, MASKED_LOGITS, Signal
 
 CPU = torch.device("cpu")
@@ -108,12 +108,6 @@ def test_teacher__tells_its_sizes(tiny_bert):
     frozen = Teacher(tiny_bert(layers=2, width=24, heads=3, outputs=5), "fp32", CPU)
     assert frozen.shape == Shape(layers=2, width=24, heads=3, inner=41)
     assert frozen.outputs == 5
-
-
-def test_teacher_dtype__auto_follows_the_hardware(processor):
-    assert teacher_dtype("auto", CPU) == (torch.bfloat16 if processor else torch.float32)
-    assert teacher_dtype("fp32", CPU) == torch.float32
-    assert teacher_dtype("bf16", CPU) == torch.bfloat16
 
 
 @pytest.mark.gpu

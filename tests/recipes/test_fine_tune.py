@@ -2,8 +2,10 @@
 
 import pytest
 
-from recipes.workshop import contents, equal, read, reviews, stage, steps_of, trained
+from recipes.workshop import contents, equal, read, reviews, stage, steps_of, trained, with_bf16
 from tinybert.errors import UserError
+
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
 
 def test__a_checkpoint_is_fine_tuned_without_any_teacher(workshop):

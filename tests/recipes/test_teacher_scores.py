@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 import tinybert
-from recipes.workshop import CLASSES, inputs_of, ratings, read, reviews, trained
+from recipes.workshop import CLASSES, FP32, inputs_of, ratings, read, reviews, trained
 from tinybert.errors import UserError
 
-FP32 = "teacher.dtype=fp32"
 PREDICTIONS = ("objective.beta=0", "objective.alpha=.7", "distill.temperature=2")
 
 
@@ -34,8 +33,9 @@ def test__the_student_is_that_of_the_network_which_gave_the_scores(workshop, rec
     student = workshop.model("start", layers=2, width=24)
     data = {**workshop.splits(make), "student": student}
     scores = scores_of(workshop, workshop.path("train.tsv"))
-    workshop.distill(recipe, **data, also=(*also, FP32), output=workshop.path("network"))
-    given = {**data, "teacher": None, "teacher_scores": scores, "also": also, "output": workshop.path("file")}
+    workshop.distill(recipe, **data, also=(*also, *FP32), output=workshop.path("network"))
+    given = {**data, "teacher": None, "teacher_scores": scores, "also": (*also, "run.dtype=fp32")}
+    given["output"] = workshop.path("file")
     metrics = workshop.distill(recipe, **given)
     one, other = (trained(workshop.path(run), "distill") for run in ("network", "file"))
     for name, weights in one.items():
@@ -55,7 +55,7 @@ def test__a_bilstm_learns_from_rows_that_were_split(workshop):
     teacher = workshop.model()  # without a head: only the origin of the vocabulary
     logits = [{"neg": float(row), "pos": 0.0} for row in range(24)]
     given = {"teacher": teacher, "teacher_scores": logits, "dev": None, "data": {"scores": "logits"}, "test": None}
-    metrics = workshop.distill("bilstm_soft", **given)
+    metrics = workshop.distill("bilstm_soft", also=("run.dtype=fp32",), **given)
     assert metrics["data"]["rows"] == {"train": 22, "dev": 2}
     assert "examples" in inputs_of(workshop.path("run"), "distill")
     assert "augmentation" not in metrics

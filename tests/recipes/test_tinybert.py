@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 import tinybert
-from recipes.workshop import Workshop, equal, on_one_processor, pairs, ratings, read, stage, trained, with_bf16
+from recipes.workshop import FP32, Workshop, equal, on_one_processor, pairs, ratings, read, stage, trained, with_bf16
 from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models.teacher import Teacher
@@ -27,7 +27,7 @@ def curve(workshop: Workshop) -> dict[str, dict[str, list[float]]]:
     """Loss and terms of the first steps of both stages; everything random is drawn, nothing is decomposed."""
     first = [f"{name}.{key}" for name in ("intermediate", "prediction") for key in (f"max_steps={STEPS}", "epochs=7")]
     workshop.model(classes=("neg", "pos"))
-    workshop.distill(also=(*first, "student.init=random", "teacher.dtype=fp32", "teacher.accept_weak=true"))
+    workshop.distill(also=(*first, "student.init=random", *FP32, "teacher.accept_weak=true"))
     found: dict[str, dict[str, list[float]]] = {}
     for line in read(workshop.path("run") / "metrics.jsonl"):
         if "loss" in line:

@@ -5,11 +5,10 @@ from math import ceil
 import pyarrow.parquet as pq
 import pytest
 
-from recipes.workshop import CLASSES, pairs, ratings, read, reviews, steps_of
+from recipes.workshop import CLASSES, FP32, pairs, ratings, read, reviews, steps_of
 from tinybert.errors import UserError
 
-FP32 = "teacher.dtype=fp32"
-EDA = (FP32, "augment.method=eda", "augment.copies=1")
+EDA = (*FP32, "augment.method=eda", "augment.copies=1")
 
 
 def texts(count=16, seed=7, make=reviews):
@@ -40,8 +39,8 @@ def test__a_floor_leaves_out_what_the_teacher_is_not_sure_of(workshop, capfd):
     with pytest.raises(
         UserError, match=r"^data\.confidence=0\.9: the teacher is so sure of none of 16 texts; lower it$"
     ):
-        workshop.distill("augmented_kd", unlabeled=texts(), also=(FP32, "data.confidence=.9"))
-    workshop.distill("augmented_kd", unlabeled=texts(), also=(FP32, "data.confidence=.4"))
+        workshop.distill("augmented_kd", unlabeled=texts(), also=(*FP32, "data.confidence=.9"))
+    workshop.distill("augmented_kd", unlabeled=texts(), also=(*FP32, "data.confidence=.4"))
     assert "unlabeled: the teacher is 0.4 sure or more of 16 of 16 texts" in capfd.readouterr().err
     assert updates(workshop.path("run"), "distill") == 2 * (24 + 16) // 8
 
@@ -55,7 +54,7 @@ def test__without_a_labelled_row_dev_says_how_often_both_agree(workshop, make, c
         "test": None,
         "unlabeled": texts(40, make=make),
         "recipe": "augmented_kd",
-        "also": (FP32,),
+        "also": FP32,
     }
     metrics = workshop.distill(**given)
     assert metrics["dev_labels"] == "teacher"
@@ -75,7 +74,7 @@ def test__without_a_labelled_row_dev_says_how_often_both_agree(workshop, make, c
 
 def test__without_a_labelled_row_for_training_dev_and_test_may_still_have_labels(workshop):
     workshop.model(classes=CLASSES)
-    metrics = workshop.distill("bilstm_soft", train=None, unlabeled=texts(), also=(FP32,))
+    metrics = workshop.distill("bilstm_soft", train=None, unlabeled=texts(), also=FP32)
     assert "dev_labels" not in metrics
     assert {"dev", "test"} <= metrics["teacher"].keys()
 

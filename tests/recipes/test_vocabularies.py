@@ -7,7 +7,16 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 import tinybert
-from recipes.workshop import CLASSES, on_one_processor, quick_finish, reviews, trained, with_bf16, with_other_pieces
+from recipes.workshop import (
+    CLASSES,
+    FP32,
+    on_one_processor,
+    quick_finish,
+    reviews,
+    trained,
+    with_bf16,
+    with_other_pieces,
+)
 from tinybert.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("processor")
@@ -28,7 +37,7 @@ def other_way_round(weights, tokenizer):
 @with_bf16
 @pytest.mark.parametrize(
     ("recipe", "also"),
-    [("pkd", ()), ("pkd", ("teacher.cache=off", "teacher.dtype=fp32")), ("augmented_kd", PREDICTIONS)],
+    [("pkd", ()), ("pkd", ("teacher.cache=off", *FP32)), ("augmented_kd", PREDICTIONS)],
 )
 def test__numbers_of_pieces_mean_nothing_a_student_learns_the_same_with_others(workshop, recipe, also):
     """A teacher without a head is fine-tuned on its own pieces."""

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import tinybert
-from recipes.workshop import CLASSES, ratings, read, reviews
+from recipes.workshop import CLASSES, FP32, ratings, read, reviews
 from tinybert.errors import UserError
 
-LONG = ("teacher.dtype=fp32", "data.max_length=10", "data.windows=mean", "data.stride=2")
+LONG = (*FP32, "data.max_length=10", "data.windows=mean", "data.stride=2")
 
 
 def documents(make):

@@ -33,6 +33,7 @@ Rows = list[dict[str, Any]]
 on_one_processor = pytest.mark.parametrize("processor", [False], indirect=True)  # where nothing is computed
 # Where fp32 takes the same path, and test_conformance.py, test_kinds.py and test_keys.py go along it for every recipe.
 with_bf16 = pytest.mark.parametrize("processor", [True], indirect=True, ids=["with bf16"])
+FP32 = ("teacher.dtype=fp32", "run.dtype=fp32")  # where numbers are compared more closely than bf16 repeats them
 
 
 @dataclass(frozen=True)

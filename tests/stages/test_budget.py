@@ -2,7 +2,7 @@
 
 import pytest
 
-from recipes.workshop import CLASSES, Workshop, quick_finish
+from recipes.workshop import CLASSES, Workshop, quick_finish, with_bf16
 from tinybert.config import read_yaml
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
@@ -10,6 +10,8 @@ from tinybert.stages import budget
 from tinybert.stages.budget import MOST, Candidate, Cost, Limits, search
 
 FITS_TWO = {"student": None, "max_ms": 2.5, "also": ("student.inner=41",)}
+
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 
 
 @pytest.fixture

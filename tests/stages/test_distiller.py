@@ -29,7 +29,7 @@ def test__the_teachers_outputs_are_stored_unless_it_reads_masked_pieces_or_time_
 ):
     stored, read = [], StoredTeacher.observe
     monkeypatch.setattr(StoredTeacher, "observe", lambda *asked: stored.append(asked) or read(*asked))
-    run = Run(tmp_path, 0, RunSettings(), torch.device("cpu"), Log(silent=True))
+    run = Run(tmp_path, 0, RunSettings(dtype="fp32"), torch.device("cpu"), Log(silent=True))
     if seconds is not None:
         run.deadline = Deadline(time.monotonic() + seconds, {"distill": 10.0})
     texts = Examples.of(Example(text, row=row) for row, text in enumerate(("a great plot", "very dull", "bad"), 1))

@@ -43,7 +43,7 @@ def begun(tmp_path: Path, tiny_tokenizer: Any) -> Callable[..., tuple[Run, Job]]
     def make(name: str, train: Rows = TRAIN, source: Rows | None = SOURCE) -> tuple[Run, Job]:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        run = Run(folder, 3, RunSettings(), torch.device("cpu"), Log(folder / "metrics.jsonl"))
+        run = Run(folder, 3, RunSettings(dtype="fp32"), torch.device("cpu"), Log(folder / "metrics.jsonl"))
         splits = load(
             train,
             DEV,

@@ -31,7 +31,9 @@ BRIEF = MaskedLMSettings(epochs=2, lr=1e-2, batch_size=4, warmup=0.1, max_length
 
 @pytest.fixture
 def run(tmp_path):
-    return Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
+    return Run(
+        tmp_path, 1, RunSettings(dtype="fp32"), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False)
+    )
 
 
 @pytest.fixture
@@ -69,11 +71,15 @@ def test_adapted__knows_the_texts_better(head, source, texts, run, tiny_tokenize
 def test_adapted__is_found_again(source, texts, run, tmp_path):
     first = adapted(source(), texts, BRIEF, run)
     digest = load_masked_lm(first).digest()
-    again = Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
+    again = Run(
+        tmp_path, 1, RunSettings(dtype="fp32"), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False)
+    )
     assert adapted(source(), texts, BRIEF, again) == first
     assert load_masked_lm(first).digest() == digest
     (first / "model.safetensors").write_bytes(b"damaged")
-    third = Run(tmp_path, 1, RunSettings(), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False))
+    third = Run(
+        tmp_path, 1, RunSettings(dtype="fp32"), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False)
+    )
     assert load_masked_lm(adapted(source(), texts, BRIEF, third)).digest() == digest
 
 

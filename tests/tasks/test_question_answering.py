@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from transformers import BertConfig
 
-from recipes.workshop import Workshop
+from recipes.workshop import FP32, Workshop
 from tinybert import distill, evaluate, predict
 from tinybert.data.encode import encode
 from tinybert.data.settings import DataSettings
@@ -61,7 +61,7 @@ def run(workshop: Workshop, **changes: Any) -> dict[str, Any]:
     }
     how = [f"{stage}.{key}" for stage in ("intermediate", "prediction") for key in ("max_steps=4", "lr=0.003")]
     how += ["augment.copies=1", "augment.method=eda", "fine_tune.epochs=10", "fine_tune.lr=0.01", "data.max_length=18"]
-    return distill("tinybert", set=(*how, "run.threads=1", "teacher.dtype=fp32"), **(given | changes))
+    return distill("tinybert", set=(*how, "run.threads=1", *FP32), **(given | changes))
 
 
 def test__a_student_answers_alike_as_folder_as_export_and_to_other_programs(bench: Workshop) -> None:
@@ -101,7 +101,7 @@ def _learnt_without_answers(bench: Workshop, teacher: Path) -> None:
     """By what the teacher says, who also says what is right in dev."""
     rows = [{name: text for name, text in row.items() if name != "answers"} for row in questions(30, 4)]
     given = {"train": None, "dev": None, "test": None, "unlabeled": rows, "teacher": str(teacher)}
-    how = ("distill.max_steps=2", "data.max_length=18", "run.threads=1", "teacher.dtype=fp32")
+    how = ("distill.max_steps=2", "data.max_length=18", "run.threads=1", *FP32)
     output = str(bench.folder / "unlabelled")
     metrics = distill("augmented_kd", student="2x12", kind="question-answering", output=output, set=how, **given)
     assert metrics["dev_labels"] == "teacher"

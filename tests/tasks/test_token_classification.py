@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recipes.workshop import Workshop
+from recipes.workshop import FP32, Workshop
 from tinybert import distill, evaluate, predict
 from tinybert.data.encode import encode
 from tinybert.data.examples import Examples
@@ -61,7 +61,7 @@ def run(workshop: Workshop, recipe: str = "tinybert", **changes: Any) -> dict[st
     how = [f"{stage}.{key}" for stage in stages for key in ("max_steps=4", "lr=0.003")]
     how += ["augment.copies=1", "augment.method=eda"] if stages else []
     how += [f"fine_tune.epochs={12 if stages else 1}", "fine_tune.lr=0.01", "data.max_length=12", "run.threads=1"]
-    how += ["teacher.accept_weak=true", "teacher.dtype=fp32"] if stages else []
+    how += ["teacher.accept_weak=true", *FP32] if stages else ["run.dtype=fp32"]
     return distill(recipe, set=tuple(how), **(given | changes))
 
 

@@ -17,7 +17,7 @@ from tinybert.families import trace
 from tinybert.families.attention import Rotary
 from tinybert.families.network import Family, Network, Shape
 from tinybert.families.parts import Layout, Parts
-from tinybert.machine import attention_kernel
+from tinybert.precision import attention_kernel
 from tinybert.types import SIGNAL_KINDS, Batch, Signal, Trace, head_logits
 
 

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 from tinybert.families.network import Network
 from tinybert.models.inference import evaluation_mode
-from tinybert.models.teacher import DType, teacher_dtype
 from tinybert.models.vocabulary import Vocabulary
+from tinybert.precision import DType, compute_dtype
 from tinybert.types import MASKED_LOGITS, Batch
 from tinybert.types.words import word_splitter
 
@@ -74,7 +74,7 @@ class MaskedLM:
             UserError: If the tokenizer has no mask piece.
         """
         self.vocabulary = Vocabulary(tokenizer)
-        self.device, self.dtype = device, teacher_dtype(dtype, device)
+        self.device, self.dtype = device, compute_dtype(dtype, device)
         self.digest = model.digest()
         self.longest = model.longest
         self._budget = pieces_at_once or (PIECES_ON_CPU if device.type == "cpu" else PIECES_ELSEWHERE)

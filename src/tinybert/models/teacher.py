@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 import torch
@@ -11,16 +11,8 @@ from transformers import PretrainedConfig
 
 from tinybert.families.network import Network, Shape
 from tinybert.files import sha256_json
-from tinybert.machine import native_bfloat16
+from tinybert.precision import DType, compute_dtype
 from tinybert.types import LOGITS, Batch, Rows, Signal, Trace
-
-DType = Literal["auto", "fp32", "bf16"]
-
-
-def teacher_dtype(setting: DType, device: torch.device) -> torch.dtype:
-    """The type a teacher computes in; `auto` is bfloat16 where the device multiplies it in hardware, else float32."""
-    fast = native_bfloat16(device) if setting == "auto" else setting == "bf16"
-    return torch.bfloat16 if fast else torch.float32
 
 
 @final
@@ -39,7 +31,7 @@ class Teacher:
 
     def __init__(self, model: Network, dtype: DType, device: torch.device, reads: Rows | None = None) -> None:
         """Copy and freeze a network; `reads` are the student's rows in pieces of its own, where it has others."""
-        self.setting, self.dtype = dtype, teacher_dtype(dtype, device)
+        self.setting, self.dtype = dtype, compute_dtype(dtype, device)
         self.device = device
         self.digest = model.digest() if reads is None else sha256_json([model.digest(), reads.digest])
         self._reads = reads

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from tinybert import files
 from tinybert.config import MODEL
@@ -16,6 +16,7 @@ from tinybert.models.heads import has_task_head, note_reading
 from tinybert.models.loading import load_classifier
 from tinybert.models.student import is_shape
 from tinybert.models.teacher import Teacher, TeacherScores
+from tinybert.precision import DType
 from tinybert.run import Run
 from tinybert.stages.fine_tune import fine_tune_on
 from tinybert.stages.job import Job
@@ -34,7 +35,7 @@ class TeacherNetwork:
     """
 
     path: Annotated[str | None, MODEL] = None
-    dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    dtype: DType = "auto"
 
 
 @dataclass(frozen=True)
