@@ -40,6 +40,7 @@ from tinybert.predictor import Predictor
 from tinybert.report import measure
 
 LONGEST = 256  # pieces
+WANTED = 50  # times the large network in PyTorch, from the small one in int8, for one text
 FILES = {"ONNX": MODEL, "int8": MODEL_INT8}
 
 
@@ -71,7 +72,7 @@ def main() -> None:
         source = large(options.network, Path(folder) / "source")
         slow, fast = (make(shape, source, Path(folder)) for shape in (options.large, options.small))
         whole, small = slow.megabytes()["ONNX"], fast.megabytes()["int8"]
-        print(f"{slow.name} {whole:.1f} MB, {fast.name} int8 {small:.1f} MB: {whole / small:.1f} x smaller")
+        print(f"{slow.name} {whole:.1f} MB, {fast.name} int8 {small:.1f} MB: {whole / small:.1f} x smaller, wanted 30")
         for threads in options.threads:
             torch.set_num_threads(threads)
             for texts in options.texts:
@@ -110,7 +111,10 @@ def make(shape: str, source: Path, folder: Path) -> Exported:
 
 def table(both: list[Exported], threads: int, texts: int, options: argparse.Namespace) -> None:
     """All forms of both networks at all lengths."""
-    print(f"\n{texts} texts at once, {threads} threads: milliseconds (p50 / p95) and times {both[0].name} in PyTorch")
+    print(
+        f"\n{texts} texts at once, {threads} threads: milliseconds (p50 / p95) and times {both[0].name} in PyTorch"
+        + f"; of {both[1].name} in int8 {WANTED} are wanted" * (texts == 1)
+    )
     print(" " * 16 + "".join(f"{pieces:>24} pieces" for pieces in options.pieces))
     slow: dict[str, float] = {}
     for one in both:
