@@ -5,7 +5,7 @@ original as a pair; fp32; the vocabulary head at all positions; all of the vocab
 sides (no stop words, letters only, a single piece) and 20 copies of each sentence, which is when every word needs its
 candidates. Word vectors are left out on both sides. Ratios count; absolute speeds belong to the machine. One thread
 of a processor is timed by processor time, so that other programs do not count; all else by the clock. "Of bare
-products" is the share of the speed that the masked LM's products with matrices alone would have.
+products" is, on a processor, the share of the speed that the masked LM's products of matrices alone would have.
 
     python benchmarks/augmentation.py --threads 1
     python benchmarks/augmentation.py --threads 1 --mlm MODEL --data train.tsv --text sentence --overlap
@@ -70,7 +70,8 @@ def main() -> None:
     for name, found in speeds.items():
         positions, sentences = (mean(column) for column in zip(*found, strict=True))
         wanted = f"   wanted {WANTED[name]}" if name in WANTED else ""
-        share = f"{sentences / bare_products(mlm, texts, settings[name]):16.0%}" if name in settings else ""
+        known = name in settings and options.device == "cpu"
+        share = f"{sentences / bare_products(mlm, texts, settings[name]):16.0%}" if known else ""
         print(f"{name:30} {positions:11.2f} {sentences:11.2f} {positions / base:12.1f} {share}{wanted}")
 
 

@@ -1,4 +1,4 @@
-"""Bare products: how long a work would take if it were nothing but its products of matrices, each of them alone."""
+"""Bare products: how long work would take if it were nothing but its products of matrices, each of them alone."""
 
 import time
 from functools import cache
@@ -31,7 +31,7 @@ class Products(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     def seconds(self) -> float:
-        """What they take alone."""
+        """What they take alone, on the processor."""
         return sum(seconds_of(*product) for product in self.found)
 
 

@@ -2,7 +2,7 @@
 
 The plain loop pads every row to 128 pieces, runs eager attention in fp32 and asks the teacher at every step, as the
 authors' code does. TextBrewer pads a batch to its longest row; it is compared with where it is installed (`pip install
-textbrewer tensorboard`). "Bare products" would be the speed if an update were nothing but its products with matrices,
+textbrewer tensorboard`). "Bare products" would be the speed if an update were nothing but its products of matrices,
 at the speed that each of them reaches alone. Ratios count; absolute speeds belong to the machine. Without `--teacher`
 it is one of BERT base's sizes with random weights. The engine is timed over whole passes of the rows, whose batches
 are of unlike lengths, the others over so many updates.

@@ -41,6 +41,16 @@ def test__a_stream_depends_on_its_name_and_the_seed_and_on_nothing_else(tmp_path
     assert not np.array_equal(first, other.rng("augment", 3).random(4))
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test__a_student_computes_in_what_was_said_or_in_bf16_where_the_processor_does(tmp_path, processor, device):
+    def of(**settings: str) -> torch.dtype:
+        return Run(tmp_path, 7, RunSettings(**settings), torch.device(device), Log(silent=True)).student_dtype
+
+    assert of() == (torch.bfloat16 if processor and device == "cpu" else torch.float32)
+    assert of(dtype="fp32") == torch.float32
+    assert of(dtype="bf16") == torch.bfloat16
+
+
 def fill(folder: Path) -> None:
     (folder / "value.txt").write_text("4")
 
