@@ -48,10 +48,10 @@ test-slow: $(READY) ## the tests that take minutes
 test-deploy: $(READY) ## the wheel by itself; exports in other programs, from npm and PyPI, and in Chromium; needs node
 	$(PYTEST) -n 0 -s -m hub tests/test_wheel.py tests/export/test_deploy.py
 
-bench: $(READY) ## speeds on processors (benchmarks/README.md); 15 minutes on an idle machine
+bench: $(READY) ## speeds on processors (benchmarks/README.md); a quarter of an hour on an idle machine
 	$(BIN)/python benchmarks/distillation_step.py --threads 1
 	$(BIN)/python benchmarks/augmentation.py --threads 1 --rows 24 --slow-rows 3 --repeats 1
-	$(BIN)/python benchmarks/inference.py --pieces 32 128
+	$(BIN)/python benchmarks/inference.py --pieces 32 128 --texts 1
 
 format: $(READY) ## let ruff write the style
 	$(BIN)/ruff check --fix .
