@@ -54,8 +54,7 @@ def main() -> None:
     if options.overlap:
         print_overlap(mlm, texts, options.groups)
         return
-    ours = {"exact": 1} | {f"group_positions={group}": group for group in options.groups}
-    settings = {name: settings_of(group) for name, group in ours.items()}
+    settings = {"exact": settings_of(1)} | {f"group_positions={group}": settings_of(group) for group in options.groups}
     ways: dict[str, Callable[[], tuple[float, float]]] = {
         "their way": lambda: slow(model, tokenizer, few, now, gradients=True),
         "their way, without gradients": lambda: slow(model, tokenizer, few, now, gradients=False),

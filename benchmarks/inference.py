@@ -111,10 +111,9 @@ def make(shape: str, source: Path, folder: Path) -> Exported:
 
 def table(both: list[Exported], threads: int, texts: int, options: argparse.Namespace) -> None:
     """All forms of both networks at all lengths."""
-    print(
-        f"\n{texts} texts at once, {threads} threads: milliseconds (p50 / p95) and times {both[0].name} in PyTorch"
-        + f"; of {both[1].name} in int8 {WANTED} are wanted" * (texts == 1)
-    )
+    wanted = f"; of {both[1].name} in int8 {WANTED} are wanted" if texts == 1 else ""
+    what = f"milliseconds (p50 / p95) and times {both[0].name} in PyTorch{wanted}"
+    print(f"\n{texts} texts at once, {threads} threads: {what}")
     print(" " * 16 + "".join(f"{pieces:>24} pieces" for pieces in options.pieces))
     slow: dict[str, float] = {}
     for one in both:

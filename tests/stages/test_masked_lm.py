@@ -29,11 +29,14 @@ TEXTS = [
 BRIEF = MaskedLMSettings(epochs=2, lr=1e-2, batch_size=4, warmup=0.1, max_length=32)
 
 
+def a_run(folder):
+    log = Log(folder / "metrics.jsonl", silent=False)
+    return Run(folder, 1, RunSettings(dtype="fp32"), torch.device("cpu"), log)
+
+
 @pytest.fixture
 def run(tmp_path):
-    return Run(
-        tmp_path, 1, RunSettings(dtype="fp32"), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False)
-    )
+    return a_run(tmp_path)
 
 
 @pytest.fixture
@@ -71,16 +74,10 @@ def test_adapted__knows_the_texts_better(head, source, texts, run, tiny_tokenize
 def test_adapted__is_found_again(source, texts, run, tmp_path):
     first = adapted(source(), texts, BRIEF, run)
     digest = load_masked_lm(first).digest()
-    again = Run(
-        tmp_path, 1, RunSettings(dtype="fp32"), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False)
-    )
-    assert adapted(source(), texts, BRIEF, again) == first
+    assert adapted(source(), texts, BRIEF, a_run(tmp_path)) == first
     assert load_masked_lm(first).digest() == digest
     (first / "model.safetensors").write_bytes(b"damaged")
-    third = Run(
-        tmp_path, 1, RunSettings(dtype="fp32"), torch.device("cpu"), Log(tmp_path / "metrics.jsonl", silent=False)
-    )
-    assert load_masked_lm(adapted(source(), texts, BRIEF, third)).digest() == digest
+    assert load_masked_lm(adapted(source(), texts, BRIEF, a_run(tmp_path))).digest() == digest
 
 
 @pytest.mark.parametrize(("model_type", "classes"), [("bert", 2), ("bert", 4), ("xlm-roberta", 2)])
