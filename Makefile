@@ -2,15 +2,16 @@
 
 # Any Python from 3.11 on; only used to make .venv.
 PYTHON ?= python3
-# Processes that share the tests.
-WORKERS ?= 2
+# Processes that share the tests: a number, or as many as there are cores, up to eight.
+WORKERS ?= logical
 EXTRAS := demo,hub,tensorboard,test
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# One thread for each process: with several, small networks lose more to waiting than they gain.
-PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest \
-	-n $(WORKERS) --jaxtyping-packages=tinybert,beartype.beartype
+# One thread for each process: with several, small networks lose more to waiting than they gain. Some environments keep
+# Python from storing what it compiles; then each of the processes that tests start compiles the package once more.
+PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest \
+	-n $(WORKERS) --maxprocesses 8 --jaxtyping-packages=tinybert,beartype.beartype
 QUICK := -m "not slow and not gpu and not hub"
 
 .DEFAULT_GOAL := help

@@ -162,18 +162,20 @@ def test__the_best_on_dev_is_what_the_student_ends_as(make_world):
     assert (report.best, report.best_step) == (0.9, 4)
 
 
-def test__a_student_attends_as_is_fastest_for_its_type_while_it_learns(make_world, processor):
-    seen = set()
+def test__a_student_attends_as_is_fastest_for_its_type_while_it_learns_and_for_fp32_on_dev(make_world, processor):
+    learning, on_dev = set(), set()
 
     def noting(student):
-        return lambda: seen.add(student.config._attn_implementation) or 0.0
+        attention = lambda: student.config._attn_implementation  # noqa: E731
+        student.model.base_model.register_forward_pre_hook(lambda *_: learning.add(attention()))
+        return lambda: on_dev.add(attention()) or 0.0
 
     for dtype, fastest in (("fp32", "sdpa"), ("bf16", "eager" if processor else "sdpa")):
         world = make_world()
-        student, _ = learn(world, world.run(dtype, dtype=dtype), metric=noting)
-        assert seen == {fastest}
-        assert student.config._attn_implementation == "sdpa"  # it answers in fp32
-        seen.clear()
+        student, _ = learn(world, world.run(dtype, dtype=dtype), stage=Stage(epochs=2, batch_size=8), metric=noting)
+        assert learning == {fastest}
+        assert on_dev == {"sdpa"} == {student.config._attn_implementation}
+        learning.clear()
 
 
 def test__patience_ends_a_stage_early(make_world):

@@ -11,12 +11,12 @@ from tinybert.engine.optimise import (
     LEAST_STEPS,
     MOST_EVALUATIONS,
     adamw,
-    clip,
     learning_rate,
     load_optimizer,
     optimizer_tensors,
     resolve_epochs,
     set_learning_rate,
+    step,
 )
 from tinybert.types import Stage
 
@@ -70,11 +70,19 @@ def test__a_restored_optimizer_goes_on_bit_for_bit():
     assert torch.equal(whole, second)
 
 
-def test__clipping_gives_the_norm_before():
-    parameter = nn.Parameter(torch.zeros(4))
-    parameter.grad = torch.full((4,), 3.0)
-    assert clip([parameter], 1.0) == pytest.approx(6.0)
-    assert float(parameter.grad.norm()) == pytest.approx(1.0, abs=1e-5)
+@pytest.mark.parametrize("largest", [0.5, 1e9])
+def test__a_step_is_by_the_mean_of_sums_clipped_to_the_largest_norm(largest):
+    torch.manual_seed(0)
+    sums = torch.randn(5, 2, 3)
+    ours, plain = (nn.Parameter(torch.ones(2, 3)) for _ in range(2))
+    optimizer = adamw({"w": ours}, Stage(lr=0.1))
+    twin = torch.optim.AdamW([plain], lr=0.1, weight_decay=Stage().weight_decay)
+    for kept, gradient in enumerate(sums, start=1):
+        ours.grad, plain.grad = gradient.clone(), gradient / kept
+        expected = nn.utils.clip_grad_norm_([plain], largest)
+        assert step(optimizer, torch.tensor(float(kept)), largest) == pytest.approx(float(expected))
+        twin.step()
+        assert torch.allclose(ours, plain, atol=1e-5)
 
 
 def test__all_groups_get_the_rate():

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from difflib import get_close_matches
+from functools import cache
 from math import isfinite
 from os import PathLike, fspath
 from pathlib import Path
@@ -60,11 +61,18 @@ def parse_layers(schema: type[T], layers: Iterable[SettingsLayer]) -> T:
 def _validated(schema: type[T], merged: "_Merged", path: KeyPath = ()) -> T | None:
     """The settings, or those of one group; None where there is a problem, which is noted."""
     try:
-        return TypeAdapter(schema).validate_python(merged.values[path[0]] if path else merged.values)
+        adapter: TypeAdapter[T] = _adapter(cast(type, schema))
+        return adapter.validate_python(merged.values[path[0]] if path else merged.values)
     except ValidationError as error:
         errors = [{**one, "loc": (*path, *one["loc"])} for one in error.errors(include_url=False)]
         merged.problems += explain(cast(list[ErrorDetails], errors), merged.values, merged.where)
         return None
+
+
+@cache
+def _adapter(schema: type) -> TypeAdapter[Any]:
+    """What checks one schema; it takes ten milliseconds to make."""
+    return TypeAdapter(schema)
 
 
 def _group_defaults(schema: type) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class Learner:
 
     def __post_init__(self) -> None:
         """Name what is trained, make the optimizer, count the updates; have the student attend as is fastest here."""
-        self.student.use_fastest_attention(self.run.student_dtype, self.run.device)
+        self._attend_in(self.run.student_dtype)
         modules: dict[str, nn.Module] = {"student": self.student, "objective": self.objective}
         self.trained: dict[str, nn.Parameter] = {
             f"{owner}.{name}": parameter
@@ -234,7 +234,9 @@ class Learner:
     def keep_best(self, metric: Callable[[], float]) -> None:
         """Evaluate the student on dev; keep a copy of its weights if it was never better."""
         started = time.monotonic()
+        self._attend_in(torch.float32)  # as it answers
         value = self.run.agreed(metric())
+        self._attend_in(self.run.student_dtype)
         self._evaluation = time.monotonic() - started
         self.run.log.record({"stage": self.artifact.name, "step": self.now.step, "dev": value})
         self.now.evaluations_since_best += 1
@@ -242,6 +244,9 @@ class Learner:
             self.now.best, self.now.best_step, self.now.evaluations_since_best = value, self.now.step, 0
             weights = self.student.state_dict()
             self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+
+    def _attend_in(self, dtype: torch.dtype) -> None:
+        self.student.use_fastest_attention(dtype, self.run.device)
 
     def save_if_due(self) -> None:
         """Checkpoint at the end of an epoch, every so many seconds, and before giving way to a signal."""

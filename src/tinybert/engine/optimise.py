@@ -6,7 +6,7 @@ from math import ceil
 from typing import TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from tinybert.types import Stage
@@ -118,13 +118,24 @@ def sum_gradients_over_ranks(parameters: Iterable[nn.Parameter], world: int) -> 
         summed.wait()
 
 
-def clip(parameters: Iterable[nn.Parameter], largest: float) -> Float[Tensor, ""]:
-    """Scale gradients to a norm of at most `largest`; returns the norm before, not finite if a gradient is not."""
-    return nn.utils.clip_grad_norm_(parameters, largest)
+def step(optimizer: torch.optim.Optimizer, kept: Float[Tensor, ""], largest: float) -> Float[Tensor, ""]:
+    """Make a step by the mean gradient, scaled down to a norm of at most `largest`.
 
+    Where the norm is not finite, as where nothing is kept, nothing changes, and nobody has to ask the device.
 
-def step(optimizer: torch.optim.AdamW, unless: Bool[Tensor, ""]) -> None:
-    """Let the optimizer make its step; where `unless` is true it changes nothing, and nobody has to ask the device."""
-    optimizer.found_inf = unless.float()  # type: ignore[attr-defined]  # as torch's GradScaler tells fused optimizers
+    Args:
+        optimizer: A fused one: it divides gradients while it reads them, as torch's GradScaler has it do.
+        kept: How many examples the gradients are sums over.
+        largest: Norm.
+
+    Returns:
+        The norm of the mean gradient; not finite if a gradient is not.
+    """
+    weights = (weight for group in optimizer.param_groups for weight in group["params"])
+    norm = nn.utils.get_total_norm(weight.grad for weight in weights if weight.grad is not None) / kept
+    told = {"grad_scale": kept * (norm / largest).clamp(min=1.0), "found_inf": (~norm.isfinite()).float()}
+    vars(optimizer).update(told)
     optimizer.step()
-    del optimizer.found_inf  # type: ignore[attr-defined]  # others let it make steps, too
+    for name in told:
+        delattr(optimizer, name)  # others let it make steps, too
+    return norm

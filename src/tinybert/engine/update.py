@@ -46,7 +46,7 @@ def update(learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[
     if sums is None:
         sums = _gradients(learner, teacher, rows, indices)
         optimise.set_learning_rate(learner.optimizer, rate)
-        sums["norm"] = _step(learner, sums["kept"])
+        sums["norm"] = optimise.step(learner.optimizer, sums["kept"], learner.stage.clip)
     learner.optimizer.zero_grad(set_to_none=True)
     learner.now.step += 1
     learner.unread.append(Unread(learner.now.step, rate, indices, sums))
@@ -62,7 +62,7 @@ def _replayed(
 
     def work(batch: Batch) -> dict[str, Tensor]:
         sums = _part(learner, teacher, batch)
-        return sums | {"norm": _step(learner, sums["kept"])}
+        return sums | {"norm": optimise.step(learner.optimizer, sums["kept"], learner.stage.clip)}
 
     torch.manual_seed(learner.run.seed_for(learner.artifact.name, learner.now.step, 0, 0))
     optimise.set_learning_rate(learner.optimizer, rate)
@@ -155,14 +155,3 @@ def _number_of_sums(learner: Learner, sums: Tensor) -> int:
         torch.distributed.broadcast(number, 0)
         learner.sums = int(number)
     return learner.sums
-
-
-def _step(learner: Learner, kept: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Divide once by the number kept, clip, update; returns the norm before clipping.
-
-    Where the norm is not finite, as where nothing is kept, the student stays as it is.
-    """
-    torch._foreach_div_([one.grad for one in learner.trained.values() if one.grad is not None], kept)
-    norm = optimise.clip(learner.trained.values(), learner.stage.clip)
-    optimise.step(learner.optimizer, unless=~norm.isfinite())
-    return norm

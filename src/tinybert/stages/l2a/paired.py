@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tinybert.engine.optimise import clip
+from tinybert.engine import optimise
 from tinybert.families.network import Network
 from tinybert.selectors.rewards import Reward
 from tinybert.types import Batch, Objective, Stage, Trace
@@ -81,15 +81,13 @@ class Paired(Reward):
 
     def _learn_all(self, optimizer: Optimizer) -> None:
         """The same update with every sample kept; no other random number is drawn for it."""
-        trained, examples = _trained(optimizer), sum(len(batch) for _, batch in self._seen)
         optimizer.zero_grad(set_to_none=True)
-        device = self._student.device.type
-        with torch.random.fork_rng(), torch.autocast(device, self._dtype, enabled=self._dtype != torch.float32):
+        device, examples = self._student.device, sum(len(batch) for _, batch in self._seen)
+        with torch.random.fork_rng(), torch.autocast(device.type, self._dtype, enabled=self._dtype != torch.float32):
             for teacher, batch in self._seen:
                 shown = self._student.observe(batch, self._objective.needs_student)
-                (self._objective(shown, teacher, batch).sum() / examples).backward()
-        clip(trained, self._stage.clip)
-        optimizer.step()
+                self._objective(shown, teacher, batch).sum().backward()
+        optimise.step(optimizer, torch.tensor(float(examples), device=device), self._stage.clip)
         optimizer.zero_grad(set_to_none=True)
 
 
