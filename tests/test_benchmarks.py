@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.workshop import Workshop, quick_finish, reviews, with_bf16
+from recipes.workshop import Workshop, on_one_processor, quick_finish, reviews
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 ROWS = ("--teacher", "{network}", "--student", "2x12", "--data", "{train}")
@@ -26,7 +26,7 @@ REGIMES = (
     *("--work", "{new}-cells", "--results", "{new}-results.jsonl"),
 )
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from augment.worlds import french
-from recipes.workshop import contents, finished_in, read, reviews, stage, steps_of, with_bf16
+from recipes.workshop import contents, finished_in, on_one_processor, read, reviews, stage, steps_of
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.folders import locked
 from tinybert.request import request_for
 from tinybert.stages import finish
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 
 @pytest.fixture(scope="module")

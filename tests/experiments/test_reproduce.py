@@ -14,7 +14,7 @@ from contextlib import nullcontext
 import pytest
 
 import tinybert
-from recipes.workshop import Workshop, quick_finish, quickest, with_bf16
+from recipes.workshop import Workshop, on_one_processor, quick_finish, quickest
 from tinybert.cli import main
 from tinybert.errors import Interrupted, UserError
 from tinybert.experiments import children, runs
@@ -264,7 +264,7 @@ class InLine(nullcontext):
         return self
 
 
-@with_bf16
+@on_one_processor
 @pytest.mark.usefixtures("processor")
 def test__the_budget_of_the_paper_runs(tmp_path, tiny_tokenizer, monkeypatch, capsys):
     monkeypatch.setattr(children.subprocess, "Popen", InProcess)

@@ -25,13 +25,13 @@ from recipes.workshop import (
     contents,
     equal,
     made_once,
-    on_one_processor,
     pickles,
     quick_finish,
     quickest,
     read,
     stage,
     that_know_their_place,
+    with_bf16,
 )
 from tinybert import cli, launch
 from tinybert.config import preset_names, resolve
@@ -41,7 +41,7 @@ from tinybert.models.loading import load_classifier
 from tinybert.recipes import RECIPES
 from tinybert.stages import finish
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "predictions.jsonl", "report.html"}
 FOLDERS = {"stages", "student", "export"}
 SYSTEM = {"dev", "test", "parameters", "bytes", "latency_ms", "threads"}
@@ -150,7 +150,6 @@ def test__every_setting_is_read_or_refused(made):
     assert set(reads.unread_in(found.settings, noted)) - ELSEWHERE == set()
 
 
-@on_one_processor
 def test__a_dry_run_plans_the_trainings_that_the_run_has_done(made, nothing_is_made):
     done = {
         step.name: read(report)["steps"]
@@ -302,7 +301,6 @@ def test__report_and_card_stand_alone_and_cite_the_paper(made):
     assert "student" in report
 
 
-@on_one_processor
 @pytest.mark.parametrize("name", RECIPES)
 def test__it_is_listed_and_has_a_page(name):
     (listed,) = [entry for entry in tinybert.recipes() if entry["name"] == name]

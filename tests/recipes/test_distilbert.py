@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from conftest import make_unigram_tokenizer
-from recipes.workshop import CLASSES, Workshop, quick_finish, ratings, read, stage, steps_of, trained, with_bf16
+from recipes.workshop import CLASSES, Workshop, on_one_processor, quick_finish, ratings, read, stage, steps_of, trained
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.models.teacher import Teacher
@@ -18,7 +18,7 @@ from tinybert.stages.triple import TripleSettings
 from tinybert.tasks.classification import Classification
 from tinybert.types import LOGITS, MASKED_LOGITS, Signal, Stage
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 WITHIN = ("general.tokens=600", "general.block_length=16")
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from recipes.workshop import contents, equal, read, reviews, stage, steps_of, trained, with_bf16
+from recipes.workshop import contents, equal, on_one_processor, read, reviews, stage, steps_of, trained
 from tinybert.errors import UserError
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 
 def test__a_checkpoint_is_fine_tuned_without_any_teacher(workshop):

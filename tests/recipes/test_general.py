@@ -23,7 +23,6 @@ from recipes.workshop import (
     contents,
     equal,
     made_once,
-    on_one_processor,
     pickles,
     quick_finish,
     read,
@@ -40,7 +39,7 @@ from tinybert.errors import UserError
 from tinybert.recipes import RECIPES
 from tinybert.request import request_for
 
-pytestmark = pytest.mark.usefixtures("processor")
+pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
 FILES = {"config.yaml", "environment.json", "metrics.jsonl", "metrics.json", "report.html", "README.md", "steps.json"}
 SYSTEM = {"parameters", "bytes", "latency_ms", "threads"}
 SHORT = ("general.max_steps=2", "general.evaluate_every=2")
@@ -234,7 +233,6 @@ def test__held_out_blocks_are_never_learnt_from_and_all_others_are(made):
 
 
 @of_general
-@with_bf16
 def test__another_seed_is_evaluated_on_the_same_blocks_and_learns_otherwise(made, workshop):
     found, usual = workshop.distill("general", seed=7, also=SHORT), read(made.path("run") / "metrics.json")
     assert found["data"]["digests"] == usual["data"]["digests"]
@@ -331,7 +329,6 @@ def test__a_text_that_is_too_short_for_the_pieces_asked_for_is_read_again(worksh
     assert metrics["general"]["tokens"] == 768
 
 
-@on_one_processor
 def test__the_text_that_is_learnt_from_cannot_be_held_out(workshop):
     with pytest.raises(UserError, match="dev: is the text that is learnt from"):
         workshop.distill("general", dev=workshop.corpus("same.txt"), also=SHORT)
@@ -358,7 +355,6 @@ def changed(folder: Path, **settings: int) -> Path:
     return folder
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("dry_run", [True, False])
 def test__a_student_that_reads_less_is_refused_before_the_text_is_read(workshop, dry_run):
@@ -369,7 +365,6 @@ def test__a_student_that_reads_less_is_refused_before_the_text_is_read(workshop,
     assert not workshop.path("run").joinpath("stages").exists()
 
 
-@with_bf16
 def test__seeds_share_one_packed_text_and_what_is_of_no_use_any_more_goes(workshop):
     folder, packed = workshop.path("run"), []
     for settings in ((), ("general.block_length=24",)):
@@ -383,7 +378,6 @@ def test__seeds_share_one_packed_text_and_what_is_of_no_use_any_more_goes(worksh
         assert not (folder / "stages").exists()
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__what_train_is_decides_whether_minilm_learns_plain_text_or_a_task(workshop):
     corpus, folder = workshop.corpus(), workshop.path("wiki.en")
@@ -412,7 +406,6 @@ def test__what_train_is_decides_whether_minilm_learns_plain_text_or_a_task(works
         assert [said.removeprefix("--set ") for said in refused.value.problems] == [problem]
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
     ("changes", "problem"),
@@ -436,7 +429,6 @@ def test__what_cannot_be_is_refused_in_a_line_before_anything_is_written(worksho
     assert not workshop.path("run").exists()
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize(
@@ -450,7 +442,6 @@ def test__too_little_text_and_too_long_blocks_are_told_in_a_line(workshop, lines
     assert len(refused.value.problems) == 1
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__a_text_of_one_block_has_nothing_to_hold_out(workshop):
     with pytest.raises(UserError, match=r"train: the text fills one block of 16 pieces; give more"):
@@ -476,7 +467,6 @@ def test__the_student_starts_the_next_training_with_its_weights(again, recipe):
     assert tinybert.evaluate(again.path("tinybert"), data=again.splits()["dev"])["rows"] == 12
 
 
-@with_bf16
 def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
     """The same start; what is learnt on plain text makes another student."""
     workshop.model(classes=("neg", "pos"))
@@ -513,14 +503,12 @@ def test__within_tinybert_the_stage_comes_before_the_tasks_own(workshop):
         workshop.distill(unlabeled=workshop.corpus(), **kept)
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__within_tinybert_there_must_be_text(workshop):
     with pytest.raises(UserError, match=r"^general\.tokens: .*; give it with --unlabeled$"):
         workshop.distill(also=("general.tokens=600",))
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__within_tinybert_too_little_text_names_its_flag(workshop):
     workshop.model(classes=("neg", "pos"))
@@ -542,7 +530,6 @@ def test__a_dry_run_plans_what_the_run_did(again, recipe):
     assert (plan["teacher"]["layers"], plan["student"]["layers"]) == (4, 2)
 
 
-@on_one_processor
 @pytest.mark.usefixtures("untrained")
 def test__a_dry_run_of_tinybert_plans_the_stage_where_it_was_asked_for(workshop):
     workshop.model(classes=("neg", "pos"))

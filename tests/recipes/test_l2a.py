@@ -8,11 +8,11 @@ import pytest
 from safetensors.torch import load_file
 
 import tinybert
-from recipes.workshop import equal, pairs, ratings, read, stage, steps_of, trained, with_bf16
+from recipes.workshop import equal, on_one_processor, pairs, ratings, read, stage, steps_of, trained
 from tinybert.data.encoded import EncodedRows
 from tinybert.errors import UserError
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 HEADED = ("teacher.accept_weak=true",)
 PAPER = ("l2a.train_generator=true", "l2a.source_text=sampled", "l2a.min_edits=0", "l2a.fill=independent")
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from recipes.workshop import Workshop, quick_finish, ratings, read, steps_of, with_bf16
+from recipes.workshop import Workshop, on_one_processor, quick_finish, ratings, read, steps_of
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
@@ -12,7 +12,7 @@ from tinybert.recipes import minilm
 from tinybert.stages.relations import RelationSettings
 from tinybert.types import Signal
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 ATTENTION, VALUES = {"attention_relation", "value_relation"}, {"query_relation", "key_relation", "value_relation"}
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 import tinybert
-from recipes.workshop import Workshop, quick_finish, read, with_bf16
+from recipes.workshop import Workshop, on_one_processor, quick_finish, read
 from tinybert.errors import UserError
 from tinybert.predictor import Predictor
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 LABELS = ("long", "warm", "wet")
 SAID = {"long": "film", "warm": "good", "wet": "bad"}
 FIGURES = {"micro_f1", "macro_f1", "sample_f1", "map"}

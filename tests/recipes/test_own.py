@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import tinybert
-from recipes.workshop import CLASSES, Workshop, quick_finish, read, with_bf16
+from recipes.workshop import CLASSES, Workshop, on_one_processor, quick_finish, read
 from tinybert.errors import UserError
 from tinybert.recipes import RECIPES, Distiller, Outcome, Recipe, TaskSettings, Teacher, initialise, task_teacher
 from tinybert.stages.common_settings import CommonSettings
 from tinybert.types import LOGITS, Objective, Stage
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 
 class LogitGap(Objective):

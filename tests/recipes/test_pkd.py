@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recipes.workshop import Workshop, quick_finish, ratings, read, with_bf16
+from recipes.workshop import Workshop, on_one_processor, quick_finish, ratings, read
 from tinybert.engine import fit
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
@@ -14,7 +14,7 @@ from tinybert.tasks.regression import Regression
 from tinybert.types import LOGITS, Signal, Stage
 
 CPU = torch.device("cpu")
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 
 @pytest.fixture

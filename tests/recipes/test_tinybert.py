@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 import tinybert
-from recipes.workshop import FP32, Workshop, equal, on_one_processor, pairs, ratings, read, stage, trained, with_bf16
+from recipes.workshop import FP32, Workshop, equal, on_one_processor, pairs, ratings, read, stage, trained
 from tinybert.errors import UserError
 from tinybert.layer_maps import layer_map
 from tinybert.models.teacher import Teacher
@@ -129,7 +129,7 @@ def test__without_task_distillation_gold_labels_are_all_that_is_learnt(workshop)
         workshop.distill(also=(*off, "prediction.temperature=2"), output=workshop.path("refused"))
 
 
-@with_bf16
+@on_one_processor
 def test__layer_map_and_projection_change_what_is_learnt(workshop):
     """From the same random start on; the prediction stage has not begun to differ yet."""
     workshop.model(classes=("neg", "pos"))
@@ -150,7 +150,7 @@ def sha(path: Path) -> str:
     return sha256_file(path)
 
 
-@with_bf16
+@on_one_processor
 def test__regression_learns_the_teachers_score_and_not_the_gold_one(workshop):
     """Other gold scores, same texts, same teacher: the same student to the bit."""
     workshop.model(classes=())
@@ -167,7 +167,7 @@ def test__regression_learns_the_teachers_score_and_not_the_gold_one(workshop):
     assert "confusion" not in metrics
 
 
-@with_bf16
+@on_one_processor
 def test__regression_without_a_head_teaches_after_fine_tuning(workshop):
     workshop.splits(ratings)
     metrics = workshop.distill(also=("fine_tune.epochs=1",))
@@ -178,7 +178,7 @@ def test__regression_without_a_head_teaches_after_fine_tuning(workshop):
     assert config["problem_type"] == "regression"
 
 
-@with_bf16
+@on_one_processor
 def test__pairs_are_learnt_as_pairs(workshop):
     workshop.model(classes=("neg", "pos"))
     workshop.splits(pairs)
@@ -197,7 +197,7 @@ def test__pairs_are_learnt_as_pairs(workshop):
             list(tinybert.predict(model, data=[{"text": "a good film"}]))
 
 
-@with_bf16
+@on_one_processor
 def test__the_classes_of_a_teachers_head_are_matched_by_name(workshop):
     """The head says pos, neg; sorted, the data would say neg, pos."""
     teacher = workshop.model(classes=("Pos", "neg"), bias=[2.0, 1.0])
@@ -216,7 +216,7 @@ def test__the_classes_of_a_teachers_head_are_matched_by_name(workshop):
     assert sha(teacher / "model.safetensors") == before
 
 
-@with_bf16
+@on_one_processor
 def test__numbers_as_the_names_of_a_teachers_classes_are_names(workshop):
     teacher = workshop.model(classes=("0", "1"))
     config = read(teacher / "config.json")
@@ -235,7 +235,7 @@ def test__a_head_with_other_classes_is_refused_with_both_lists(workshop):
     assert metrics["classes"] == ["joy", "anger"]
 
 
-@with_bf16
+@on_one_processor
 def test__a_student_may_be_a_checkpoint(workshop):
     checkpoint = workshop.model("general", layers=2, width=12, seed=5)
     workshop.model(classes=("neg", "pos"))
@@ -282,7 +282,7 @@ def test__a_student_with_another_vocabulary_is_refused(workshop):
         workshop.distill(student=other)
 
 
-@with_bf16
+@on_one_processor
 def test__few_labels_and_dev_from_train(workshop):
     workshop.model(classes=("neg", "pos"))
     metrics = workshop.distill(dev=None, test=None, also=("data.per_class=5",))

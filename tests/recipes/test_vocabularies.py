@@ -14,7 +14,6 @@ from recipes.workshop import (
     quick_finish,
     reviews,
     trained,
-    with_bf16,
     with_other_pieces,
 )
 from tinybert.errors import UserError
@@ -34,7 +33,7 @@ def other_way_round(weights, tokenizer):
     return there
 
 
-@with_bf16
+@on_one_processor
 @pytest.mark.parametrize(
     ("recipe", "also"),
     [("pkd", ()), ("pkd", ("teacher.cache=off", *FP32)), ("augmented_kd", PREDICTIONS)],
@@ -108,7 +107,7 @@ def test__tinybert_without_layers_compares_whole_texts(workshop):
     assert [one["name"] for one in plan["stages"]] == ["prediction"]
 
 
-@with_bf16
+@on_one_processor
 @pytest.mark.parametrize("recipe", ["tinybert", "bilstm_soft"])
 def test__a_student_that_lost_pieces_answers_texts_of_the_others_as_before(workshop, recipe):
     """Training is the same: only the finish is done anew."""

@@ -30,8 +30,8 @@ SHAPES = {**AS_WIDE_AS_THE_TEACHER, "static": "0x12", "tfidf": "2x50"}
 REPOSITORY = Path(__file__).parents[2]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 Rows = list[dict[str, Any]]
-on_one_processor = pytest.mark.parametrize("processor", [False], indirect=True)  # where nothing is computed
-# Where fp32 takes the same path, and test_conformance.py, test_kinds.py and test_keys.py go along it for every recipe.
+# Where nothing is computed, or as in bf16, in which test_conformance.py and test_general.py go through every recipe.
+on_one_processor = pytest.mark.parametrize("processor", [False], indirect=True, ids=["without bf16"])
 with_bf16 = pytest.mark.parametrize("processor", [True], indirect=True, ids=["with bf16"])
 FP32 = ("teacher.dtype=fp32", "run.dtype=fp32")  # where numbers are compared more closely than bf16 repeats them
 

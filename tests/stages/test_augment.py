@@ -6,11 +6,11 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from recipes.workshop import contents, finished_in, read, sha256, stage, steps_of, with_bf16
+from recipes.workshop import contents, finished_in, on_one_processor, read, sha256, stage, steps_of
 from tinybert.data.encoded import EncodedRows
 from tinybert.errors import UserError
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 EDA = ("augment.method=eda", "augment.copies=3")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recipes.workshop import CLASSES, Workshop, quick_finish, with_bf16
+from recipes.workshop import CLASSES, Workshop, on_one_processor, quick_finish
 from tinybert.config import read_yaml
 from tinybert.errors import UserError
 from tinybert.families.network import Shape
@@ -11,7 +11,7 @@ from tinybert.stages.budget import MOST, Candidate, Cost, Limits, search
 
 FITS_TWO = {"student": None, "max_ms": 2.5, "also": ("student.inner=41",)}
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 
 @pytest.fixture

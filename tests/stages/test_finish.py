@@ -6,14 +6,15 @@ import torch
 from safetensors.torch import load_file
 
 import tinybert
-from recipes.workshop import CLASSES, equal, quick_finish, read, reviews, trained, with_bf16
+from recipes.workshop import CLASSES, equal, on_one_processor, quick_finish, read, reviews, trained
 from tinybert import predictor
 from tinybert.errors import UserError
 from tinybert.models.heads import Head
 from tinybert.models.loading import load_classifier
+from tinybert.stages import finish
 from tinybert.tasks.calibration import Decisions, fitted_temperature
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 
 def test__markup_quotes_and_foreign_letters_reach_the_files_unharmed(workshop):
@@ -88,6 +89,43 @@ def test__a_threshold_reaches_what_is_wanted_and_goes_with_the_student(workshop)
         answer["scores"][CLASSES[0]] >= found["threshold"] for answer in answers
     ]
     assert "Label by label" in (run / "report.html").read_text()
+
+
+def test__a_finish_that_was_broken_off_is_not_taken_for_the_one_before(workshop, monkeypatch):
+    workshop.model()
+    run = workshop.path("run")
+    configs = [run / folder / "config.json" for folder in ("student", "export", "teacher")]
+    with quick_finish():
+        before = workshop.distill()
+        plain = [path.read_text() for path in configs]
+        with monkeypatch.context() as patch:
+            patch.setattr(finish, "render", lambda *_: pytest.fail("interrupted"))
+            with pytest.raises(pytest.fail.Exception):
+                workshop.distill(also=("export.threshold=recall:1",))
+        assert all("thresholds" in read(path) for path in configs)
+        after = workshop.distill()
+    assert [path.read_text() for path in configs] == plain
+    assert after["student"]["test"] == before["student"]["test"]
+    assert read(run / "metrics.json") == after
+
+
+def test__what_is_missing_of_a_finished_run_is_made_again_and_what_people_wrote_stays(workshop):
+    run = workshop.path("run")
+    with quick_finish():
+        workshop.distill()
+        (run / "report.html").write_text("with a remark of mine")
+        workshop.distill()
+        assert (run / "report.html").read_text() == "with a remark of mine"
+        for name in ("student/model.safetensors", "export/tokenizer.json", "export/onnx/model_quantized.onnx"):
+            before = (run / name).read_bytes()
+            (run / name).unlink()
+            workshop.distill()
+            assert (run / name).read_bytes() == before
+        workshop.distill(also=("run.keep=student",))
+        workshop.distill(also=("run.keep=student",))
+        (run / "student" / "model.safetensors").write_bytes(b"another")
+        with pytest.raises(UserError, match=r"model\.safetensors: missing, or changed since .*; --restart begins anew"):
+            workshop.distill(also=("run.keep=student",))
 
 
 def test__a_last_stage_learns_to_be_rounded_from_the_student_as_it_was(workshop):

@@ -3,11 +3,11 @@
 import pytest
 from safetensors.torch import load_file
 
-from recipes.workshop import read, reviews, stage, trained, with_bf16
+from recipes.workshop import on_one_processor, read, reviews, stage, trained
 from tinybert.errors import UserError
 from tinybert.models.loading import load_classifier
 
-pytestmark = [pytest.mark.usefixtures("processor"), with_bf16]
+pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
 
 @pytest.fixture

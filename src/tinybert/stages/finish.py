@@ -12,7 +12,7 @@ from typing import Any
 from tinybert import files
 from tinybert.export.card import CardFacts, licence_of, model_card
 from tinybert.export.hub import save_student
-from tinybert.export.layout import MODEL, MODEL_INT8
+from tinybert.export.layout import MODEL_INT8
 from tinybert.export.onnx import ExportReport, export_onnx
 from tinybert.export.settings import ExportSettings
 from tinybert.models.heads import note_reading
@@ -52,7 +52,7 @@ def finish(
 ) -> dict[str, Any]:
     """Everything a run leaves that is not training; returns what `metrics.json` says."""
     key = _key(job, outcome, export) | {"vocabulary": str(vocabulary)}
-    if (found := found_finished(run, key, ("predictions.jsonl", f"export/{MODEL}"))) is not None:
+    if (found := found_finished(run, key)) is not None:
         return found
     model = outcome.student
     job, trimming = trim(outcome, job, vocabulary, run)
@@ -116,7 +116,7 @@ def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run
         tuned = run.folder / "teacher"
         said = logits_by_split(outcome.teacher, job.as_teacher_reads, run)
         task = job.task.fitted(said["dev"], job.dev, export.wanted())
-        if tuned.exists() and task != job.task:  # what was fitted is not known before its logits are
+        if tuned.exists() and (task != job.task or _has_threshold(tuned)):  # known only once its logits are
             task.note_in(outcome.teacher.config)
             save_student(outcome.teacher, job.as_teacher_reads.tokenizer, tuned, max_length=job.max_length)
         systems["teacher"] = torch_system(outcome.teacher, task, said, tuned if tuned.exists() else about.teacher)
@@ -124,6 +124,11 @@ def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run
     file = run.folder / "export" / MODEL_INT8
     systems["student_int8"] = onnx_system(file, outcome.student, student.task, job)
     return systems
+
+
+def _has_threshold(model: Path) -> bool:
+    """Whether a model has one, such as that of an earlier command with `export.threshold`."""
+    return any("threshold" in key for key in files.read_json(model / "config.json"))
 
 
 def _metrics(

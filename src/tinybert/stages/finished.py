@@ -12,12 +12,14 @@ from tinybert.stages.job import Read
 
 FINISHED, KEPT = "finished", "kept"  # notes in a run's record
 _NAMED = ("teacher.path", "student.path", "mlm", "vectors")
+_RESULT = ("student", "export", "metrics.json", "predictions.jsonl", "README.md", "report.html")
+_FOR_PEOPLE = (".md", ".html")  # who may add to them
 
 
-def found_finished(run: Run, key: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Any] | None:
-    """What `metrics.json` says of a run that ended with the same; None where there is none, or a file is missing."""
-    there = ("metrics.json", "report.html", "README.md", "student/config.json", *also)
-    if run.record.noted(FINISHED) != key or not all((run.folder / name).exists() for name in there):
+def found_finished(run: Run, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What `metrics.json` says of a run that ended with the same, if all it left is as it was; None otherwise."""
+    noted = run.record.noted(FINISHED) or {}
+    if noted.get("key") != key or _missing_or_changed(run):
         return None
     run.log.say("finish: found, nothing to do")
     return dict(files.read_json(run.folder / "metrics.json"))
@@ -25,11 +27,12 @@ def found_finished(run: Run, key: Mapping[str, Any], also: Sequence[str] = ()) -
 
 def seal_finished(run: Run, key: Mapping[str, Any]) -> None:
     """Note what a run ended with, when everything it leaves is there."""
-    run.record.note(FINISHED, key)
+    run.record.note(FINISHED, {"key": key, "files": _digests(run.folder, ("teacher", *_RESULT))})
 
 
 def keep_only_the_student(run: Run, job: Read) -> None:
     """Remove what only a resume needs, and note what the result was made from."""
+    run.record.note(FINISHED, {**(run.record.noted(FINISHED) or {}), "files": _digests(run.folder, _RESULT)})
     run.record.note(KEPT, _made_from(run, job))
     if not run.store.shared:
         for step in run.record.steps:
@@ -43,7 +46,7 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
     """The metrics of a run that was finished and kept only its student; None where there is none.
 
     Raises:
-        UserError: If it was made from something else.
+        UserError: If it was made from something else, or is not as it was.
     """
     before, now = run.record.noted(KEPT), _made_from(run, job)
     if before is None:
@@ -51,8 +54,29 @@ def kept_result(run: Run, job: Read) -> dict[str, Any] | None:
     if changed := sorted(key for key in {**before, **now} if before.get(key) != now.get(key)):
         way = f"tinybert evaluate {run.folder} --data ... measures other rows, " if changed == ["test"] else ""
         raise UserError(f"{', '.join(changed)}: changed since {run.folder} was finished; {way}--restart begins anew")
+    if changed := _missing_or_changed(run):
+        raise UserError(
+            f"{run.folder / changed[0]}: missing, or changed since the run was finished; --restart begins anew"
+        )
     run.log.say("found finished, nothing to do")
     return dict(files.read_json(run.folder / "metrics.json"))
+
+
+def _digests(folder: Path, names: Sequence[str]) -> dict[str, str | None]:
+    """The sha256 of all files of these names, or in folders of these names; None of those that people may change."""
+    named = (folder / name for name in names)
+    paths = (path for one in named for path in (sorted(one.rglob("*")) if one.is_dir() else [one]) if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): None if path.suffix in _FOR_PEOPLE else files.sha256_file(path)
+        for path in paths
+    }
+
+
+def _missing_or_changed(run: Run) -> list[str]:
+    """What is not as a finished run left it; nothing where no run was finished."""
+    left = (run.record.noted(FINISHED) or {}).get("files", {})
+    found = _digests(run.folder, list(left))
+    return [name for name in left if name not in found or found[name] != left[name]]
 
 
 def _made_from(run: Run, job: Read) -> dict[str, Any]:
