@@ -69,8 +69,12 @@ def test__report_compares_runs(workshop):
     text = page.read_text()
     assert "run" in text
     assert "other" in text
+    assert tinybert.report([other], output=page) == page  # in place of the one before
     with pytest.raises(UserError, match="no such folder"):
         tinybert.report([workshop.path("gone")], output=page)
+    for target in (workshop.path("train.tsv"), other):
+        with pytest.raises(UserError, match=r"^--output .*(no report|one HTML file)"):
+            tinybert.report([other], output=target)
 
 
 def test__export_tells_sizes_and_parity(workshop, monkeypatch):

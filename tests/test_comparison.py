@@ -10,6 +10,7 @@ import tinybert
 from recipes.workshop import CLASSES, ratings, reviews
 from tinybert.cli import main
 from tinybert.errors import UserError
+from tinybert.tasks.regression import Regression
 
 
 @pytest.fixture
@@ -67,6 +68,14 @@ def test__scores_have_a_largest_difference_and_no_flips(workshop):
     assert found["flipped"] == []
     with pytest.raises(UserError, match="--max-flips 0: answers of regression are scores"):
         tinybert.compare(one, other, data=rows, max_flips=0)
+
+
+def test__last_bits_of_scores_make_no_difference():
+    task, gold = Regression(paired=False), [1.0, 2.0, 3.0, 4.0, 2.5]
+    said = [1.1, 2.2, 2.7, 4.5, 2.1]
+    rounded = [score + 1e-7 * number for number, score in enumerate(said)]
+    assert task.compared(gold, said, rounded, np.random.default_rng(0)).p_value == 1
+    assert task.compared(gold, said, said[::-1], np.random.default_rng(0)).difference.estimate != 0
 
 
 @pytest.mark.parametrize(("allowed", "code"), [(0, 3), (20, 0)])

@@ -55,6 +55,8 @@ def test__of_several_processes_the_first_shows_results_and_the_others_say_who_th
             ["f: No space left; free some and run the same command again"],
         ),
         (PermissionError(errno.EACCES, "Permission denied", "d/f"), 2, ["d/f: Permission denied"]),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "f/g"), 2, ["f/g: Not a directory"]),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", ".tmp-1", None, "d"), 2, ["d: Is a directory"]),
         (Interrupted(signal.SIGTERM), 143, ["stopped by signal 15; the same command again continues"]),
         (Interrupted(signal.SIGINT), 130, ["stopped by signal 2; the same command again continues"]),
         (KeyboardInterrupt(), 130, ["stopped; the same command again continues"]),

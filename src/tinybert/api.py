@@ -260,10 +260,11 @@ def report(runs: Sequence[StrPath], *, output: StrPath, by: str | None = None) -
         by: Also show figures of the rows by this column of the data they are from; numbers in quartiles.
 
     Raises:
-        UserError: If a folder holds no run, or there is no such column.
+        UserError: If a folder holds no run, there is no such column, or `output` is something else than a report.
     """
-    from tinybert.report.render import render
+    from tinybert.report.render import check_target, render
 
+    check_target(Path(output))
     render([Path(run) for run in runs], Path(output), by)
     return Path(output)
 

@@ -105,6 +105,7 @@ def _of_data(job: Job, request: Request) -> dict[str, Any]:
     groups = request.settings.augmenting()
     return {
         "rows": {name: len(part) for name, part in parts.items() if part is not None},
+        "truncated": {name: part.truncated for name, part in encoded.items() if part is not None},
         "unknown_pieces": {name: part.unknown for name, part in encoded.items() if part is not None},
         "notes": [*splits.notes, *([] if groups is None else doubts(groups, splits.train))],
     }

@@ -25,7 +25,10 @@ OK, BUG, USER, FLIPS, RESOURCE, CTRL_C = 0, 1, 2, 3, 75, 130
 _WIDE: Final = 160  # columns of a table in files and pipes
 _USAGE: Final = typer.BadParameter.__mro__[1]  # every mistake in the flags; typer itself exports only this one of them
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM}
-_FORBIDDEN: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG}  # the machine, not our code
+_FORBIDDEN: Final = {  # by the machine, or by what lies where something is to be written
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def _explain(error: BaseException, folder: Path) -> int:
                 RESOURCE, f"{error.filename or 'disk'}: {error.strerror}; free some and run the same command again"
             )
         case OSError() if error.errno in _FORBIDDEN and error.filename:
-            return _say(USER, f"{error.filename}: {error.strerror}")
+            return _say(USER, f"{error.filename2 or error.filename}: {error.strerror}")
         case Interrupted():
             return _say(error.exit_code, str(error))
         case KeyboardInterrupt() | typer.Abort():

@@ -186,3 +186,6 @@ def test__the_class_called_positive_is_part_of_the_figures_not_of_the_training(w
     assert first["teacher"]["test"]["macro_f1"] == pytest.approx(
         (first["teacher"]["test"]["f1"] + second["teacher"]["test"]["f1"]) / 2
     )
+    student, test = workshop.path("run") / "student", workshop.splits()["test"]
+    assert tinybert.evaluate(student, data=test)["f1"] == second["student"]["test"]["f1"]
+    assert tinybert.evaluate(student, data=test, set=["data.positive=pos"])["f1"] == first["student"]["test"]["f1"]

@@ -349,6 +349,12 @@ def test_load__counts_overlap_always_and_drops_it_on_request(loaded: Callable[..
     assert "good film 3" not in texts(dropped.train)
 
 
+def test_load__refuses_to_drop_all_rows_of_all_classes_but_one(loaded: Callable[..., Splits]) -> None:
+    only_good = [row for row in TRAIN if row["label"] == "bad"]
+    with pytest.raises(UserError, match=r"train: every row has the label 'good'; data\.drop_overlap=exact"):
+        loaded(TRAIN, [*DEV, *only_good], drop_overlap="exact")
+
+
 def test_load__draws_few_rows_from_what_the_overlap_left(loaded: Callable[..., Splits]) -> None:
     splits = loaded(TRAIN, TRAIN[:50], per_class=5, drop_overlap="exact")
     assert splits.train.labels is not None

@@ -144,6 +144,15 @@ def test_rewrite__keeps_quotes_that_are_letters_line_ends_and_numbered_columns(
     ]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rewrite__ends_lines_as_the_file_does(write: Callable[..., str], tmp_path: Path, end: str) -> None:
+    path, target = write("a.tsv", end.join(("text\tlabel", "good\t1", "bad\t0", "")).encode()), tmp_path / "b.tsv"
+    round_trip(path, target)
+    found = target.read_bytes().decode()
+    assert found.count(end) == len(found.splitlines()) == 5
+    assert not set(found.replace(end, "")) & {"\r", "\n"}
+
+
 def test_rewrite__keeps_a_delimiter_that_the_ending_does_not_say(write: Callable[..., str], tmp_path: Path) -> None:
     path, target = write("a.csv", "sep=;\ntext;label;\ngood, very;1;\nbad;0;\n"), tmp_path / "b.csv"
     round_trip(path, target)

@@ -55,7 +55,7 @@ def open_delimited(path: Path, delimiter: str, settings: DataSettings) -> RowRea
             yield line, cells if isinstance(cells, BadRow) else {name: cells[index] for name, index in columns}
 
     notes = (*notes, *found, *_told_widths(path, widths))
-    return RowReader(header, by_column, notes, dialect._replace(line_end=line_end(head[0]), skipped=0))
+    return RowReader(header, by_column, notes, dialect._replace(line_end=line_end(path), skipped=0))
 
 
 def _dialect(

@@ -37,7 +37,7 @@ class Dialect(NamedTuple):
 
     delimiter: str
     quoted: bool
-    line_end: str = "\n"  # written only; read is either
+    line_end: str = "\n"  # written only; read is any
     skipped: int = 0  # lines before the first row that are no rows
 
 
@@ -51,9 +51,13 @@ def lines_of(path: Path) -> Iterator[str]:
         yield from decoded(stream, str(path))
 
 
-def line_end(first: str) -> str:
+def line_end(path: Path) -> str:
     """How the first line of a file ends, so that what is made of the file ends its lines alike."""
-    return "\r\n" if first.endswith("\r\n") else "\n"
+    with path.open("rb") as stream:
+        first = stream.readline()
+    if first.endswith(b"\n"):
+        return "\r\n" if first.endswith(b"\r\n") else "\n"
+    return "\r" if b"\r" in first else "\n"
 
 
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:

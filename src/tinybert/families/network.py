@@ -26,7 +26,7 @@ OF_PIECES = (OF_TAGS, OF_ANSWERS)
 # Of a configuration, for its digest: what says how a network was saved, or how its logits are read.
 _NOT_CONTENT = frozenset(
     {"transformers_version", "dtype", "architectures"}
-    | {"text_pairs", "thresholds", "no_answer_threshold", "calibration_temperature"}
+    | {"text_pairs", "positive", "thresholds", "no_answer_threshold", "calibration_temperature"}
 )
 
 

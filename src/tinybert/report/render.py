@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from tinybert.errors import UserError
 from tinybert.files import write_text
 from tinybert.report import charts, facts, figures, words
 from tinybert.report.augmentation import augmentation
@@ -18,7 +19,20 @@ from tinybert.report.slices import slices
 from tinybert.statistics import PairedTest
 
 _MOST_DETAILED = 12  # runs shown in full; of more only the comparison, so that the page stays below a megabyte
+_FIRST = b"<!doctype html>"
 _PAIRS = (("teacher", "student"), ("teacher", "student_int8"), ("student", "student_int8"))
+
+
+def check_target(output: Path) -> None:
+    """Refuse to replace anything but an earlier report.
+
+    Raises:
+        UserError: If the file is something else.
+    """
+    if output.is_dir():
+        raise UserError(f"--output {output}: is a folder; a report is one HTML file")
+    if output.exists() and not output.read_bytes()[: len(_FIRST)].lower() == _FIRST:
+        raise UserError(f"--output {output}: is there, and is no report; take another name")
 
 
 def render(runs: Sequence[Path], output: Path, by: str | None = None) -> None:

@@ -104,7 +104,9 @@ class Classification(TableTask):
         """See `Task`; whether the model reads pairs is for its data to say."""
         classes = names_of(config)
         noted = noted_thresholds(config, 1 if len(classes) == 2 else 0)
-        positive = positive_class(classes, next(iter(noted), settings.positive))
+        chosen = getattr(config, "positive", None)
+        chosen = settings.positive or (chosen if chosen in classes else None)
+        positive = positive_class(classes, next(iter(noted), chosen))
         return cls(classes, positive, threshold=next(iter(noted.values()), None))
 
     def labels(self, settings: DataSettings) -> LabelReader:
@@ -153,8 +155,11 @@ class Classification(TableTask):
         return replace(self, threshold=fitted_threshold(holds, self._share(logits), wanted))
 
     def note_in(self, config: PretrainedConfig) -> None:
-        """The threshold, by the positive class; a student does not keep that of its teacher."""
-        config.__dict__.pop("thresholds", None)
+        """The positive class where it was chosen, the threshold by it; a student does not keep those of its teacher."""
+        for name in ("positive", "thresholds"):
+            config.__dict__.pop(name, None)
+        if self.positive != positive_class(self.classes, None):
+            config.positive = self.classes[self._positive]
         if self.threshold is not None:
             config.thresholds = {self.classes[self._positive]: self.threshold}
 

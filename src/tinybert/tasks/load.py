@@ -111,6 +111,9 @@ def load(
         examples = {"dev": split, **examples}
     learnt, overlap, found = without_overlap(learnt, examples, settings.drop_overlap)
     notes += found
+    if overlap["dropped"] and known is None:
+        why = f"data.drop_overlap={settings.drop_overlap} has dropped the others"
+        _check_variety("train", learnt, task, why)
     overlap["several_labels"] = several
     if second is not None:
         left = _held_apart(second.texts, examples, settings, overlap, notes, "source")

@@ -132,7 +132,7 @@ def _conll_path(source: DataInput) -> Path | None:
 
 def _write_conll(path: Path, chosen: RowFilter, copies: Iterable[Example], target: Path, tags: TagNames) -> int:
     count = 0
-    with target.open("w", encoding="utf-8", newline=line_end(next(lines_of(path), ""))) as stream:
+    with target.open("w", encoding="utf-8", newline=line_end(path)) as stream:
         for row, sentence, found in merge_by_row(_sentences(path, chosen), copies):
             stream.writelines(f"{line}\n" for line in marked_lines(sentence, row))
             count += 1 + len(found)
