@@ -175,7 +175,7 @@ def test__texts_without_labels_are_put_aside_beside_the_others(workshop):
 
 
 def test__the_class_called_positive_is_part_of_the_figures_not_of_the_training(workshop):
-    workshop.model(classes=CLASSES)
+    workshop.model()
     first = workshop.distill()
     weights = (workshop.path("run") / "student" / "model.safetensors").read_bytes()
     second = workshop.distill(also=("data.positive=neg",))
@@ -186,6 +186,7 @@ def test__the_class_called_positive_is_part_of_the_figures_not_of_the_training(w
     assert first["teacher"]["test"]["macro_f1"] == pytest.approx(
         (first["teacher"]["test"]["f1"] + second["teacher"]["test"]["f1"]) / 2
     )
-    student, test = workshop.path("run") / "student", workshop.splits()["test"]
-    assert tinybert.evaluate(student, data=test)["f1"] == second["student"]["test"]["f1"]
-    assert tinybert.evaluate(student, data=test, set=["data.positive=pos"])["f1"] == first["student"]["test"]["f1"]
+    run, test = workshop.path("run"), workshop.splits()["test"]
+    for name in ("teacher", "student"):
+        assert tinybert.evaluate(run / name, data=test)["f1"] == second[name]["test"]["f1"]
+        assert tinybert.evaluate(run / name, data=test, set=["data.positive=pos"])["f1"] == first[name]["test"]["f1"]

@@ -46,7 +46,7 @@ def save(artifact: Artifact, run: Run, step: int, tensors: Tensors, counters: Ma
     _ensure_room(artifact.work, tensors)
     with files.atomic_folder(artifact.work / f"step-{step:08d}") as folder:
         write_tensors(folder, tensors)
-        files.write_json(folder / "state.json", {"counters": counters, "machine": _machine(run.world)})
+        files.write_json(folder / "state.json", {"counters": counters, "machine": _machine(run)})
         files.write_manifest(folder)
     for old in _newest_first(artifact.work)[KEPT:]:
         shutil.rmtree(old)
@@ -59,7 +59,7 @@ def newest(artifact: Artifact, run: Run) -> Checkpoint | None:
             run.log.say(f"{artifact.name}: checkpoint {folder.name} is damaged; the one before it is used")
             continue
         state = files.read_json(folder / "state.json")
-        if state["machine"] != _machine(run.world):
+        if state["machine"] != _machine(run):
             where = "another machine, build or number of processes"
             run.log.say(f"{artifact.name}: the checkpoint is from {where}; the last bits may differ")
         return Checkpoint(read_tensors(folder), state["counters"])
@@ -89,9 +89,10 @@ def _unshared(group: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def _machine(world: int) -> dict[str, Any]:
+def _machine(run: Run) -> dict[str, Any]:
     """What must be the same for a resume to be equal bit for bit."""
-    return {"torch": torch.__version__, "cpu": platform.machine(), "threads": torch.get_num_threads(), "world": world}
+    build = {"torch": torch.__version__, "cpu": platform.machine(), "dtype": str(run.student_dtype)}
+    return {**build, "threads": torch.get_num_threads(), "world": run.world}
 
 
 def _newest_first(folder: Path) -> list[Path]:

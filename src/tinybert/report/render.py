@@ -31,8 +31,10 @@ def check_target(output: Path) -> None:
     """
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; a report is one HTML file")
-    if output.exists() and not output.read_bytes()[: len(_FIRST)].lower() == _FIRST:
-        raise UserError(f"--output {output}: is there, and is no report; take another name")
+    if output.exists():
+        with output.open("rb") as stream:
+            if stream.read(len(_FIRST)).lower() != _FIRST:
+                raise UserError(f"--output {output}: is there, and is no report; take another name")
 
 
 def render(runs: Sequence[Path], output: Path, by: str | None = None) -> None:

@@ -116,8 +116,8 @@ def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run
         tuned = run.folder / "teacher"
         said = logits_by_split(outcome.teacher, job.as_teacher_reads, run)
         task = job.task.fitted(said["dev"], job.dev, export.wanted())
-        if tuned.exists() and (task != job.task or _has_threshold(tuned)):  # known only once its logits are
-            task.note_in(outcome.teacher.config)
+        task.note_in(config := outcome.teacher.config)
+        if tuned.exists() and _noted(files.read_json(tuned / "config.json")) != _noted(config.to_dict()):
             save_student(outcome.teacher, job.as_teacher_reads.tokenizer, tuned, max_length=job.max_length)
         systems["teacher"] = torch_system(outcome.teacher, task, said, tuned if tuned.exists() else about.teacher)
     systems["student"] = student
@@ -126,9 +126,9 @@ def _systems(job: Job, outcome: Outcome, student: System, about: About, run: Run
     return systems
 
 
-def _has_threshold(model: Path) -> bool:
-    """Whether a model has one, such as that of an earlier command with `export.threshold`."""
-    return any("threshold" in key for key in files.read_json(model / "config.json"))
+def _noted(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task notes in a configuration when its logits on dev are known."""
+    return {name: value for name, value in config.items() if name == "positive" or "threshold" in name}
 
 
 def _metrics(
