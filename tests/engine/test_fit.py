@@ -13,6 +13,7 @@ from tinybert.engine import learner as learner_module
 from tinybert.engine import update as update_module
 from tinybert.engine.fit import fit
 from tinybert.engine.learner import BAD_STEPS
+from tinybert.engine.optimise import learning_rate
 from tinybert.errors import Interrupted
 from tinybert.objectives.prediction import GoldCrossEntropy, SoftCrossEntropy
 from tinybert.run import Deadline
@@ -176,6 +177,18 @@ def test__a_student_attends_as_is_fastest_for_its_type_while_it_learns_and_for_f
         assert learning == {fastest}
         assert on_dev == {"sdpa"} == {student.config._attn_implementation}
         learning.clear()
+
+
+def test__a_selector_that_looks_at_the_optimizer_sees_the_rate_of_the_update(make_world):
+    """One that makes the update again must make the same."""
+    seen, stage = [], Stage(epochs=2, batch_size=4, lr=1e-2, warmup=0.5)
+
+    class Looking(KeepAll):
+        def before_update(self, optimizer):
+            seen.extend({group["lr"] for group in optimizer.param_groups})
+
+    _, report = learn(make_world(), stage=stage, selector=Looking())
+    assert seen == [learning_rate(step, report.steps, stage) for step in range(report.steps)]
 
 
 def test__patience_ends_a_stage_early(make_world):

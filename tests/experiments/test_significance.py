@@ -9,6 +9,7 @@ from scipy import stats
 from references import significance as slow
 from tinybert.experiments import significance
 from tinybert.experiments.significance import bootstrap, compare, holm, randomisation
+from tinybert.tasks.classification import classification_metrics
 
 
 def answers(kind, seeds, rows, seed, better=0.0, spread=0.0):
@@ -29,7 +30,7 @@ def answers(kind, seeds, rows, seed, better=0.0, spread=0.0):
 def test__resamples_are_those_of_rows_written_out(kind, seeds, monkeypatch):
     monkeypatch.setattr(significance, "_rescaled", lambda deviations, *_: deviations)
     gold, first, second = answers(kind, seeds, 23, 1, better=0.1)
-    interval, _ = bootstrap(kind, gold, first, second, np.random.default_rng(3), 50)
+    interval, _ = bootstrap(significance._figure(kind, 2), gold, first, second, np.random.default_rng(3), 50)
 
     rng = np.random.default_rng(3)
     rows = rng.multinomial(23, np.full(23, 1 / 23), size=50)
@@ -42,7 +43,8 @@ def test__resamples_are_those_of_rows_written_out(kind, seeds, monkeypatch):
 @pytest.mark.parametrize("kind", ["accuracy", "pearson"])
 def test__swaps_come_to_the_share_of_all_ways_to_swap(kind):
     gold, first, second = answers(kind, 2, 8, 7, better=0.25)
-    found = randomisation(kind, gold, first, second, np.random.default_rng(0), significance.RESAMPLES)
+    figure = significance._figure(kind, 2)
+    found = randomisation(figure, gold, first, second, np.random.default_rng(0), significance.RESAMPLES)
     exact = slow.exact_swaps(kind, gold, first, second)
     assert found == pytest.approx(exact, abs=0.04)  # 3.5 deviations of 2,000 swaps
 
@@ -74,6 +76,31 @@ def test__chance_is_seldom_called_a_difference_and_intervals_are_no_wider_than_t
     reach = np.mean([one.difference.high - one.difference.low for one in found]) / 2
     truth = np.sqrt((spread**2 + 2 * 0.7 * 0.3 / 400) / seeds)
     assert 1.5 < reach / truth < 2 * stats.t.ppf(0.975, seeds - 1)
+
+
+def test__the_macro_f1_that_is_tested_is_that_of_the_tables():
+    """The mean over all classes, those that neither gold nor a resample has too."""
+    rng = np.random.default_rng(0)
+    gold = rng.integers(0, 2, 300)
+    first, second = (np.where(rng.random((3, 300)) < wrong, 1 - gold, gold) for wrong in (0.12, 0.06))
+    second[:, :2] = 2  # a class that does not occur
+    tables = [
+        np.mean([classification_metrics(gold, said, "abcd", None)["macro_f1"] for said in of_system])
+        for of_system in (first, second)
+    ]
+    found = compare("macro_f1", gold, first, second, np.random.default_rng(0), classes=4)
+    assert found.difference.estimate == pytest.approx(tables[1] - tables[0])
+    assert found.difference.low < found.difference.estimate < found.difference.high
+
+
+def test__two_seeds_that_differ_show_as_little_as_student_s_t_says():
+    gold = np.zeros(4000, np.int64)
+    first = np.zeros((2, 4000), np.int64)
+    second = np.stack([np.arange(4000) < 80, np.arange(4000) < 400]).astype(np.int64)  # wrong in .02 and .1
+    found = compare("accuracy", gold, first, second, np.random.default_rng(0)).difference
+    half = stats.t.ppf(0.975, 1) * 0.04
+    assert found.estimate == pytest.approx(-0.06)
+    assert (found.low, found.high) == pytest.approx((-0.06 - half, -0.06 + half), rel=0.1)
 
 
 def test__a_real_difference_is_found():

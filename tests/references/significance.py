@@ -11,7 +11,7 @@ def figure(kind, gold, said):
     if kind == "accuracy":
         return sum(one == other for one, other in zip(gold, said, strict=True)) / len(gold)
     if kind == "macro_f1":
-        return float(f1_score(gold, said, average="macro", zero_division=0))
+        return float(f1_score(gold, said, labels=[0, 1], average="macro", zero_division=0))
     if kind == "mcc":
         return float(matthews_corrcoef(gold, said))
     return 0.0 if len(set(gold)) == 1 or len(set(said)) == 1 else float(np.corrcoef(gold, said)[0, 1])

@@ -64,6 +64,15 @@ def test__numbers_are_in_quartiles_and_what_is_missing_apart(run: Path) -> None:
         assert (one.rows, one.scores) == counted(run, lambda row, a=low, b=high: row[1] != "" and a <= int(row[1]) <= b)
 
 
+def test__numbers_that_are_alike_in_many_digits_lose_no_row(run: Path) -> None:
+    path = run / "reviews/test.tsv"
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header}\tat", *(f"{line}\t{1_700_000_000 + n}" for n, line in enumerate(lines))]))
+    found = slices(read_run(run), "at").slices
+    assert [one.rows for one in found] == [ROWS / 4] * 4
+    assert found[0].name == f"1700000000 to {1_700_000_000 + ROWS // 4 - 1}"
+
+
 def test__rare_values_are_one_slice_and_scores_have_correlations(run: Path, make_run: Callable[..., Path]) -> None:
     assert len(slices(read_run(run), "source").slices) == MOST + 1
     scored = make_run("scores", classes=(), rows=ROWS)

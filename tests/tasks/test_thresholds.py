@@ -52,6 +52,7 @@ def test__what_is_wanted_is_reached_with_most_of_the_other_figure(seed: int, wan
     else:
         assert reached >= wanted.least
         assert most == pytest.approx(max(second for first, second in every if first >= wanted.least))
+        assert reached == pytest.approx(max(first for first, second in every if second == pytest.approx(most)))
 
 
 @pytest.mark.parametrize("holds", [[False] * 3, [True] * 3])

@@ -44,8 +44,8 @@ def update(learner: Learner, teacher: Observed | None, rows: Rows, indices: Int[
     rate = optimise.learning_rate(learner.now.step, learner.steps, learner.stage)
     sums = _replayed(learner, teacher, rows, indices, rate)
     if sums is None:
+        optimise.set_learning_rate(learner.optimizer, rate)  # before a selector looks at the optimizer
         sums = _gradients(learner, teacher, rows, indices)
-        optimise.set_learning_rate(learner.optimizer, rate)
         sums["norm"] = optimise.step(learner.optimizer, sums["kept"], learner.stage.clip)
     learner.optimizer.zero_grad(set_to_none=True)
     learner.now.step += 1

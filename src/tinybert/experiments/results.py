@@ -19,9 +19,9 @@ _SEED: Final = 0  # tables made twice from the same runs are the same
 
 @dataclass(frozen=True)
 class Answers:
-    """What a system said of the test rows with one seed, and what is true: classes, or scores."""
+    """What a system said of the test rows with one seed, and what is true: of so many classes, or scores (None)."""
 
-    scores: bool
+    classes: int | None
     gold: np.ndarray
     said: np.ndarray
 
@@ -169,7 +169,7 @@ def _answers(found: RunFiles, system: str) -> Answers | None:
     rows = found.predictions
     if rows is None or system not in rows.predicted:
         return None
-    return Answers(rows.classes is None, rows.gold, rows.predicted[system])
+    return Answers(None if rows.classes is None else len(rows.classes), rows.gold, rows.predicted[system])
 
 
 def _costs(found: Sequence[RunFiles], system: str) -> dict[str, float]:
@@ -208,11 +208,11 @@ def _compared(one: Outcome, other: Outcome, metric: str, among: int) -> SeedTest
     if not both:
         return None
     first, second = [one.answers[seed] for seed in both], [other.answers[seed] for seed in both]
-    gold, known = first[0].gold, OF_SCORES if first[0].scores else OF_CLASSES
+    gold, known = first[0].gold, OF_SCORES if first[0].classes is None else OF_CLASSES
     if metric not in known or not all(np.array_equal(said.gold, gold) for said in (*first, *second)):
         return None
     ours, theirs = (np.stack([answers.said for answers in side]) for side in (first, second))
-    return compare(metric, gold, ours, theirs, np.random.default_rng(_SEED), among=among)
+    return compare(metric, gold, ours, theirs, np.random.default_rng(_SEED), classes=first[0].classes, among=among)
 
 
 def _check_code(experiment: Experiment, cells: Sequence[Cell]) -> None:

@@ -5,6 +5,7 @@ the rows of test; a difference is believed only where both have been allowed for
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -42,7 +43,14 @@ class SeedTest(NamedTuple):
 
 
 def compare(
-    metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator, *, among: int = 1
+    metric: str,
+    gold: np.ndarray,
+    first: Said,
+    second: Said,
+    rng: np.random.Generator,
+    *,
+    classes: int | None = None,
+    among: int = 1,
 ) -> SeedTest:
     """Compare what two systems said of the same rows, seed by seed.
 
@@ -52,16 +60,18 @@ def compare(
         first: What the first system said, [seed, row].
         second: The same of the second.
         rng: Draws resamples and swaps.
+        classes: How many there are, those that do not occur too; None = scores.
         among: How many comparisons are corrected together. R resamples give no p-value below 2 / (R + 1), so that
             many comparisons need many of them.
     """
     resamples = max(RESAMPLES, 50 * among)
-    interval, p_value = bootstrap(metric, gold, first, second, rng, resamples)
-    return SeedTest(interval, p_value, randomisation(metric, gold, first, second, rng, resamples), len(first))
+    figure = _figure(metric, classes)
+    interval, p_value = bootstrap(figure, gold, first, second, rng, resamples)
+    return SeedTest(interval, p_value, randomisation(figure, gold, first, second, rng, resamples), len(first))
 
 
 def bootstrap(
-    metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator, resamples: int
+    figure: "Figure", gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator, resamples: int
 ) -> tuple[Interval, float]:
     """Interval and p-value of the difference by resampling seeds and rows, both with replacement.
 
@@ -70,7 +80,7 @@ def bootstrap(
     roughly; `_rescaled` makes up for both. One seed says nothing of others.
     """
     seeds, n = first.shape
-    ones, figure = np.ones((1, n), np.int64), _FIGURES[metric]
+    ones = np.ones((1, n), np.int64)
     by_seed = (figure(gold, second, ones) - figure(gold, first, ones))[0]
     rows = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
     drawn = rng.multinomial(max(1, seeds - 1), np.full(seeds, 1 / seeds), size=resamples)
@@ -99,18 +109,20 @@ def _rescaled(
     both = float(deviations.var())
     wanted = max(2 * (seeds + rows) - both, seeds, rows)
     freedom = np.inf if seeds == 0 else (len(by_seed) - 1) * (wanted / seeds) ** 2  # Satterthwaite
-    stretch = stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975)
+    # Of two seeds one is drawn: where seeds are all that varies there are two values, each one deviation away.
+    reach = stats.norm.ppf(0.975) if len(by_seed) > 2 else np.quantile(np.abs(deviations), 0.95) / np.sqrt(both)
+    stretch = stats.t.ppf(0.975, freedom) / reach
     return np.asarray(deviations * np.sqrt(wanted / both) * stretch)
 
 
 def randomisation(
-    metric: str, gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator, resamples: int
+    figure: "Figure", gold: np.ndarray, first: Said, second: Said, rng: np.random.Generator, resamples: int
 ) -> float:
     """Approximate randomisation (Noreen 1989) over rows: were the systems alike, their answers could change places.
 
     The answers to a row change places in all seeds at once, since a row that is hard is so with every seed.
     """
-    n, figure = len(gold), _FIGURES[metric]
+    n = len(gold)
     ones = np.ones((1, n), np.int64)
 
     def apart(swapped: Bool[np.ndarray, "swap 1 row"]) -> Float[np.ndarray, " swap"]:
@@ -154,13 +166,11 @@ def _pearson(gold: np.ndarray, said: Said, rows: Weights) -> Float[np.ndarray, "
     return np.where(flat, 0.0, covariance / np.sqrt(np.where(flat, 1.0, spread)))
 
 
-def _macro_f1(gold: np.ndarray, said: Said, rows: Weights) -> Float[np.ndarray, "resample seed"]:
-    """Mean over the classes that occur in either; 0 for one that is never right."""
-    scores = []
-    for right, true, predicted in _by_class(gold, said, rows):
-        both = true + predicted
-        scores.append(np.where(both > 0, 2 * right / np.maximum(both, 1), np.nan))
-    return np.asarray(np.nanmean(scores, axis=0))
+def _macro_f1(gold: np.ndarray, said: Said, rows: Weights, classes: int) -> Float[np.ndarray, "resample seed"]:
+    """Mean over all classes; 0 for one that is never right, or does not occur, as in `classification_metrics`."""
+    by_class = _by_class(gold, said, rows)
+    scores = [2 * right / np.maximum(true + predicted, 1) for right, true, predicted in by_class]
+    return np.asarray(np.sum(scores, axis=0) / classes)
 
 
 def _mcc(gold: np.ndarray, said: Said, rows: Weights) -> Float[np.ndarray, "resample seed"]:
@@ -179,11 +189,15 @@ def _by_class(gold: np.ndarray, said: Said, rows: Weights) -> Iterator[np.ndarra
         yield np.stack([rows @ part.T.astype(np.float64) for part in (true & predicted, true, predicted)])
 
 
-_FIGURES: Final[Mapping[str, Callable[[np.ndarray, Said, Weights], Float[np.ndarray, "resample seed"]]]] = {
-    "accuracy": _accuracy,
-    "macro_f1": _macro_f1,
-    "mcc": _mcc,
-    "pearson": _pearson,
-}
+Figure = Callable[[np.ndarray, Said, Weights], Float[np.ndarray, "resample seed"]]
+_FIGURES: Final[Mapping[str, Figure]] = {"accuracy": _accuracy, "mcc": _mcc, "pearson": _pearson}
 OF_CLASSES: Final = ("accuracy", "macro_f1", "mcc")
 OF_SCORES: Final = ("pearson",)
+
+
+def _figure(metric: str, classes: int | None) -> Figure:
+    """A figure of all resamples and seeds at once."""
+    if metric != "macro_f1":
+        return _FIGURES[metric]
+    assert classes is not None
+    return partial(_macro_f1, classes=classes)

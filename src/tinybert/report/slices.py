@@ -101,7 +101,7 @@ def _groups(values: Sequence[Any]) -> tuple[Mapping[str, Rows], bool]:
     known, missing = np.array([_number(value) for value in values]), names == _NONE
     if (missing | ~np.isnan(known)).all() and len(np.unique(known[~missing])) > 4:
         return _quartiles(known) | ({_NONE: missing} if missing.any() else {}), True
-    common = [name for name, _ in Counter(names.tolist()).most_common(MOST)]
+    common = [name for name, _ in Counter(names.tolist()).most_common(MOST) if name != _OTHERS]
     rest = ~np.isin(names, common)
     return {name: names == name for name in common} | ({_OTHERS: rest} if rest.any() else {}), False
 
@@ -111,7 +111,11 @@ def _quartiles(known: Float[np.ndarray, " row"]) -> dict[str, Rows]:
     edges = np.nanquantile(known, (0.25, 0.5, 0.75))
     parts = np.where(np.isnan(known), -1, np.searchsorted(edges, known))
     chosen = [parts == part for part in range(4) if (parts == part).any()]
-    return {f"{known[rows].min():g} to {known[rows].max():g}": rows for rows in chosen}
+    for digits in (6, 17):  # where fewer do not tell parts apart
+        names = [f"{known[rows].min():.{digits}g} to {known[rows].max():.{digits}g}" for rows in chosen]
+        if len(set(names)) == len(chosen):
+            break
+    return dict(zip(names, chosen, strict=True))
 
 
 def _number(value: Any) -> float:

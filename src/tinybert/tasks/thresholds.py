@@ -68,8 +68,8 @@ def fitted_threshold(
 
 
 def _best_place(right: Int[np.ndarray, " limit"], said: Int[np.ndarray, " limit"], there: int, wanted: Wanted) -> int:
-    """The limit, of those in descending order, that reaches what is wanted and has most of the other figure."""
+    """The limit that reaches what is wanted and has most of the other figure, then most of the wanted one."""
     precision, recall = right / said, right / there
     first, second = (precision, recall) if wanted.figure == "precision" else (recall, precision)
     reached = np.minimum(first, wanted.least)
-    return int(np.lexsort((second, reached))[-1])
+    return int(np.lexsort((first, second, reached))[-1])

@@ -5,6 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from planted import Numbers, Small
@@ -85,6 +86,14 @@ def test__the_loop_goes_on_as_if_nothing_had_been_measured() -> None:
 def test__whoever_keeps_all_gains_nothing() -> None:
     world = World()
     assert world.rewarded(rewarding(world), torch.ones(8)) == 0.0
+
+
+def test__the_twin_drops_what_the_update_dropped() -> None:
+    world = World()
+    world.student.layers.insert(1, nn.Dropout(0.5))
+    for number, seed in enumerate((5, 6, 7)):
+        torch.manual_seed(seed)
+        assert world.rewarded(rewarding(world), torch.ones(8), number) == 0.0
 
 
 def test__updates_in_between_cost_nothing() -> None:

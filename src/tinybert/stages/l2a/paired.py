@@ -54,7 +54,7 @@ class Paired(Reward):
         self._student, self._objective, self._measure = student, objective, measure
         self._stage, self._dtype, self._every = stage, dtype, every
         self._optimizer: Optimizer | None = None
-        self._seen: list[tuple[Trace, Batch]] = []
+        self._seen: list[tuple[int, Trace, Batch]] = []
 
     def before_update(self, optimizer: Optimizer, number: int) -> None:
         """Where the update is rewarded, remember where it starts."""
@@ -65,7 +65,7 @@ class Paired(Reward):
     def effects(self, teacher: Trace, batch: Batch) -> Float[Tensor, " batch"] | None:
         """Not known for one example; the batch is kept for the twin."""
         if self._optimizer is not None:
-            self._seen.append((teacher, batch))
+            self._seen.append((torch.initial_seed(), teacher, batch))
         return None
 
     def after_update(self, *, changed: bool) -> float:  # noqa: ARG002
@@ -80,11 +80,12 @@ class Paired(Reward):
         return gained
 
     def _learn_all(self, optimizer: Optimizer) -> None:
-        """The same update with every sample kept; no other random number is drawn for it."""
+        """The same update with every sample kept, dropout included; what is drawn later does not depend on it."""
         optimizer.zero_grad(set_to_none=True)
-        device, examples = self._student.device, sum(len(batch) for _, batch in self._seen)
+        device, examples = self._student.device, sum(len(batch) for *_, batch in self._seen)
         with torch.random.fork_rng(), torch.autocast(device.type, self._dtype, enabled=self._dtype != torch.float32):
-            for teacher, batch in self._seen:
+            for seed, teacher, batch in self._seen:
+                torch.manual_seed(seed)
                 shown = self._student.observe(batch, self._objective.needs_student)
                 self._objective(shown, teacher, batch).sum().backward()
         optimise.step(optimizer, torch.tensor(float(examples), device=device), self._stage.clip)
