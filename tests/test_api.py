@@ -56,6 +56,18 @@ def test__unknown_keywords_are_refused_as_settings(workshop):
         workshop.distill(predicton={"lr": 1}, output=workshop.path("nowhere"))
 
 
+@pytest.mark.parametrize("form", ["text", "list", "mapping"])
+def test__settings_are_one_text_several_or_a_mapping(workshop, form):
+    forms = {"text": "data.positive=gone", "list": ["data.positive=gone"], "mapping": {"data.positive": "gone"}}
+    with pytest.raises(UserError, match=r"data\.positive=gone: no such class"):
+        tinybert.evaluate(workshop.path("run"), data=workshop.splits()["test"], set=forms[form])
+
+
+def test__a_run_in_the_place_of_a_model_is_answered_with_the_model_in_it(workshop):
+    with pytest.raises(UserError, match=r"run: is the folder of a run, not of a model; give .*student"):
+        workshop.distill(teacher=workshop.path("run"), output=workshop.path("nowhere"))
+
+
 def test__recipes_are_told_with_citation_and_presets():
     told = tinybert.recipes()
     assert [entry["name"] for entry in told] == list(RECIPES)
@@ -69,7 +81,7 @@ def test__report_compares_runs(workshop):
     text = page.read_text()
     assert "run" in text
     assert "other" in text
-    assert tinybert.report([other], output=page) == page  # in place of the one before
+    assert tinybert.report(str(other), output=page) == page  # in place of the one before
     with pytest.raises(UserError, match="no such folder"):
         tinybert.report([workshop.path("gone")], output=page)
     for target in (workshop.path("train.tsv"), other):

@@ -4,7 +4,8 @@ Wherever a command takes a file of rows, Python also takes a list of dicts, a pa
 Nothing heavy is imported before a command is called: `--help` reads this module.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def distill(
     from tinybert.errors import UserError
     from tinybert.request import request_for
 
-    request = request_for(recipe, flags=flags, config=config, settings=settings, overrides=set)
+    request = request_for(recipe, flags=flags, config=config, settings=settings, overrides=_told(set))
     if restart and restart_from is not None:
         raise UserError("--restart begins all anew, --restart-from one stage and what follows; give one of them")
     if dry_run:
@@ -124,7 +125,7 @@ def augment(
         teacher: A classifier; says which copies change their class.
         unlabeled: Text without labels, for augment.adapt.
         kind: classification, regression, multi-label, token-classification or question-answering; else found out.
-        copies: Of each row; as many as the method's paper without it.
+        copies: Of each row; 20 without it.
         seed: Where all randomness starts; 0 without it.
         config: A preset (small, paper) or a YAML file over one.
         set: One setting, e.g. augment.probability=.2; repeatable.
@@ -142,7 +143,7 @@ def augment(
     flags = _flags(locals(), "method")
     from tinybert.stages import augment_file
 
-    request = augment_file.request_for(method, flags=flags, config=config, settings=settings, overrides=set)
+    request = augment_file.request_for(method, flags=flags, config=config, settings=settings, overrides=_told(set))
     return augment_file.augment(request, restart=restart)
 
 
@@ -163,7 +164,7 @@ def evaluate(model: StrPath, *, data: Any, kind: "Kind | None" = None, set: Sequ
     """
     from tinybert.predictor import Predictor
 
-    return Predictor.load(model, kind, set).evaluate(data)
+    return Predictor.load(model, kind, _told(set)).evaluate(data)
 
 
 def predict(
@@ -186,7 +187,7 @@ def predict(
     """
     from tinybert.predictor import Predictor
 
-    return Predictor.load(model, kind, set).predict(data)
+    return Predictor.load(model, kind, _told(set)).predict(data)
 
 
 def compare(
@@ -218,7 +219,7 @@ def compare(
     """
     from tinybert.comparison import compare
 
-    return compare((first, second), data, kind, set, max_flips)
+    return compare((first, second), data, kind, _told(set), max_flips)
 
 
 def export(
@@ -265,7 +266,8 @@ def report(runs: Sequence[StrPath], *, output: StrPath, by: str | None = None) -
     from tinybert.report.render import check_target, render
 
     check_target(Path(output))
-    render([Path(run) for run in runs], Path(output), by)
+    several = [runs] if isinstance(runs, str | PathLike) else runs
+    render([Path(run) for run in several], Path(output), by)
     return Path(output)
 
 
@@ -311,7 +313,7 @@ def reproduce(
     from tinybert.experiments.reproduce import prepared
 
     given = {"teacher": teacher, "student": student, "mlm": mlm, "device": device, "seeds": seeds}
-    work = prepared(name, budget, given, Path(data), Path(output), set, only, parallel)
+    work = prepared(name, budget, given, Path(data), Path(output), _told(set), only, parallel)
     return work.plan(parallel) if dry_run else work.carry_out(parallel)
 
 
@@ -346,3 +348,10 @@ def _flags(given: dict[str, Any], *others: str) -> dict[str, Any]:
     return {
         name: value for name, value in given.items() if name not in {*others, "config", "set", "settings", "restart"}
     }
+
+
+def _told(given: Any) -> Sequence[str]:
+    """Settings as `key=value`; Python also takes one of them by itself, or a mapping."""
+    if isinstance(given, Mapping):
+        return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]
+    return [given] if isinstance(given, str) else list(given)

@@ -19,7 +19,7 @@ from tinybert.errors import ResourceError
 TEMPORARY = ".tmp-"  # prefix of everything unfinished; swept at the start of a run
 ASIDE = f"{TEMPORARY}old-"  # folders that step aside for their replacement
 MANIFEST = "manifest.json"
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_SAID = tuple(f"(os error {number})" for number in _FULL)  # how safetensors and tokenizers, in Rust, say it
 
 

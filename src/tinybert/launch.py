@@ -66,6 +66,7 @@ def launch(request: Request, *, restart: bool = False, restart_from: str | None 
     prepare(request.settings.run.threads, request.settings.run.deterministic)
     processes = join_processes(device)
     check_run_folder(request.folder)
+    processes.wait()  # until all have looked at it as it was
     seeds = request.settings.seeds
     requests = [request] if seeds is None else [request.seeded(seed) for seed in range(1, seeds + 1)]
     if restart_from is not None:

@@ -34,6 +34,11 @@ class Processes:
     rank: int = 0
     world: int = 1
 
+    def wait(self) -> None:
+        """Wait for the others."""
+        if self.world > 1:
+            torch.distributed.barrier()
+
 
 def join_processes(device: torch.device) -> Processes:
     """Meet the other processes of `accelerate launch` or `torchrun`; alone where there are none.

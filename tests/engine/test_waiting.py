@@ -1,6 +1,7 @@
 """What an update asks the device for while it runs: nothing, or the host would wait for it."""
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import tinybert.engine.update
 import tinybert.families.parts
 import tinybert.objectives.prediction
 from tinybert.engine import checkpoint, teacher_outputs
@@ -68,6 +70,7 @@ def learner_of(make_world, monkeypatch):
     """A learner with one of `OBJECTIVES`, on a device that is waited for, and its world."""
     for module in (tinybert.families.parts, tinybert.objectives.prediction):
         monkeypatch.setattr(module, "waits", lambda _device: True)
+    monkeypatch.setattr(tinybert.engine.update, "quick_dropout", lambda _device: nullcontext())
 
     def make(objective):
         world = make_world(rows=80)

@@ -134,6 +134,45 @@ def test__the_command_of_a_cell_remakes_it(stub):
     assert (stub.folder / "out" / "first.md").read_text().count("not run") == 3
 
 
+def test__a_table_is_filled_data_set_by_data_set_by_the_commands_in_its_cells(stub):
+    reproduce(stub, only=["reviews"], seeds=1)
+    before = lines_of(stub)["reviews", "patient", "accuracy"]
+    told = lines_of(stub)["others", "plain", "accuracy"]["command"].split()
+    assert told[:5] == ["tinybert", "reproduce", str(stub.folder / "mine.yaml"), "--only", "others"]
+    done = len(stub.calls)
+    assert reproduce(stub, told[2], only=["others"], seeds=1)["runs"] == 2
+    assert len(stub.calls) == done + 2
+    lines = lines_of(stub)
+    assert lines["reviews", "patient", "accuracy"] == before
+    assert lines["others", "plain", "accuracy"]["seeds"] == "1"
+    (stub.folder / "data" / "test.tsv").unlink()
+    with pytest.raises(UserError, match=r"test\.tsv"):
+        reproduce(stub, told[2], only=["others"], seeds=1)
+
+
+def test__another_teacher_in_the_same_place_makes_other_runs_and_one_that_moved_makes_none(stub):
+    teacher = stub.folder / "teacher"
+    teacher.mkdir()
+    (teacher / "config.json").write_text('{"hidden_size": 12, "num_hidden_layers": 2, "model_type": "bert"}')
+    reproduce(stub, teacher=teacher, seeds=1)
+    done = len(stub.calls)
+    reproduce(stub, teacher=teacher.rename(stub.folder / "moved"), seeds=1)
+    assert len(stub.calls) == done
+    (stub.folder / "moved" / "model.safetensors").write_bytes(b"others")
+    runs._content.cache_clear()  # of a command
+    reproduce(stub, teacher=stub.folder / "moved", seeds=1)
+    assert len(stub.calls) == 2 * done
+
+
+def test__labels_of_rows_are_no_markup(stub):
+    text = MINE.replace("layers again", '"layers | <i>"')
+    reproduce(stub, stub.write(text), seeds=1)
+    page = (stub.folder / "out" / "first.md").read_text()
+    lines = [line for line in page.split("## Reviews")[1].splitlines() if line.startswith("|")][:6]
+    assert "| layers \\| &lt;i> |" in page
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+
+
 def test__a_run_that_fails_leaves_a_cell_that_says_so_and_the_others_go_on(stub, monkeypatch):
     monkeypatch.setenv("STUB_FAILS", "pkd")
     with pytest.raises(UserError) as error:

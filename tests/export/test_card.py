@@ -91,16 +91,70 @@ def test__it_says_what_becomes_of_long_inputs() -> None:
 
 
 def test__a_known_licence_is_named() -> None:
-    card = model_card(replace(FACTS, teacher_licence="apache-2.0"))
+    card = model_card(replace(FACTS, licence="apache-2.0"))
     assert "Licence of the teacher: apache-2.0." in card
     assert front_matter(card)["license"] == "apache-2.0"
 
 
-def test__no_folder_of_this_machine_appears() -> None:
-    card = model_card(replace(FACTS, teacher="/home/somebody/secret/teacher"))
+def test__without_a_teacher_it_says_what_it_was_made_out_of() -> None:
+    card = model_card(replace(FACTS, teacher=None, origin="org/small", licence="mit"))
+    assert "\nMade out of the checkpoint **org/small** and fine-tuned on labelled text with the recipe" in card
+    assert "\nLicence of the checkpoint that it is made out of: mit. " in card
+    assert "\n- It repeats the mistakes and prejudices of its training data.\n" in card
+    assert "teacher" not in card
+    assert front_matter(card)["license"] == "mit"
+    assert "knowledge-distillation" not in front_matter(card)["tags"]
+
+
+def test__without_a_teacher_and_a_checkpoint_it_is_made_of_its_data() -> None:
+    card = model_card(replace(FACTS, teacher=None))
+    assert "\nLearnt from labelled text with the recipe `tinybert`" in card
+    assert "\nPublish it only under terms that its training data allows.\n" in card
+    assert "teacher" not in card
+
+
+def test__a_checkpoint_that_learns_from_a_teacher_is_named_too() -> None:
+    card = model_card(replace(FACTS, origin="../general/student"))
+    assert "\nLearnt from the teacher **org/teacher**, made out of the checkpoint **student**, with the recipe" in card
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "../train.tsv: data.quoting=auto chose csv",
+        "train.tsv: data.quoting=auto chose none (line 7: a quotation mark)",
+        "train.csv: the cells are separated by semicolons",
+        "train.csv: not all rows have the same number of columns: 3 (9 rows), 4 (2 rows); those that some lack",
+        "train: 1,600 rows; neg 799, pos 801",
+        "unlabeled: 40 rows without labels",
+        "dev: 6 of 60 rows of train, stratified (no --dev)",
+    ],
+)
+def test__how_data_was_read_and_counted_is_no_limit(note: str) -> None:
+    assert card_of(notes=[note]) == card_of(notes=[])
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "train: 12 of 600 rows are in test as well (exact)",
+        "train: 5 rows dropped (data.drop_overlap=exact)",
+        "train: 3 of 60 rows are left out, their labels stand for none: ? 3",
+        "train: 2 of 61 rows have a text that others of them give another label: lines 3, 4",
+        "dev: 12% of the pieces are unknown to the vocabulary",
+        "prediction: ended after 16 of 40 updates, when its share of the time was up (--max-minutes)",
+    ],
+)
+def test__warnings_are_limits(note: str) -> None:
+    assert f"\n- {plain(note)}\n" in card_of(notes=[note])
+
+
+@pytest.mark.parametrize("role", ["teacher", "origin"])
+def test__no_folder_of_this_machine_appears(role: str) -> None:
+    card = model_card(replace(FACTS, **{role: "/home/somebody/secret/network"}))
     assert "/home" not in card
     assert "secret" not in card
-    assert "**teacher**" in card
+    assert "**network**" in card
 
 
 def test__words_of_the_user_cannot_break_out() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from recipes.workshop import contents, equal, on_one_processor, read, reviews, stage, steps_of, trained
 from tinybert.errors import UserError
+from tinybert.export.card import licence_of
 
 pytestmark = [pytest.mark.usefixtures("processor"), on_one_processor]
 
@@ -14,6 +15,32 @@ def test__a_checkpoint_is_fine_tuned_without_any_teacher(workshop):
     assert "teacher" not in metrics
     assert steps_of(workshop.path("run")) == ["init", "fine_tune"]
     assert "teacher" not in read(workshop.path("run") / "predictions.jsonl")[0]
+
+
+def test__the_card_names_the_checkpoint_and_its_licence_and_no_teacher(workshop):
+    checkpoint = workshop.model("general", layers=2, width=12)
+    (checkpoint / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    workshop.distill("fine_tune", teacher=None, student=checkpoint)
+    student = workshop.path("run") / "student"
+    card = (student / "README.md").read_text()
+    assert "Made out of the checkpoint **general** and fine-tuned on labelled text" in card
+    assert "teacher" not in card
+    assert str(checkpoint.parent) not in card
+    assert "rows;" not in card
+    assert "data.quoting" not in card
+    assert licence_of(student) == "apache-2.0"
+
+
+@pytest.mark.parametrize(("init", "licence"), [("project", "mit"), (None, "mit"), ("random", "unknown")])
+def test__the_card_of_a_shape_names_what_lent_it_weights(workshop, init, licence):
+    teacher = workshop.model()
+    (teacher / "README.md").write_text("---\nlicense: mit\n---\n")
+    workshop.distill("fine_tune", also=() if init is None else (f"student.init={init}",))
+    student = workshop.path("run") / "student"
+    card = (student / "README.md").read_text()
+    assert ("Made out of the checkpoint **teacher**" in card) == (init != "random")
+    assert "Learnt from the teacher" not in card
+    assert licence_of(student) == licence
 
 
 def test__a_shape_needs_something_to_be_cut_out_of(workshop):

@@ -235,6 +235,21 @@ def test__seeds_are_one_group_with_mean_and_interval(make_run: MakeRun, tmp_path
     assert page.text.index("all/seed-2") < page.text.index("all/seed-10")
 
 
+def test__runs_of_the_same_files_are_one_group_and_a_run_given_twice_is_one(make_run: MakeRun, tmp_path: Path) -> None:
+    places = {"one/run": "../train.tsv", "one/all/seed-2": "../../train.tsv", "other/run": "../train.tsv"}
+    for place in ("one", "other"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "train.tsv").write_text("text\tlabel\n")
+    runs = [make_run(name, seed=seed) for seed, name in enumerate(places)]
+    for run, path in zip(runs, places.values(), strict=True):
+        (run / "config.yaml").write_text(f"{(run / 'config.yaml').read_text()}train: {path}\n")
+    assert "2 runs: accuracy" in _render(*runs[:2]).text
+    apart = _render(runs[0], runs[2]).text
+    assert "2 runs of 2 settings compared" in apart
+    assert "other/train.tsv" in apart
+    assert _render(runs[0], runs[0]).text == _render(runs[0]).text
+
+
 def test__different_settings_are_compared_row_by_row(make_run: MakeRun) -> None:
     page = _render(make_run("a"), make_run("b", student_shape="6x384"))
     assert "2 runs of 2 settings compared" in page.text

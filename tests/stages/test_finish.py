@@ -39,7 +39,7 @@ def test__the_export_cuts_where_the_student_learnt_to(length, workshop):
 
 def test__scores_of_the_student_are_calibrated_on_dev_whoever_gives_them(workshop):
     workshop.model(classes=CLASSES)
-    metrics = workshop.distill(also=("prediction.lr=0.01",))
+    metrics = workshop.distill(also=("prediction.lr=0.005",))
     run, dev = workshop.path("run"), workshop.splits()["dev"]
     gold = [line.split("\t")[1] for line in dev.read_text().splitlines()[1:]]
     logits = [np.log([*answer["scores"].values()]) for answer in tinybert.predict(run / "student", data=dev)]

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinybert.engine import optimise
+from tinybert.engine.dropout import quick_dropout
 from tinybert.engine.graphs import MULTIPLE
 from tinybert.engine.learner import Learner, Unread
 from tinybert.errors import ResourceError
@@ -129,7 +130,8 @@ def _look(
     needs = objective.needs_teacher | selector.needs_teacher
     batch = batch if learner.masker is None else learner.masker(batch)
     shown = NO_TRACE if teacher is None else teacher.observe(batch, needs)
-    with torch.autocast(learner.run.device.type, dtype=dtype, enabled=dtype != torch.float32):
+    device = learner.run.device
+    with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32), quick_dropout(device):
         answer = learner.student.observe(batch, objective.needs_student | selector.needs_student)
         return selector.choose(answer, shown, batch), objective.terms(answer, shown, batch)
 

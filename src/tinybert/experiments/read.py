@@ -52,7 +52,8 @@ def read_experiments(path: Path, budget: BudgetName) -> Iterator[Experiment]:
         if unknown := [*unknown, *(f"data.{column}" for column in shown if column not in data)]:
             raise UserError(f"{content.origin.where(('tables', name))}: there is no {', '.join(unknown)} in this file")
         chosen = {label: rows[label] for label in layout.rows}, {column: data[column] for column in shown}
-        yield Experiment(name, content.paper, layout, common, budget, *chosen)
+        called = name if path.parent == PACKAGED else str(path)
+        yield Experiment(name, content.paper, layout, common, budget, *chosen, called)
 
 
 class _File:

@@ -61,7 +61,12 @@ def _table(experiment: Experiment, data: str, column: Column) -> Iterator[str]:
             *_measured(column, label),
             *([row.size or "", paper_figures(experiment, label, data)] * printed),
         ]
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join(map(_plain, cells))} |"
+
+
+def _plain(cell: str) -> str:
+    """A cell whose text is no markup."""
+    return cell.replace("|", "\\|").replace("<", "&lt;")
 
 
 def _measured(column: Column, label: str) -> list[str]:

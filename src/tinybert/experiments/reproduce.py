@@ -6,8 +6,8 @@ What a run makes that others need lies in a store of its data set and seed; it i
 import os
 import sys
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -90,8 +90,9 @@ class Work:
     Attributes:
         name: Of its page.
         experiments: In the order of their tables.
-        cells: Of each.
+        cells: Of each; of data sets that are not wanted those that have been run.
         root: Of all that is made.
+        wanted: The data sets whose cells are run.
         on_ray: Whether runs are spread over a cluster.
         address: Of the cluster; None = one of this machine.
     """
@@ -100,6 +101,7 @@ class Work:
     experiments: Sequence[Experiment]
     cells: Mapping[str, Sequence[Cell]]
     root: Path
+    wanted: frozenset[str]
     on_ray: bool = False
     address: str | None = None
 
@@ -113,15 +115,20 @@ class Work:
         known = dict.fromkeys(data for experiment in experiments for data in experiment.data)
         if unknown := [name for name in only if name not in known]:
             raise UserError(f"--only {', '.join(unknown)}: no such data set; there are {', '.join(known)}")
-        wanted = only or known
-        found = {one.name: [*cells(one, [data for data in one.data if data in wanted], place)] for one in experiments}
-        return Work(name, experiments, found, place.root)
+        wanted = frozenset(only or known)
+        found = {one.name: [*_cells(one, wanted, place)] for one in experiments}
+        return Work(name, experiments, found, place.root, wanted)
+
+    @property
+    def shown(self) -> list[DistillRun]:
+        """Each run of the tables once, seed by seed."""
+        found = {run.folder: run for cells in self.cells.values() for cell in cells for run in cell.runs}
+        return sorted(found.values(), key=lambda run: run.seed)
 
     @property
     def runs(self) -> list[DistillRun]:
-        """Each run once, seed by seed."""
-        found = {run.folder: run for found in self.cells.values() for cell in found for run in cell.runs}
-        return sorted(found.values(), key=lambda run: run.seed)
+        """Those that are wanted."""
+        return [run for run in self.shown if run.data in self.wanted]
 
     @property
     def missing(self) -> list[DistillRun]:
@@ -184,6 +191,16 @@ class Work:
         return all(run.finished for run in self.runs if run.store == store)
 
 
+def _cells(experiment: Experiment, wanted: Collection[str], place: Workplace) -> Iterator[Cell]:
+    """Those of the wanted data sets; of the others those that were run before, if their files are still there."""
+    for data in experiment.data:
+        if data in wanted:
+            yield from cells(experiment, [data], place)
+        elif (place.root / "runs" / data).exists():
+            with suppress(UserError):
+                yield from (cell for cell in cells(experiment, [data], place) if cell.finished)
+
+
 def _planned(run: DistillRun) -> dict[str, Any]:
     """What a dry run says of one run; its folder stays as it is."""
     settings = (f"{name}={value}" for name, value in run.settings.items())
@@ -217,7 +234,7 @@ def _rounded(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_code(work: Work, missing: Sequence[DistillRun]) -> None:
-    other = [run for run in work.runs if run.finished and (noted := run.record) and noted.code != digest_of_code()]
+    other = [run for run in work.shown if run.finished and (noted := run.record) and noted.code != digest_of_code()]
     if missing and other:
         raise UserError(
             f"{work.root / 'runs'}: {len(other)} runs were made by another version of the code, and a table "

@@ -159,7 +159,7 @@ def _outcome(experiment: Experiment, row: str, cells: Sequence[Cell]) -> Outcome
 
 def _best_on_dev(cell: Cell, system: str, metric: str) -> tuple[DistillRun, RunFiles] | None:
     """The finished run of a cell; of a grid the one whose figure on dev is best, when all of it is finished."""
-    if not all(run.finished for run in cell.runs):
+    if not cell.finished:
         return None
     read = [(run, read_run(run.folder)) for run in cell.runs]
     return max(read, key=lambda one: one[1].scores(system, "dev").get(metric, float("-inf")))

@@ -24,6 +24,7 @@ from tinybert.recipes import RECIPES
 
 PACKAGE: Final = Path(__file__).parents[1]
 _ONLY_SHOW: Final = ("experiments", "report", "api.py", "cli.py", "terminal.py", "show.py", "demo.py", "plan.py")
+_NETWORKS: Final = ("teacher", "student", "mlm")
 _SHARE = re.compile(r"(\d+)\s*/\s*(\d+)")
 
 
@@ -129,6 +130,11 @@ class Cell:
     seed: int
     runs: Sequence[DistillRun]
 
+    @property
+    def finished(self) -> bool:
+        """Whether all its runs are."""
+        return all(run.finished for run in self.runs)
+
 
 @dataclass(frozen=True)
 class Workplace:
@@ -177,7 +183,8 @@ def _runs(experiment: Experiment, row: Row, data: str, seed: int, place: Workpla
         layers = (budget.settings, on.settings, row.settings, dict(zip(names, chosen, strict=True)), place.settings)
         settings = {name: _text(value) for layer in layers for name, value in by_name(layer).items()}
         told = {name: value for name, value in settings.items() if not name.startswith("run.")}
-        key = files.sha256_json([row.recipe, given, told, contents])
+        networks = {name: _content(value) for name, value in given.items() if name in _NETWORKS}
+        key = files.sha256_json([row.recipe, given | networks, told, contents])
         yield DistillRun(data, seed, row.recipe, given, settings, found, place.root, key)
 
 
@@ -198,8 +205,14 @@ def _sizes(teacher: str) -> tuple[int, int]:
 
 
 @cache  # of a command; each seed of each row has the same few files
-def _content(path: str) -> str:
-    return files.sha256_file(Path(path)) if Path(path).is_file() else path
+def _content(name: str) -> str:
+    """A digest of a file, or of all files of a folder; what is neither, such as a shape, as it is."""
+    path = Path(name)
+    if path.is_file():
+        return files.sha256_file(path)
+    found = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
+    inside = {file.relative_to(path).as_posix(): files.sha256_file(file) for file in found}
+    return files.sha256_json(inside) if inside else name
 
 
 def _text(value: Any) -> str:

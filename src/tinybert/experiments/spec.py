@@ -132,6 +132,7 @@ class Experiment:
         budget_name: Which budget that is.
         rows: Systems by label.
         data: Data sets by name.
+        called: As `reproduce` is asked for it: by its name, or its file.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Experiment:
     budget_name: BudgetName
     rows: Mapping[str, Row]
     data: Mapping[str, DataSet]
+    called: str
 
     def title_of(self, data: str) -> str:
         """A data set as tables name it."""

@@ -50,5 +50,5 @@ def paper_figures(experiment: Experiment, label: str, data: str) -> str:
 
 def how_to_run(experiment: Experiment, data: str) -> str:
     """The command that fills the cells of a data set."""
-    given = ["tinybert", "reproduce", experiment.name, "--only", data, "--budget", experiment.budget_name]
+    given = ["tinybert", "reproduce", experiment.called, "--only", data, "--budget", experiment.budget_name]
     return f"{shlex.join(given)} --seeds {experiment.budget.seeds} --data DIR --output DIR"

@@ -25,8 +25,11 @@ _FRONT_MATTER = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MU
 _LONGEST_FRONT_MATTER = 1_000_000  # characters; a foreign file may have any size
 # A scalar, or the first item of a list; YAML itself is not needed for one word, nor safe to need.
 _LICENCE = re.compile(r"^license:\s*(?:-\s*)?[\"']?([\w.+-]+)[\"']?\s*$", re.MULTILINE)
-
-
+# What the log says of any data: how a file was read, and how many rows a part has.
+_NO_LIMIT = re.compile(
+    r": data\.quoting=auto chose |: the cells are separated by |: not all rows have the same number of columns: "
+    r"|^\w+: [\d,]+ rows(?:;| without labels$)|^dev: [\d,]+ of [\d,]+ rows of .* \(no --dev\)$"
+)
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
@@ -37,14 +40,15 @@ class CardFacts:
     Attributes:
         run: `metrics.json` of the run.
         citation: The paper, in one line.
-        teacher: Its name; of a path only the last part is shown.
+        teacher: Its name, of a path only the last part is shown; None = labels alone taught the student.
         pipeline: What the hub calls the use of such a model.
         verb: What it does with its input, as in "classifying texts"; None = it learnt plain text, no task.
         paired: Whether an input is two texts.
         max_length: Pieces per input.
         hardware: On what it was trained and measured.
         versions: Of the libraries, by name.
-        teacher_licence: As `licence_of` finds it; None = unknown.
+        origin: The checkpoint whose weights the student began with, named likewise; None = it is the teacher, or none.
+        licence: Of the teacher, or else of the origin, as `licence_of` finds it; None = unknown.
         options: Of a call of `pipeline`, see `Task`.
         note: What to know of such a call.
         usage: Python to show in its place, see `Task`.
@@ -54,14 +58,15 @@ class CardFacts:
 
     run: Mapping[str, Any]
     citation: str
-    teacher: str
+    teacher: str | None
     pipeline: str
     verb: str | None
     paired: bool
     max_length: int
     hardware: str
     versions: Mapping[str, str]
-    teacher_licence: str | None = None
+    origin: str | None = None
+    licence: str | None = None
     options: str = ""
     note: str = ""
     usage: str | None = None
@@ -81,7 +86,10 @@ def model_card(facts: CardFacts, model_path: str = "path/to/this/folder") -> str
     lengths = [length for entry in systems.values() for length in entry.get("latency_ms", ())]
     columns = {"scores": list(dict.fromkeys(scores)), "lengths": list(dict.fromkeys(lengths))}
     head = {"front_matter": _front_matter(facts), "model_path": model_path}
-    return _template().render(facts=facts, run=facts.run, systems=systems, titles=_TITLES, **columns, **head)
+    limits = [note for note in facts.run["notes"] if not _NO_LIMIT.search(note)]
+    return _template().render(
+        facts=facts, run=facts.run, systems=systems, titles=_TITLES, limits=limits, **columns, **head
+    )
 
 
 def licence_of(folder: Path) -> str | None:
@@ -134,11 +142,12 @@ def _template() -> Template:
 
 def _front_matter(facts: CardFacts) -> str:
     recipe, measured = facts.run["recipe"], list(_eval_results(facts))
+    taught = ["knowledge-distillation"] if facts.teacher else []
     data = ModelCardData(
-        license=facts.teacher_licence or "unknown",
+        license=facts.licence or "unknown",
         library_name=facts.library,
         pipeline_tag=facts.pipeline,
-        tags=["tinybert", "knowledge-distillation", recipe],
+        tags=["tinybert", *taught, recipe],
         metrics=sorted({result.metric_type for result in measured}) or None,
         model_name=f"{recipe}-student",
         eval_results=measured or None,

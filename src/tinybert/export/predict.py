@@ -140,6 +140,7 @@ class Model:
         """The part of a context that answers a question; nothing where no answer is likelier."""
         texts = texts_of(row)
         windows, context = self.windows(texts), texts[-1]
+        known = {"id": row["id"]} if isinstance(row, Mapping) and "id" in row else {}
 
         def answer(logits: Logits) -> Answer:
             found: dict[str, tuple[float, list[int] | None]] = {}
@@ -153,7 +154,8 @@ class Model:
             shares = softmax(np.array([score for _, (score, _) in ranked])).tolist()
             every = zip(ranked, shares, strict=True)
             named = [{"answer": words, "score": share, "offsets": span} for (words, (_, span)), share in every]
-            return {**next(one for one in named if (one["answer"] == "") == silent), "n_best": named[:NAMED]}
+            first = next(one for one in named if (one["answer"] == "") == silent)
+            return {**known, **first, "n_best": named[:NAMED]}
 
         return windows, answer
 
@@ -165,6 +167,8 @@ def texts_of(row: Row) -> list[str]:
     texts: list[Any] = list(row) if isinstance(row, list | tuple) else [row]
     if len(texts) not in (1, 2) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"a row is a text, a pair of texts, or an object with some of: {', '.join(TEXTS)}, tokens")
+    if not any(text.strip() for text in texts):
+        raise ValueError("a row without a text")
     return texts
 
 

@@ -58,6 +58,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         UserError: If it is missing, no JSON object, asks for code of its own, is quantised, or is no supported encoder.
     """
     path = folder / "config.json"
+    of_run = (folder / "student", folder / "seed-1" / "student")
+    if not path.exists() and (student := next((one for one in of_run if (one / path.name).exists()), None)):
+        raise UserError(f"{folder}: is the folder of a run, not of a model; give {student}")
     config = read_object(path)
     family_named(config.get("model_type"), str(path))
     if "quantization_config" in config:

@@ -1,6 +1,8 @@
 """Several runs beside each other; those that differ only in their seed are one group, with deviation and interval."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -89,10 +91,18 @@ def compare(runs: Sequence[RunFiles]) -> Comparison:
 def _grouped(runs: Sequence[RunFiles]) -> dict[tuple[str, ...], list[RunFiles]]:
     grouped: dict[tuple[str, ...], list[RunFiles]] = {}
     for run in runs:
-        settings = [line for line in run.config.splitlines() if line.strip() and not line.startswith(_OF_ONE_RUN)]
+        lines = [line for line in run.config.splitlines() if line.strip() and not line.startswith(_OF_ONE_RUN)]
+        settings = [_from_here(line, run.folder) for line in lines]
         named = [f"{key}: {run.metrics[key]}" for key in ("recipe", "preset") if key in run.metrics]
         grouped.setdefault((*named, *settings, f"measured by {run.main_metric}"), []).append(run)
     return grouped
+
+
+def _from_here(line: str, folder: Path) -> str:
+    """A setting; a path, which is written as the run's folder sees it, as it is called from where this is read."""
+    key, colon, value = line.partition(": ")
+    path = folder / value
+    return f"{key}{colon}{os.path.relpath(path.resolve())}" if value and path.exists() else line
 
 
 def _group(runs: Sequence[RunFiles], differs: Sequence[str], systems: Sequence[str]) -> Group:

@@ -147,12 +147,13 @@ def evaluated_on(metrics: Mapping[str, Any]) -> str:
 
 
 def expand(folders: Sequence[Path]) -> list[Path]:
-    """Run folders in the order given; one made by `--seeds` stands for its seeds.
+    """Run folders in the order given, each once; one made by `--seeds` stands for its seeds.
 
     Raises:
         UserError: If a folder holds no run.
     """
-    return [run for folder in folders for run in (_seeds(folder) or [_checked(folder)])]
+    found = (run for folder in folders for run in (_seeds(folder) or [_checked(folder)]))
+    return [*{run.resolve(): run for run in found}.values()]
 
 
 def read_run(folder: Path) -> RunFiles:

@@ -16,6 +16,7 @@ from tinybert.export.layout import MODEL_INT8
 from tinybert.export.onnx import ExportReport, export_onnx
 from tinybert.export.settings import ExportSettings
 from tinybert.models.heads import note_reading
+from tinybert.models.student import is_shape
 from tinybert.report.render import render
 from tinybert.run import Run
 from tinybert.stages.augment import FOLDER, QUALITY
@@ -196,11 +197,21 @@ def write_cards(metrics: Mapping[str, Any], about: About, run: Run, **facts: Any
     known = CardFacts(
         run=metrics,
         citation=about.citation,
-        teacher=about.teacher or "none",
         hardware=f"{machine['device_name'] or machine['processor']}, {machine['threads']} threads",
         versions={name: machine[name] for name in ("tinybert", "torch", "transformers", "onnxruntime")},
-        teacher_licence=licence_of(Path(about.teacher)) if about.teacher else None,
+        **_provenance(metrics, about, run),
         **facts,
     )
     files.write_text(run.folder / "README.md", model_card(known, "student"))
     files.write_text(run.folder / "student" / "README.md", model_card(known))
+
+
+def _provenance(metrics: Mapping[str, Any], about: About, run: Run) -> dict[str, Any]:
+    """The teacher, the checkpoint whose weights the student began with, and the licence of what it is made of."""
+    student = run.config.get("student.path")
+    origin = None if student is None or is_shape(student) else student
+    if about.teacher and not metrics.keys().isdisjoint({"teacher", "teacher_scores"}):
+        return {"teacher": about.teacher, "origin": origin, "licence": licence_of(Path(about.teacher))}
+    if origin is None and run.config.get("student.init") != "random":
+        origin = run.config.get("teacher.path")
+    return {"teacher": None, "origin": origin, "licence": licence_of(run.folder / origin) if origin else None}

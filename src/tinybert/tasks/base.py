@@ -85,7 +85,8 @@ class Task(ABC):
     verb: ClassVar[str]
     pipeline_options: ClassVar[str] = "truncation=True"
     pipeline_note: ClassVar[str] = (
-        "`truncation=True` cuts after {max_length} pieces; without it a longer input is an error."
+        "`truncation=True` cuts after {max_length} pieces, as in training. Without it a longer input is read whole, "
+        "although the model has learnt none so long; only one beyond the model's positions is an error."
     )
     usage: ClassVar[str | None] = None
     meaningless: ClassVar[tuple[str, ...]] = ()

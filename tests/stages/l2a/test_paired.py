@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from planted import Numbers, Small
+from tinybert.engine.dropout import quick_dropout
 from tinybert.objectives import SoftCrossEntropy
 from tinybert.stages.l2a.paired import Paired
 from tinybert.types import LOGITS, Stage, Trace
@@ -33,7 +34,8 @@ class World:
 
     def learn(self, kept: torch.Tensor) -> None:
         batch = self.rows.batch(np.arange(8))
-        losses = SOFT(self.student.observe(batch, LOGITS_ONLY), self.teacher, batch)
+        with quick_dropout(batch.input_ids.device):
+            losses = SOFT(self.student.observe(batch, LOGITS_ONLY), self.teacher, batch)
         ((kept * losses).sum() / kept.sum()).backward()
         clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
