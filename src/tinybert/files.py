@@ -19,8 +19,8 @@ from tinybert.errors import ResourceError
 TEMPORARY = ".tmp-"  # prefix of everything unfinished; swept at the start of a run
 ASIDE = f"{TEMPORARY}old-"  # folders that step aside for their replacement
 MANIFEST = "manifest.json"
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FULL_SAID = tuple(f"(os error {number})" for number in _FULL)  # how safetensors and tokenizers, in Rust, say it
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_SAID = tuple(f"(os error {number})" for number in FULL)  # how safetensors and tokenizers, in Rust, say it
 
 
 @contextmanager
@@ -142,6 +142,12 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sha256_of_each(folder: Path) -> dict[str, str]:
+    """Hashes of all files in a folder, also deeper ones, by their paths from there."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}
+
+
 def sha256_json(value: Any) -> str:
     """Hash of a JSON value, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -161,17 +167,18 @@ def is_whole(folder: Path) -> bool:
 
 
 def _manifest(folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / MANIFEST)
+    found = sha256_of_each(folder)
     return {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
-        for path in paths
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha}
+        for name, sha in found.items()
+        if name != MANIFEST
     }
 
 
 def _says_full(error: Exception) -> bool:
     """Whether an error means a full disk; what is written in Rust raises errors that have no number."""
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in _FULL
+        return error.errno in FULL
     return any(said in str(error) for said in _FULL_SAID)
 
 

@@ -18,13 +18,14 @@ from typing import Any, Final
 import typer
 
 from tinybert.errors import Interrupted, ResourceError, UserError
+from tinybert.files import FULL
 
 _RUNS: Final = ("distill", "demo")  # what ends with a report
 OK, BUG, USER, FLIPS, RESOURCE, CTRL_C = 0, 1, 2, 3, 75, 130
 
 _WIDE: Final = 160  # columns of a table in files and pipes
 _USAGE: Final = typer.BadParameter.__mro__[1]  # every mistake in the flags; typer itself exports only this one of them
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM}
+_FULL: Final = FULL | {errno.ENOMEM}
 _FORBIDDEN: Final = {  # by the machine, or by what lies where something is to be written
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),

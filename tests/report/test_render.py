@@ -242,7 +242,8 @@ def test__runs_of_the_same_files_are_one_group_and_a_run_given_twice_is_one(make
         (tmp_path / place / "train.tsv").write_text("text\tlabel\n")
     runs = [make_run(name, seed=seed) for seed, name in enumerate(places)]
     for run, path in zip(runs, places.values(), strict=True):
-        (run / "config.yaml").write_text(f"{(run / 'config.yaml').read_text()}train: {path}\n")
+        more = f"train: {path}\nlabels: {'too long for the name of a file, ' * 20}\n"
+        (run / "config.yaml").write_text(f"{(run / 'config.yaml').read_text()}{more}")
     assert "2 runs: accuracy" in _render(*runs[:2]).text
     apart = _render(runs[0], runs[2]).text
     assert "2 runs of 2 settings compared" in apart

@@ -62,8 +62,9 @@ def mask_positions(
     position = torch.arange(usable.shape[1], device=usable.device).expand_as(usable)
     # The first position of the unit that each position belongs to; what comes first in a text begins one in any case,
     # since byte-level vocabularies write a space before a word, and there is none.
-    starts = starts | (usable & ~usable.roll(1, dims=1))
-    owner = torch.where(starts | ~usable, position, 0).cummax(dim=1).values if masking.whole_words else position
+    owner = position
+    if masking.whole_words:
+        owner = torch.where(starts | ~usable | ~usable.roll(1, dims=1), position, 0).cummax(dim=1).values
     by_unit = noise.gather(1, owner).masked_fill(~usable, 2.0)  # what may not be masked comes last
     rank = by_unit.argsort(dim=1, stable=True).argsort(dim=1)
     wanted = (masking.share * usable.sum(dim=1)).round().clamp(min=1, max=masking.at_most)

@@ -8,6 +8,8 @@ In a process by itself nothing here asks the device for a number, or the program
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from signal import SIGINT, SIGTERM
 from typing import Protocol, runtime_checkable
 
@@ -130,10 +132,16 @@ def _look(
     needs = objective.needs_teacher | selector.needs_teacher
     batch = batch if learner.masker is None else learner.masker(batch)
     shown = NO_TRACE if teacher is None else teacher.observe(batch, needs)
-    device = learner.run.device
-    with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32), quick_dropout(device):
+    with update_mode(learner.run.device, dtype):
         answer = learner.student.observe(batch, objective.needs_student | selector.needs_student)
         return selector.choose(answer, shown, batch), objective.terms(answer, shown, batch)
+
+
+@contextmanager
+def update_mode(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Inside, a student reads batches as it does in an update: in a type, and with quick dropout on processors."""
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32), quick_dropout(device):
+        yield
 
 
 def _over_ranks(learner: Learner, totals: dict[str, Tensor]) -> dict[str, Tensor]:

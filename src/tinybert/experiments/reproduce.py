@@ -121,7 +121,7 @@ class Work:
 
     @property
     def shown(self) -> list[DistillRun]:
-        """Each run of the tables once, seed by seed."""
+        """Each run of the tables once, seed by seed, so that an unfinished table is one of fewer seeds."""
         found = {run.folder: run for cells in self.cells.values() for cell in cells for run in cell.runs}
         return sorted(found.values(), key=lambda run: run.seed)
 
@@ -195,10 +195,10 @@ def _cells(experiment: Experiment, wanted: Collection[str], place: Workplace) ->
     """Those of the wanted data sets; of the others those that were run before, if their files are still there."""
     for data in experiment.data:
         if data in wanted:
-            yield from cells(experiment, [data], place)
+            yield from cells(experiment, data, place)
         elif (place.root / "runs" / data).exists():
             with suppress(UserError):
-                yield from (cell for cell in cells(experiment, [data], place) if cell.finished)
+                yield from (cell for cell in cells(experiment, data, place) if cell.finished)
 
 
 def _planned(run: DistillRun) -> dict[str, Any]:

@@ -151,17 +151,16 @@ class Workplace:
     settings: Mapping[str, str]
 
 
-def cells(experiment: Experiment, wanted: Sequence[str], place: Workplace) -> Iterator[Cell]:
-    """The cells of some data sets, seed by seed, so that an unfinished table is one of fewer seeds.
+def cells(experiment: Experiment, data: str, place: Workplace) -> Iterator[Cell]:
+    """The cells of a data set, seed by seed.
 
     Raises:
         UserError: If a file is missing.
     """
     for seed in range(1, experiment.budget.seeds + 1):
-        for data in wanted:
-            for label, row in experiment.rows.items():
-                if data not in row.without:
-                    yield Cell(label, data, seed, [*_runs(experiment, row, data, seed, place)])
+        for label, row in experiment.rows.items():
+            if data not in row.without:
+                yield Cell(label, data, seed, [*_runs(experiment, row, data, seed, place)])
 
 
 def _runs(experiment: Experiment, row: Row, data: str, seed: int, place: Workplace) -> Iterator[DistillRun]:
@@ -210,8 +209,7 @@ def _content(name: str) -> str:
     path = Path(name)
     if path.is_file():
         return files.sha256_file(path)
-    found = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
-    inside = {file.relative_to(path).as_posix(): files.sha256_file(file) for file in found}
+    inside = files.sha256_of_each(path)
     return files.sha256_json(inside) if inside else name
 
 

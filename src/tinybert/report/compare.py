@@ -101,8 +101,8 @@ def _grouped(runs: Sequence[RunFiles]) -> dict[tuple[str, ...], list[RunFiles]]:
 def _from_here(line: str, folder: Path) -> str:
     """A setting; a path, which is written as the run's folder sees it, as it is called from where this is read."""
     key, colon, value = line.partition(": ")
-    path = folder / value
-    return f"{key}{colon}{os.path.relpath(path.resolve())}" if value and path.exists() else line
+    path = folder / value  # a value may be too long for one, where `Path.exists` raises
+    return f"{key}{colon}{os.path.relpath(path.resolve())}" if value and os.path.exists(path) else line  # noqa: PTH110
 
 
 def _group(runs: Sequence[RunFiles], differs: Sequence[str], systems: Sequence[str]) -> Group:

@@ -12,7 +12,8 @@ from tinybert.stages.job import Read
 
 FINISHED, KEPT = "finished", "kept"  # notes in a run's record
 _NAMED = ("teacher.path", "student.path", "mlm", "vectors")
-_RESULT = ("student", "export", "metrics.json", "predictions.jsonl", "README.md", "report.html")
+_LEFT = ("teacher", "student", "export", "metrics.json", "predictions.jsonl", "README.md", "report.html")
+_FOR_RESUME = ("stages", "teacher", "augmented")  # what nobody ships
 _FOR_PEOPLE = (".md", ".html")  # who may add to them
 
 
@@ -27,18 +28,20 @@ def found_finished(run: Run, key: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def seal_finished(run: Run, key: Mapping[str, Any]) -> None:
     """Note what a run ended with, when everything it leaves is there."""
-    run.record.note(FINISHED, {"key": key, "files": _digests(run.folder, ("teacher", *_RESULT))})
+    run.record.note(FINISHED, {"key": key, "files": _digests(run.folder, _LEFT)})
 
 
 def keep_only_the_student(run: Run, job: Read) -> None:
     """Remove what only a resume needs, and note what the result was made from."""
-    run.record.note(FINISHED, {**(run.record.noted(FINISHED) or {}), "files": _digests(run.folder, _RESULT)})
+    noted = run.record.noted(FINISHED) or {}
+    stay = {name: sha for name, sha in noted.get("files", {}).items() if Path(name).parts[0] not in _FOR_RESUME}
+    run.record.note(FINISHED, {**noted, "files": stay})
     run.record.note(KEPT, _made_from(run, job))
     if not run.store.shared:
         for step in run.record.steps:
             for key in step.keys:
                 run.store.recorded(step.name, key).forget(run.log.say)
-    for name in ("stages", "teacher", "augmented"):
+    for name in _FOR_RESUME:
         files.remove(run.folder / name, ignore_errors=True)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from tinybert.engine import optimise
-from tinybert.engine.dropout import quick_dropout
+from tinybert.engine.update import update_mode
 from tinybert.families.network import Network
 from tinybert.selectors.rewards import Reward
 from tinybert.types import Batch, Objective, Stage, Trace
@@ -84,8 +84,7 @@ class Paired(Reward):
         """The same update with every sample kept, dropout included; what is drawn later does not depend on it."""
         optimizer.zero_grad(set_to_none=True)
         device, examples = self._student.device, sum(len(batch) for *_, batch in self._seen)
-        autocast = torch.autocast(device.type, self._dtype, enabled=self._dtype != torch.float32)
-        with torch.random.fork_rng(), autocast, quick_dropout(device):
+        with torch.random.fork_rng(), update_mode(device, self._dtype):
             for seed, teacher, batch in self._seen:
                 torch.manual_seed(seed)
                 shown = self._student.observe(batch, self._objective.needs_student)
